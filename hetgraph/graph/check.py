@@ -1,0 +1,134 @@
+"""Refuse graphs that break the contract, with one sentence that says where, what was got and what was expected."""
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.schema import CHANNEL, EDGE_TYPES, NODE_TYPES, SCHEMA, SCHEMA_VERSION, Field
+
+
+def check(data: HeteroData) -> None:
+    """Check a graph, or a batch of graphs, against the schema.
+
+    Raises:
+        ValueError: the first broken rule: a missing store or attribute, a wrong shape or dtype, NaN, infinite or negative
+            values, indices that point nowhere, edges out of order, a user without a candidate station.
+    """
+    if not isinstance(data, HeteroData):
+        raise ValueError(f"graph: got {type(data).__name__}, expected torch_geometric.data.HeteroData")
+    _check_stores(data)
+    sizes = _sizes(data)
+    for field in SCHEMA:
+        store = data if field.store is None else data[field.store]
+        if field.name in store:
+            _check_field(field, store[field.name], sizes, data[CHANNEL].gain.dtype)
+        elif field.required:
+            raise ValueError(f"{field.where}: got nothing, expected a tensor [{', '.join(field.shape)}]")
+    _check_indices(data, sizes)
+    _check_candidates(data, sizes)
+    _check_networks(data)
+
+
+def _check_stores(data: HeteroData) -> None:
+    for node in NODE_TYPES:
+        if node not in data.node_types:
+            raise ValueError(f"graph: got no node type {node!r}, expected {', '.join(NODE_TYPES)}")
+    for edge in EDGE_TYPES:
+        if edge not in data.edge_types:
+            raise ValueError(f"graph: got no edge type {edge}, expected it, empty if need be")
+    for field in SCHEMA:
+        store = data if field.store is None else data[field.store]
+        if field.required and field.name not in store:
+            raise ValueError(f"{field.where}: got nothing, expected a tensor [{', '.join(field.shape)}]")
+        if field.name in store and not isinstance(store[field.name], Tensor):
+            raise ValueError(f"{field.where}: got {type(store[field.name]).__name__}, expected a tensor")
+    version = getattr(data, "schema_version", SCHEMA_VERSION)
+    versions = version.unique().tolist() if isinstance(version, Tensor) else [version]
+    if versions != [SCHEMA_VERSION]:
+        raise ValueError(f"schema_version: got {versions}, expected {SCHEMA_VERSION}")
+
+
+def _sizes(data: HeteroData) -> dict[str, int]:
+    gain = data[CHANNEL].gain
+    if gain.dim() != 2:
+        raise ValueError(f"(bs, channel, ue).gain: got shape {tuple(gain.shape)}, expected [E, R]")
+    if gain.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"(bs, channel, ue).gain: got dtype {gain.dtype}, expected float32 or float64")
+    antenna = data["antenna"]
+    sizes = {
+        "N": data["bs"].power_max_w.shape[0],
+        "U": data["ue"].noise_w.shape[0],
+        "E": data[CHANNEL].edge_index.shape[-1],
+        "R": gain.shape[1],
+        "A": antenna.offset.shape[0] if "offset" in antenna else antenna.num_nodes or 0,
+    }
+    for key, what in (("N", "bs: got no station"), ("U", "ue: got no user"), ("R", "gain: got no resource block")):
+        if sizes[key] == 0:
+            raise ValueError(f"{what}, expected at least one")
+    return sizes
+
+
+def _check_field(field: Field, value: Tensor, sizes: dict[str, int], real: torch.dtype) -> None:
+    allowed = {
+        "real": (real,),
+        "bool": (torch.bool,),
+        "long": (torch.long,),
+        "complex": (torch.complex64, torch.complex128),
+    }[field.kind]
+    if field.name == "pos":
+        allowed = (torch.float32, torch.float64)
+    if value.dtype not in allowed:
+        raise ValueError(f"{field.where}: got dtype {value.dtype}, expected {' or '.join(map(str, allowed))}")
+    graph_level = field.store is None
+    fits = value.dim() == len(field.shape)
+    for got, symbol in zip(value.shape, field.shape, strict=False):
+        known = sizes.get(symbol, int(symbol) if symbol.isdigit() and not graph_level else None)
+        fits = fits and (known is None or got == known)
+    if not fits:
+        shape = ", ".join(f"{s}={sizes[s]}" if s in sizes else s for s in field.shape)
+        raise ValueError(f"{field.where}: got shape {tuple(value.shape)}, expected [{shape}]")
+    if field.kind in ("real", "complex") and not bool(torch.isfinite(value).all()):
+        kind = "NaN" if bool(torch.isnan(value).any()) else "infinite"
+        raise ValueError(f"{field.where}: got {kind} values, expected finite numbers")
+    if field.nonnegative and bool((value < 0).any()):
+        raise ValueError(f"{field.where}: got {float(value.min()):g}, expected no negative values")
+
+
+def _check_indices(data: HeteroData, sizes: dict[str, int]) -> None:
+    count = {"bs": sizes["N"], "ue": sizes["U"], "antenna": sizes["A"]}
+    for edge_type in EDGE_TYPES:
+        index = data[edge_type].edge_index
+        name = "(" + ", ".join(edge_type) + ").edge_index"
+        for row, node in ((index[0], edge_type[0]), (index[1], edge_type[2])):
+            if row.numel() and (int(row.min()) < 0 or int(row.max()) >= count[node]):
+                bad = int(row.max()) if int(row.max()) >= count[node] else int(row.min())
+                raise ValueError(f"{name}: got {node} index {bad}, expected 0..{count[node] - 1}")
+
+
+def _check_candidates(data: HeteroData, sizes: dict[str, int]) -> None:
+    bs, ue = data[CHANNEL].edge_index
+    if bool((ue[1:] < ue[:-1]).any()):
+        raise ValueError("(bs, channel, ue).edge_index: got edges in another order, expected them sorted by user")
+    degree = torch.bincount(ue, minlength=sizes["U"])
+    if bool((degree == 0).any()):
+        user = int((degree == 0).nonzero()[0])
+        raise ValueError(f"(bs, channel, ue).edge_index: got no candidate station for user {user}, expected at least one")
+    first = degree.cumsum(0) - degree
+    if not torch.equal(data[CHANNEL].slot, torch.arange(sizes["E"], device=ue.device) - first[ue]):
+        raise ValueError("(bs, channel, ue).slot: got other values, expected 0, 1, ... along each user's edges")
+    if "serving_slot" in data["ue"]:
+        slot = data["ue"].serving_slot
+        if bool((slot < -1).any()) or bool((slot >= degree).any()):
+            raise ValueError("ue.serving_slot: got a slot that the user does not have, expected -1 or one of its edges")
+    if bool((data["ue"].noise_w <= 0).any()):
+        raise ValueError("ue.noise_w: got zero, expected positive noise power")
+
+
+def _check_networks(data: HeteroData) -> None:
+    if "batch" not in data["bs"]:
+        return
+    for edge_type in EDGE_TYPES:
+        source, target = data[edge_type].edge_index
+        if source.numel() and bool((data[edge_type[0]].batch[source] != data[edge_type[2]].batch[target]).any()):
+            name = "(" + ", ".join(edge_type) + ").edge_index"
+            raise ValueError(f"{name}: got an edge between two networks of the batch, expected none")

@@ -1,0 +1,79 @@
+"""What networks read: ``x`` and ``edge_attr``, column by column, from the physical attributes of the graph.
+
+All columns come from gains, powers and noise, so that a bare gain matrix has them too; direction columns are zero where
+positions are unknown. Values are physical (dB, W in dBm): normalisation belongs to the model, whose buffers carry it.
+"""
+
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.schema import CHANNEL
+
+EDGE_COLUMNS = (
+    "snr_db",  # wideband SNR of the link at equal power on all resource blocks
+    "sinr_db",  # the same against all other candidates at equal power
+    "gap_db",  # received power below the user's strongest candidate
+    "spread_db",  # standard deviation over resource blocks of the gain in dB
+    "cos_azimuth",  # direction station -> user; zero without positions
+    "sin_azimuth",
+)
+BS_COLUMNS = ("power_dbm", "users_per_bs", "strongest_share")
+UE_COLUMNS = ("best_snr_db", "best_sinr_db")
+ANTENNA_COLUMNS = ("cos_azimuth", "sin_azimuth", "tilt_rad", "offset_x_m", "offset_y_m", "offset_z_m")
+
+_FLOOR = 1e-30
+
+
+def add_features(data: HeteroData) -> HeteroData:
+    """Fill ``bs.x``, ``ue.x``, ``antenna.x`` and ``(bs, channel, ue).edge_attr`` in place, and return the graph."""
+    links = links_of(data)
+    channel, bs, ue = data[CHANNEL], data["bs"], data["ue"]
+    blocks = channel.gain.shape[1]
+    noise = ue.noise_w + ue.far_interference_w if "far_interference_w" in ue else ue.noise_w
+    gain = links.lift(channel.gain)
+    received = gain.mean(-1) * links.from_bs(bs.power_max_w / blocks)  # edge layout
+    noise_mean = noise.mean(1)
+    total = links.sum_to_ue(received)
+    other = (links.from_ue(total) - received).clamp_min(0) + links.from_ue(noise_mean)
+    best = links.max_to_ue(received)
+    snr_db = _db(received / links.from_ue(noise_mean))
+    sinr_db = _db(received / other)
+    gap_db = _db(received / links.from_ue(best).clamp_min(_FLOOR))
+    log_gain = _db(channel.gain)
+    spread_db = log_gain.std(1, correction=0)
+    columns = [links.flat(value) for value in (snr_db, sinr_db, gap_db)] + [spread_db, *_direction(data, links)]
+    channel.edge_attr = torch.stack(columns, 1)
+    strongest = links.flat((gap_db >= 0).to(received.dtype))
+    bs.x = _bs_columns(data, links, strongest)
+    ue.x = torch.stack([links.max_to_ue(snr_db), links.max_to_ue(sinr_db)], 1)
+    antenna = data["antenna"]
+    azimuth, tilt = antenna.boresight.unbind(1)
+    antenna.x = torch.cat([azimuth.cos().unsqueeze(1), azimuth.sin().unsqueeze(1), tilt.unsqueeze(1), antenna.offset], 1)
+    return data
+
+
+def _bs_columns(data: HeteroData, links: Links, strongest: Tensor) -> Tensor:
+    power_dbm = _db(data["bs"].power_max_w) + 30
+    ones = torch.ones(links.num_ue, dtype=power_dbm.dtype, device=power_dbm.device)
+    users = links.sum_ue_to_network(ones)[links.bs_network]
+    stations = links.sum_bs_to_network(torch.ones_like(power_dbm))[links.bs_network]
+    share = links.sum_to_bs(links.lift(strongest)) * stations / users.clamp_min(1)
+    return torch.stack([power_dbm, (users / stations).clamp_min(1e-3).log(), share], 1)
+
+
+def _direction(data: HeteroData, links: Links) -> list[Tensor]:
+    gain = data[CHANNEL].gain
+    if "pos" not in data["bs"] or "pos" not in data["ue"]:
+        return [gain.new_zeros(links.num_edges)] * 2
+    offset = (data["ue"].pos[links.ue, :2] - data["bs"].pos[links.bs, :2]).to(gain.dtype)
+    distance = offset.norm(dim=1).clamp_min(1e-6)
+    return [offset[:, 0] / distance, offset[:, 1] / distance]
+
+
+def _db(value: Tensor) -> Tensor:
+    return value.clamp_min(_FLOOR).log10() * 10
+
+

@@ -1,0 +1,223 @@
+"""Channel edges as arrays: the reductions and broadcasts that physics, solvers and models share.
+
+Edges are sorted by user. Where every user has the same number ``k`` of candidate stations a reduction over a user's
+edges is a reshape and a sum, and where every station is a candidate of every user of its network (``dense``) no index is
+needed at all. Kernels are written once, on the *edge layout*: ``lift`` brings a tensor ``[E, *]`` into it, and
+``from_bs``/``from_ue`` give node tensors that broadcast against it.
+
+=========== ================= ================== ==================
+case        edge layout       ``from_bs``        ``from_ue``
+=========== ================= ================== ==================
+dense       ``[B, u, n, *]``  ``[B, 1, n, *]``   ``[B, u, 1, *]``
+constant k  ``[U, k, *]``     ``[U, k, *]``      ``[U, 1, *]``
+otherwise   ``[E, *]``        ``[E, *]``         ``[E, *]``
+=========== ================= ================== ==================
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.schema import CHANNEL
+
+
+@dataclass(frozen=True)
+class Links:
+    """Index structure of the channel edges of a graph or of a batch of graphs.
+
+    Args:
+        bs: station of each edge ``[E]``.
+        ue: user of each edge ``[E]``, ascending.
+        bs_network: network of each station ``[N]``.
+        ue_network: network of each user ``[U]``.
+        num_networks: number of networks B.
+        degree: candidates per user when constant, else ``None``.
+        dense: every user's candidates are all stations of its network, in order, and all networks have one size.
+    """
+
+    bs: Tensor
+    ue: Tensor
+    bs_network: Tensor
+    ue_network: Tensor
+    num_networks: int
+    degree: int | None
+    dense: bool
+
+    @property
+    def num_bs(self) -> int:
+        """Number of stations N over all networks."""
+        return self.bs_network.numel()
+
+    @property
+    def num_ue(self) -> int:
+        """Number of users U over all networks."""
+        return self.ue_network.numel()
+
+    @property
+    def num_edges(self) -> int:
+        """Number of channel edges E."""
+        return self.bs.numel()
+
+    def lift(self, edge: Tensor) -> Tensor:
+        """``[E, *]`` in the edge layout."""
+        if self.dense:
+            return edge.reshape(self.num_networks, -1, self.num_bs // self.num_networks, *edge.shape[1:])
+        if self.degree is not None:
+            return edge.reshape(self.num_ue, self.degree, *edge.shape[1:])
+        return edge
+
+    def flat(self, edge: Tensor) -> Tensor:
+        """Inverse of :meth:`lift`."""
+        if self.dense:
+            return edge.reshape(self.num_edges, *edge.shape[3:])
+        if self.degree is not None:
+            return edge.reshape(self.num_edges, *edge.shape[2:])
+        return edge
+
+    def from_bs(self, node: Tensor) -> Tensor:
+        """Station tensor ``[N, *]``, broadcastable against the edge layout."""
+        if self.dense:
+            return node.reshape(self.num_networks, 1, -1, *node.shape[1:])
+        if self.degree is not None:
+            return node[self.bs].reshape(self.num_ue, self.degree, *node.shape[1:])
+        return node[self.bs]
+
+    def from_ue(self, node: Tensor) -> Tensor:
+        """User tensor ``[U, *]``, broadcastable against the edge layout."""
+        if self.dense:
+            return node.reshape(self.num_networks, -1, 1, *node.shape[1:])
+        if self.degree is not None:
+            return node.unsqueeze(1)
+        return node[self.ue]
+
+    def sum_to_ue(self, edge: Tensor) -> Tensor:
+        """Sum over each user's edges: edge layout -> ``[U, *]``."""
+        if self.dense:
+            return edge.sum(2).reshape(self.num_ue, *edge.shape[3:])
+        if self.degree is not None:
+            return edge.sum(1)
+        out = edge.new_zeros(self.num_ue, *edge.shape[1:])
+        return out.index_add(0, self.ue, edge)
+
+    def sum_to_bs(self, edge: Tensor) -> Tensor:
+        """Sum over each station's edges: edge layout -> ``[N, *]``."""
+        if self.dense:
+            return edge.sum(1).reshape(self.num_bs, *edge.shape[3:])
+        flat = self.flat(edge)
+        out = flat.new_zeros(self.num_bs, *flat.shape[1:])
+        return out.index_add(0, self.bs, flat)
+
+    def max_to_ue(self, edge: Tensor) -> Tensor:
+        """Largest value over each user's edges: edge layout -> ``[U, *]``."""
+        if self.dense:
+            return edge.amax(2).reshape(self.num_ue, *edge.shape[3:])
+        if self.degree is not None:
+            return edge.amax(1)
+        out = edge.new_full((self.num_ue, *edge.shape[1:]), -torch.inf)
+        ue = self.ue.reshape(-1, *([1] * (edge.dim() - 1))).expand_as(edge)
+        return out.scatter_reduce(0, ue, edge, "amax")
+
+    def softmax(self, logits: Tensor) -> Tensor:
+        """Softmax over each user's edges, in the edge layout."""
+        if self.dense or self.degree is not None:
+            return logits.softmax(2 if self.dense else 1)
+        top = self.max_to_ue(logits)[self.ue].detach()
+        weight = (logits - top).exp()
+        return weight / self.sum_to_ue(weight)[self.ue]
+
+    def argmax_slot(self, score: Tensor) -> Tensor:
+        """Slot of each user's best edge: edge layout without trailing dimension -> ``[U]``; the first wins a tie."""
+        if self.dense or self.degree is not None:
+            return score.argmax(-1).reshape(self.num_ue)
+        best = score >= self.max_to_ue(score)[self.ue]
+        edge = torch.where(best, torch.arange(self.num_edges, device=score.device), self.num_edges)
+        first = torch.full((self.num_ue,), self.num_edges, device=score.device)
+        first = first.scatter_reduce(0, self.ue, edge, "amin")
+        return first - self.first_edge
+
+    @property
+    def first_edge(self) -> Tensor:
+        """Index of each user's first edge ``[U]``."""
+        if self.degree is not None:
+            return torch.arange(0, self.num_edges, self.degree, device=self.bs.device)
+        count = torch.bincount(self.ue, minlength=self.num_ue)
+        return count.cumsum(0) - count
+
+    def slot_of(self, serving: Tensor) -> Tensor:
+        """Slot of station ``serving [U]`` among each user's candidates; -1 where it is none of them (or -1 itself)."""
+        if self.dense:
+            n = self.num_bs // self.num_networks
+            slot = serving - self.ue_network * n
+            return torch.where((serving >= 0) & (slot >= 0) & (slot < n), slot, -1)
+        hit = self.lift(self.bs) == self.from_ue(serving)
+        slot = self.argmax_slot(hit.long())
+        found = hit.any(1) if self.degree is not None else self.sum_to_ue(hit.long()) > 0
+        return torch.where(found & (serving >= 0), slot, -1)
+
+    def station_of(self, slot: Tensor) -> Tensor:
+        """Station of candidate ``slot [U]``; -1 where the slot is -1."""
+        edge = self.first_edge + slot.clamp_min(0)
+        return torch.where(slot >= 0, self.bs[edge], -1)
+
+    def pick(self, edge: Tensor, slot: Tensor) -> Tensor:
+        """Value of edge tensor ``[E, *]`` on each user's edge in ``slot [U]`` -> ``[U, *]``; zero where the slot is -1."""
+        value = edge[self.first_edge + slot.clamp_min(0)]
+        served = (slot >= 0).reshape(-1, *([1] * (value.dim() - 1)))
+        return torch.where(served, value, torch.zeros((), dtype=value.dtype, device=value.device))
+
+    def users_per_bs(self, serving: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Number (or summed ``weight [U]``) of users of each station ``[N]``; unserved users count nowhere."""
+        served = serving >= 0
+        value = torch.ones(serving.shape, dtype=torch.get_default_dtype(), device=serving.device)
+        value = (value if weight is None else weight) * served
+        out = value.new_zeros(self.num_bs)
+        return out.index_add(0, serving.clamp_min(0), value)
+
+    def sum_bs_to_network(self, node: Tensor) -> Tensor:
+        """Sum over each network's stations: ``[N, *] -> [B, *]``."""
+        return _segment_sum(node, self.bs_network, self.num_networks, self.dense)
+
+    def sum_ue_to_network(self, node: Tensor) -> Tensor:
+        """Sum over each network's users: ``[U, *] -> [B, *]``."""
+        return _segment_sum(node, self.ue_network, self.num_networks, self.dense)
+
+
+def _segment_sum(node: Tensor, network: Tensor, num: int, equal: bool) -> Tensor:
+    if equal or num == 1:
+        return node.reshape(num, -1, *node.shape[1:]).sum(1)
+    out = node.new_zeros(num, *node.shape[1:])
+    return out.index_add(0, network, node)
+
+
+def links_of(data: HeteroData) -> Links:
+    """Index structure of ``data``, a single graph or a PyG batch.
+
+    Raises:
+        ValueError: the channel edges are not sorted by user.
+    """
+    bs, ue = data[CHANNEL].edge_index
+    num_bs, num_ue = data["bs"].power_max_w.shape[0], data["ue"].noise_w.shape[0]
+    device = bs.device
+    if "batch" in data["bs"]:
+        bs_network, ue_network, num = data["bs"].batch, data["ue"].batch, int(data.num_graphs)
+    else:
+        bs_network = torch.zeros(num_bs, dtype=torch.long, device=device)
+        ue_network, num = torch.zeros(num_ue, dtype=torch.long, device=device), 1
+    degree = bs.numel() // num_ue if num_ue and bs.numel() % num_ue == 0 else None
+    if degree is not None and not torch.equal(ue.reshape(num_ue, degree), _repeated(num_ue, degree, device)):
+        degree = None
+    if degree is None and not bool((ue[1:] >= ue[:-1]).all()):
+        raise ValueError("(bs, channel, ue).edge_index: got edges in another order, expected them sorted by user")
+    dense = False
+    if degree is not None and num_bs == degree * num and num_ue % num == 0:
+        users = num_ue // num
+        expected = torch.arange(num_bs, device=device).reshape(num, 1, degree).expand(num, users, degree)
+        equal = torch.equal(ue_network.reshape(num, users), _repeated(num, users, device))
+        dense = equal and torch.equal(bs.reshape(num, users, degree), expected)
+    return Links(bs, ue, bs_network, ue_network, num, degree, dense)
+
+
+def _repeated(rows: int, columns: int, device: torch.device) -> Tensor:
+    return torch.arange(rows, device=device).unsqueeze(1).expand(rows, columns)

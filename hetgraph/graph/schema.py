@@ -1,0 +1,120 @@
+"""The graph contract as code: one table from which checks, documentation and storage are made.
+
+Every scenario is a :class:`torch_geometric.data.HeteroData` of ``bs``, ``ue`` and ``antenna`` nodes. Sizes are written as
+``N`` stations, ``U`` users, ``A`` antennas, ``E`` channel edges, ``R`` resource blocks; ``1`` is a literal one and
+``*`` any length.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+SCHEMA_VERSION = 1
+
+CHANNEL = ("bs", "channel", "ue")
+MOUNTED_ON = ("antenna", "mounted_on", "bs")
+NEIGHBOURS = ("bs", "neighbours", "bs")
+CONFLICTS = ("ue", "conflicts", "ue")
+
+NODE_TYPES = ("bs", "ue", "antenna")
+EDGE_TYPES = (CHANNEL, MOUNTED_ON, NEIGHBOURS, CONFLICTS)
+
+Kind = Literal["real", "bool", "long", "complex"]
+Level = Literal["local", "neighbourhood", "global", "genie"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One attribute of one store of the graph.
+
+    Args:
+        store: node type, edge type, or ``None`` for an attribute of the whole graph.
+        name: attribute name; units are part of it.
+        shape: symbolic shape, see the module's docstring.
+        kind: ``real`` (float32 or float64, the gain's dtype), ``bool``, ``long`` or ``complex``.
+        unit: physical unit, for the documentation.
+        dynamic: changes while an environment runs (replay stores it) or is fixed with the layout.
+        level: the narrowest observation level that may see it.
+        required: must be present in every graph.
+        nonnegative: negative values are refused.
+    """
+
+    store: str | tuple[str, str, str] | None
+    name: str
+    shape: tuple[str, ...]
+    kind: Kind = "real"
+    unit: str = ""
+    dynamic: bool = False
+    level: Level = "local"
+    required: bool = False
+    nonnegative: bool = False
+
+    @property
+    def where(self) -> str:
+        """Readable place of the attribute, e.g. ``bs.power_max_w`` or ``(bs, channel, ue).gain``."""
+        if self.store is None:
+            return self.name
+        store = self.store if isinstance(self.store, str) else "(" + ", ".join(self.store) + ")"
+        return f"{store}.{self.name}"
+
+
+SCHEMA: tuple[Field, ...] = (
+    Field("bs", "pos", ("N", "3"), unit="m"),
+    Field("bs", "tier", ("N",), "long"),
+    Field("bs", "azimuth_rad", ("N",), unit="rad"),
+    Field("bs", "tilt_rad", ("N",), unit="rad"),
+    Field("bs", "power_max_w", ("N",), unit="W", required=True, nonnegative=True),
+    Field("bs", "rb_power_max_w", ("N", "R"), unit="W", required=True, nonnegative=True),
+    Field("bs", "circuit_power_w", ("N",), unit="W", nonnegative=True),
+    Field("bs", "amplifier_efficiency", ("N",), nonnegative=True),
+    Field("bs", "max_users", ("N",), "long"),
+    Field("bs", "free_rb", ("N",), "long", dynamic=True),
+    Field("bs", "x", ("N", "*")),
+    Field("ue", "pos", ("U", "3"), unit="m", dynamic=True),
+    Field("ue", "velocity", ("U", "2"), unit="m/s", dynamic=True),
+    Field("ue", "active", ("U",), "bool", dynamic=True),
+    Field("ue", "serving_slot", ("U",), "long", dynamic=True),
+    Field("ue", "noise_w", ("U", "R"), unit="W", required=True, nonnegative=True),
+    Field("ue", "far_interference_w", ("U", "R"), unit="W", nonnegative=True),
+    Field("ue", "queue_bits", ("U",), unit="bit", dynamic=True, nonnegative=True),
+    Field("ue", "demand_bits", ("U",), unit="bit", dynamic=True, nonnegative=True),
+    Field("ue", "packet_bits", ("U",), unit="bit", nonnegative=True),
+    Field("ue", "arrival_rate", ("U",), unit="1/s", nonnegative=True),
+    Field("ue", "rate_min_bps", ("U",), unit="bit/s", nonnegative=True),
+    Field("ue", "rate_bps", ("U",), unit="bit/s", dynamic=True, nonnegative=True),
+    Field("ue", "interference_w", ("U", "R"), unit="W", dynamic=True, nonnegative=True),
+    Field("ue", "power_w", ("U", "R"), unit="W", dynamic=True, nonnegative=True),
+    Field("ue", "x", ("U", "*")),
+    Field("antenna", "offset", ("A", "3"), unit="m"),
+    Field("antenna", "boresight", ("A", "2"), unit="rad"),
+    Field("antenna", "x", ("A", "*")),
+    Field(CHANNEL, "edge_index", ("2", "E"), "long", required=True),
+    Field(CHANNEL, "slot", ("E",), "long", required=True),
+    Field(CHANNEL, "gain", ("E", "R"), dynamic=True, level="genie", required=True, nonnegative=True),
+    Field(CHANNEL, "h", ("E", "A1", "R"), "complex", dynamic=True, level="genie"),
+    Field(CHANNEL, "may_serve", ("E",), "bool"),
+    Field(CHANNEL, "pathloss_db", ("E",), unit="dB"),
+    Field(CHANNEL, "shadow_db", ("E",), unit="dB"),
+    Field(CHANNEL, "antenna_gain_db", ("E",), unit="dB"),
+    Field(CHANNEL, "rsrp_dbm", ("E",), unit="dBm"),
+    Field(CHANNEL, "distance_m", ("E",), unit="m", nonnegative=True),
+    Field(CHANNEL, "los", ("E",), "bool"),
+    Field(CHANNEL, "measured", ("E",), "bool"),
+    Field(CHANNEL, "edge_attr", ("E", "*")),
+    Field(MOUNTED_ON, "edge_index", ("2", "*"), "long", required=True),
+    Field(NEIGHBOURS, "edge_index", ("2", "*"), "long", required=True),
+    Field(NEIGHBOURS, "edge_attr", ("*", "*")),
+    Field(CONFLICTS, "edge_index", ("2", "*"), "long", required=True),
+    Field(None, "rb_bandwidth_hz", ("1", "R"), unit="Hz", required=True, nonnegative=True),
+    Field(None, "carrier_hz", ("1",), unit="Hz", nonnegative=True),
+    Field(None, "slot_s", ("1",), unit="s", nonnegative=True),
+)
+
+
+def schema_markdown() -> str:
+    """The contract as a Markdown table, for the documentation."""
+    rows = ["| attribute | shape | kind | unit | dynamic | level | required |", "|---|---|---|---|---|---|---|"]
+    for field in SCHEMA:
+        shape = "[" + ", ".join(field.shape) + "]"
+        flags = ("yes" if field.dynamic else "", field.level, "yes" if field.required else "")
+        rows.append(f"| `{field.where}` | `{shape}` | {field.kind} | {field.unit} | {' | '.join(flags)} |")
+    return "\n".join(rows)

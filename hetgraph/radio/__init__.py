@@ -1,0 +1,19 @@
+"""SINR, rates, allocations and indicators: the judge that every method shares."""
+
+from hetgraph.radio.allocation import Allocation, feasible, violations
+from hetgraph.radio.kpi import KPIs, evaluate
+from hetgraph.radio.rates import Convention, edge_sinr, equal_airtime, noise_plus_far_w, rates_bps, sinr
+
+__all__ = [
+    "Allocation",
+    "Convention",
+    "KPIs",
+    "edge_sinr",
+    "equal_airtime",
+    "evaluate",
+    "feasible",
+    "noise_plus_far_w",
+    "rates_bps",
+    "sinr",
+    "violations",
+]

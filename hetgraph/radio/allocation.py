@@ -1,0 +1,118 @@
+"""The decision that every classical method and every model yields."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.utils._pytree as pytree
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.links import Links, links_of
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """Who is served by whom, and at which power.
+
+    Args:
+        serving: serving station of each user ``[U]``, in the numbering of the graph or batch; -1 for none.
+        power_w: time-averaged transmit power of each station and resource block ``[N, R]``, W.
+        airtime: share of each resource block that a user gets from its station ``[U, R]``; ``None`` leaves it to the
+            rate convention.
+        layer_power_w: each user's own part of its station's power ``[U, R]``, W, summing to ``power_w``; ``None`` when
+            a station's users share one power per resource block.
+    """
+
+    serving: Tensor
+    power_w: Tensor
+    airtime: Tensor | None = None
+    layer_power_w: Tensor | None = None
+
+
+pytree.register_pytree_node(
+    Allocation,
+    lambda a: ([a.serving, a.power_w, a.airtime, a.layer_power_w], None),
+    lambda leaves, _: Allocation(*leaves),
+    serialized_type_name="hetgraph.radio.Allocation",
+)
+
+
+def violations(graph: HeteroData, allocation: Allocation, *, tolerance: float = 1e-5) -> list[str]:
+    """Every constraint that an allocation breaks, one sentence each; empty when it is feasible.
+
+    Args:
+        graph: a graph or a batch of graphs.
+        allocation: the decision to check.
+        tolerance: relative slack on powers and airtimes, for rounding in float32.
+    """
+    links = links_of(graph)
+    found = _shape_violations(graph, links, allocation)
+    if found:
+        return found
+    return _serving_violations(graph, links, allocation) + _power_violations(graph, links, allocation, tolerance)
+
+
+def feasible(graph: HeteroData, allocation: Allocation, *, tolerance: float = 1e-5) -> bool:
+    """Whether an allocation keeps to the graph: candidates, budgets per station and resource block, airtimes (eq. 6-7).
+
+    A batched association that points into another network is infeasible, since no candidate edge leads there.
+    """
+    return not violations(graph, allocation, tolerance=tolerance)
+
+
+def _shape_violations(graph: HeteroData, links: Links, allocation: Allocation) -> list[str]:
+    blocks = graph["ue"].noise_w.shape[1]
+    expected = {
+        "serving": (links.num_ue,),
+        "power_w": (links.num_bs, blocks),
+        "airtime": (links.num_ue, blocks),
+        "layer_power_w": (links.num_ue, blocks),
+    }
+    found = []
+    for name, shape in expected.items():
+        value = getattr(allocation, name)
+        if value is not None and tuple(value.shape) != shape:
+            found.append(f"allocation.{name}: got shape {tuple(value.shape)}, expected {shape}")
+        elif value is not None and value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            found.append(f"allocation.{name}: got NaN or infinite values, expected finite ones")
+    return found
+
+
+def _serving_violations(graph: HeteroData, links: Links, allocation: Allocation) -> list[str]:
+    serving = allocation.serving
+    if serving.is_floating_point() or bool((serving < -1).any()) or bool((serving >= links.num_bs).any()):
+        return [f"allocation.serving: got values outside -1..{links.num_bs - 1}, expected station indices"]
+    slot = links.slot_of(serving)
+    if bool(((slot < 0) & (serving >= 0)).any()):
+        user = int(((slot < 0) & (serving >= 0)).nonzero()[0])
+        return [f"allocation.serving: got station {int(serving[user])} for user {user}, expected one of its candidates"]
+    channel = graph["bs", "channel", "ue"]
+    if "may_serve" in channel and bool((~links.pick(channel.may_serve, slot) & (slot >= 0)).any()):
+        return ["allocation.serving: got a station that may not serve its user, expected an edge with may_serve"]
+    return []
+
+
+def _power_violations(graph: HeteroData, links: Links, allocation: Allocation, tolerance: float) -> list[str]:
+    power, bs = allocation.power_w, graph["bs"]
+    slack, found = 1 + tolerance, []
+    if bool((power < 0).any()):
+        found.append(f"allocation.power_w: got {float(power.min()):g} W, expected no negative power")
+    total = power.sum(1)
+    if bool((total > bs.power_max_w * slack).any()):
+        worst = int((total / bs.power_max_w.clamp_min(1e-300)).argmax())
+        limit = float(bs.power_max_w[worst])
+        found.append(f"allocation.power_w: got {float(total[worst]):g} W at station {worst}, expected at most {limit:g}")
+    if bool((power > bs.rb_power_max_w * slack).any()):
+        found.append("allocation.power_w: got more than rb_power_max_w on a resource block, expected at most that")
+    if allocation.airtime is not None:
+        share = allocation.airtime * (allocation.serving >= 0).unsqueeze(1)
+        load = share.new_zeros(power.shape).index_add(0, allocation.serving.clamp_min(0), share)
+        if bool((share < 0).any()) or bool((load > slack).any()):
+            found.append("allocation.airtime: got shares outside 0..1 per station and block, expected a sum of at most 1")
+    if allocation.layer_power_w is not None:
+        layer = allocation.layer_power_w * (allocation.serving >= 0).unsqueeze(1)
+        total = layer.new_zeros(power.shape).index_add(0, allocation.serving.clamp_min(0), layer)
+        scale = bs.power_max_w.unsqueeze(1) * max(tolerance, 1e-4)
+        if bool((layer < 0).any()) or bool(((total - power).abs() > scale).any()):
+            found.append("allocation.layer_power_w: got layers that do not sum to power_w, expected them to")
+    return found
