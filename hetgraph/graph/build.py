@@ -37,9 +37,7 @@ def from_gain(
     power = _expand("power_max_w", power_max_w, (stations,), gain)
     data["bs"].power_max_w = power
     data["bs"].rb_power_max_w = power.unsqueeze(1).expand(stations, blocks).contiguous()
-    data["bs"].num_nodes = stations
     data["ue"].noise_w = _expand("noise_w", noise_w, (users, blocks), gain)
-    data["ue"].num_nodes = users
     data["antenna"].offset = gain.new_zeros(0, 3)
     data["antenna"].boresight = gain.new_zeros(0, 2)
     data[CHANNEL].edge_index = complete_edges(stations, users, gain.device)

@@ -1,0 +1,114 @@
+"""Where stations and users stand."""
+
+import math
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Generator, Tensor
+
+from hetgraph.graph.scenario import Scenario, Tier, Users
+from hetgraph.graph.streams import Streams
+
+_TRIES = 32
+
+
+def place_stations(scenario: Scenario, streams: Streams) -> Tensor:
+    """Station coordinates ``[n, N, 2]``, m, tier after tier."""
+    placed: list[Tensor] = []
+    extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])
+    for number, tier in enumerate(scenario.tiers):
+        if tier.placement == "uniform":
+            tries = streams.uniform(f"stations/{number}", tier.count, _TRIES, 2) * extent
+            placed = _place_apart(placed, tries, tier.spacing_m)
+            continue
+        points = torch.tensor(tier.positions) if tier.placement == "fixed" else hex_rings(tier.count, tier.spacing_m)
+        centre = torch.zeros(2) if tier.placement == "fixed" else extent / 2
+        same = (points + centre).expand(len(streams.networks), -1, -1)
+        placed += list(same.unbind(1))
+    return torch.stack(placed, 1)
+
+
+def _place_apart(placed: list[Tensor], tries: Tensor, spacing_m: float) -> list[Tensor]:
+    """Place stations one by one, each at the first try that keeps the distance, or at the most distant one."""
+    placed = list(placed)
+    rows = torch.arange(tries.shape[0])
+    for options in tries.unbind(1):  # [n, T, 2]
+        if not placed or spacing_m <= 0:
+            placed.append(options[:, 0])
+            continue
+        distance = torch.cdist(options, torch.stack(placed, 1)).amin(2)  # [n, T]
+        clear = distance >= spacing_m
+        choice = torch.where(clear.any(1), clear.float().argmax(1), distance.argmax(1))
+        placed.append(options[rows, choice])
+    return placed
+
+
+def hex_rings(count: int, spacing_m: float) -> Tensor:
+    """First ``count`` sites of a hexagonal grid, centre first, ring by ring ``[count, 2]``, m."""
+    rings = math.ceil((math.sqrt(12 * count - 3) - 3) / 6) if count > 1 else 0
+    axis = torch.arange(-rings, rings + 1)
+    q, r = torch.meshgrid(axis, axis, indexing="ij")
+    ring = torch.maximum(torch.maximum(q.abs(), r.abs()), (q + r).abs()).flatten()
+    xy = torch.stack([q + r / 2, r * math.sqrt(3) / 2], -1).reshape(-1, 2) * spacing_m
+    angle = torch.atan2(xy[:, 1], xy[:, 0]).round(decimals=5)
+    order = np.lexsort((angle.numpy(), ring.numpy()))
+    return xy[torch.from_numpy(order[:count].copy())].float()
+
+
+def place_users(scenario: Scenario, stations: Tensor, streams: Streams) -> Tensor:
+    """User coordinates ``[n, U, 2]``, m."""
+    users = scenario.users
+    extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])
+    if users.placement == "fixed":
+        return torch.tensor(users.positions).expand(len(streams.networks), -1, -1)
+    if users.placement == "pairs":
+        low, high = users.pair_distance_m
+        radius = low + (high - low) * streams.uniform("users/radius", users.count)
+        return stations + _offset(radius, streams.uniform("users/angle", users.count))
+    points = streams.uniform("users", users.count, 2) * extent
+    if users.placement == "clustered":
+        points = _cluster(points, scenario, stations, streams, extent)
+    if users.spacing_m > 0:
+        generators = streams.generators("users/spacing")
+        spaced = [_space(p, users.spacing_m, extent, g) for p, g in zip(points, generators, strict=True)]
+        points = torch.stack(spaced)
+    return points
+
+
+def _cluster(points: Tensor, scenario: Scenario, stations: Tensor, streams: Streams, extent: Tensor) -> Tensor:
+    users = scenario.users
+    gathered = round(users.count * users.clustered_fraction)
+    first, tier = _tier_range(scenario.tiers, users)
+    centres = stations[:, first : first + tier.count]
+    host = torch.arange(gathered) % tier.count
+    radius = users.cluster_radius_m * streams.uniform("clusters/radius", gathered).sqrt()
+    near = centres[:, host] + _offset(radius, streams.uniform("clusters/angle", gathered))
+    near = torch.minimum(near.clamp_min(0), extent)
+    return torch.cat([near, points[:, gathered:]], 1)
+
+
+def _tier_range(tiers: tuple[Tier, ...], users: Users) -> tuple[int, Tier]:
+    names = [tier.name for tier in tiers]
+    wanted = users.cluster_tier or names[-1]
+    if wanted not in names:
+        raise ValueError(f"users.cluster_tier: got {wanted!r}, expected one of {', '.join(names)}")
+    number = names.index(wanted)
+    return sum(tier.count for tier in tiers[:number]), tiers[number]
+
+
+def _offset(radius: Tensor, turn: Tensor) -> Tensor:
+    angle = 2 * math.pi * turn
+    return torch.stack([radius * angle.cos(), radius * angle.sin()], -1)
+
+
+def _space(points: Tensor, spacing_m: float, extent: Tensor, generator: Generator) -> Tensor:
+    """Draw anew the later user of every pair that is too close, until none is."""
+    points = points.clone()
+    for _ in range(1000):
+        pairs = cKDTree(points.numpy()).query_pairs(spacing_m, output_type="ndarray")
+        if not len(pairs):
+            return points
+        moved = torch.from_numpy(np.unique(pairs.max(1)))
+        points[moved] = torch.rand(len(moved), 2, generator=generator) * extent
+    raise ValueError(f"users.spacing_m: got {spacing_m:g} m, expected a distance for which all users find room")

@@ -1,0 +1,176 @@
+"""The vectorised sampler: n networks of a scenario at once."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from hetgraph import channel
+from hetgraph.graph.build import complete_edges
+from hetgraph.graph.collate import Stack
+from hetgraph.graph.features import add_features
+from hetgraph.graph.placement import place_stations, place_users
+from hetgraph.graph.propagation import Propagation, propagate
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION
+from hetgraph.graph.streams import Streams
+
+
+def sample(scenario: Scenario, n: int = 1, *, seed: int = 0, first: int = 0) -> Batch:
+    """Draw networks ``first .. first + n - 1`` of a scenario.
+
+    Args:
+        scenario: what to draw.
+        n: number of networks.
+        seed: seed of all streams, keyed by (seed, network, purpose).
+        first: number of the first network.
+
+    Raises:
+        ValueError: ``n`` is not positive.
+    """
+    if n < 1 or first < 0:
+        raise ValueError(f"sample: got n={n}, first={first}, expected n of 1 or more and first of 0 or more")
+    streams = Streams(seed, range(first, first + n))
+    stations = place_stations(scenario, streams)
+    users = place_users(scenario, stations, streams)
+    paths = propagate(scenario, stations, users, streams)
+    stack = Stack(n)
+    stack.graph = _graph_attributes(scenario, n)
+    stack.nodes["bs"] = _station_attributes(scenario, stations)
+    stack.nodes["ue"] = _user_attributes(scenario, users, streams)
+    stack.nodes["antenna"], mounted = _antenna_attributes(scenario, n)
+    stack.edges[CHANNEL], far_w = _channel_attributes(scenario, paths)
+    if far_w is not None:
+        stack.nodes["ue"]["far_interference_w"] = far_w
+    stack.edges[MOUNTED_ON] = {"edge_index": mounted}
+    stack.edges[NEIGHBOURS] = {"edge_index": _nearest(stations, scenario.radio.neighbours)}
+    stack.edges[CONFLICTS] = {"edge_index": torch.zeros(n, 2, 0, dtype=torch.long)}
+    return _with_features(stack)
+
+
+def _with_features(stack: Stack) -> Batch:
+    """Add ``x`` and ``edge_attr``, which are functions of the batch, and their places in the batch's index."""
+    batch = add_features(stack.to_batch())
+    for store, name in (("bs", "x"), ("ue", "x"), ("antenna", "x"), (CHANNEL, "edge_attr")):
+        other = next(key for key in batch._slice_dict[store] if key not in ("x", "edge_attr", "edge_index"))
+        batch._slice_dict[store][name] = batch._slice_dict[store][other].clone()
+        batch._inc_dict[store][name] = torch.zeros(stack.n, dtype=torch.long)
+    return batch
+
+
+def _graph_attributes(scenario: Scenario, n: int) -> dict[str, Tensor | str | int]:
+    radio = scenario.radio
+    return {
+        "rb_bandwidth_hz": torch.full((n, radio.num_rbs), radio.bandwidth_hz / radio.num_rbs),
+        "carrier_hz": torch.full((n,), scenario.channel.carrier_hz),
+        "slot_s": torch.full((n,), radio.slot_s),
+        "scenario": scenario.name,
+        "scenario_hash": scenario.hash,
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def _per_station(scenario: Scenario, attribute: str) -> Tensor:
+    """A tier's number for each of its stations ``[N]``."""
+    return torch.tensor([float(getattr(tier, attribute)) for tier in scenario.tiers for _ in range(tier.count)])
+
+
+def _station_attributes(scenario: Scenario, stations: Tensor) -> dict[str, Tensor]:
+    n, blocks = stations.shape[0], scenario.radio.num_rbs
+    power = 10 ** ((_per_station(scenario, "power_dbm") - 30) / 10)
+    azimuth = [a for tier in scenario.tiers for a in (tier.azimuth_deg or (0.0,) * tier.count)]
+    height = _per_station(scenario, "height_m").expand(n, -1).unsqueeze(2)
+    tier = torch.tensor([i for i, tier in enumerate(scenario.tiers) for _ in range(tier.count)])
+    columns = {
+        "tier": tier,
+        "azimuth_rad": torch.tensor(azimuth).deg2rad(),
+        "tilt_rad": _per_station(scenario, "tilt_deg").deg2rad(),
+        "power_max_w": power,
+        "rb_power_max_w": power.unsqueeze(1).expand(-1, blocks),
+        "circuit_power_w": _per_station(scenario, "circuit_power_w"),
+        "amplifier_efficiency": _per_station(scenario, "amplifier_efficiency"),
+        "max_users": _per_station(scenario, "max_users").long(),
+    }
+    attributes = {"pos": torch.cat([stations, height], 2)}
+    return attributes | {name: value.expand(n, *value.shape).contiguous() for name, value in columns.items()}
+
+
+def _user_attributes(scenario: Scenario, users: Tensor, streams: Streams) -> dict[str, Tensor]:
+    n, count, blocks = users.shape[0], users.shape[1], scenario.radio.num_rbs
+    heading = 2 * math.pi * streams.uniform("heading", count)
+    velocity = scenario.users.speed_mps * torch.stack([heading.cos(), heading.sin()], -1)
+    height = torch.full((n, count, 1), scenario.users.height_m)
+    serving = -torch.ones(n, count, dtype=torch.long)
+    if scenario.users.placement == "pairs":
+        serving = torch.arange(count).expand(n, -1).clone()
+    return {
+        "pos": torch.cat([users, height], 2),
+        "velocity": velocity,
+        "active": torch.ones(n, count, dtype=torch.bool),
+        "serving_slot": serving,
+        "noise_w": torch.full((n, count, blocks), noise_w(scenario)),
+        "rate_min_bps": torch.full((n, count), scenario.users.rate_min_bps),
+    }
+
+
+def noise_w(scenario: Scenario) -> float:
+    """Noise power per resource block, W (eq. 8)."""
+    radio = scenario.radio
+    if radio.noise_w is not None:
+        return radio.noise_w
+    return channel.thermal_noise_w(radio.bandwidth_hz / radio.num_rbs, noise_figure_db=radio.noise_figure_db)
+
+
+def _antenna_attributes(scenario: Scenario, n: int) -> tuple[dict[str, Tensor], Tensor]:
+    """Antennas in a ring of half a wavelength's spacing around the mast, each looking outwards."""
+    wavelength = 299_792_458.0 / scenario.channel.carrier_hz
+    per_station = _per_station(scenario, "num_antennas").long()
+    station = torch.arange(per_station.numel()).repeat_interleave(per_station)
+    position = torch.arange(station.numel()) - (per_station.cumsum(0) - per_station)[station]
+    count = per_station[station].clamp_min(1)
+    azimuth = 2 * math.pi * position / count
+    radius = wavelength / 4 / torch.sin(math.pi / count.clamp_min(2)) * (count > 1)
+    offset = torch.stack([radius * azimuth.cos(), radius * azimuth.sin(), torch.zeros_like(radius)], 1)
+    boresight = torch.stack([azimuth, _per_station(scenario, "tilt_deg").deg2rad()[station]], 1)
+    mounted = torch.stack([torch.arange(station.numel()), station])
+    attributes = {"offset": offset, "boresight": boresight}
+    repeated = {name: value.expand(n, *value.shape).contiguous() for name, value in attributes.items()}
+    return repeated, mounted.expand(n, -1, -1)
+
+
+def _channel_attributes(scenario: Scenario, paths: Propagation) -> tuple[dict[str, Tensor], Tensor | None]:
+    """Attributes of the candidate edges ``[n, U * k, *]``, and the far interference ``[n, U, R]`` when k < N."""
+    n, stations, users, blocks = paths.gain.shape
+    index = complete_edges(stations, users).expand(n, -1, -1)
+    values = {name: getattr(paths, name).transpose(1, 2) for name in paths.__dataclass_fields__}  # [n, U, N, *]
+    kept = scenario.radio.candidates or stations
+    far_w = None
+    if kept < stations:
+        chosen = values["rsrp_dbm"].topk(kept, dim=2).indices.sort(2).values  # [n, U, k]
+        per_rb_w = _station_attributes(scenario, paths.gain.new_zeros(n, stations, 2))["power_max_w"] / blocks
+        heard = values["gain"] * per_rb_w.reshape(n, 1, stations, 1)
+        near = torch.zeros(n, users, stations, dtype=torch.bool).scatter(2, chosen, True)
+        far_w = heard.masked_fill(near.unsqueeze(3), 0).sum(2) * scenario.radio.far_load
+        values = {name: _choose(value, chosen) for name, value in values.items()}
+        index = torch.stack([chosen.flatten(1), torch.arange(users).repeat_interleave(kept).expand(n, -1)], 1)
+    edges = {name: value.reshape(n, users * kept, *value.shape[3:]) for name, value in values.items()}
+    edges["slot"] = torch.arange(kept).repeat(users).expand(n, -1)
+    if scenario.users.placement == "pairs":
+        edges["may_serve"] = index[:, 0] == index[:, 1]
+    return {"edge_index": index, **edges}, far_w
+
+
+def _choose(value: Tensor, chosen: Tensor) -> Tensor:
+    position = chosen.reshape(*chosen.shape, *([1] * (value.dim() - 3))).expand(*chosen.shape, *value.shape[3:])
+    return value.gather(2, position)
+
+
+def _nearest(stations: Tensor, neighbours: int) -> Tensor:
+    """Edges from each station's nearest others to it ``[n, 2, N * m]``."""
+    n, count, _ = stations.shape
+    kept = min(neighbours, count - 1)
+    distance = torch.cdist(stations, stations) + torch.diag(torch.full((count,), torch.inf))
+    source = distance.topk(kept, dim=2, largest=False).indices.sort(2).values.flatten(1)
+    target = torch.arange(count).repeat_interleave(kept).expand(n, -1)
+    return torch.stack([source, target], 1)

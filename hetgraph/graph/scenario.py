@@ -1,0 +1,280 @@
+"""Scenarios: everything that defines a family of networks, as frozen dataclasses that round-trip through YAML."""
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+PATHLOSS = ("uma", "umi", "rma", "inh-mixed", "inh-open", "cost231", "lte", "log-distance", "free-space", "unit")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The area in which stations and users are placed.
+
+    Args:
+        width_m: extent along x.
+        height_m: extent along y.
+    """
+
+    width_m: float = 1000.0
+    height_m: float = 1000.0
+
+
+@dataclass(frozen=True)
+class Tier:
+    """Stations of one kind.
+
+    Args:
+        name: e.g. ``macro``.
+        count: stations in each network.
+        power_dbm: power budget of a station.
+        height_m: antenna height.
+        pathloss: propagation model alias of :mod:`hetgraph.channel`, or ``unit`` for a path gain of one.
+        placement: ``uniform`` (at random, apart by ``spacing_m`` where there is room), ``hex`` (rings around the centre) or
+            ``fixed`` (``positions``).
+        spacing_m: smallest distance to stations placed before; the inter-site distance for ``hex``.
+        positions: ``(x, y)`` of each station in metres, for ``fixed``.
+        azimuth_deg: boresight of each station for ``fixed``; empty for omnidirectional.
+        pattern: ``omni`` or ``38.901``, the standard's antenna element pointed at ``azimuth_deg`` and ``tilt_deg``.
+        tilt_deg: downtilt.
+        num_antennas: antenna nodes of each station.
+        max_users: users that a station may serve; 0 for no limit.
+        circuit_power_w: power drawn besides transmission.
+        amplifier_efficiency: transmitted over drawn power of the amplifier.
+    """
+
+    name: str = "macro"
+    count: int = 1
+    power_dbm: float = 46.0
+    height_m: float = 25.0
+    pathloss: str = "uma"
+    placement: Literal["uniform", "hex", "fixed"] = "uniform"
+    spacing_m: float = 0.0
+    positions: tuple[tuple[float, float], ...] = ()
+    azimuth_deg: tuple[float, ...] = ()
+    pattern: Literal["omni", "38.901"] = "omni"
+    tilt_deg: float = 0.0
+    num_antennas: int = 1
+    max_users: int = 0
+    circuit_power_w: float = 0.0
+    amplifier_efficiency: float = 1.0
+
+
+@dataclass(frozen=True)
+class Users:
+    """User equipment.
+
+    Args:
+        count: users in each network.
+        height_m: antenna height.
+        placement: ``uniform``, ``clustered``, ``pairs`` (user i around station i, served by it alone) or ``fixed``.
+        clustered_fraction: share of the users that is placed around stations of ``cluster_tier``.
+        cluster_tier: tier around whose stations users gather; empty for the last one.
+        cluster_radius_m: radius of a cluster.
+        spacing_m: smallest distance between two users.
+        pair_distance_m: least and greatest distance to the own station, for ``pairs``.
+        positions: ``(x, y)`` in metres, for ``fixed``.
+        speed_mps: speed, in a random direction.
+        rate_min_bps: rate that counts as a kept promise.
+    """
+
+    count: int = 100
+    height_m: float = 1.5
+    placement: Literal["uniform", "clustered", "pairs", "fixed"] = "uniform"
+    clustered_fraction: float = 0.5
+    cluster_tier: str = ""
+    cluster_radius_m: float = 40.0
+    spacing_m: float = 0.0
+    pair_distance_m: tuple[float, float] = (2.0, 50.0)
+    positions: tuple[tuple[float, float], ...] = ()
+    speed_mps: float = 0.0
+    rate_min_bps: float = 0.0
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Propagation.
+
+    Args:
+        carrier_hz: carrier frequency.
+        los: ``probability`` (drawn by the model's LOS probability), ``always`` or ``never``.
+        shadowing: ``none``, ``independent`` or ``correlated`` in space (field with the standard's correlation distance).
+        shadow_sigma_db: standard deviation in dB; ``None`` for the model's own.
+        fading: per resource block: ``none``, ``rayleigh`` or ``rician``.
+        rician_k_db: K factor in dB.
+        min_distance_m: 2D distances below this one are taken as this one in the path loss.
+    """
+
+    carrier_hz: float = 3.5e9
+    los: Literal["probability", "always", "never"] = "probability"
+    shadowing: Literal["none", "independent", "correlated"] = "correlated"
+    shadow_sigma_db: float | None = None
+    fading: Literal["none", "rayleigh", "rician"] = "rayleigh"
+    rician_k_db: float = 9.0
+    min_distance_m: float = 10.0
+
+
+@dataclass(frozen=True)
+class Radio:
+    """Bandwidth, noise and the rules of who can serve and who is a neighbour.
+
+    Args:
+        bandwidth_hz: system bandwidth, shared equally by the resource blocks.
+        num_rbs: resource blocks R.
+        noise_figure_db: of the user equipment.
+        noise_w: noise power per resource block, W, in place of thermal noise.
+        slot_s: length of a slot.
+        candidates: strongest stations that get a channel edge to a user; 0 for all.
+        far_load: share of full power at which the other stations count as far interference.
+        neighbours: nearest stations that are a station's interference neighbourhood.
+    """
+
+    bandwidth_hz: float = 20e6
+    num_rbs: int = 12
+    noise_figure_db: float = 9.0
+    noise_w: float | None = None
+    slot_s: float = 1e-3
+    candidates: int = 0
+    far_load: float = 1.0
+    neighbours: int = 6
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A family of networks, wholly serialisable to YAML.
+
+    Args:
+        name: a short name, kept with every graph.
+        layout: the area.
+        tiers: station tiers, in the order in which they are placed and numbered.
+        users: user equipment.
+        channel: propagation.
+        radio: bandwidth, noise, candidates.
+
+    Raises:
+        ValueError: a value out of its range, naming the field, what was got and what was expected.
+    """
+
+    name: str = "custom"
+    layout: Layout = field(default_factory=Layout)
+    tiers: tuple[Tier, ...] = (Tier(),)
+    users: Users = field(default_factory=Users)
+    channel: Channel = field(default_factory=Channel)
+    radio: Radio = field(default_factory=Radio)
+
+    def __post_init__(self) -> None:
+        from hetgraph.graph.validate import validate
+
+        validate(self)
+
+    @property
+    def num_stations(self) -> int:
+        """Stations in each network."""
+        return sum(tier.count for tier in self.tiers)
+
+    @property
+    def hash(self) -> str:
+        """Short digest of everything that the scenario holds."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, lists and numbers."""
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain
+
+    def to_yaml(self, path: str | Path | None = None) -> str:
+        """YAML text; also written to ``path`` when given."""
+        text = yaml.safe_dump(self.to_dict(), sort_keys=False)
+        if path is not None:
+            Path(path).write_text(text)
+        return text
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> "Scenario":
+        """Inverse of :meth:`to_dict`; missing fields take their defaults.
+
+        Raises:
+            ValueError: an unknown field, or a value of another type.
+        """
+        return _build(Scenario, values, "scenario")
+
+    @staticmethod
+    def from_yaml(source: str | Path) -> "Scenario":
+        """Scenario from YAML text or from a file.
+
+        Raises:
+            ValueError: not YAML, or not a scenario.
+            FileNotFoundError: a path that does not exist.
+        """
+        is_path = isinstance(source, Path) or "\n" not in source
+        text = Path(source).read_text() if is_path else str(source)
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            line = str(error).splitlines()[0]
+            raise ValueError(f"{source if is_path else 'scenario'}: got text that is no safe YAML ({line})") from None
+        if not isinstance(values, dict):
+            raise ValueError(f"{source if is_path else 'scenario'}: got {type(values).__name__}, expected a mapping")
+        return Scenario.from_dict(values)
+
+    def scaled(self, *, users: float = 1.0, stations: float = 1.0, area: float = 1.0) -> "Scenario":
+        """The same scenario with more (or fewer) users, stations or square metres; stations of every tier alike."""
+        side = area**0.5
+        layout = dataclasses.replace(
+            self.layout, width_m=self.layout.width_m * side, height_m=self.layout.height_m * side
+        )
+        tiers = tuple(dataclasses.replace(tier, count=round(tier.count * stations)) for tier in self.tiers)
+        crowd = dataclasses.replace(self.users, count=round(self.users.count * users))
+        return dataclasses.replace(self, layout=layout, tiers=tiers, users=crowd)
+
+    def sample(self, n: int = 1, *, seed: int = 0, first: int = 0) -> Any:
+        """Draw ``n`` networks at once, as a PyG batch equal to ``Batch.from_data_list`` of the singles.
+
+        Args:
+            n: number of networks.
+            seed: seed of all streams; network i has its own, keyed by (seed, i, purpose).
+            first: number of the first network, so that ``sample(1, first=i)`` is network i of any larger sample.
+        """
+        from hetgraph.graph.sample import sample
+
+        return sample(self, n, seed=seed, first=first)
+
+
+def _build(kind: type[T], values: Any, where: str) -> T:
+    if not isinstance(values, dict):
+        raise ValueError(f"{where}: got {type(values).__name__}, expected a mapping")
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(map(str, set(values) - set(hints)))
+    if unknown:
+        raise ValueError(f"{where}.{unknown[0]}: got an unknown field, expected one of {', '.join(hints)}")
+    return kind(**{name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast("type[Any]", hint), value, where)
+    if origin is types.UnionType:
+        return None if value is None else _convert(args[0], value, where)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        if args[-1] is Ellipsis:
+            return tuple(_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+        if len(value) == len(args):
+            return tuple(_convert(h, item, f"{where}[{i}]") for i, (h, item) in enumerate(zip(args, value, strict=True)))
+    if origin is Literal and value in args:
+        return value
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, str) and type(value) is hint:
+        return value
+    expected = " or ".join(map(repr, args)) if origin is Literal else getattr(hint, "__name__", str(hint))
+    raise ValueError(f"{where}: got {value!r}, expected {expected}")

@@ -1,0 +1,119 @@
+"""What the current allocation achieves, and which way is up: the feedback of the refinement rounds.
+
+One pass over the gains gives the rate of every candidate edge and, per station and resource block, the two parts of the
+derivative of the utility with respect to the logarithm of the power: what the own users gain and what others suffer.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.links import Links
+from hetgraph.graph.schema import CHANNEL
+from hetgraph.radio.rates import LOG2E, noise_plus_far_w
+
+Objective = Literal["pf", "sum_rate"]
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Gains in the units of the rounds: received power at full budget over noise, so that numbers are near one.
+
+    Args:
+        snr: SNR of every edge if its station put the whole budget on a resource block, edge layout ``[*, R]``.
+        cap: largest fraction of the budget on a resource block ``[N, R]``.
+        bandwidth: bandwidth of the resource blocks over the total ``[B, R]``.
+        may_serve: edges that may serve, edge layout, or ``None`` for all.
+    """
+
+    snr: Tensor
+    cap: Tensor
+    bandwidth: Tensor
+    may_serve: Tensor | None
+
+
+def channels_of(graph: HeteroData, links: Links) -> Channels:
+    """Normalised gains of a graph or a batch."""
+    channel, bs = graph[CHANNEL], graph["bs"]
+    snr = links.lift(channel.gain) * links.from_bs(bs.power_max_w.unsqueeze(1)) / links.from_ue(noise_plus_far_w(graph))
+    cap = bs.rb_power_max_w / bs.power_max_w.unsqueeze(1).clamp_min(1e-30)
+    bandwidth = graph.rb_bandwidth_hz / graph.rb_bandwidth_hz.sum(1, keepdim=True)
+    may_serve = links.lift(channel.may_serve) if "may_serve" in channel else None
+    return Channels(snr, cap, bandwidth, may_serve)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Rates of all edges at given power fractions, with what the derivative needs again.
+
+    Args:
+        rate: spectral efficiency of each edge over the whole band, edge layout, bit/s/Hz.
+        received: received power over noise ``[*, R]``.
+        interference: interference plus noise over noise ``[*, R]``.
+        total: all received power plus noise, over noise, broadcastable against the edge layout ``[*, R]``.
+    """
+
+    rate: Tensor
+    received: Tensor
+    interference: Tensor
+    total: Tensor
+
+
+def edge_rates(channels: Channels, links: Links, fraction: Tensor) -> Rates:
+    """Rates of all edges when station ``b`` puts ``fraction [N, R]`` of its budget on each resource block."""
+    received = channels.snr * links.from_bs(fraction)
+    total = links.from_ue(links.sum_to_ue(received) + 1)
+    interference = (total - received).clamp_min(1)
+    efficiency = (total / interference).log()
+    rate = (efficiency * _per_edge(channels.bandwidth, links)).sum(-1) * LOG2E
+    return Rates(rate, received, interference, total)
+
+
+def _per_edge(network: Tensor, links: Links) -> Tensor:
+    """Network tensor ``[B, *]``, broadcastable against the edge layout."""
+    if links.dense:
+        return network.reshape(links.num_networks, 1, 1, *network.shape[1:])
+    return links.from_ue(network[links.ue_network])
+
+
+def utility(rates: Rates, association: Tensor, links: Links, objective: Objective = "pf") -> Tensor:
+    """Relaxed utility of a soft association, summed over each network's users ``[B]``.
+
+    ``pf``: sum of a_e log(rate_e / n_b), n_b the summed association of the station (Ye et al. 2013, eq. 7, before
+    rounding); ``sum_rate``: sum of a_e rate_e / n_b. Rates are spectral efficiencies, bit/s/Hz.
+    """
+    load = links.sum_to_bs(association)
+    if objective == "pf":
+        shared = (rates.rate.clamp_min(1e-9)).log() - links.from_bs(load.clamp_min(1e-6).log())
+        return links.sum_ue_to_network(links.sum_to_ue(association * shared))
+    weighted = links.sum_to_bs(association * rates.rate) / load.clamp_min(1e-6)
+    return links.sum_bs_to_network(weighted)
+
+
+def pull(
+    rates: Rates, association: Tensor, channels: Channels, links: Links, objective: Objective = "pf"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Own gain, harm done and load: the derivative of the utility per unit of log power is the first minus the second.
+
+    Returns:
+        own gain ``[N, R]``, harm ``[N, R]`` (both non-negative) and load ``[N]``.
+    """
+    load = links.sum_to_bs(association)
+    if objective == "pf":
+        weight = association / rates.rate.clamp_min(1e-9)
+    else:
+        weight = association / links.from_bs(load.clamp_min(1e-6))
+    weight = weight.unsqueeze(-1) * (_per_edge(channels.bandwidth, links) * LOG2E)
+    own = weight * rates.received / rates.total
+    pain = own / rates.interference
+    harm = rates.received * (links.from_ue(links.sum_to_ue(pain)) - pain)
+    return links.sum_to_bs(own), links.sum_to_bs(harm).clamp_min(0), load
+
+
+def fractions(logits: Tensor, cap: Tensor) -> Tensor:
+    """Power fractions from logits ``[N, R]`` with an idle slot of logit zero, so that the sum may stay below one."""
+    idle = logits.new_zeros(logits.shape[0], 1)
+    return torch.minimum(torch.cat([logits, idle], 1).softmax(1)[:, :-1], cap)
