@@ -1,5 +1,6 @@
 """Path loss, LOS probability and shadowing sigma of any model, by instance or by alias."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,6 +37,11 @@ def propagation_model(model: str | PropagationModel) -> PropagationModel:
     return MODELS[model]
 
 
+def _broadcast(value: Tensor, *others: Tensor) -> Tensor:
+    """``value`` in the common shape, writable."""
+    return value.expand(np.broadcast_shapes(value.shape, *(other.shape for other in others))).contiguous()
+
+
 def pathloss_db(
     model: str | PropagationModel,
     distance_2d_m: Number,
@@ -47,8 +53,8 @@ def pathloss_db(
 ) -> Tensor:
     """Median path loss in dB, without shadowing.
 
-    All arguments broadcast; the result has the distance's dtype (the default one for a plain number). 3D distances under
-    1 m count as 1 m.
+    All arguments broadcast; the result has the distance's dtype (the default one for a plain number). 3D distances
+    under 1 m count as 1 m.
 
     Args:
         model: propagation model or its alias (``MODELS``).
@@ -66,10 +72,7 @@ def pathloss_db(
     link = make_link(distance_2d_m, carrier_hz, bs_height_m, ue_height_m, chosen.min_height_m)
     state = as_los(los, link.distance_2d_m.device)
     loss_db = chosen.pathloss_db(link, state)
-    shape = torch.broadcast_shapes(
-        *(t.shape for t in (loss_db, link.distance_3d_m, link.carrier_hz, link.ue_height_m, link.bs_height_m, state))
-    )
-    return loss_db.expand(shape)
+    return _broadcast(loss_db, link.distance_3d_m, link.carrier_hz, state)
 
 
 def los_probability(model: str | PropagationModel, distance_2d_m: Number, *, ue_height_m: Number) -> Tensor:
@@ -116,7 +119,7 @@ def shadow_sigma_db(
     if distance_2d_m is None or carrier_hz is None or bs_height_m is None or ue_height_m is None:
         distance = torch.zeros((), device=device) if distance_2d_m is None else as_distance(distance_2d_m)
         sigma_db = chosen.shadow_sigma_db(state, None, distance.dtype)
-        return sigma_db.expand(torch.broadcast_shapes(state.shape, distance.shape))
+        return _broadcast(sigma_db, distance, state)
     link = make_link(distance_2d_m, carrier_hz, bs_height_m, ue_height_m, chosen.min_height_m)
     sigma_db = chosen.shadow_sigma_db(state, link, link.distance_2d_m.dtype)
-    return sigma_db.expand(torch.broadcast_shapes(state.shape, link.distance_3d_m.shape, link.carrier_hz.shape))
+    return _broadcast(sigma_db, link.distance_3d_m, link.carrier_hz, state)

@@ -46,7 +46,7 @@ class RMa:
         breakpoint_m = self.breakpoint_m(link)
         beyond = link.distance_2d_m >= breakpoint_m
         distance_m = torch.where(beyond, breakpoint_m, link.distance_3d_m)
-        roughness = self.building_height_m**1.72
+        roughness = math.pow(self.building_height_m, 1.72)
         near = (
             20.0 * torch.log10(distance_m * (40.0 * math.pi / 3.0) * link.carrier_ghz)
             + min(0.03 * roughness, 10.0) * distance_m.log10()
