@@ -1,11 +1,26 @@
 """Propagation: path loss, line of sight, shadowing, fading, antenna patterns and noise; tensors in, tensors out."""
 
+from hetgraph.channel.antenna import AntennaElement, antenna_gain_db, direction_angles, element_gain_db, local_angles
+from hetgraph.channel.array import Panel, array_gain_db, array_response, steering_weights
 from hetgraph.channel.empirical import COST231, LTE, FreeSpace, LogDistance
+from hetgraph.channel.fading import (
+    complex_normal_,
+    doppler_hz,
+    gauss_markov,
+    gauss_markov_,
+    jakes_correlation,
+    power_gain,
+    rayleigh,
+    rayleigh_gain,
+    rician,
+)
+from hetgraph.channel.field import Field, draw_field, evaluate_field
 from hetgraph.channel.indoor import InH
 from hetgraph.channel.link import SPEED_OF_LIGHT, Link, PropagationModel
 from hetgraph.channel.noise import thermal_noise_w
 from hetgraph.channel.pathloss import MODELS, los_probability, pathloss_db, propagation_model, shadow_sigma_db
 from hetgraph.channel.rural import RMa
+from hetgraph.channel.shadowing import correlated_los, correlated_shadow
 from hetgraph.channel.urban import UMa, UMi
 
 __all__ = [
@@ -13,17 +28,40 @@ __all__ = [
     "LTE",
     "MODELS",
     "SPEED_OF_LIGHT",
+    "AntennaElement",
+    "Field",
     "FreeSpace",
     "InH",
     "Link",
     "LogDistance",
+    "Panel",
     "PropagationModel",
     "RMa",
     "UMa",
     "UMi",
+    "antenna_gain_db",
+    "array_gain_db",
+    "array_response",
+    "complex_normal_",
+    "correlated_los",
+    "correlated_shadow",
+    "direction_angles",
+    "doppler_hz",
+    "draw_field",
+    "element_gain_db",
+    "evaluate_field",
+    "gauss_markov",
+    "gauss_markov_",
+    "jakes_correlation",
+    "local_angles",
     "los_probability",
     "pathloss_db",
+    "power_gain",
     "propagation_model",
+    "rayleigh",
+    "rayleigh_gain",
+    "rician",
     "shadow_sigma_db",
+    "steering_weights",
     "thermal_noise_w",
 ]

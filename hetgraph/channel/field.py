@@ -1,0 +1,111 @@
+"""Gaussian random fields over the plane: one per station, exponentially correlated in space, evaluated anywhere.
+
+A field is a sum of plane waves with random wave vectors and Gaussian amplitudes,
+
+    g_n(x) = M^(-1/2) sum_m  A_nm cos(k_m x / d) + B_nm sin(k_m x / d),    A, B ~ N(0, 1),
+
+whose wave vectors follow the spectral density of ``exp(-|dx| / d)``, in two dimensions the bivariate Cauchy law
+(radius ``sqrt((1 - u)^-2 - 1)`` for uniform u, any direction). Because ``cos^2 + sin^2 = 1`` the value at a point is
+exactly N(0, 1) whatever the wave vectors are; the covariance of two points is ``exp(-|dx| / d)`` over draws (within 1e-4,
+for the shortest waves are cut off), and deviates from it by about ``(2 M)^(-1/2)`` within one draw. Waves are drawn in
+units of the correlation distance d, which is given on evaluation. Nothing is bounded or gridded: a user may go anywhere.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+_MAX_WAVE = 1e4  # rad per correlation distance; 1e-4 of the power lies above
+
+
+@dataclass(frozen=True)
+class Field:
+    """Parameters of the fields of N stations in each of B networks, M waves.
+
+    Args:
+        wave: wave vectors ``[B, M, 2]``, radians per correlation distance.
+        weight: amplitudes of cosines and sines ``[B, N, 2M]``, with the factor ``M^(-1/2)``.
+    """
+
+    wave: Tensor
+    weight: Tensor
+
+    def select(self, stations: slice | Tensor) -> "Field":
+        """Fields of some stations; a repeated number gives co-sited sectors one and the same field."""
+        return Field(self.wave, self.weight[:, stations])
+
+
+def draw_field(
+    num_stations: int,
+    generators: Sequence[Generator],
+    *,
+    inter_site_correlation: float = 0.0,
+    modes: int = 128,
+    dtype: torch.dtype = torch.float32,
+) -> Field:
+    """Draw the fields of B networks, each from its own generator and on its device.
+
+    Args:
+        num_stations: stations N of each network.
+        generators: one per network; network i depends on generator i alone.
+        inter_site_correlation: correlation of two stations' fields at one place, e.g. 0.5 for shadowing (TR 36.814).
+        modes: number of plane waves M.
+        dtype: of the parameters, and so of the field.
+
+    Raises:
+        ValueError: no generator, a number that is not positive, or a correlation outside [0, 1].
+    """
+    if not 0.0 <= inter_site_correlation <= 1.0:
+        raise ValueError(f"inter_site_correlation: got {inter_site_correlation}, expected a number in [0, 1]")
+    for name, number in (("num_stations", num_stations), ("modes", modes), ("number of generators", len(generators))):
+        if number < 1:
+            raise ValueError(f"{name}: got {number}, expected at least 1")
+    device = generators[0].device
+    uniform = torch.empty(len(generators), modes + 1, dtype=dtype, device=device)
+    normal = torch.empty(len(generators), num_stations + 1, 2 * modes, dtype=dtype, device=device)
+    for generator, uniform_row, normal_row in zip(generators, uniform, normal, strict=True):
+        uniform_row.uniform_(generator=generator)
+        normal_row.normal_(generator=generator)
+    common, own = normal[:, :1], normal[:, 1:]
+    weight = math.sqrt(inter_site_correlation) * common + math.sqrt(1.0 - inter_site_correlation) * own
+    return Field(_waves(uniform), weight / math.sqrt(modes))
+
+
+def _waves(uniform: Tensor) -> Tensor:
+    """Wave vectors ``[B, M, 2]`` of uniform numbers ``[B, M + 1]``: radii by strata, directions by the golden ratio."""
+    modes = uniform.shape[1] - 1
+    number = torch.arange(modes, dtype=uniform.dtype, device=uniform.device)
+    survival = (modes - number - uniform[:, 1:]) / modes  # 1 - u, one draw in each M-th of (0, 1]
+    radius = (survival.clamp(min=1.0 / _MAX_WAVE).pow(-2) - 1.0).clamp(min=0.0).sqrt()
+    angle = 2.0 * math.pi * ((uniform[:, :1] + number * _GOLDEN) % 1.0)
+    return torch.stack((radius * angle.cos(), radius * angle.sin()), -1)
+
+
+def evaluate_field(field: Field, position_m: Tensor, *, correlation_m: float) -> Tensor:
+    """Values of the fields, standard normal, ``[B, N, U]``.
+
+    A network's values are the same bits whichever networks are evaluated with it.
+
+    Args:
+        field: of :func:`draw_field`.
+        position_m: user positions ``[B, U, 2]``; a third coordinate is ignored.
+        correlation_m: distance at which the correlation has fallen to 1/e.
+
+    Raises:
+        ValueError: positions of another number of networks, or a correlation distance that is not positive.
+    """
+    if position_m.dim() != 3 or position_m.shape[0] != field.wave.shape[0] or position_m.shape[2] not in (2, 3):
+        expected = f"[{field.wave.shape[0]}, U, 2] or [{field.wave.shape[0]}, U, 3]"
+        raise ValueError(f"position_m: got shape {tuple(position_m.shape)}, expected {expected}")
+    if not 0.0 < correlation_m < math.inf:
+        raise ValueError(f"correlation_m: got {correlation_m}, expected a finite number > 0")
+    scaled = position_m.to(field.wave.dtype) / correlation_m
+    wave = field.wave.unsqueeze(1)  # [B, 1, M, 2]
+    phase = scaled[..., :1] * wave[..., 0] + scaled[..., 1:2] * wave[..., 1]  # [B, U, M]
+    basis = torch.cat((phase.cos(), phase.sin()), -1)
+    # One product per network: a batched one chooses its kernel, and with it the last bits, by the size of the batch.
+    return torch.stack([weight @ rows.T for weight, rows in zip(field.weight, basis, strict=True)])
