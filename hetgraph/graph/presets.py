@@ -51,7 +51,7 @@ def hetnet_3tier() -> Scenario:
             _station("micro", 6, 38.0, 10.0, "umi", 100.0, 56.0, 0.385),
             _station("pico", 12, 30.0, 10.0, "umi", 60.0, 6.8, 0.25),
         ),
-        users=Users(count=600, placement="clustered", clustered_fraction=0.5, cluster_tier="pico", cluster_radius_m=40.0),
+        users=Users(count=600, placement="clustered", clustered_fraction=0.5, cluster_tier="pico", cluster_radius_m=80.0),
         channel=Channel(carrier_hz=3.5e9, shadowing="correlated", fading="rayleigh"),
         radio=Radio(bandwidth_hz=20e6, num_rbs=12, noise_figure_db=9.0),
     )

@@ -94,3 +94,23 @@ def _fading(scenario: Scenario, pairs: tuple[int, ...], streams: Streams) -> Ten
     k = 10 ** (scenario.channel.rician_k_db / 10)
     scattered = streams.normal("fading", *shape, 2) * (0.5 / (k + 1)) ** 0.5
     return (scattered[..., 0] + (k / (k + 1)) ** 0.5) ** 2 + scattered[..., 1] ** 2
+
+
+def _los(
+    scenario: Scenario, number: int, tier: Tier, stations: Tensor, users: Tensor, distance: Tensor, streams: Streams
+) -> Tensor:
+    """Line of sight ``[n, M, U]``."""
+    rule = scenario.channel.los
+    if rule != "probability":
+        return torch.full(distance.shape, rule == "always")
+    chance = channel.los_probability(tier.pathloss, distance, ue_height_m=scenario.users.height_m)
+    return streams.uniform(f"los/{number}", *distance.shape[1:]) < chance
+
+
+def _shadow(
+    scenario: Scenario, number: int, tier: Tier, stations: Tensor, users: Tensor, los: Tensor, streams: Streams
+) -> Tensor:
+    """Standard normal shadowing ``[n, M, U]``."""
+    if scenario.channel.shadowing == "none":
+        return torch.zeros(los.shape)
+    return streams.normal(f"shadow/{number}", *los.shape[1:])
