@@ -112,7 +112,9 @@ def _check_candidates(data: HeteroData, sizes: dict[str, int]) -> None:
     degree = torch.bincount(ue, minlength=sizes["U"])
     if bool((degree == 0).any()):
         user = int((degree == 0).nonzero()[0])
-        raise ValueError(f"(bs, channel, ue).edge_index: got no candidate station for user {user}, expected at least one")
+        raise ValueError(
+            f"(bs, channel, ue).edge_index: got no candidate station for user {user}, expected at least one"
+        )
     first = degree.cumsum(0) - degree
     if not torch.equal(data[CHANNEL].slot, torch.arange(sizes["E"], device=ue.device) - first[ue]):
         raise ValueError("(bs, channel, ue).slot: got other values, expected 0, 1, ... along each user's edges")

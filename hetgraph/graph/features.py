@@ -4,7 +4,6 @@ All columns come from gains, powers and noise, so that a bare gain matrix has th
 positions are unknown. Values are physical (dB, W in dBm): normalisation belongs to the model, whose buffers carry it.
 """
 
-
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -51,7 +50,9 @@ def add_features(data: HeteroData) -> HeteroData:
     ue.x = torch.stack([links.max_to_ue(snr_db), links.max_to_ue(sinr_db)], 1)
     antenna = data["antenna"]
     azimuth, tilt = antenna.boresight.unbind(1)
-    antenna.x = torch.cat([azimuth.cos().unsqueeze(1), azimuth.sin().unsqueeze(1), tilt.unsqueeze(1), antenna.offset], 1)
+    antenna.x = torch.cat(
+        [azimuth.cos().unsqueeze(1), azimuth.sin().unsqueeze(1), tilt.unsqueeze(1), antenna.offset], 1
+    )
     return data
 
 
@@ -75,5 +76,3 @@ def _direction(data: HeteroData, links: Links) -> list[Tensor]:
 
 def _db(value: Tensor) -> Tensor:
     return value.clamp_min(_FLOOR).log10() * 10
-
-

@@ -31,7 +31,7 @@ def uma_5bs() -> Scenario:
             ),
         ),
         users=Users(count=5400, height_m=1.5, placement="uniform", spacing_m=1.2),
-        channel=Channel(carrier_hz=3.5e9, shadowing="independent", shadow_sigma_db=6.0, fading="rayleigh"),
+        channel=Channel(carrier_hz=3.5e9, shadowing="correlated", shadow_sigma_db=6.0, fading="rayleigh"),
         radio=Radio(bandwidth_hz=20e6, num_rbs=51, noise_figure_db=9.0),
     )
 
@@ -51,7 +51,9 @@ def hetnet_3tier() -> Scenario:
             _station("micro", 6, 38.0, 10.0, "umi", 100.0, 56.0, 0.385),
             _station("pico", 12, 30.0, 10.0, "umi", 60.0, 6.8, 0.25),
         ),
-        users=Users(count=600, placement="clustered", clustered_fraction=0.5, cluster_tier="pico", cluster_radius_m=80.0),
+        users=Users(
+            count=600, placement="clustered", clustered_fraction=0.5, cluster_tier="pico", cluster_radius_m=80.0
+        ),
         channel=Channel(carrier_hz=3.5e9, shadowing="correlated", fading="rayleigh"),
         radio=Radio(bandwidth_hz=20e6, num_rbs=12, noise_figure_db=9.0),
     )

@@ -269,7 +269,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if args[-1] is Ellipsis:
             return tuple(_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
         if len(value) == len(args):
-            return tuple(_convert(h, item, f"{where}[{i}]") for i, (h, item) in enumerate(zip(args, value, strict=True)))
+            return tuple(
+                _convert(h, item, f"{where}[{i}]") for i, (h, item) in enumerate(zip(args, value, strict=True))
+            )
     if origin is Literal and value in args:
         return value
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):

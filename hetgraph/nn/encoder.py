@@ -1,5 +1,7 @@
 """Type-aware message passing over stations, users and antennas."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +33,7 @@ class Normalise(nn.Module):
 def mlp(*widths: int) -> nn.Sequential:
     """Perceptron with SiLU between its layers."""
     layers: list[nn.Module] = []
-    for i, (inner, outer) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (inner, outer) in enumerate(itertools.pairwise(widths)):
         layers += [nn.SiLU()] if i else []
         layers.append(nn.Linear(inner, outer))
     return nn.Sequential(*layers)

@@ -101,14 +101,18 @@ def _power_violations(graph: HeteroData, links: Links, allocation: Allocation, t
     if bool((total > bs.power_max_w * slack).any()):
         worst = int((total / bs.power_max_w.clamp_min(1e-300)).argmax())
         limit = float(bs.power_max_w[worst])
-        found.append(f"allocation.power_w: got {float(total[worst]):g} W at station {worst}, expected at most {limit:g}")
+        found.append(
+            f"allocation.power_w: got {float(total[worst]):g} W at station {worst}, expected at most {limit:g}"
+        )
     if bool((power > bs.rb_power_max_w * slack).any()):
         found.append("allocation.power_w: got more than rb_power_max_w on a resource block, expected at most that")
     if allocation.airtime is not None:
         share = allocation.airtime * (allocation.serving >= 0).unsqueeze(1)
         load = share.new_zeros(power.shape).index_add(0, allocation.serving.clamp_min(0), share)
         if bool((share < 0).any()) or bool((load > slack).any()):
-            found.append("allocation.airtime: got shares outside 0..1 per station and block, expected a sum of at most 1")
+            found.append(
+                "allocation.airtime: got shares outside 0..1 per station and block, expected a sum of at most 1"
+            )
     if allocation.layer_power_w is not None:
         layer = allocation.layer_power_w * (allocation.serving >= 0).unsqueeze(1)
         total = layer.new_zeros(power.shape).index_add(0, allocation.serving.clamp_min(0), layer)

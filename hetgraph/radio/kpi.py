@@ -117,5 +117,3 @@ def _percentile(rate: Tensor, links: Links, q: float) -> Tensor:
     high = torch.minimum(low + 1, count - 1)
     weight = position - low
     return ordered[start + low] * (1 - weight) + ordered[start + high] * weight
-
-
