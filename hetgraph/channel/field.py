@@ -6,9 +6,9 @@ A field is a sum of plane waves with random wave vectors and Gaussian amplitudes
 
 whose wave vectors follow the spectral density of ``exp(-|dx| / d)``, in two dimensions the bivariate Cauchy law
 (radius ``sqrt((1 - u)^-2 - 1)`` for uniform u, any direction). Because ``cos^2 + sin^2 = 1`` the value at a point is
-exactly N(0, 1) whatever the wave vectors are; the covariance of two points is ``exp(-|dx| / d)`` over draws (within 1e-4,
-for the shortest waves are cut off), and deviates from it by about ``(2 M)^(-1/2)`` within one draw. Waves are drawn in
-units of the correlation distance d, which is given on evaluation. Nothing is bounded or gridded: a user may go anywhere.
+exactly N(0, 1) whatever the wave vectors are; the covariance of two points is ``exp(-|dx| / d)`` over draws (within
+1e-4, for the shortest waves are cut off), and deviates from it by about ``(2 M)^(-1/2)`` within one draw. Waves are in
+units of the correlation distance d, which is given on evaluation. Nothing is bounded or gridded: users may go anywhere.
 """
 
 import math
