@@ -1,16 +1,17 @@
 """HetGNN: joint user association and power allocation on the heterogeneous graph (design 6.1)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.features import ANTENNA_COLUMNS, BS_COLUMNS, EDGE_COLUMNS, UE_COLUMNS
+from hetgraph.graph.features import ANTENNA_COLUMNS, EDGE_COLUMNS
 from hetgraph.graph.links import Links, links_of
-from hetgraph.graph.schema import CHANNEL, MOUNTED_ON
-from hetgraph.nn.encoder import AntennaLayer, BipartiteLayer, Normalise, mlp
-from hetgraph.nn.feedback import Channels, Objective, channels_of
+from hetgraph.nn.encoder import mlp
+from hetgraph.nn.encoders import Encoding, InputNormalisation, Inputs, encoder_of
+from hetgraph.nn.feedback import Channels, Objective, channels_of, fractions
 from hetgraph.nn.refine import Refinement, Round, State
 from hetgraph.radio.allocation import Allocation
 
@@ -34,17 +35,19 @@ class HetGNN(nn.Module):
     r"""Heterogeneous graph network with an association, a power and an antenna head.
 
     Two type-aware layers over stations, users and antennas (Algorithm 1, step 5 of Tsachrelias et al.) are followed by
-    shared refinement rounds that feed back what the current allocation achieves. With ``rounds=0`` it is the paper's
-    student. The trunk is wideband: resource blocks enter as statistics per station and block and leave through a head that
-    all blocks share, so that the answer is equivariant to the order of users, stations, blocks and antennas, and their
-    numbers are free.
+    shared refinement rounds that feed back what the current allocation achieves. With ``rounds=0, association="edge"`` it
+    is the paper's student. The trunk is wideband: resource blocks enter as statistics per station and block and leave
+    through a head that all blocks share, so that the answer is equivariant to the order of users, stations, blocks and
+    antennas, and their numbers are free.
 
     Args:
         hidden: width of the node states.
         layers: type-aware layers.
         rounds: refinement rounds.
         memory: width of the memory per station and resource block.
-        antennas: read the antenna nodes; without them the antenna head is uniform.
+        encoder: ``hetero``, or an ablation: ``no_antennas``, ``homogeneous``, ``bs_only``, ``edge_mlp``.
+        association: ``price``, softmax((log rate - price) / T) with a price per station, or ``edge``, the paper's head of
+            logits on channel edges, which the rounds do not touch.
         objective: utility whose derivative the rounds feed back, ``pf`` or ``sum_rate``.
         temperature: of the association at the start of training.
     """
@@ -55,27 +58,24 @@ class HetGNN(nn.Module):
         layers: int = 2,
         rounds: int = 8,
         memory: int = 16,
-        antennas: bool = True,
+        encoder: Encoding = "hetero",
+        association: Literal["price", "edge"] = "price",
         objective: Objective = "pf",
         temperature: float = 0.2,
     ) -> None:
         super().__init__()
         self.rounds = rounds
         self.objective: Objective = objective
-        self.antennas = antennas
-        self.bs_scale = Normalise((40.0, 3.0, 1.0), (8.0, 1.5, 1.0))
-        self.ue_scale = Normalise((30.0, 0.0), (20.0, 10.0))
-        self.edge_scale = Normalise((10.0, -15.0, -20.0, 5.0, 0.0, 0.0), (20.0, 15.0, 20.0, 3.0, 1.0, 1.0))
-        self.antenna_scale = Normalise((0.0,) * 6, (1.0, 1.0, 0.3, 0.1, 0.1, 0.1))
-        self.bs_in = nn.Linear(len(BS_COLUMNS), hidden)
-        self.ue_in = nn.Linear(len(UE_COLUMNS), hidden)
-        self.antenna_in = nn.Linear(len(ANTENNA_COLUMNS), hidden)
-        self.antenna_layers = nn.ModuleList(AntennaLayer(hidden) for _ in range(layers))
-        self.layers = nn.ModuleList(BipartiteLayer(hidden, len(EDGE_COLUMNS)) for _ in range(layers))
+        self.association = association
+        self.normalise = InputNormalisation()
+        self.encoder = encoder_of(encoder, hidden, layers)
         self.power_head = mlp(hidden + 2, hidden, 1 + memory)
         self.price_head = mlp(hidden, hidden, 1)
-        self.antenna_head = mlp(2 * hidden, hidden, 1)
+        self.antenna_head = mlp(len(ANTENNA_COLUMNS) + hidden, hidden, 1) if encoder != "no_antennas" else None
         self.refine = Refinement(hidden, memory, temperature=temperature)
+        if association == "edge":
+            self.edge_bs, self.edge_ue = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
+            self.edge_in, self.edge_out = nn.Linear(len(EDGE_COLUMNS), hidden), nn.Linear(hidden, 1)
 
     def forward(self, graph: HeteroData, rounds: int | None = None) -> Prediction:
         """Relaxed allocations after 0, 1, ... ``rounds`` rounds.
@@ -85,60 +85,67 @@ class HetGNN(nn.Module):
             rounds: number of rounds; the constructor's when ``None``.
         """
         links = links_of(graph)
-        channels = channels_of(graph, links)
-        prior = self._prior(graph, links, channels)
-        bs, antenna_logits = self._encode(graph, links, prior)
-        state = self._start(bs, prior, links, channels)
-        seen = [self.refine.look(state, links, channels)]
+        channels = channels_of(graph, links, self._dtype)
+        inputs = self.normalise(graph, links)
+        bs, ue = self.encoder(inputs, links)
+        state = self._start(bs, inputs.prior, links, channels)
+        scores = self._edge_scores(bs, ue, inputs, links, channels)
+        seen = [self.refine.look(state, links, channels, scores)]
         for _ in range(self.rounds if rounds is None else rounds):
             state = self.refine.step(state, seen[-1], bs, links, channels, self.objective)
-            seen.append(self.refine.look(state, links, channels))
-        return Prediction(seen, antenna_logits, links)
+            seen.append(self.refine.look(state, links, channels, scores))
+        return Prediction(seen, self._antenna_logits(bs, inputs), links)
 
     @torch.no_grad()
     def allocate(self, graph: HeteroData, rounds: int | None = None) -> Allocation:
         """Allocation of a graph or batch: the best edge of every user, and power fractions times the budget."""
-        prediction = self(graph, rounds)
-        return to_allocation(graph, prediction.links, prediction.rounds[-1])
+        count = self.rounds if rounds is None else rounds
+        if count > 0 or self.association != "edge":
+            prediction = self(graph, count)
+            last: Round = prediction.rounds[-1]
+            return to_allocation(graph, prediction.links, last.scores, last.fraction)
+        links = links_of(graph)  # the paper's student needs no rates
+        channels, inputs = channels_of(graph, links, self._dtype), self.normalise(graph, links)
+        bs, ue = self.encoder(inputs, links)
+        scores = self._edge_scores(bs, ue, inputs, links, channels)
+        assert scores is not None
+        return to_allocation(graph, links, scores, fractions(self._start_logits(bs, inputs, links, channels), channels.cap))
 
-    def _prior(self, graph: HeteroData, links: Links, channels: Channels) -> Tensor:
-        """Soft association by wideband SINR at equal power, edge layout."""
-        sinr_db = links.lift(graph[CHANNEL].edge_attr[:, 1]).to(channels.snr.dtype)
-        scores = sinr_db / 5
-        if channels.may_serve is not None:
-            scores = scores.masked_fill(~channels.may_serve, -1e9)
-        return links.softmax(scores)
+    @property
+    def _dtype(self) -> torch.dtype:
+        return self.refine.log_temperature.dtype
 
-    def _encode(self, graph: HeteroData, links: Links, prior: Tensor) -> tuple[Tensor, Tensor]:
-        bs = self.bs_in(self.bs_scale(graph["bs"].x)).relu()
-        ue = self.ue_in(self.ue_scale(graph["ue"].x)).relu()
-        antenna = self.antenna_in(self.antenna_scale(graph["antenna"].x)).relu()
-        edge = links.lift(self.edge_scale(graph[CHANNEL].edge_attr))
-        prior = prior.to(edge.dtype)
-        mounted_on = graph[MOUNTED_ON].edge_index
-        for antenna_layer, layer in zip(self.antenna_layers, self.layers, strict=True):
-            if self.antennas:
-                bs = antenna_layer(bs, antenna, mounted_on)
-            bs, ue = layer(bs, ue, edge, prior, links)
-        source, target = mounted_on
-        logits = antenna.new_zeros(antenna.shape[0])
-        if self.antennas:
-            joint = self.antenna_head(torch.cat([antenna[source], bs[target]], 1)).squeeze(1)
-            logits = logits.index_add(0, source, joint)
-        return bs, logits
+    def _start_logits(self, bs: Tensor, inputs: Inputs, links: Links, channels: Channels) -> Tensor:
+        return self._start(bs, inputs.prior, links, channels).logits
+
+    def _antenna_logits(self, bs: Tensor, inputs: Inputs) -> Tensor:
+        source, target = inputs.mounted_on
+        logits = bs.new_zeros(inputs.antenna.shape[0])
+        if self.antenna_head is None:
+            return logits
+        joint = torch.cat([inputs.antenna[source], bs[target]], 1)
+        return logits.index_add(0, source, self.antenna_head(joint).squeeze(1))
+
+    def _edge_scores(self, bs: Tensor, ue: Tensor, inputs: Inputs, links: Links, channels: Channels) -> Tensor | None:
+        """Logits of the paper's edge head, edge layout."""
+        if self.association != "edge":
+            return None
+        joint = self.edge_in(inputs.edge) + links.from_bs(self.edge_bs(bs)) + links.from_ue(self.edge_ue(ue))
+        scores: Tensor = self.edge_out(joint.relu()).squeeze(-1)
+        return scores if channels.may_serve is None else scores.masked_fill(~channels.may_serve, -1e9)
 
     def _start(self, bs: Tensor, prior: Tensor, links: Links, channels: Channels) -> State:
         """The encoder's own allocation: power and price heads on the station states and on statistics per block."""
         load = links.sum_to_bs(prior).clamp_min(1e-3)
         weight = prior.unsqueeze(-1)
-        quality = links.sum_to_bs(weight * channels.snr) / load.unsqueeze(1)
-        spill = links.sum_to_bs((1 - weight) * channels.snr)
-        spill = spill / (links.sum_to_bs(torch.ones_like(prior)) - load).clamp_min(1e-3).unsqueeze(1)
-        columns = [_relative_log(quality), _relative_log(spill)]  # [N, R]
+        all_snr = links.sum_to_bs(channels.snr)
+        own_snr = links.sum_to_bs(weight * channels.snr)
+        others = (links.sum_to_bs(torch.ones_like(prior)) - load).clamp_min(1e-3).unsqueeze(1)
+        quality, spill = own_snr / load.unsqueeze(1), (all_snr - own_snr) / others
         blocks = quality.shape[1]
-        local = torch.stack(columns, -1).to(bs.dtype)
+        local = torch.stack([_relative_log(quality), _relative_log(spill)], -1).to(bs.dtype)  # [N, R, 2]
         out = self.power_head(torch.cat([local, bs.unsqueeze(1).expand(-1, blocks, -1)], -1))
-        logits = out[..., 0] - torch.tensor(float(blocks)).log() + 3.0
+        logits = out[..., 0] + 3.0 - torch.tensor(float(blocks)).log()
         price = load.log().to(bs.dtype) + self.price_head(bs).squeeze(1)
         return State(logits, price, out[..., 1:].tanh())
 
@@ -148,8 +155,7 @@ def _relative_log(value: Tensor) -> Tensor:
     return log - log.mean(1, keepdim=True)
 
 
-def to_allocation(graph: HeteroData, links: Links, last: Round) -> Allocation:
+def to_allocation(graph: HeteroData, links: Links, scores: Tensor, fraction: Tensor) -> Allocation:
     """Round a relaxed allocation: every user to its best edge, powers as they are."""
-    slot = links.argmax_slot(last.scores)
-    power = last.fraction.to(graph["bs"].power_max_w.dtype) * graph["bs"].power_max_w.unsqueeze(1)
-    return Allocation(links.station_of(slot), power)
+    power = fraction.to(graph["bs"].power_max_w.dtype) * graph["bs"].power_max_w.unsqueeze(1)
+    return Allocation(links.station_of(links.argmax_slot(scores)), power)

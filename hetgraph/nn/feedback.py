@@ -35,14 +35,15 @@ class Channels:
     may_serve: Tensor | None
 
 
-def channels_of(graph: HeteroData, links: Links) -> Channels:
-    """Normalised gains of a graph or a batch."""
+def channels_of(graph: HeteroData, links: Links, dtype: torch.dtype | None = None) -> Channels:
+    """Normalised gains of a graph or a batch, in ``dtype`` (the gain's own when ``None``)."""
     channel, bs = graph[CHANNEL], graph["bs"]
     snr = links.lift(channel.gain) * links.from_bs(bs.power_max_w.unsqueeze(1)) / links.from_ue(noise_plus_far_w(graph))
     cap = bs.rb_power_max_w / bs.power_max_w.unsqueeze(1).clamp_min(1e-30)
     bandwidth = graph.rb_bandwidth_hz / graph.rb_bandwidth_hz.sum(1, keepdim=True)
     may_serve = links.lift(channel.may_serve) if "may_serve" in channel else None
-    return Channels(snr, cap, bandwidth, may_serve)
+    dtype = dtype or snr.dtype
+    return Channels(snr.to(dtype), cap.to(dtype), bandwidth.to(dtype), may_serve)
 
 
 @dataclass(frozen=True)

@@ -80,11 +80,14 @@ class Refinement(nn.Module):
             scores = scores.masked_fill(~channels.may_serve, -1e9)
         return scores, links.softmax(scores)
 
-    def look(self, state: State, links: Links, channels: Channels) -> Round:
-        """The relaxed allocation of a state."""
+    def look(self, state: State, links: Links, channels: Channels, scores: Tensor | None = None) -> Round:
+        """The relaxed allocation of a state; ``scores`` of an edge head stand in for rates and prices."""
         fraction = fractions(state.logits, channels.cap)
         rates = edge_rates(channels, links, fraction)
-        scores, association = self.associate(rates, state.price, links, channels)
+        if scores is None:
+            scores, association = self.associate(rates, state.price, links, channels)
+        else:
+            association = links.softmax(scores)
         return Round(fraction, association, scores, rates, state.price)
 
     def step(

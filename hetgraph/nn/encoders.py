@@ -1,0 +1,207 @@
+"""Encoders of the heterogeneous graph: the type-aware one, and the simpler ones it is compared with.
+
+All give station states ``[N, H]`` and user states ``[U, H]`` from the same normalised inputs, so that an ablation changes
+the message passing and nothing else.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.features import ANTENNA_COLUMNS, BS_COLUMNS, EDGE_COLUMNS, UE_COLUMNS
+from hetgraph.graph.links import Links
+from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS
+from hetgraph.nn.encoder import AntennaLayer, BipartiteLayer, Normalise
+
+Encoding = Literal["hetero", "no_antennas", "homogeneous", "bs_only", "edge_mlp"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Normalised inputs.
+
+    Args:
+        bs: station columns ``[N, *]``.
+        ue: user columns ``[U, *]``.
+        antenna: antenna columns ``[A, *]``.
+        edge: edge columns in the edge layout ``[*, C]``.
+        prior: soft association by wideband SINR at equal power, edge layout.
+        mounted_on: antenna -> station ``[2, A]``.
+        neighbours: station -> station ``[2, *]``.
+    """
+
+    bs: Tensor
+    ue: Tensor
+    antenna: Tensor
+    edge: Tensor
+    prior: Tensor
+    mounted_on: Tensor
+    neighbours: Tensor
+
+
+class InputNormalisation(nn.Module):
+    """Normalise the graph's ``x`` and ``edge_attr``; shift and scale are buffers that a checkpoint carries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bs = Normalise((40.0, 3.0, 1.0), (8.0, 1.5, 1.0))
+        self.ue = Normalise((30.0, 0.0), (20.0, 10.0))
+        self.edge = Normalise((10.0, -15.0, -20.0, 5.0, 0.0, 0.0), (20.0, 15.0, 20.0, 3.0, 1.0, 1.0))
+        self.antenna = Normalise((0.0,) * 6, (1.0, 1.0, 0.3, 0.1, 0.1, 0.1))
+
+    def forward(self, graph: HeteroData, links: Links) -> Inputs:
+        """Normalised inputs of a graph or a batch."""
+        channel = graph[CHANNEL]
+        edge = self.edge(channel.edge_attr)
+        scores = links.lift(channel.edge_attr[:, 1]).to(edge.dtype) / 5
+        if "may_serve" in channel:
+            scores = scores.masked_fill(~links.lift(channel.may_serve), -1e9)
+        return Inputs(
+            bs=self.bs(graph["bs"].x),
+            ue=self.ue(graph["ue"].x),
+            antenna=self.antenna(graph["antenna"].x),
+            edge=links.lift(edge),
+            prior=links.softmax(scores),
+            mounted_on=graph[MOUNTED_ON].edge_index,
+            neighbours=graph[NEIGHBOURS].edge_index,
+        )
+
+
+class HeteroEncoder(nn.Module):
+    """Type-aware messages antenna -> station -> user -> station (Algorithm 1, step 5).
+
+    Args:
+        hidden: width of the node states.
+        layers: number of layers.
+        antennas: read the antenna nodes.
+    """
+
+    def __init__(self, hidden: int, layers: int, antennas: bool = True) -> None:
+        super().__init__()
+        self.antennas = antennas
+        self.bs_in = nn.Linear(len(BS_COLUMNS), hidden)
+        self.ue_in = nn.Linear(len(UE_COLUMNS), hidden)
+        self.layers = nn.ModuleList(BipartiteLayer(hidden, len(EDGE_COLUMNS)) for _ in range(layers))
+        if antennas:
+            self.antenna_in = nn.Linear(len(ANTENNA_COLUMNS), hidden)
+            self.antenna_layers = nn.ModuleList(AntennaLayer(hidden) for _ in range(layers))
+
+    def forward(self, inputs: Inputs, links: Links) -> tuple[Tensor, Tensor]:
+        """Station and user states."""
+        bs, ue = self.bs_in(inputs.bs).relu(), self.ue_in(inputs.ue).relu()
+        antenna = self.antenna_in(inputs.antenna).relu() if self.antennas else None
+        for i, layer in enumerate(self.layers):
+            if antenna is not None:
+                bs = self.antenna_layers[i](bs, antenna, inputs.mounted_on)
+            bs, ue = layer(bs, ue, inputs.edge, inputs.prior, links)
+        return bs, ue
+
+
+class HomogeneousEncoder(nn.Module):
+    """One node type: the same weights for stations and users, and for both directions of an edge.
+
+    Args:
+        hidden: width of the node states.
+        layers: number of layers.
+    """
+
+    def __init__(self, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.width = max(len(BS_COLUMNS), len(UE_COLUMNS))
+        self.node_in = nn.Linear(self.width, hidden)
+        self.message = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
+        self.edge = nn.ModuleList(nn.Linear(len(EDGE_COLUMNS), hidden) for _ in range(layers))
+        self.update = nn.ModuleList(nn.Linear(2 * hidden, hidden) for _ in range(layers))
+
+    def forward(self, inputs: Inputs, links: Links) -> tuple[Tensor, Tensor]:
+        """Station and user states."""
+        bs, ue = (self.node_in(_pad(x, self.width)).relu() for x in (inputs.bs, inputs.ue))
+        ones = torch.ones_like(inputs.prior)
+        at_ue, at_bs = links.sum_to_ue(ones).unsqueeze(1), links.sum_to_bs(ones).unsqueeze(1)
+        for message, edge, update in zip(self.message, self.edge, self.update, strict=True):
+            features = edge(inputs.edge)
+            to_ue = links.sum_to_ue((features + links.from_bs(message(bs))).relu()) / at_ue
+            to_bs = links.sum_to_bs((features + links.from_ue(message(ue))).relu()) / at_bs.clamp_min(1)
+            ue = ue + nn.functional.silu(update(torch.cat([ue, to_ue], 1)))
+            bs = bs + nn.functional.silu(update(torch.cat([bs, to_bs], 1)))
+        return bs, ue
+
+
+class BSOnlyEncoder(nn.Module):
+    """Stations alone: what their users see is pooled once, then messages run over the interference neighbourhood.
+
+    Args:
+        hidden: width of the node states.
+        layers: number of layers.
+    """
+
+    def __init__(self, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.bs_in = nn.Linear(len(BS_COLUMNS) + 2 * len(EDGE_COLUMNS), hidden)
+        self.ue_in = nn.Linear(len(UE_COLUMNS), hidden)
+        self.message = nn.ModuleList(nn.Linear(2 * hidden, hidden) for _ in range(layers))
+        self.update = nn.ModuleList(nn.Linear(2 * hidden, hidden) for _ in range(layers))
+
+    def forward(self, inputs: Inputs, links: Links) -> tuple[Tensor, Tensor]:
+        """Station states, and user states that have heard nothing."""
+        weight = inputs.prior.unsqueeze(-1)
+        load = links.sum_to_bs(inputs.prior).unsqueeze(1).clamp_min(0.1)
+        mine = links.sum_to_bs(inputs.edge * weight) / load
+        count = links.sum_to_bs(torch.ones_like(inputs.prior)).unsqueeze(1).clamp_min(1)
+        bs = self.bs_in(torch.cat([inputs.bs, mine, links.sum_to_bs(inputs.edge) / count], 1)).relu()
+        source, target = inputs.neighbours
+        degree = bs.new_zeros(bs.shape[0], 1).index_add(0, target, bs.new_ones(target.shape[0], 1))
+        for message, update in zip(self.message, self.update, strict=True):
+            sent = message(torch.cat([bs[source], bs[target]], 1)).relu()
+            heard = torch.zeros_like(bs).index_add(0, target, sent) / degree.clamp_min(1)
+            bs = bs + nn.functional.silu(update(torch.cat([bs, heard], 1)))
+        return bs, self.ue_in(inputs.ue).relu()
+
+
+class EdgeMLPEncoder(nn.Module):
+    """No messages at all: stations and users know their own columns only.
+
+    Args:
+        hidden: width of the node states.
+        layers: perceptron layers on each node.
+    """
+
+    def __init__(self, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.bs_in = nn.Linear(len(BS_COLUMNS), hidden)
+        self.ue_in = nn.Linear(len(UE_COLUMNS), hidden)
+        self.bs = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
+        self.ue = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
+
+    def forward(self, inputs: Inputs, links: Links) -> tuple[Tensor, Tensor]:
+        """Station and user states."""
+        bs, ue = self.bs_in(inputs.bs).relu(), self.ue_in(inputs.ue).relu()
+        for own_bs, own_ue in zip(self.bs, self.ue, strict=True):
+            bs, ue = bs + nn.functional.silu(own_bs(bs)), ue + nn.functional.silu(own_ue(ue))
+        return bs, ue
+
+
+def encoder_of(kind: Encoding, hidden: int, layers: int) -> nn.Module:
+    """Encoder by name.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if kind == "hetero":
+        return HeteroEncoder(hidden, layers)
+    if kind == "no_antennas":
+        return HeteroEncoder(hidden, layers, antennas=False)
+    if kind == "homogeneous":
+        return HomogeneousEncoder(hidden, layers)
+    if kind == "bs_only":
+        return BSOnlyEncoder(hidden, layers)
+    if kind == "edge_mlp":
+        return EdgeMLPEncoder(hidden, layers)
+    raise ValueError(f"encoder: got {kind!r}, expected one of {', '.join(get_args(Encoding))}")
+
+
+def _pad(x: Tensor, width: int) -> Tensor:
+    return nn.functional.pad(x, (0, width - x.shape[1]))
