@@ -115,7 +115,8 @@ class Links:
             return edge.amax(2).reshape(self.num_ue, *edge.shape[3:])
         if self.degree is not None:
             return edge.amax(1)
-        out = edge.new_full((self.num_ue, *edge.shape[1:]), -torch.inf)
+        least = -torch.inf if edge.is_floating_point() else torch.iinfo(edge.dtype).min
+        out = edge.new_full((self.num_ue, *edge.shape[1:]), least)
         ue = self.ue.reshape(-1, *([1] * (edge.dim() - 1))).expand_as(edge)
         return out.scatter_reduce(0, ue, edge, "amax")
 

@@ -11,7 +11,7 @@ from hetgraph.graph.features import ANTENNA_COLUMNS, EDGE_COLUMNS
 from hetgraph.graph.links import Links, links_of
 from hetgraph.nn.encoder import mlp
 from hetgraph.nn.encoders import Encoding, InputNormalisation, Inputs, encoder_of
-from hetgraph.nn.feedback import Channels, Objective, channels_of, fractions
+from hetgraph.radio.relaxed import Channels, Objective, channels_of, fractions
 from hetgraph.nn.refine import Refinement, Round, State
 from hetgraph.radio.allocation import Allocation
 

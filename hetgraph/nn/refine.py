@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hetgraph.graph.links import Links
 from hetgraph.nn.encoder import mlp
-from hetgraph.nn.feedback import Channels, Objective, Rates, edge_rates, fractions, pull
+from hetgraph.radio.relaxed import Channels, Objective, Rates, edge_rates, fractions, pull
 
 _TINY = 1e-6
 

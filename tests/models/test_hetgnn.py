@@ -9,7 +9,7 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.graph import CHANNEL, Scenario, from_gain, links_of, preset
 from hetgraph.models import HetGNN
-from hetgraph.nn.feedback import channels_of, edge_rates, pull, utility
+from hetgraph.radio.relaxed import channels_of, edge_rates, pull, utility
 from hetgraph.radio import evaluate, feasible
 
 

@@ -1,4 +1,4 @@
-"""What the current allocation achieves, and which way is up: the feedback of the refinement rounds.
+"""Relaxed allocations: rates of all edges, utility of a soft association, and which way is up.
 
 One pass over the gains gives the rate of every candidate edge and, per station and resource block, the two parts of the
 derivative of the utility with respect to the logarithm of the power: what the own users gain and what others suffer.

@@ -1,0 +1,226 @@
+r"""Weighted MMSE power control (Shi et al. 2011), scalar, per station or per link, under the equal-airtime convention.
+
+With amplitude v_b (v^2 = power), own gain g, interference plus noise I of user u, total T = I + g v^2 and weight
+alpha_u = w_u B / n_b, one round is the minimiser of the weighted mean squared error, each variable in its turn:
+
+.. math::
+    v_b \leftarrow \frac{\sum_{u \in b} \alpha_u g_u v_b / I_u}
+    {\sum_{u \in b} \alpha_u g_u^2 v_b^2 / (T_u I_u) + \sum_{u \notin b} \alpha_u \beta_u g_{ub} + \mu_b},
+    \qquad \beta_u = \frac{g_u v_{b(u)}^2}{T_u I_u}
+
+so the weighted sum of rates never falls. ``mu_b`` keeps the budget.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Generator, Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.radio.allocation import Allocation
+from hetgraph.radio.rates import LOG2E
+from hetgraph.solvers.budget import budgeted_amplitude
+from hetgraph.solvers.kernel import Kernel, kernel_of
+
+Budget = Literal["total", "per_rb"]
+Mode = Literal["per_bs", "per_link"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """State of the iteration.
+
+    Args:
+        amplitude: square root of the power fraction: station layout (``per_bs``) or user layout (``per_link``).
+        objective: weighted sum of rates of the amplitudes ``[B]``, bit/s.
+    """
+
+    amplitude: Tensor
+    objective: Tensor
+
+
+def wmmse(
+    graph: HeteroData,
+    serving: Tensor,
+    *,
+    weights: Tensor | None = None,
+    iterations: int = 100,
+    budget: Budget = "total",
+    mode: Mode = "per_bs",
+    init: str | Tensor = "full",
+    generator: Generator | None = None,
+) -> Allocation:
+    """Powers that maximise the weighted sum of rates for a given association, to a stationary point.
+
+    Args:
+        graph: a graph or a batch of graphs.
+        serving: serving station of each user ``[U]``; -1 for none.
+        weights: weight of each user ``[U]``; ones when ``None``.
+        iterations: rounds.
+        budget: ``total`` (sum over resource blocks at most ``power_max_w``) or ``per_rb`` (an equal part of it on each);
+            ``rb_power_max_w`` holds in both.
+        mode: ``per_bs``: a station's users share one power per resource block; ``per_link``: each has its own while its
+            airtime lasts, and others see the station's time average.
+        init: ``full`` (equal full power), ``random`` (needs ``generator``) or powers ``[N, R]``, W.
+        generator: for a random start.
+
+    Raises:
+        ValueError: an unknown option, or weights of another shape.
+    """
+    kernel = kernel_of(graph, serving)
+    problem = _Problem(graph, kernel, weights, budget, mode)
+    amplitude = problem.start(init, generator)
+    for _ in range(iterations):
+        amplitude = problem.update(amplitude, problem.alpha)
+    return problem.allocation(amplitude)
+
+
+def wmmse_steps(
+    graph: HeteroData,
+    serving: Tensor,
+    *,
+    weights: Tensor | None = None,
+    iterations: int = 100,
+    budget: Budget = "total",
+    mode: Mode = "per_bs",
+    init: str | Tensor = "full",
+    generator: Generator | None = None,
+) -> Iterator[tuple[Tensor, Allocation]]:
+    """Objective ``[B]`` (weighted sum of rates, bit/s) and allocation at the start and after every round.
+
+    Arguments are those of :func:`wmmse`.
+    """
+    kernel = kernel_of(graph, serving)
+    problem = _Problem(graph, kernel, weights, budget, mode)
+    amplitude = problem.start(init, generator)
+    yield problem.objective(amplitude), problem.allocation(amplitude)
+    for _ in range(iterations):
+        amplitude = problem.update(amplitude, problem.alpha)
+        yield problem.objective(amplitude), problem.allocation(amplitude)
+
+
+class _Problem:
+    """One association's power control; both modes share it."""
+
+    def __init__(
+        self, graph: HeteroData, kernel: Kernel, weights: Tensor | None, budget: Budget, mode: Mode
+    ) -> None:
+        _one_of("budget", budget, get_args(Budget))
+        _one_of("mode", mode, get_args(Mode))
+        users, blocks = kernel.links.num_ue, graph.rb_bandwidth_hz.shape[1]
+        if weights is not None and tuple(weights.shape) != (users,):
+            raise ValueError(f"weights: got shape {tuple(weights.shape)}, expected ({users},)")
+        self.graph, self.kernel, self.mode, self.budget = graph, kernel, mode, budget
+        share = 1 / kernel.count.clamp_min(1)[kernel.serving.clamp_min(0)] * (kernel.serving >= 0)
+        self.airtime = kernel.user_layout(share.to(kernel.own_gain.dtype))
+        self.band = self.airtime * kernel.bandwidth * LOG2E  # rate per nat
+        self.alpha = self.band if weights is None else self.band * kernel.user_layout(weights.to(self.band.dtype))
+        self.cap = kernel.cap if budget == "total" else kernel.cap.clamp_max(1 / blocks)
+        self.blocks = blocks
+        tight = bool((kernel.cap < 1).any())
+        if mode == "per_link" and budget == "total" and tight:
+            raise ValueError(
+                "mode: got per_link under a total budget with rb_power_max_w below power_max_w, expected budget='per_rb'"
+            )
+
+    def start(self, init: str | Tensor, generator: Generator | None) -> Tensor:
+        """First amplitudes."""
+        kernel = self.kernel
+        if isinstance(init, Tensor):
+            fraction = init.to(kernel.own_gain.dtype) / self.graph["bs"].power_max_w.clamp_min(1e-30).unsqueeze(1)
+        elif init == "full":
+            fraction = torch.full_like(kernel.station_flat(kernel.cap), 1 / self.blocks)
+        elif init == "random":
+            if generator is None:
+                raise ValueError("generator: got None, expected a torch.Generator for a random start")
+            flat = kernel.station_flat(kernel.cap)
+            fraction = torch.rand(flat.shape, generator=generator, dtype=flat.dtype, device=flat.device)
+            fraction = fraction / fraction.sum(1, keepdim=True).clamp_min(1)
+        else:
+            raise ValueError(f"init: got {init!r}, expected 'full', 'random' or a tensor of powers [N, R]")
+        station = torch.minimum(kernel.station_layout(fraction), self.cap).clamp_min(0).sqrt()
+        return station if self.mode == "per_bs" else kernel.at_user(station)
+
+    def seen(self, amplitude: Tensor) -> tuple[Tensor, Tensor]:
+        """Own received power and interference plus noise, user layout."""
+        kernel = self.kernel
+        if self.mode == "per_bs":
+            fraction = amplitude * amplitude
+            return kernel.own_gain * kernel.at_user(fraction), kernel.interference(fraction)
+        power = amplitude * amplitude
+        return kernel.own_gain * power, kernel.interference(kernel.to_station(self.airtime * power))
+
+    def objective(self, amplitude: Tensor) -> Tensor:
+        """Weighted sum of rates ``[B]``, bit/s."""
+        own, other = self.seen(amplitude)
+        return self.kernel.network_sum(self.alpha * torch.log1p(own / other))
+
+    def user_rate(self, own: Tensor, other: Tensor) -> Tensor:
+        """Rate of each user, user layout with one resource block, bit/s."""
+        rate = self.band * torch.log1p(own / other)
+        return rate.sum(1, keepdim=True)
+
+    def update(self, amplitude: Tensor, alpha: Tensor, seen: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """One round; ``alpha`` is in the user layout."""
+        kernel = self.kernel
+        own, other = seen or self.seen(amplitude)
+        lift = alpha * kernel.own_gain / other  # alpha g / I
+        pain = own / (own + other)
+        spill = kernel.spill(alpha * pain / other)
+        if self.mode == "per_link":
+            return self._per_link(amplitude, lift, pain, spill)
+        both = kernel.to_station(torch.cat([lift, lift * pain], 1))
+        gain, loss = both.split(lift.shape[1], 1)
+        pull, curvature = amplitude * gain, loss + spill
+        if self.budget == "per_rb":
+            tiny = torch.finfo(pull.dtype).tiny
+            return torch.minimum(pull / curvature.clamp_min(tiny), self.cap.sqrt())
+        return budgeted_amplitude(pull, curvature, self.cap, kernel.sum_over_blocks, lambda mu: mu)
+
+    def _per_link(self, amplitude: Tensor, lift: Tensor, pain: Tensor, spill: Tensor) -> Tensor:
+        kernel = self.kernel
+        pull, curvature = amplitude * lift, lift * pain + self.airtime * kernel.at_user(spill)
+        if self.budget == "per_rb":
+            cap = kernel.at_user(self.cap).clamp_min(torch.finfo(pull.dtype).tiny)
+            unit, room = cap.sqrt(), torch.ones_like(cap)
+            scaled = budgeted_amplitude(
+                pull * unit,
+                curvature * cap,
+                room * torch.inf,
+                kernel.to_station,
+                kernel.at_user,
+                weight=self.airtime.expand_as(pull),
+            )
+            return scaled * unit
+
+        def group_sum(value: Tensor) -> Tensor:
+            return kernel.to_station(value).sum(1, keepdim=True)
+
+        weight = self.airtime.expand_as(pull)
+        unlimited = torch.full_like(pull, torch.inf)
+        return budgeted_amplitude(pull, curvature, unlimited, group_sum, kernel.at_user, weight=weight)
+
+    def project(self, amplitude: Tensor) -> Tensor:
+        """Amplitudes brought within caps and budget by cutting and scaling (``per_bs``)."""
+        cut = torch.minimum(amplitude.clamp_min(0), self.cap.sqrt())
+        if self.budget == "per_rb":
+            return cut
+        return cut / self.kernel.sum_over_blocks(cut * cut).sqrt().clamp_min(1)
+
+    def allocation(self, amplitude: Tensor) -> Allocation:
+        """Powers in W of amplitudes."""
+        kernel, limit = self.kernel, self.graph["bs"].power_max_w
+        square = amplitude * amplitude
+        if self.mode == "per_bs":
+            return Allocation(kernel.serving, kernel.station_flat(square) * limit.unsqueeze(1))
+        layer = self.airtime * square
+        power = kernel.station_flat(kernel.to_station(layer)) * limit.unsqueeze(1)
+        own = limit[kernel.serving.clamp_min(0)].unsqueeze(1)
+        return Allocation(kernel.serving, power, layer_power_w=kernel.user_flat(layer) * own)
+
+
+def _one_of(name: str, value: object, options: tuple[str, ...]) -> None:
+    if value not in options:
+        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(options)}")
