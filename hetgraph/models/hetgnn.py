@@ -11,9 +11,9 @@ from hetgraph.graph.features import ANTENNA_COLUMNS, EDGE_COLUMNS
 from hetgraph.graph.links import Links, links_of
 from hetgraph.nn.encoder import mlp
 from hetgraph.nn.encoders import Encoding, InputNormalisation, Inputs, encoder_of
-from hetgraph.radio.relaxed import Channels, Objective, channels_of, fractions
 from hetgraph.nn.refine import Refinement, Round, State
 from hetgraph.radio.allocation import Allocation
+from hetgraph.radio.relaxed import Channels, Objective, channels_of, fractions
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ class HetGNN(nn.Module):
         bs, ue = self.encoder(inputs, links)
         scores = self._edge_scores(bs, ue, inputs, links, channels)
         assert scores is not None
-        return to_allocation(graph, links, scores, fractions(self._start_logits(bs, inputs, links, channels), channels.cap))
+        return to_allocation(
+            graph, links, scores, fractions(self._start_logits(bs, inputs, links, channels), channels.cap)
+        )
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -2,17 +2,22 @@
 
 from hetgraph.radio.allocation import Allocation, feasible, violations
 from hetgraph.radio.kpi import KPIs, evaluate
+from hetgraph.radio.policy import OneShotPolicy, Policy, policy, policy_names
 from hetgraph.radio.rates import Convention, edge_sinr, equal_airtime, noise_plus_far_w, rates_bps, sinr
 
 __all__ = [
     "Allocation",
     "Convention",
     "KPIs",
+    "OneShotPolicy",
+    "Policy",
     "edge_sinr",
     "equal_airtime",
     "evaluate",
     "feasible",
     "noise_plus_far_w",
+    "policy",
+    "policy_names",
     "rates_bps",
     "sinr",
     "violations",

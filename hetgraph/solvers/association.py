@@ -141,9 +141,7 @@ def pf_value(log_rate: Tensor, slot: Tensor, links: Links) -> Tensor:
     return links.sum_ue_to_network(chosen) - links.sum_bs_to_network(_n_log_n(load))
 
 
-def _better(
-    best: Tensor, value: Tensor, other: Tensor, log_rate: Tensor, links: Links
-) -> tuple[Tensor, Tensor]:
+def _better(best: Tensor, value: Tensor, other: Tensor, log_rate: Tensor, links: Links) -> tuple[Tensor, Tensor]:
     candidate = pf_value(log_rate, other, links)
     wins = candidate > value
     return torch.where(wins[links.ue_network], other, best), torch.where(wins, candidate, value)

@@ -137,5 +137,12 @@ def kernel_of(graph: HeteroData, serving: Tensor, *, links: Links | None = None)
     one_hot = (torch.arange(n, device=slot.device) == slot.reshape(b, -1, 1)).to(gain.dtype)
     kernel = Kernel(links, serving, own_gain, cross, one_hot, cap, band.unsqueeze(2), count)
     return Kernel(
-        links, serving, kernel.user_layout(own_gain), cross, one_hot, kernel.station_layout(cap), band.unsqueeze(2), count
+        links,
+        serving,
+        kernel.user_layout(own_gain),
+        cross,
+        one_hot,
+        kernel.station_layout(cap),
+        band.unsqueeze(2),
+        count,
     )

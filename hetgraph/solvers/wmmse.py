@@ -104,9 +104,7 @@ def wmmse_steps(
 class _Problem:
     """One association's power control; both modes share it."""
 
-    def __init__(
-        self, graph: HeteroData, kernel: Kernel, weights: Tensor | None, budget: Budget, mode: Mode
-    ) -> None:
+    def __init__(self, graph: HeteroData, kernel: Kernel, weights: Tensor | None, budget: Budget, mode: Mode) -> None:
         _one_of("budget", budget, get_args(Budget))
         _one_of("mode", mode, get_args(Mode))
         users, blocks = kernel.links.num_ue, graph.rb_bandwidth_hz.shape[1]

@@ -9,8 +9,8 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.graph import CHANNEL, Scenario, from_gain, links_of, preset
 from hetgraph.models import HetGNN
-from hetgraph.radio.relaxed import channels_of, edge_rates, pull, utility
 from hetgraph.radio import evaluate, feasible
+from hetgraph.radio.relaxed import channels_of, edge_rates, pull, utility
 
 
 def small(users: int = 40, blocks: int = 5, candidates: int = 0) -> Scenario:
@@ -50,7 +50,12 @@ def permuted(graph: HeteroData, bs: Tensor, ue: Tensor, block: Tensor) -> Hetero
     for key, value in graph[CHANNEL].items():
         if key not in ("edge_index", "slot"):
             out[CHANNEL][key] = value[edge]
-    for store, key in ((out["bs"], "rb_power_max_w"), (out["ue"], "noise_w"), (out[CHANNEL], "gain"), (out, "rb_bandwidth_hz")):
+    for store, key in (
+        (out["bs"], "rb_power_max_w"),
+        (out["ue"], "noise_w"),
+        (out[CHANNEL], "gain"),
+        (out, "rb_bandwidth_hz"),
+    ):
         store[key] = store[key][:, block]
     rank = torch.empty_like(bs)
     rank[bs] = torch.arange(n)
@@ -138,7 +143,9 @@ def test_pull_is_the_derivative_of_the_utility(objective: str) -> None:
     graph = double(small().sample(2, seed=9))
     links = links_of(graph)
     channels = channels_of(graph, links)
-    log_power = torch.rand(14, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64).sub(3).requires_grad_()
+    log_power = (
+        torch.rand(14, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64).sub(3).requires_grad_()
+    )
     rates = edge_rates(channels, links, log_power.exp())
     association = links.softmax(rates.rate.detach() / 2)
     total = utility(rates, association, links, objective).sum()  # type: ignore[arg-type]

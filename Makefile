@@ -1,0 +1,35 @@
+# `make demo` and `make test` do all the set-up themselves.
+export OMP_NUM_THREADS ?= 1
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types bench clean
+
+.venv/run.stamp: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Setting up .venv (once; about a minute) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[report]"
+	@touch $@
+
+.venv/test.stamp: .venv/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
+	@touch $@
+
+demo: .venv/run.stamp
+	$(BIN)/hetgraph demo
+
+test: .venv/test.stamp
+	$(BIN)/python -m pytest
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: .venv/test.stamp
+	$(BIN)/mypy -p hetgraph
+
+bench: .venv/test.stamp
+	$(BIN)/python benchmarks/wmmse.py && $(BIN)/python benchmarks/speed_quality.py
+
+clean:
+	rm -rf .venv build *.egg-info runs data

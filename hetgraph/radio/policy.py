@@ -1,0 +1,76 @@
+"""What decides: the policy protocol, one-shot policies, and how policies are found by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Generator
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.schema import Level
+from hetgraph.radio.allocation import Allocation
+
+GROUP = "hetgraph.policies"
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Decides from an observation, and keeps its memory in a state of its own, never in the graph.
+
+    ``level`` declares what it may see: ``local``, ``neighbourhood``, ``global`` or ``genie`` (current gains).
+    """
+
+    level: Level
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Memory before the first decision."""
+
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
+        """Allocation for an observation, and the memory for the next one."""
+
+
+@dataclass(frozen=True)
+class OneShotPolicy:
+    """A function from graph to allocation as a policy without memory.
+
+    Args:
+        name: short name, as in the tables.
+        function: graph -> allocation.
+        level: what it may see.
+    """
+
+    name: str
+    function: Callable[[HeteroData], Allocation]
+    level: Level = "genie"
+
+    def __call__(self, graph: HeteroData) -> Allocation:
+        """Allocation of a graph or batch."""
+        return self.function(graph)
+
+    def initial_state(self, obs: HeteroData) -> None:
+        """Nothing to remember."""
+
+    def act(self, obs: HeteroData, state: None, generator: Generator | None) -> tuple[Allocation, None]:
+        """Allocation of the graph or batch; the state stays ``None``."""
+        return self.function(obs), None
+
+
+def policy_names() -> list[str]:
+    """Names registered under the entry-point group ``hetgraph.policies``, by this project or others."""
+    return sorted({point.name for point in entry_points(group=GROUP)})
+
+
+def policy(name: str) -> OneShotPolicy:
+    """Registered policy by name.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
+        raise ValueError(
+            f"policy: got {name!r}, expected one of {', '.join(sorted(points))}, or the path of a checkpoint"
+        )
+    loaded = points[name].load()
+    return loaded if isinstance(loaded, OneShotPolicy) else OneShotPolicy(name, loaded)
