@@ -4,3 +4,21 @@ if __name__ != "hetgraph.datasets":
     raise ImportError(
         f"got {__name__!r}, expected hetgraph.datasets: install the project and import it under that name"
     )
+
+from hetgraph.datasets.datamodule import FreshLayouts, SnapshotDataModule, scenario_of
+from hetgraph.datasets.labels import add_labels, antenna_shares
+from hetgraph.datasets.snapshot import SnapshotDataset, SnapshotSpec, generate
+from hetgraph.datasets.splits import layout_seed, spatial_mask
+
+__all__ = [
+    "FreshLayouts",
+    "SnapshotDataModule",
+    "SnapshotDataset",
+    "SnapshotSpec",
+    "add_labels",
+    "antenna_shares",
+    "generate",
+    "layout_seed",
+    "scenario_of",
+    "spatial_mask",
+]

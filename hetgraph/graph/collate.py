@@ -1,5 +1,6 @@
 """Batches made at once: stacked tensors of n equal networks as the PyG batch that ``from_data_list`` would give."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,44 @@ class Stack:
     nodes: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     edges: dict[EdgeType, dict[str, Tensor]] = field(default_factory=dict)
     graph: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def from_batch(batch: Batch) -> "Stack":
+        """Networks of equal sizes, taken apart; inverse of :meth:`to_batch`."""
+        n = int(batch.num_graphs)
+        stack = Stack(n)
+        for name, value in batch._global_store.items():
+            shared = value[0] if isinstance(value, list) else value
+            stack.graph[name] = int(shared[0]) if name == "schema_version" else shared
+        for node in batch.node_types:
+            values = {k: v for k, v in batch[node].items() if k not in ("batch", "ptr")}
+            stack.nodes[node] = {k: v.reshape(n, v.shape[0] // n, *v.shape[1:]) for k, v in values.items()}
+        for edge in batch.edge_types:
+            stack.edges[edge] = {
+                k: v.reshape(n, v.shape[0] // n, *v.shape[1:]) for k, v in batch[edge].items() if k != "edge_index"
+            }
+            index = batch[edge].edge_index
+            step = batch._inc_dict[edge]["edge_index"]
+            stack.edges[edge]["edge_index"] = index.reshape(2, n, index.shape[1] // n).transpose(0, 1) - step
+        return stack
+
+    def select(self, networks: Tensor) -> "Stack":
+        """Some of the networks, in the given order."""
+        graph = {k: v[networks] if isinstance(v, Tensor) else v for k, v in self.graph.items()}
+        nodes = {t: {k: v[networks] for k, v in values.items()} for t, values in self.nodes.items()}
+        edges = {t: {k: v[networks] for k, v in values.items()} for t, values in self.edges.items()}
+        return Stack(len(networks), nodes, edges, graph)
+
+    @staticmethod
+    def concatenate(parts: Sequence["Stack"]) -> "Stack":
+        """Networks of several stacks of one scenario, one after the other."""
+        first = parts[0]
+        graph = {
+            k: torch.cat([p.graph[k] for p in parts]) if isinstance(v, Tensor) else v for k, v in first.graph.items()
+        }
+        nodes = {t: {k: torch.cat([p.nodes[t][k] for p in parts]) for k in first.nodes[t]} for t in first.nodes}
+        edges = {t: {k: torch.cat([p.edges[t][k] for p in parts]) for k in first.edges[t]} for t in first.edges}
+        return Stack(sum(p.n for p in parts), nodes, edges, graph)
 
     def to_batch(self) -> Batch:
         """The disjoint union, equal to ``Batch.from_data_list`` of the single networks."""

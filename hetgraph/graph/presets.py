@@ -1,15 +1,20 @@
 """Scenarios by name."""
 
+import inspect
 from collections.abc import Callable
 
 from hetgraph.graph.scenario import Channel, Layout, Radio, Scenario, Tier, Users
 
 
-def uma_5bs() -> Scenario:
+def uma_5bs(users: int = 5400, num_rbs: int = 51) -> Scenario:
     """Table 1 of the HetGNN paper: 5 urban-macro stations, 5,400 users, 51 resource blocks over 20 MHz.
 
     Four stations form a square and one stands between the two on its left. The paper takes the coordinates from a file that
     it does not print; the square's side is 200 m here and the margin around it 20 m.
+
+    Args:
+        users: number of users.
+        num_rbs: resource blocks that share the 20 MHz.
     """
     margin, side = 20.0, 200.0
     corners = ((margin, margin), (margin + side, margin), (margin, margin + side), (margin + side, margin + side))
@@ -30,9 +35,9 @@ def uma_5bs() -> Scenario:
                 amplifier_efficiency=0.213,
             ),
         ),
-        users=Users(count=5400, height_m=1.5, placement="uniform", spacing_m=1.2),
+        users=Users(count=users, height_m=1.5, placement="uniform", spacing_m=1.2),
         channel=Channel(carrier_hz=3.5e9, shadowing="correlated", shadow_sigma_db=6.0, fading="rayleigh"),
-        radio=Radio(bandwidth_hz=20e6, num_rbs=51, noise_figure_db=9.0),
+        radio=Radio(bandwidth_hz=20e6, num_rbs=num_rbs, noise_figure_db=9.0),
     )
 
 
@@ -94,7 +99,7 @@ def interference_k(pairs: int = 20, *, noise_dbm: float = -100.0, model: str = "
     )
 
 
-PRESETS: dict[str, Callable[[], Scenario]] = {
+PRESETS: dict[str, Callable[..., Scenario]] = {
     "uma-5bs": uma_5bs,
     "hetnet-3tier": hetnet_3tier,
     "interference-k": interference_k,
@@ -104,9 +109,24 @@ PRESETS: dict[str, Callable[[], Scenario]] = {
 def preset(name: str) -> Scenario:
     """Scenario by name; change it with :func:`dataclasses.replace` or :meth:`Scenario.scaled`.
 
+    Args:
+        name: a preset's name, with its arguments after a colon if need be: ``interference-k:pairs=40,noise_dbm=-75``.
+
     Raises:
-        ValueError: an unknown name.
+        ValueError: an unknown name or argument, or a value of another type.
     """
-    if name not in PRESETS:
-        raise ValueError(f"preset: got {name!r}, expected one of {', '.join(PRESETS)}")
-    return PRESETS[name]()
+    base, _, text = name.partition(":")
+    if base not in PRESETS:
+        raise ValueError(f"preset: got {base!r}, expected one of {', '.join(PRESETS)}")
+    known = inspect.signature(PRESETS[base]).parameters
+    arguments: dict[str, int | float | str] = {}
+    for part in filter(None, text.split(",")):
+        key, _, value = part.partition("=")
+        if key not in known:
+            raise ValueError(f"preset {base}: got argument {key!r}, expected one of {', '.join(known) or 'none'}")
+        kind = type(known[key].default)
+        try:
+            arguments[key] = kind(value)
+        except ValueError:
+            raise ValueError(f"preset {base}: got {key}={value}, expected a value of type {kind.__name__}") from None
+    return PRESETS[base](**arguments)
