@@ -4,3 +4,8 @@ if __name__ != "hetgraph.trainers":
     raise ImportError(
         f"got {__name__!r}, expected hetgraph.trainers: install the project and import it under that name"
     )
+
+from hetgraph.trainers.checkpoint import load_model, load_policy, save_weights
+from hetgraph.trainers.distillation import DistillationModule
+
+__all__ = ["DistillationModule", "load_model", "load_policy", "save_weights"]

@@ -1,0 +1,80 @@
+"""Train every checkpoint that RESULTS.md speaks of: `python benchmarks/runs.py [NAME ...]`; two runs at a time.
+
+A run whose log ends with "done" is not run again.
+"""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+SEEDS = range(5)
+ENCODERS = ("hetero", "no_antennas", "homogeneous", "bs_only", "edge_mlp")
+M, D, T = "--model.init_args.", "--data.init_args.", "--trainer."
+
+
+def fit(name: str, config: str, seed: int, *options: str) -> list[str]:
+    """Command of one run; everything it writes is under runs/NAME-SEED."""
+    folder = f"runs/{name}-{seed}"
+    return [
+        "hetgraph", "fit", "--config", config, "--seed_everything", str(seed), f"{T}default_root_dir", folder,
+        f"{T}logger.init_args.save_dir", folder, f"{T}callbacks.dirpath", folder, *options,
+    ]  # fmt: skip
+
+
+def jobs() -> dict[str, list[str]]:
+    """Name -> command, in the order in which they run."""
+    out: dict[str, list[str]] = {}
+    # Two at a time, in this order: labels are there before distillation starts, and distilled weights before they are used.
+    labels = ["--teacher", "pf_teacher", "--count", "256", "--seed", "0"]
+    out["labels-hetnet"] = ["hetgraph", "generate", "--scenario", "hetnet-3tier", *labels, "--out", hetnet_folder()]
+    for seed in SEEDS:
+        out[f"interference-{seed}"] = fit("interference", "interference", seed, f"{D}seed", str(seed))
+    for seed in SEEDS:
+        out[f"distill-{seed}"] = fit("distill", "hetgnn-distill", seed)
+    for seed in SEEDS:
+        start = f"runs/distill-{seed}/best.ckpt"
+        out[f"hetnet-{seed}"] = fit("hetnet", "hetgnn", seed, f"{D}seed", str(seed), f"{M}init_from", start)
+    for seed in SEEDS:
+        out[f"uma-{seed}"] = fit("uma", "hetgnn-uma", seed, f"{D}seed", str(seed))
+    for seed in SEEDS:
+        out[f"uma-sum-{seed}"] = fit("uma-sum", "hetgnn-uma-sum-rate", seed)
+    for seed in SEEDS:
+        out[f"iid-{seed}"] = fit("iid", "interference-iid", seed, f"{D}seed", str(seed))
+    for rounds in ("0", "8"):
+        for encoder in ENCODERS:
+            for seed in SEEDS:
+                name = f"ablation-{encoder}-r{rounds}"
+                options = [f"{M}encoder", encoder, f"{M}rounds", rounds, f"{D}seed", str(seed), f"{T}max_epochs", "6"]
+                out[f"{name}-{seed}"] = fit(name, "hetgnn", seed, *options)
+    return out
+
+
+def hetnet_folder() -> str:
+    """Where the data module looks for its labels."""
+    from hetgraph.datasets import SnapshotDataModule
+
+    return str(SnapshotDataModule("hetnet-3tier", "pf_teacher", train=256).folder)
+
+
+def run(item: tuple[str, list[str]]) -> None:
+    """Run one job, its output in runs/logs/NAME.log."""
+    name, command = item
+    log = Path("runs/logs") / f"{name}.log"
+    if log.exists() and log.read_text().endswith("done\n"):
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as file:
+        file.write(" ".join(command) + "\n")
+        file.flush()
+        code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False).returncode
+        file.write("done\n" if code == 0 else f"failed with {code}\n")
+    print(name, "done" if code == 0 else f"failed with {code}", flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    chosen = {n: c for n, c in jobs().items() if len(sys.argv) < 2 or any(n.startswith(p) for p in sys.argv[1:])}
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, chosen.items()))

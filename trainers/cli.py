@@ -1,0 +1,124 @@
+"""The ``hetgraph`` command."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+LIGHTNING = ("fit", "validate", "test", "predict")
+OTHERS = {
+    "generate": "draw and label the networks of a dataset",
+    "finetune": "take a checkpoint to new layouts",
+    "compare": "judge policies on the same layouts",
+    "demo": "train and judge a small model, with figures",
+    "report": "one HTML page of a run's figures and tables",
+}
+CONFIGS = Path(__file__).parent / "configs"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; a user's mistake ends it with one sentence and exit code 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        raise SystemExit(_dispatch(arguments))
+    except (ValueError, FileNotFoundError, IsADirectoryError, PermissionError, OSError) as error:
+        sys.stderr.write(f"hetgraph: error: {_sentence(error)}\n")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("hetgraph: stopped; what was written stays\n")
+        raise SystemExit(130) from None
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_help())
+        return 0 if arguments else 2
+    command, rest = arguments[0], arguments[1:]
+    if command == "--version":
+        from hetgraph import __version__
+
+        sys.stdout.write(f"hetgraph {__version__}\n")
+        return 0
+    if command in LIGHTNING:
+        run_lightning([command, *resolve_configs(rest)])
+        return 0
+    if command not in OTHERS:
+        raise ValueError(f"command: got {command!r}, expected one of {', '.join([*LIGHTNING, *OTHERS])}")
+    module = importlib.import_module(f"hetgraph.trainers.{command}")
+    parser = argparse.ArgumentParser(prog=f"hetgraph {command}", description=OTHERS[command])
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(rest)))
+
+
+def run_lightning(arguments: list[str]) -> Any:
+    """``fit``, ``validate``, ``test`` and ``predict`` through LightningCLI."""
+    import warnings
+
+    from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
+
+    from hetgraph.datasets import SnapshotDataModule
+    from hetgraph.trainers.checkpoint import RandomState
+    from hetgraph.trainers.distillation import DistillationModule
+
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*(LeafSpec|treespec).*")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
+    warnings.filterwarnings("ignore", message=".*args parameter is intended to run.*")
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    return LightningCLI(
+        DistillationModule,
+        SnapshotDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        save_config_callback=SaveConfigCallback,
+        save_config_kwargs={"overwrite": True},
+        trainer_defaults={"callbacks": [RandomState()]},
+        seed_everything_default=0,
+        args=arguments,
+    )
+
+
+def resolve_configs(arguments: list[str]) -> list[str]:
+    """Replace the names of shipped configurations by their paths.
+
+    Raises:
+        ValueError: neither a shipped name nor a file.
+    """
+    out = list(arguments)
+    for i, argument in enumerate(out):
+        if argument.startswith("--config="):
+            out[i] = "--config=" + config_path(argument.removeprefix("--config="))
+        elif i and out[i - 1] == "--config":
+            out[i] = config_path(argument)
+    return out
+
+
+def config_path(name: str) -> str:
+    """Path of a configuration: a file, or a shipped one by name.
+
+    Raises:
+        ValueError: neither.
+    """
+    if Path(name).is_file():
+        return name
+    shipped = CONFIGS / f"{name}.yaml"
+    if shipped.is_file():
+        return str(shipped)
+    known = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.yaml")))
+    raise ValueError(f"--config: got {name!r}, expected a file or one of {known}")
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: got {str(error.strerror).lower()}, expected a file that can be read and written"
+    return " ".join(str(error).split())
+
+
+def _help() -> str:
+    lines = ["usage: hetgraph COMMAND [options]", "", "commands:"]
+    lines += [f"  {name:10s} {name} a model, by configuration (--config NAME or path)" for name in LIGHTNING]
+    lines += [f"  {name:10s} {text}" for name, text in OTHERS.items()]
+    return "\n".join([*lines, "", "hetgraph COMMAND --help tells more."]) + "\n"
