@@ -111,7 +111,12 @@ class SnapshotDataModule(lightning.LightningDataModule):
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         dataset = SnapshotDataset(self.folder)
         return DataLoader(
-            dataset, self.size, shuffle=True, generator=generator, collate_fn=_whole, drop_last=len(dataset) >= self.size
+            dataset,
+            self.size,
+            shuffle=True,
+            generator=generator,
+            collate_fn=_whole,
+            drop_last=len(dataset) >= self.size,
         )
 
     def val_dataloader(self) -> "DataLoader[Batch]":
@@ -127,7 +132,9 @@ class SnapshotDataModule(lightning.LightningDataModule):
         return self.test_dataloader()
 
     def _held_out(self, split: str, count: int) -> "DataLoader[Batch]":
-        return DataLoader(FreshLayouts(self.scenarios, count, len(self.scenarios), layout_seed(0, split)), batch_size=None)
+        return DataLoader(
+            FreshLayouts(self.scenarios, count, len(self.scenarios), layout_seed(0, split)), batch_size=None
+        )
 
 
 def _whole(batch: Batch) -> Batch:

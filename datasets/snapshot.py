@@ -64,7 +64,11 @@ class SnapshotSpec:
 
 
 def generate(
-    folder: str | Path, spec: SnapshotSpec, *, teacher: Callable[[HeteroData], Allocation] | None = None, quiet: bool = False
+    folder: str | Path,
+    spec: SnapshotSpec,
+    *,
+    teacher: Callable[[HeteroData], Allocation] | None = None,
+    quiet: bool = False,
 ) -> Path:
     """Draw and label the networks of a dataset; goes on where it stopped.
 
@@ -128,14 +132,18 @@ class SnapshotDataset(Dataset[HeteroData]):
         manifest = _read_manifest(self.folder)
         self.scenario = Scenario.from_dict(manifest["scenario"])
         if self.scenario.hash != manifest["scenario_hash"]:
-            raise ValueError(f"{self.folder / 'manifest.json'}: got a scenario of another hash, expected {manifest['scenario_hash']}")
+            raise ValueError(
+                f"{self.folder / 'manifest.json'}: got a scenario of another hash, expected {manifest['scenario_hash']}"
+            )
         self.spec = SnapshotSpec(
             self.scenario, manifest["count"], manifest["seed"], manifest["teacher"], manifest["shard"]
         )
         self._digests: dict[str, str] = manifest["sha256"]
         for name, _, _ in self.spec.shards():
             if name not in self._digests or not (self.folder / name).exists():
-                raise ValueError(f"{self.folder / name}: got no such file, expected it; run `hetgraph generate` again to go on")
+                raise ValueError(
+                    f"{self.folder / name}: got no such file, expected it; run `hetgraph generate` again to go on"
+                )
         self._template = Stack.from_batch(self.scenario.sample(1, seed=self.spec.seed))
         self._shards: dict[str, Stack] = {}
 
@@ -228,4 +236,6 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 def _same(folder: Path, manifest: dict[str, Any], spec: SnapshotSpec) -> None:
     for name, value in spec.manifest().items():
         if manifest.get(name) != value and name != "scenario":
-            raise ValueError(f"{folder / 'manifest.json'}: got {name} {manifest.get(name)!r}, expected {value!r}: another dataset")
+            raise ValueError(
+                f"{folder / 'manifest.json'}: got {name} {manifest.get(name)!r}, expected {value!r}: another dataset"
+            )

@@ -32,7 +32,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise ValueError(f"{path}: got a pickle that is no plain checkpoint, expected tensors and numbers; not loaded") from None
+        raise ValueError(
+            f"{path}: got a pickle that is no plain checkpoint, expected tensors and numbers; not loaded"
+        ) from None
     except (RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
         raise ValueError(f"{path}: got a file that cannot be read ({reason}), expected a checkpoint") from None
@@ -78,7 +80,9 @@ def load_policy(path: str | Path) -> OneShotPolicy:
 def save_weights(model: HetGNN, options: dict[str, Any], path: str | Path) -> Path:
     """Export weights as safetensors, with the model's options and the schema version in its header."""
     path = Path(path)
-    header = {"hetgraph": json.dumps({"options": {k: options[k] for k in MODEL_OPTIONS}, "schema_version": SCHEMA_VERSION})}
+    header = {
+        "hetgraph": json.dumps({"options": {k: options[k] for k in MODEL_OPTIONS}, "schema_version": SCHEMA_VERSION})
+    }
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, path, metadata=header)
     return path
 

@@ -2,7 +2,9 @@
 
 import argparse
 import importlib
+import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (ValueError, FileNotFoundError, IsADirectoryError, PermissionError, OSError) as error:
         sys.stderr.write(f"hetgraph: error: {_sentence(error)}\n")
         raise SystemExit(2) from None
+    except argparse.ArgumentError as error:
+        sys.stderr.write(f"hetgraph: error: {_first_reason(str(error))}\n")
+        raise SystemExit(2) from None
     except KeyboardInterrupt:
         sys.stderr.write("hetgraph: stopped; what was written stays\n")
         raise SystemExit(130) from None
@@ -41,6 +46,7 @@ def _dispatch(arguments: list[str]) -> int:
 
         sys.stdout.write(f"hetgraph {__version__}\n")
         return 0
+    quiet()
     if command in LIGHTNING:
         run_lightning([command, *resolve_configs(rest)])
         return 0
@@ -54,20 +60,12 @@ def _dispatch(arguments: list[str]) -> int:
 
 def run_lightning(arguments: list[str]) -> Any:
     """``fit``, ``validate``, ``test`` and ``predict`` through LightningCLI."""
-    import warnings
-
     from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
 
     from hetgraph.datasets import SnapshotDataModule
     from hetgraph.trainers.checkpoint import RandomState
     from hetgraph.trainers.distillation import DistillationModule
 
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*(LeafSpec|treespec).*")
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
-    warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
-    warnings.filterwarnings("ignore", message=".*args parameter is intended to run.*")
-    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     return LightningCLI(
         DistillationModule,
         SnapshotDataModule,
@@ -77,8 +75,25 @@ def run_lightning(arguments: list[str]) -> Any:
         save_config_kwargs={"overwrite": True},
         trainer_defaults={"callbacks": [RandomState()]},
         seed_everything_default=0,
+        parser_kwargs={"exit_on_error": False},
         args=arguments,
     )
+
+
+def quiet() -> None:
+    """Silence advice of the stack that no user of this command can act on."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    for text in (
+        ".*does not have many workers.*",
+        ".*LeafSpec.*",
+        ".*treespec.*",
+        ".*exists and is not empty.*",
+        ".*`IterableDataset` has `__len__` defined.*",
+        ".*args parameter is intended to run.*",
+        ".*smaller than the logging interval.*",
+        ".*torch.jit.script.*",
+    ):
+        warnings.filterwarnings("ignore", message=text)
 
 
 def resolve_configs(arguments: list[str]) -> list[str]:
@@ -115,6 +130,13 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: got {str(error.strerror).lower()}, expected a file that can be read and written"
     return " ".join(str(error).split())
+
+
+def _first_reason(text: str) -> str:
+    """The parser's complaint in one line: what it is about, and the first reason."""
+    lines = [line.strip(" -") for line in text.splitlines() if line.strip()]
+    skip = ("Does not validate", "Subtypes", "Errors:", "Problem with given class_path")
+    return " ".join([lines[0], *[line for line in lines[1:] if not line.startswith(skip)][:1]])
 
 
 def _help() -> str:

@@ -76,7 +76,13 @@ class DistillationModule(lightning.LightningModule):
         self.model = HetGNN(hidden, layers, rounds, memory, encoder, association, objective)
         self.objective: Objective = objective
         self.weights = LossWeights(
-            weight_association, weight_power, weight_antenna, weight_rate, weight_fairness, weight_min_rate, weight_utility
+            weight_association,
+            weight_power,
+            weight_antenna,
+            weight_rate,
+            weight_fairness,
+            weight_min_rate,
+            weight_utility,
         )
         self.rate_min_bps, self.split, self.lr, self.clip = rate_min_bps, split, lr, clip
         self._reference: dict[str, dict[str, Tensor]] = {}
@@ -166,7 +172,13 @@ class DistillationModule(lightning.LightningModule):
         }
         values["score"] = values["gain"] if self.objective == "pf" else values["sum_rate_ratio"]
         for name, value in values.items():
-            self.log(f"{split}/{name}", value, batch_size=batch.num_graphs, prog_bar=name == "score", add_dataloader_idx=False)
+            self.log(
+                f"{split}/{name}",
+                value,
+                batch_size=batch.num_graphs,
+                prog_bar=name == "score",
+                add_dataloader_idx=False,
+            )
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
         """Clip the gradient; a batch without a finite gradient is left out."""

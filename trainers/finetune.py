@@ -73,7 +73,9 @@ def run(args: argparse.Namespace) -> int:
     policies = [policy("max_rsrp"), policy("pf"), policy("pf_teacher_6")]
     students = (("before", before), ("after", after), ("from scratch", scratch))
     policies += [OneShotPolicy(name, student.model.eval().allocate) for name, student in students]
-    result = compare(scenario, {p.name: [p] for p in policies}, layouts=args.layouts, seed=layout_seed(args.seed, "test"))
+    result = compare(
+        scenario, {p.name: [p] for p in policies}, layouts=args.layouts, seed=layout_seed(args.seed, "test")
+    )
     print_table(result, console)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from hetgraph.graph.build import complete_edges, from_gain
 from hetgraph.graph.check import check
+from hetgraph.graph.convert import from_networkx, from_npz, to_networkx
 from hetgraph.graph.features import add_features
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.presets import PRESETS, interference_k, preset
@@ -18,6 +19,7 @@ from hetgraph.graph.schema import (
     SCHEMA_VERSION,
     schema_markdown,
 )
+from hetgraph.graph.tables import Site, read_sites, read_users, scenario_from_csv, write_sites, write_users
 
 __all__ = [
     "CHANNEL",
@@ -34,15 +36,24 @@ __all__ = [
     "Links",
     "Radio",
     "Scenario",
+    "Site",
     "Tier",
     "Users",
     "add_features",
     "check",
     "complete_edges",
     "from_gain",
+    "from_networkx",
+    "from_npz",
     "interference_k",
     "links_of",
     "preset",
+    "read_sites",
+    "read_users",
     "sample",
+    "scenario_from_csv",
     "schema_markdown",
+    "to_networkx",
+    "write_sites",
+    "write_users",
 ]

@@ -106,7 +106,7 @@ def _check_indices(data: HeteroData, sizes: dict[str, int]) -> None:
 
 
 def _check_candidates(data: HeteroData, sizes: dict[str, int]) -> None:
-    bs, ue = data[CHANNEL].edge_index
+    ue = data[CHANNEL].edge_index[1]
     if bool((ue[1:] < ue[:-1]).any()):
         raise ValueError("(bs, channel, ue).edge_index: got edges in another order, expected them sorted by user")
     degree = torch.bincount(ue, minlength=sizes["U"])

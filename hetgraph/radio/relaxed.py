@@ -103,10 +103,8 @@ def pull(
         own gain ``[N, R]``, harm ``[N, R]`` (both non-negative) and load ``[N]``.
     """
     load = links.sum_to_bs(association)
-    if objective == "pf":
-        weight = association / rates.rate.clamp_min(1e-9)
-    else:
-        weight = association / links.from_bs(load.clamp_min(1e-6))
+    worth = rates.rate.clamp_min(1e-9) if objective == "pf" else links.from_bs(load.clamp_min(1e-6))
+    weight = association / worth
     weight = weight.unsqueeze(-1) * (_per_edge(channels.bandwidth, links) * LOG2E)
     own = weight * rates.received / rates.total
     pain = own / rates.interference

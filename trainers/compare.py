@@ -1,0 +1,204 @@
+"""``hetgraph compare``: any policies on the same layouts, with intervals, as table, JSON, CSV and figures."""
+
+import argparse
+import glob
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+from torch_geometric.data import Batch, HeteroData
+
+from hetgraph.datasets import scenario_of
+from hetgraph.graph import Scenario
+from hetgraph.graph.convert import from_npz
+from hetgraph.graph.tables import scenario_from_csv
+from hetgraph.radio import Allocation, Convention, OneShotPolicy, evaluate, policy, violations
+from hetgraph.trainers.checkpoint import load_policy
+from hetgraph.trainers.tables import print_table, write_results
+
+Method = Callable[[HeteroData], Allocation]
+INDICATORS = ("pf_utility", "sum_rate_bps", "p5_rate_bps", "jain", "energy_efficiency_bpj", "load_imbalance")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Indicators of every method on common layouts.
+
+    Args:
+        scenario: name of the scenario.
+        scenario_hash: its digest.
+        seed: seed of the layouts.
+        convention: rate convention.
+        reference: name of the reference method.
+        values: indicator -> method -> ``[training seeds, layouts]``.
+        wall_ms: method -> median time of a decision on one layout, ms; one warm-up goes before.
+        example: allocation of each method (first training seed) on the first layout.
+        layout: the first layout.
+    """
+
+    scenario: str
+    scenario_hash: str
+    seed: int
+    convention: str
+    reference: str
+    values: dict[str, dict[str, NDArray[np.float64]]]
+    wall_ms: dict[str, float]
+    example: dict[str, Allocation]
+    layout: HeteroData
+
+
+def compare(
+    scenario: Scenario,
+    policies: Mapping[str, Sequence[Method]],
+    *,
+    layouts: int = 50,
+    seed: int = 2_000_000,
+    convention: Convention = "equal_airtime",
+    reference: str | None = None,
+    graphs: Sequence[HeteroData] | None = None,
+) -> Comparison:
+    """Judge methods on the same layouts.
+
+    Args:
+        scenario: family of networks.
+        policies: name -> one policy, or one for each training seed.
+        layouts: number of layouts.
+        seed: their seed; the default is that of test layouts.
+        convention: rate convention.
+        reference: method to compare with; the first when ``None``.
+        graphs: these networks in place of drawn ones.
+
+    Raises:
+        ValueError: no policy, an unknown reference, or an infeasible allocation.
+    """
+    if not policies or layouts < 1:
+        raise ValueError(f"compare: got {len(policies)} policies and {layouts} layouts, expected at least one of each")
+    reference = reference or next(iter(policies))
+    if reference not in policies:
+        raise ValueError(f"--reference: got {reference!r}, expected one of {', '.join(policies)}")
+    count = len(graphs) if graphs is not None else layouts
+    values: dict[str, dict[str, list[list[float]]]] = {k: {} for k in INDICATORS}
+    wall: dict[str, list[float]] = {name: [] for name in policies}
+    example: dict[str, Allocation] = {}
+    first: HeteroData | None = None
+    for indicator in INDICATORS:
+        values[indicator] = {name: [[] for _ in members] for name, members in policies.items()}
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("Comparing", total=count * sum(len(m) for m in policies.values()))
+        for number in range(count):
+            graph = graphs[number] if graphs is not None else scenario.sample(1, seed=seed, first=number)
+            for name, members in policies.items():
+                for member, method in enumerate(members):
+                    allocation, elapsed = _timed(method, graph, warm=number == 0)
+                    wall[name].append(elapsed)
+                    _record(values, name, member, graph, allocation, convention)
+                    if number == 0 and member == 0:
+                        example[name] = allocation
+                    progress.advance(task)
+            first = first if first is not None else graph
+    assert first is not None
+    arrays = {k: {n: np.array(rows) for n, rows in by_name.items()} for k, by_name in values.items()}
+    medians = {name: statistics.median(times) for name, times in wall.items()}
+    return Comparison(scenario.name, scenario.hash, seed, convention, reference, arrays, medians, example, first)
+
+
+def _timed(method: Method, graph: HeteroData, *, warm: bool) -> tuple[Allocation, float]:
+    if warm:
+        method(graph)
+    start = time.perf_counter()
+    with torch.no_grad():
+        allocation = method(graph)
+    return allocation, 1e3 * (time.perf_counter() - start)
+
+
+def _record(
+    values: dict[str, dict[str, list[list[float]]]],
+    name: str,
+    member: int,
+    graph: HeteroData,
+    allocation: Allocation,
+    convention: Convention,
+) -> None:
+    broken = violations(graph, allocation)
+    if broken:
+        raise ValueError(f"policy {name}: {broken[0]}")
+    found = evaluate(graph, allocation, convention)
+    for indicator in INDICATORS:
+        values[indicator][name][member].append(float(getattr(found, indicator)[0]))
+
+
+def methods(text: str) -> dict[str, list[Method]]:
+    """Policies of a comma-separated list: names, checkpoints' paths, or ``name=path:path`` (``*`` allowed) for several seeds.
+
+    Raises:
+        ValueError: an unknown policy.
+        FileNotFoundError: a checkpoint that does not exist.
+    """
+    out: dict[str, list[Method]] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, paths = part.partition("=")
+        if paths:
+            found = [p for pattern in paths.split(":") for p in sorted(glob.glob(pattern)) or [pattern]]
+            out[name] = [load_policy(path) for path in found]
+        elif part.endswith((".ckpt", ".safetensors")) or "/" in part:
+            loaded: OneShotPolicy = load_policy(part)
+            out[loaded.name] = [loaded]
+        else:
+            out[part] = [policy(part)]
+    return out
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Command-line options."""
+    parser.add_argument("--scenario", default="hetnet-3tier", help="preset name or YAML file")
+    parser.add_argument(
+        "--policies", default="max_rsrp,pf,wmmse,pf_teacher_6", help="names, checkpoints, name=path:path"
+    )
+    parser.add_argument("--reference", default=None, help="policy to compare with; the first by default")
+    parser.add_argument("--layouts", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=2_000_000, help="seed of the layouts; 2000000 are the test layouts")
+    parser.add_argument("--convention", default="equal_airtime")
+    parser.add_argument("--sites", default=None, help="CSV of sites; the scenario then gives channel, radio and users")
+    parser.add_argument("--users", default=None, help="CSV of users")
+    parser.add_argument("--gain", default=None, help="npz with gain [N, U, R], noise_w, power_max_w, rb_bandwidth_hz")
+    parser.add_argument("--out", default="runs/compare", help="folder of results and figures")
+    parser.add_argument("--no-figures", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, print, write."""
+    policies = methods(args.policies)
+    scenario = scenario_of(args.scenario)
+    graphs: Sequence[HeteroData] | None = None
+    if args.sites is not None:
+        scenario = scenario_from_csv(args.sites, args.users, base=scenario)
+    elif args.users is not None:
+        raise ValueError("--users: got a file without --sites, expected both")
+    if args.gain is not None:
+        graphs = [Batch.from_data_list([from_npz(args.gain)])]
+    result = compare(
+        scenario,
+        policies,
+        layouts=args.layouts,
+        seed=args.seed,
+        convention=args.convention,
+        reference=args.reference,
+        graphs=graphs,
+    )
+    console = Console()
+    print_table(result, console)
+    out = Path(args.out)
+    write_results(result, out)
+    if not args.no_figures:
+        from hetgraph.trainers.figures import comparison_figures
+
+        comparison_figures(result, out)
+    console.print(f"results and figures: {out}")
+    return 0
