@@ -129,7 +129,9 @@ def config_path(name: str) -> str:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: got {str(error.strerror).lower()}, expected a file that can be read and written"
-    return " ".join(str(error).split())
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
+    reasons = [line for line in lines[1:] if ": got " in line]  # the parser wraps what a class complained of
+    return reasons[0] if reasons else " ".join(lines)
 
 
 def _first_reason(text: str) -> str:

@@ -51,7 +51,10 @@ def comparison_figures(result: "Comparison", folder: Path) -> list[Path]:
         save(load_bars(result), folder, "load_per_station"),
     ]
     if len(names) > 1:
-        paths.append(save(confusion(result, names[0], names[-1]), folder, "confusion"))
+        teachers = [name for name in names[:-1] if "teacher" in name]
+        paths.append(
+            save(confusion(result, (teachers or names)[-1 if teachers else 0], names[-1]), folder, "confusion")
+        )
     if "pos" in graph["bs"] and "pos" in graph["ue"]:
         paths.append(save(association_map(result, _last(names)), folder, "association_map"))
     if "distance_m" in graph[CHANNEL]:
@@ -92,6 +95,7 @@ def power_heatmap(result: "Comparison", names: Sequence[str]) -> "Figure":
     for axes, name, share in zip(rows[0], names, shares, strict=True):
         image = axes.imshow(share, aspect="auto", cmap="viridis", vmin=0, vmax=top, interpolation="nearest")
         axes.set(title=name, xlabel="resource block")
+        axes.yaxis.get_major_locator().set_params(integer=True)
         axes.grid(False)
     rows[0][0].set_ylabel("station")
     figure.colorbar(image, ax=rows[0].tolist(), label="share of the station's budget")
@@ -127,7 +131,8 @@ def association_map(result: "Comparison", names: Sequence[str]) -> "Figure":
 def load_bars(result: "Comparison") -> "Figure":
     """Users of each station, a bar per method."""
     plt = _pyplot()
-    links, names = links_of(result.layout), list(result.example)[:6]
+    links, names = links_of(result.layout), list(result.example)
+    names = names if len(names) <= 6 else [*names[:4], *names[-2:]]
     figure, axes = plt.subplots(figsize=(max(6.0, 0.45 * links.num_bs), 3.6))
     width = 0.8 / len(names)
     for i, name in enumerate(names):
