@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from hetgraph.channel.link import Number
+
+_LANES = 64  # a multiple of the elements that a vectorised kernel takes at once
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,8 @@ class AntennaElement:
 
 def direction_angles(vector_m: Tensor) -> tuple[Tensor, Tensor]:
     """Azimuth and zenith ``[...]`` of vectors ``[..., 3]`` from the station to the user."""
-    azimuth = torch.atan2(vector_m[..., 1], vector_m[..., 0])
-    zenith = torch.atan2(torch.hypot(vector_m[..., 0], vector_m[..., 1]), vector_m[..., 2])
-    return azimuth, zenith
+    x, y, z = vector_m.unbind(-1)
+    return _angle(y, x), _angle((x.square() + y.square()).sqrt(), z)
 
 
 def local_angles(azimuth_rad: Tensor, zenith_rad: Tensor, tilt_rad: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,7 +56,18 @@ def local_angles(azimuth_rad: Tensor, zenith_rad: Tensor, tilt_rad: Tensor) -> t
     x = along * cos_tilt - cos_zenith * sin_tilt
     y = azimuth_rad.sin() * sin_zenith
     z = along * sin_tilt + cos_zenith * cos_tilt
-    return torch.atan2(y, x), torch.atan2(torch.hypot(x, y), z)
+    return _angle(y, x), _angle((x.square() + y.square()).sqrt(), z)
+
+
+def _angle(y: Tensor, x: Tensor) -> Tensor:
+    """``atan2(y, x)`` with the same bits for an element wherever it stands in the tensor.
+
+    The kernel's last few elements do not go through its vector lanes and may differ in the last bit: pad them away.
+    """
+    y, x = torch.broadcast_tensors(y, x)
+    padding = (0, -x.numel() % _LANES)
+    angle = torch.atan2(functional.pad(y.flatten(), padding), functional.pad(x.flatten(), padding))
+    return angle[: x.numel()].reshape(x.shape)
 
 
 def element_gain_db(

@@ -77,7 +77,7 @@ def make_link(
     carrier = like("carrier_hz", carrier_hz, distance, above=0.0)
     bs_height = like("bs_height_m", bs_height_m, distance, above=min_height_m)
     ue_height = like("ue_height_m", ue_height_m, distance, above=min_height_m)
-    distance_3d = torch.hypot(distance, bs_height - ue_height).clamp(min=MIN_DISTANCE_3D_M)
+    distance_3d = (distance.square() + (bs_height - ue_height).square()).sqrt().clamp(min=MIN_DISTANCE_3D_M)
     return Link(distance, distance_3d, carrier, bs_height, ue_height)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from hetgraph import channel
 from hetgraph.graph.scenario import Scenario, Tier
 from hetgraph.graph.streams import Streams
+from hetgraph.units import db_to_linear
 
 _SITE_CORRELATION = 0.5  # of two stations' shadowing at one place (TR 36.814, Table A.2.1.1-2)
 
@@ -63,7 +64,7 @@ def propagate(scenario: Scenario, stations: Tensor, users: Tensor, streams: Stre
     power_dbm = torch.tensor([tier.power_dbm for tier in scenario.tiers for _ in range(tier.count)])
     large_scale_db = antenna - pathloss - shadow
     fading = _fading(scenario, tuple(pathloss.shape[1:]), streams)
-    gain = torch.pow(10, large_scale_db / 10).unsqueeze(-1) * fading
+    gain = db_to_linear(large_scale_db).unsqueeze(-1) * fading
     rsrp = power_dbm.reshape(1, -1, 1) + large_scale_db
     return Propagation(gain, pathloss, shadow, antenna, rsrp, distance, los)
 
@@ -72,7 +73,7 @@ def _tier(scenario: Scenario, links: _TierLinks) -> tuple[Tensor, Tensor, Tensor
     tier, stations, users = links.tier, links.stations, links.users
     offset = users.unsqueeze(1) - stations.unsqueeze(2)  # [n, M, U, 2]
     distance_2d = offset.norm(dim=-1)
-    distance_3d = torch.hypot(distance_2d, torch.tensor(tier.height_m - scenario.users.height_m))
+    distance_3d = (distance_2d.square() + (tier.height_m - scenario.users.height_m) ** 2).sqrt()
     seen = distance_2d.clamp_min(scenario.channel.min_distance_m)
     if tier.pathloss == "unit":
         zero = torch.zeros_like(distance_2d)
@@ -107,7 +108,8 @@ def _fading(scenario: Scenario, pairs: tuple[int, ...], streams: Streams) -> Ten
         return streams.exponential("fading", *shape)
     k = 10 ** (scenario.channel.rician_k_db / 10)
     scattered = streams.normal("fading", *shape, 2) * (0.5 / (k + 1)) ** 0.5
-    return (scattered[..., 0] + (k / (k + 1)) ** 0.5) ** 2 + scattered[..., 1] ** 2
+    power: Tensor = (scattered[..., 0] + (k / (k + 1)) ** 0.5) ** 2 + scattered[..., 1] ** 2
+    return power
 
 
 def _los(scenario: Scenario, links: _TierLinks, distance: Tensor) -> Tensor:
