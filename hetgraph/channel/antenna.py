@@ -64,10 +64,10 @@ def _angle(y: Tensor, x: Tensor) -> Tensor:
 
     The kernel's last few elements do not go through its vector lanes and may differ in the last bit: pad them away.
     """
-    y, x = torch.broadcast_tensors(y, x)
-    padding = (0, -x.numel() % _LANES)
-    angle = torch.atan2(functional.pad(y.flatten(), padding), functional.pad(x.flatten(), padding))
-    return angle[: x.numel()].reshape(x.shape)
+    shape = torch.broadcast_shapes(y.shape, x.shape)
+    count = math.prod(shape)
+    y, x = (functional.pad(v.expand(shape).flatten(), (0, -count % _LANES)) for v in (y, x))
+    return torch.atan2(y, x)[:count].reshape(shape)
 
 
 def element_gain_db(

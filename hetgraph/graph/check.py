@@ -43,7 +43,7 @@ def _check_stores(data: HeteroData) -> None:
         if field.name in store and not isinstance(store[field.name], Tensor):
             raise ValueError(f"{field.where}: got {type(store[field.name]).__name__}, expected a tensor")
     version = getattr(data, "schema_version", SCHEMA_VERSION)
-    versions = version.unique().tolist() if isinstance(version, Tensor) else [version]
+    versions = sorted(set(version.tolist())) if isinstance(version, Tensor) else [version]
     if versions != [SCHEMA_VERSION]:
         raise ValueError(f"schema_version: got {versions}, expected {SCHEMA_VERSION}")
 
@@ -55,12 +55,17 @@ def _sizes(data: HeteroData) -> dict[str, int]:
     if gain.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"(bs, channel, ue).gain: got dtype {gain.dtype}, expected float32 or float64")
     antenna = data["antenna"]
+    for store, name, rank in (("bs", "power_max_w", 1), ("ue", "noise_w", 2), (CHANNEL, "edge_index", 2)):
+        value = data[store][name]
+        if value.dim() != rank:
+            field = next(f for f in SCHEMA if (f.store, f.name) == (store, name))
+            raise ValueError(f"{field.where}: got shape {tuple(value.shape)}, expected [{', '.join(field.shape)}]")
     sizes = {
         "N": data["bs"].power_max_w.shape[0],
         "U": data["ue"].noise_w.shape[0],
         "E": data[CHANNEL].edge_index.shape[-1],
         "R": gain.shape[1],
-        "A": antenna.offset.shape[0] if "offset" in antenna else antenna.num_nodes or 0,
+        "A": len(antenna.offset) if "offset" in antenna and antenna.offset.dim() else antenna.num_nodes or 0,
     }
     for key, what in (("N", "bs: got no station"), ("U", "ue: got no user"), ("R", "gain: got no resource block")):
         if sizes[key] == 0:
@@ -102,7 +107,9 @@ def _check_indices(data: HeteroData, sizes: dict[str, int]) -> None:
         for row, node in ((index[0], edge_type[0]), (index[1], edge_type[2])):
             if row.numel() and (int(row.min()) < 0 or int(row.max()) >= count[node]):
                 bad = int(row.max()) if int(row.max()) >= count[node] else int(row.min())
-                raise ValueError(f"{name}: got {node} index {bad}, expected 0..{count[node] - 1}")
+                last = count[node] - 1
+                expected = f"0..{last}" if last >= 0 else f"no edges, for there is no {node}"
+                raise ValueError(f"{name}: got {node} index {bad}, expected {expected}")
 
 
 def _check_candidates(data: HeteroData, sizes: dict[str, int]) -> None:
@@ -118,12 +125,24 @@ def _check_candidates(data: HeteroData, sizes: dict[str, int]) -> None:
     first = degree.cumsum(0) - degree
     if not torch.equal(data[CHANNEL].slot, torch.arange(sizes["E"], device=ue.device) - first[ue]):
         raise ValueError("(bs, channel, ue).slot: got other values, expected 0, 1, ... along each user's edges")
+    _check_distinct(data[CHANNEL].edge_index, sizes)
     if "serving_slot" in data["ue"]:
         slot = data["ue"].serving_slot
         if bool((slot < -1).any()) or bool((slot >= degree).any()):
             raise ValueError("ue.serving_slot: got a slot that the user does not have, expected -1 or one of its edges")
     if bool((data["ue"].noise_w <= 0).any()):
         raise ValueError("ue.noise_w: got zero, expected positive noise power")
+
+
+def _check_distinct(index: Tensor, sizes: dict[str, int]) -> None:
+    pair = (index[1] * sizes["N"] + index[0]).sort().values
+    twice = (pair[1:] == pair[:-1]).nonzero()
+    if twice.numel():
+        user, station = divmod(int(pair[int(twice[0])]), sizes["N"])
+        raise ValueError(
+            f"(bs, channel, ue).edge_index: got station {station} twice among the candidates of user {user}, "
+            "expected each once"
+        )
 
 
 def _check_networks(data: HeteroData) -> None:
