@@ -229,7 +229,8 @@ def export_csv(
 ) -> tuple[int, int]:
     """Write estimated sites and pseudo-users for ``hetgraph compare --sites ... --users ...``; returns their numbers.
 
-    Cells at one place become one site. Users are rows spread evenly over the trace, repeats of a position left out.
+    Cells at one place become one site. Users are rows spread evenly over the trace; a phone that stood still gives several users
+    at one place.
 
     Raises:
         ValueError: a trace without any cell that served often enough.
@@ -241,8 +242,8 @@ def export_csv(
     origin = (float(places[:, 0].mean()), float(places[:, 1].mean()))
     xy = local_xy(places[:, 0], places[:, 1], origin)
     write_sites(sites, [Site(round(x, 1), round(y, 1), 25.0, "macro", 46.0, None, 1) for x, y in xy])
-    known = np.isfinite(trace.latitude) & np.isfinite(trace.longitude)
-    road = np.unique(local_xy(trace.latitude[known], trace.longitude[known], origin).round(1), axis=0)
-    chosen = road[np.unique(np.linspace(0, len(road) - 1, min(most_users, len(road))).round().astype(int))]
+    known = np.flatnonzero(np.isfinite(trace.latitude) & np.isfinite(trace.longitude))
+    rows = known[np.unique(np.linspace(0, len(known) - 1, min(most_users, len(known))).round().astype(int))]
+    chosen = local_xy(trace.latitude[rows], trace.longitude[rows], origin).round(1)
     write_users(users, [(float(x), float(y)) for x, y in chosen])
     return len(xy), len(chosen)

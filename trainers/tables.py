@@ -56,7 +56,7 @@ def print_table(result: "Comparison", console: Console) -> None:
         unit = row["jain"]
         cells = [_cell(row[indicator]) for indicator, _ in COLUMNS]
         table.add_row(name, *cells, f"{result.wall_ms[name]:.1f}", f"{unit.count} {unit.unit}")
-    console.print(table, width=max(console.width, _WIDTH))
+    Console(file=console.file, width=max(console.width, _WIDTH)).print(table)
 
 
 def _cell(value: Interval) -> str:

@@ -127,5 +127,6 @@ class Refinement(nn.Module):
         target = (load + 0.1).log()
         surplus = (own.sum(1) + 1e-2).log() - (harm.sum(1) + 1e-2).log()
         columns = torch.stack([crowd, target - price, surplus, (load < 1).to(load.dtype)], 1)
-        out = self.price(torch.cat([columns, self.context(context)], 1))
-        return price + out[:, 0].sigmoid() * (target - price) + 0.1 * out[:, 1]
+        out: Tensor = self.price(torch.cat([columns, self.context(context)], 1))
+        new: Tensor = price + out[:, 0].sigmoid() * (target - price) + 0.1 * out[:, 1]
+        return new

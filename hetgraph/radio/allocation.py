@@ -1,5 +1,6 @@
 """The decision that every classical method and every model yields."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -29,12 +30,16 @@ class Allocation:
     layer_power_w: Tensor | None = None
 
 
-pytree.register_pytree_node(
-    Allocation,
-    lambda a: ([a.serving, a.power_w, a.airtime, a.layer_power_w], None),
-    lambda leaves, _: Allocation(*leaves),
-    serialized_type_name="hetgraph.radio.Allocation",
-)
+def _flatten(allocation: Allocation) -> tuple[list[Tensor], tuple[str, ...]]:
+    held = {name: value for name, value in vars(allocation).items() if value is not None}
+    return list(held.values()), tuple(held)
+
+
+def _unflatten(leaves: Iterable[Tensor], names: tuple[str, ...]) -> Allocation:
+    return Allocation(**dict(zip(names, leaves, strict=True)))
+
+
+pytree.register_pytree_node(Allocation, _flatten, _unflatten, serialized_type_name="hetgraph.radio.Allocation")
 
 
 def violations(graph: HeteroData, allocation: Allocation, *, tolerance: float = 1e-5) -> list[str]:

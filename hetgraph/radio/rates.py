@@ -29,7 +29,8 @@ LOG2E = 1 / math.log(2)
 def noise_plus_far_w(graph: HeteroData) -> Tensor:
     """Noise plus the interference of stations that are no candidates ``[U, R]``, W."""
     ue = graph["ue"]
-    return ue.noise_w + ue.far_interference_w if "far_interference_w" in ue else ue.noise_w
+    noise: Tensor = ue.noise_w
+    return noise + ue.far_interference_w if "far_interference_w" in ue else noise
 
 
 def edge_sinr(graph: HeteroData, power_w: Tensor, *, links: Links | None = None) -> Tensor:
@@ -98,11 +99,12 @@ def rates_bps(
         ratio = sinr(graph, allocation, links=links)
         airtime = _airtime(graph, allocation, convention, links)
     bandwidth = graph.rb_bandwidth_hz[links.ue_network]  # [B, R] -> [U, R]
-    return (airtime.to(ratio) * bandwidth * torch.log1p(ratio)).sum(1) * LOG2E
+    rate: Tensor = (airtime.to(ratio) * bandwidth * torch.log1p(ratio)).sum(1) * LOG2E
+    return rate
 
 
 def _airtime(graph: HeteroData, allocation: Allocation, convention: Convention, links: Links) -> Tensor:
-    gain = graph[CHANNEL].gain
+    gain: Tensor = graph[CHANNEL].gain
     if convention == "full":
         return gain.new_ones(1, 1)
     if convention == "equal_airtime":

@@ -73,7 +73,8 @@ def full_band_rates(graph: HeteroData, power_w: Tensor, links: Links | None = No
         band = graph.rb_bandwidth_hz.reshape(links.num_networks, 1, 1, -1)
     else:
         band = links.from_ue(graph.rb_bandwidth_hz[links.ue_network])
-    return (efficiency * band).sum(-1) * LOG2E
+    rate: Tensor = (efficiency * band).sum(-1) * LOG2E
+    return rate
 
 
 def rate_weighted_voting(graph: HeteroData, power_w: Tensor) -> Tensor:

@@ -3,7 +3,10 @@
 import itertools
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -22,7 +25,7 @@ def exhaustive(
     serving: Tensor | None = None,
     polish: int = 200,
 ) -> Allocation:
-    """Best allocation over all associations and a grid of power fractions, polished by ascent from the best grid points.
+    """Best allocation over all associations and a grid of power fractions, polished by ascent from the best grid point.
 
     Args:
         graph: one tiny graph.
@@ -30,7 +33,7 @@ def exhaustive(
             budget are left out.
         objective: ``pf`` (sum of log rates) or ``sum_rate``.
         serving: a fixed association, to search powers alone.
-        polish: rounds of coordinate search with shrinking steps from the best point.
+        polish: most rounds of the ascent from the best point.
 
     Raises:
         ValueError: more combinations than two million, or a batch of several graphs.
@@ -59,7 +62,7 @@ def exhaustive(
             if best is None or new > value:
                 best, value = allocation, new
     assert best is not None
-    return _polish(graph, best, objective, polish, 1 / (levels - 1))
+    return _polish(graph, best, objective, polish)
 
 
 def _value(graph: HeteroData, allocation: Allocation, objective: str) -> float:
@@ -67,22 +70,30 @@ def _value(graph: HeteroData, allocation: Allocation, objective: str) -> float:
     return float(rate.sum() if objective == "sum_rate" else rate.clamp_min(1e-9).log().sum())
 
 
-def _polish(graph: HeteroData, start: Allocation, objective: str, rounds: int, step: float) -> Allocation:
-    """Coordinate search: try each power up and down, keep what helps, halve the step when nothing does."""
+def _polish(graph: HeteroData, start: Allocation, objective: str, rounds: int) -> Allocation:
+    """Sequential quadratic programming from the best grid point, on powers over budgets; never worse than its start."""
     bs = graph["bs"]
-    power, value = start.power_w.clone(), _value(graph, start, objective)
-    for _ in range(rounds):
-        moved = False
-        for b, r in itertools.product(*map(range, power.shape)):
-            for sign in (1, -1):
-                trial = power.clone()
-                room = bs.power_max_w[b] - power[b].sum() + power[b, r]
-                limit = torch.minimum(room, bs.rb_power_max_w[b, r])
-                trial[b, r] = (power[b, r] + sign * step * bs.power_max_w[b]).clamp_min(0).minimum(limit)
-                new = _value(graph, Allocation(start.serving, trial), objective)
-                if new > value:
-                    power, value, moved = trial, new, True
-        step = step if moved else step / 2
-        if step < 1e-7:
-            break
-    return Allocation(start.serving, power)
+    limit, shape = bs.power_max_w.unsqueeze(1), start.power_w.shape
+    spread = np.kron(np.eye(shape[0]), np.ones(shape[1]))  # [N, N * R], sums a station's fractions
+
+    def negative(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        fraction = torch.tensor(x.reshape(shape), dtype=start.power_w.dtype, requires_grad=True)
+        rate = evaluate(graph, Allocation(start.serving, fraction.clamp_min(0) * limit)).rate_bps
+        value = rate.sum() if objective == "sum_rate" else rate.clamp_min(1e-9).log().sum()
+        (slope,) = torch.autograd.grad(value, fraction)
+        return -float(value.detach()), -slope.flatten().double().numpy()
+
+    cap = (bs.rb_power_max_w / limit).flatten().clamp_max(1).tolist()
+    found = minimize(
+        negative,
+        (start.power_w / limit).flatten().double().numpy(),
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, c) for c in cap],
+        constraints=[{"type": "ineq", "fun": lambda x: 1 - spread @ x, "jac": lambda x: -spread}],
+        options={"maxiter": rounds, "ftol": 1e-14},
+    )
+    fraction = torch.tensor(found.x.reshape(shape), dtype=start.power_w.dtype).clamp_min(0)
+    fraction = fraction / fraction.sum(1, keepdim=True).clamp_min(1)
+    polished = Allocation(start.serving, torch.minimum(fraction * limit, bs.rb_power_max_w))
+    return polished if _value(graph, polished, objective) > _value(graph, start, objective) else start

@@ -170,7 +170,7 @@ class _Problem:
         if self.mode == "per_link":
             return self._per_link(amplitude, lift, pain, spill)
         both = kernel.to_station(torch.cat([lift, lift * pain], 1))
-        gain, loss = both.split(lift.shape[1], 1)
+        gain, loss = both[:, : lift.shape[1]], both[:, lift.shape[1] :]
         pull, curvature = amplitude * gain, loss + spill
         if self.budget == "per_rb":
             tiny = torch.finfo(pull.dtype).tiny

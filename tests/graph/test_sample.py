@@ -1,178 +1,206 @@
-"""The sampler: a batch drawn at once equals ``Batch.from_data_list`` of the singles, and network i is the same everywhere."""
+"""The sampler: equal to PyG's own batching, keyed streams, presets, scenarios through YAML."""
 
 import dataclasses
-import hashlib
-from typing import Any
 
 import pytest
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.graph import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, Scenario, Tier, Users, check, preset
+from hetgraph.graph import (
+    CHANNEL,
+    PRESETS,
+    Scenario,
+    Tier,
+    check,
+    interference_k,
+    links_of,
+    preset,
+)
 from hetgraph.graph.collate import Stack
-from hetgraph.graph.streams import Streams, stream
+from hetgraph.graph.placement import hex_rings
 
 
-def small(candidates: int = 0, **channel: Any) -> Scenario:
-    """Odd sizes: what a vectorised kernel does with the rest of its lanes must not show."""
-    base = preset("hetnet-3tier").scaled(users=25 / 600, stations=1 / 3)
-    radio = dataclasses.replace(base.radio, num_rbs=3, candidates=candidates)
-    return dataclasses.replace(base, radio=radio, channel=dataclasses.replace(base.channel, **channel))
+def small(name: str) -> Scenario:
+    if name == "sparse":
+        base = preset("hetnet-3tier").scaled(users=0.05)
+        return dataclasses.replace(base, radio=dataclasses.replace(base.radio, candidates=4))
+    if name == "interference-k":
+        return preset("interference-k:pairs=6")
+    return preset(name).scaled(users=0.02)
 
 
-def sectors() -> Scenario:
-    """Three sectors on one mast beside an omnidirectional station."""
-    place, azimuth = ((300.0, 400.0),) * 3, (0.0, 120.0, 240.0)
-    mast = Tier("sector", 3, placement="fixed", positions=place, azimuth_deg=azimuth, pattern="38.901", tilt_deg=8.0)
-    base = small()
-    return dataclasses.replace(base, tiers=(mast, dataclasses.replace(base.tiers[-1], count=1)))
+def assert_same(a: HeteroData, b: HeteroData) -> None:
+    assert a.node_types == b.node_types
+    assert set(a.edge_types) == set(b.edge_types)
+    for store in [None, *a.node_types, *a.edge_types]:
+        first = a._global_store if store is None else a[store]
+        second = b._global_store if store is None else b[store]
+        assert set(first.keys()) == set(second.keys()), store
+        for key, value in first.items():
+            if isinstance(value, Tensor):
+                assert value.dtype == second[key].dtype, (store, key)
+                assert torch.equal(value, second[key]), (store, key)
+            else:
+                assert value == second[key], (store, key)
 
 
-SCENARIOS = {
-    "dense": small(),
-    "sparse": small(candidates=3),
-    "independent-rician": small(shadowing="independent", fading="rician"),
-    "bare": small(shadowing="none", fading="none", los="never", shadow_sigma_db=None),
-    "pairs": preset("interference-k:pairs=7"),
-    "unit": preset("interference-k:pairs=7,model=unit"),
-    "sectors": sectors(),
-    "fixed": preset("uma-5bs:users=31,num_rbs=3"),
-    "one-station": Scenario(tiers=(Tier(pathloss="lte"),), users=Users(count=1)),
-}
-
-
-def same(a: Any, b: Any, where: str) -> None:
-    """Bit equality of nested mappings, tensors and plain values."""
-    assert type(a) is type(b), where
-    if isinstance(a, Tensor):
-        assert a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b), where
-    elif isinstance(a, dict):
-        assert set(a) == set(b), f"{where}: {set(a) ^ set(b)}"
-        for key in a:
-            same(a[key], b[key], f"{where}/{key}")
-    else:
-        assert a == b, where
-
-
-def same_graph(a: HeteroData, b: HeteroData) -> None:
-    assert a.node_types == b.node_types and a.edge_types == b.edge_types
-    same(dict(a._global_store), dict(b._global_store), "graph")
-    for store in [*a.node_types, *a.edge_types]:
-        same(dict(a[store]), dict(b[store]), str(store))
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_batch_equals_from_data_list_of_the_singles(name: str) -> None:
-    scenario = SCENARIOS[name]
-    batch = scenario.sample(3, seed=5)
-    singles = [scenario.sample(1, seed=5, first=i).to_data_list()[0] for i in range(3)]
-    expected = Batch.from_data_list(singles)
-    same_graph(batch, expected)
-    assert batch.num_graphs == expected.num_graphs == 3
-    same(batch._slice_dict, expected._slice_dict, "_slice_dict")
-    same(batch._inc_dict, expected._inc_dict, "_inc_dict")
+@pytest.mark.parametrize("name", ["hetnet-3tier", "uma-5bs", "interference-k", "sparse"])
+def test_sample_equals_from_data_list_of_the_singles_and_back(name: str) -> None:
+    batch = small(name).sample(3, seed=5)
     check(batch)
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_to_data_list_gives_the_singles_back(name: str) -> None:
-    scenario = SCENARIOS[name]
-    for i, graph in enumerate(scenario.sample(3, seed=5).to_data_list()):
+    singles = batch.to_data_list()
+    collated = Batch.from_data_list(singles)
+    assert_same(batch, collated)
+    for table in ("_slice_dict", "_inc_dict"):
+        first, second = getattr(batch, table), getattr(collated, table)
+        assert set(first) == set(second)
+        for key, value in first.items():
+            if isinstance(value, dict):
+                assert set(value) == set(second[key]), (table, key)
+                for name_, inner in value.items():
+                    assert torch.equal(torch.as_tensor(inner), torch.as_tensor(second[key][name_])), (table, key, name_)
+    for graph, again in zip(singles, collated.to_data_list(), strict=True):
         check(graph)
-        same_graph(graph, scenario.sample(1, seed=5, first=i).to_data_list()[0])
-        same_graph(graph, scenario.sample(3, seed=5).get_example(i))
+        assert_same(graph, again)
+    assert_same(Stack.from_batch(batch).to_batch(), collated)
 
 
-@pytest.mark.parametrize("name", ["dense", "sparse", "independent-rician", "sectors", "unit"])
-def test_network_is_the_same_alone_and_among_64(name: str) -> None:
-    scenario = SCENARIOS[name]
+@pytest.mark.parametrize("name", ["hetnet-3tier", "uma-5bs", "interference-k", "sparse"])
+def test_network_i_is_the_same_alone_and_among_64(name: str) -> None:
+    scenario = small(name)
     many = scenario.sample(64, seed=9)
-    for i in (0, 1, 31, 63):
-        same_graph(many.get_example(i), scenario.sample(1, seed=9, first=i).get_example(0))
-    same_graph(many.get_example(40), scenario.sample(8, seed=9, first=36).get_example(4))
+    for i in (0, 17, 63):
+        assert_same(scenario.sample(1, seed=9, first=i)[0], many[i])
+    assert not torch.equal(many[0][CHANNEL].gain, many[1][CHANNEL].gain)
+    assert not torch.equal(many[0][CHANNEL].gain, scenario.sample(1, seed=10)[0][CHANNEL].gain)
 
 
-def test_networks_and_seeds_differ() -> None:
-    scenario = small()
-    gain = [scenario.sample(1, seed=s, first=i)[CHANNEL].gain for s, i in ((0, 0), (0, 1), (1, 0))]
-    assert not torch.equal(gain[0], gain[1]) and not torch.equal(gain[0], gain[2])
+def test_the_global_generator_is_left_alone() -> None:
+    before = torch.get_rng_state()
+    small("hetnet-3tier").sample(2, seed=1)
+    assert torch.equal(before, torch.get_rng_state())
 
 
-def test_sampling_leaves_the_global_generator_alone_and_ignores_it() -> None:
-    before = torch.random.get_rng_state()
-    first = small().sample(2, seed=1)
-    assert torch.equal(before, torch.random.get_rng_state())
-    with torch.random.fork_rng():
-        torch.random.manual_seed(77)
-        same_graph(first, small().sample(2, seed=1))
-
-
-def test_streams_depend_on_seed_network_and_purpose_only() -> None:
-    many, alone = Streams(3, range(10)), Streams(3, range(7, 8))
-    assert torch.equal(many.normal("a", 5)[7:8], alone.normal("a", 5))
-    assert not torch.equal(many.uniform("a", 5), many.uniform("b", 5))
-    digest = hashlib.blake2b(b"3/7/a", digest_size=8).digest()
-    assert stream(3, 7, "a").initial_seed() == int.from_bytes(digest, "little") >> 1
-
-
-def test_sparse_candidates_are_the_strongest_and_the_rest_is_far_interference() -> None:
-    """Per resource block all received power is kept: near edges plus far interference equal the dense sum."""
-    dense, sparse = small().sample(4, seed=2), small(candidates=3).sample(4, seed=2)
-    users, stations = dense["ue"].num_nodes, dense["bs"].num_nodes // 4
-    rsrp = dense[CHANNEL].rsrp_dbm.reshape(users, stations)
-    kept = sparse[CHANNEL].edge_index[0].reshape(users, 3) - stations * dense["ue"].batch.unsqueeze(1)
-    assert torch.equal(kept, rsrp.topk(3).indices.sort(1).values)
-    blocks = dense[CHANNEL].gain.shape[1]
-    power = dense["bs"].power_max_w / blocks
-
-    def heard(graph: HeteroData) -> Tensor:
-        bs, ue = graph[CHANNEL].edge_index
-        received = graph[CHANNEL].gain.double() * power[bs].double().unsqueeze(1)
-        return torch.zeros(users, blocks, dtype=torch.float64).index_add(0, ue, received)
-
-    assert "far_interference_w" not in dense["ue"]
+def test_uma_5bs_is_table_1() -> None:
+    scenario = preset("uma-5bs")
+    graph = scenario.sample(1, seed=0)[0]
+    bs, ue = graph["bs"], graph["ue"]
+    assert bs.pos.shape == (5, 3) and ue.pos.shape == (5400, 3)
+    assert graph[CHANNEL].gain.shape == (27000, 51)
+    assert graph["antenna"].offset.shape == (40, 3)
+    assert graph.carrier_hz.item() == 3.5e9
+    torch.testing.assert_close(graph.rb_bandwidth_hz.sum(), torch.tensor(20e6))
+    torch.testing.assert_close(bs.power_max_w, torch.full((5,), 10**1.6))
+    torch.testing.assert_close(bs.pos[:, 2], torch.full((5,), 25.0))
+    torch.testing.assert_close(ue.pos[:, 2], torch.full((5400,), 1.5))
+    noise_dbm = 10 * ue.noise_w.double().log10() + 30
     torch.testing.assert_close(
-        heard(sparse) + sparse["ue"].far_interference_w.double(), heard(dense), rtol=1e-5, atol=0
+        noise_dbm, torch.full_like(noise_dbm, -174 + 9 + 10 * torch.tensor(20e6 / 51).log10().item())
     )
+    assert len(cKDTree(ue.pos[:, :2].numpy()).query_pairs(1.2)) == 0
+    shadow = graph[CHANNEL].shadow_db
+    assert 4.5 < float(shadow.std()) < 7.5
+    square = bs.pos[:4, :2]
+    side = torch.cdist(square, square).unique()
+    assert len(side[side > 1].round(decimals=2).unique()) == 2, "four stations form a square"
+    torch.testing.assert_close(bs.pos[4, :2], (bs.pos[0, :2] + bs.pos[2, :2]) / 2)
 
 
-def test_relations_between_nodes() -> None:
-    scenario = small()
-    graph = scenario.sample(1).get_example(0)
-    stations = scenario.num_stations
-    assert graph[MOUNTED_ON].edge_index[1].bincount().tolist() == [4] * stations
-    source, target = graph[NEIGHBOURS].edge_index
-    assert target.bincount().tolist() == [min(6, stations - 1)] * stations
-    assert bool((source != target).all())
-    assert graph[CONFLICTS].edge_index.shape == (2, 0)
+def test_hetnet_3tier_sizes_powers_and_clusters() -> None:
+    graph = preset("hetnet-3tier").sample(1, seed=0)[0]
+    assert torch.bincount(graph["bs"].tier).tolist() == [3, 6, 12]
+    power_dbm = 10 * graph["bs"].power_max_w.log10() + 30
+    torch.testing.assert_close(power_dbm, torch.tensor([46.0] * 3 + [38.0] * 6 + [30.0] * 12))
+    pico = torch.cdist(graph["ue"].pos[:300, :2], graph["bs"].pos[9:, :2]).amin(1)
+    assert float(pico.max()) <= 80.001
+    assert graph[CHANNEL].gain.shape == (600 * 21, 12)
 
 
-def test_rsrp_is_power_minus_losses_and_gain_its_linear_value() -> None:
-    graph = small(fading="none").sample(2, seed=3)
-    edge, bs = graph[CHANNEL], graph[CHANNEL].edge_index[0]
-    large_db = edge.antenna_gain_db - edge.pathloss_db - edge.shadow_db
-    power_dbm = 10 * graph["bs"].power_max_w[bs].log10() + 30
-    torch.testing.assert_close(edge.rsrp_dbm, power_dbm + large_db, rtol=0, atol=1e-3)
-    torch.testing.assert_close(10 * edge.gain.log10(), large_db.unsqueeze(1).expand_as(edge.gain), rtol=0, atol=1e-3)
-    offset = graph["bs"].pos[bs] - graph["ue"].pos[edge.edge_index[1]]
-    torch.testing.assert_close(edge.distance_m, offset.norm(dim=1), rtol=1e-4, atol=1e-2)
+def test_interference_k_serves_own_pairs_at_constant_density() -> None:
+    for pairs in (10, 40):
+        scenario = interference_k(pairs)
+        assert scenario.layout.width_m**2 / pairs == pytest.approx(250**2 / 20)
+        graph = scenario.sample(1, seed=0)[0]
+        assert graph[CHANNEL].may_serve.sum() == pairs
+        assert graph["ue"].serving_slot.tolist() == list(range(pairs))
+        own = (graph["ue"].pos[:, :2] - graph["bs"].pos[:, :2]).norm(dim=1)
+        assert float(own.min()) >= 10 and float(own.max()) <= 50.001
 
 
-def test_stack_takes_batches_apart_and_puts_them_together() -> None:
-    scenario = small(candidates=3)
-    batch = scenario.sample(5, seed=4)
-    stack = Stack.from_batch(batch)
-    same_graph(stack.to_batch(), batch)
-    chosen = stack.select(torch.tensor([3, 1])).to_batch()
-    same_graph(chosen, Batch.from_data_list([batch.get_example(3), batch.get_example(1)]))
-    parts = [Stack.from_batch(scenario.sample(2, seed=4)), Stack.from_batch(scenario.sample(3, seed=4, first=2))]
-    joined = Stack.concatenate(parts).to_batch()
-    same_graph(joined, batch)
-    same(joined._slice_dict, batch._slice_dict, "_slice_dict")
+def test_far_stations_are_not_forgotten() -> None:
+    scenario = small("sparse")
+    whole = dataclasses.replace(scenario, radio=dataclasses.replace(scenario.radio, candidates=0)).sample(1, seed=3)[0]
+    sparse = scenario.sample(1, seed=3)[0]
+    per_block = whole["bs"].power_max_w[whole[CHANNEL].edge_index[0]] / 12
+    total = torch.zeros(30, 12).index_add(0, whole[CHANNEL].edge_index[1], whole[CHANNEL].gain * per_block[:, None])
+    near = torch.zeros(30, 12).index_add(
+        0,
+        sparse[CHANNEL].edge_index[1],
+        sparse[CHANNEL].gain * (sparse["bs"].power_max_w / 12)[sparse[CHANNEL].edge_index[0]][:, None],
+    )
+    torch.testing.assert_close(near + sparse["ue"].far_interference_w, total, rtol=1e-4, atol=0)
+    assert links_of(sparse).degree == 4
 
 
-@pytest.mark.parametrize(("n", "first"), [(0, 0), (-1, 0), (1, -1)])
-def test_sample_refuses_no_networks(n: int, first: int) -> None:
-    with pytest.raises(ValueError, match=f"got n={n}, first={first}, expected n of 1 or more"):
-        small().sample(n, first=first)
+def test_shadowing_and_los_stay_put_when_users_move_a_metre() -> None:
+    base = preset("hetnet-3tier").scaled(users=0.1)
+    points = [(100.0 + 13 * i, 200.0 + 9 * i) for i in range(60)]
+
+    def moved(step: float) -> HeteroData:
+        users = dataclasses.replace(base.users, placement="fixed", positions=tuple((x + step, y) for x, y in points))
+        return dataclasses.replace(base, users=users).sample(1, seed=2)[0]
+
+    here, near, far = moved(0.0), moved(1.0), moved(300.0)
+    step = (here[CHANNEL].shadow_db - near[CHANNEL].shadow_db).abs().median()
+    assert float(step) < 2 < float((here[CHANNEL].shadow_db - far[CHANNEL].shadow_db).abs().median())
+    assert float((here[CHANNEL].los != near[CHANNEL].los).float().mean()) < 0.05
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_yaml_round_trip_and_hash(name: str, tmp_path: object) -> None:
+    scenario = preset(name)
+    text = scenario.to_yaml()
+    again = Scenario.from_yaml(text)
+    assert again == scenario and again.hash == scenario.hash
+    assert scenario.scaled(users=2).hash != scenario.hash
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: a\ncolour: red\n", "scenario.colour: got an unknown field"),
+        ("name: a\nusers: {count: many}\n", "scenario.users.count: got 'many', expected int"),
+        ("name: a\nusers: {count: 0}\n", "users.count: got 0, expected a positive number"),
+        ("name: a\ntiers: []\n", "tiers: got 0, expected at least one tier"),
+        ("name: a\ntiers: [{pathloss: mars}]\n", "tiers\\[0\\].pathloss: got 'mars', expected one of uma"),
+        ("name: a\nchannel: {fading: heavy}\n", "scenario.channel.fading: got 'heavy', expected 'none' or"),
+        ("- 1\n- 2\n", "scenario: got list, expected a mapping"),
+        ("name: !!python/object/apply:os.system [echo]\n", "got text that is no safe YAML"),
+    ],
+)
+def test_wrong_yaml_gets_one_sentence(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Scenario.from_yaml(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mars", "preset: got 'mars', expected one of uma-5bs"),
+        ("interference-k:size=3", "got argument 'size', expected one of pairs, noise_dbm, model"),
+        ("interference-k:pairs=few", "got pairs=few, expected a value of type int"),
+    ],
+)
+def test_unknown_presets(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        preset(name)
+
+
+def test_hexagonal_rings() -> None:
+    sites = hex_rings(19, 500.0)
+    distance = torch.cdist(sites, sites) + torch.eye(19) * 1e9
+    torch.testing.assert_close(distance.amin(1), torch.full((19,), 500.0))
+    assert len({tuple(row) for row in sites.round().tolist()}) == 19
+    assert Tier(placement="hex", count=7, spacing_m=200.0).count == 7
