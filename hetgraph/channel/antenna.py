@@ -64,7 +64,7 @@ def _angle(y: Tensor, x: Tensor) -> Tensor:
 
     The kernel's last few elements do not go through its vector lanes and may differ in the last bit: pad them away.
     """
-    shape = torch.broadcast_shapes(y.shape, x.shape)
+    shape = (y + x).shape
     count = math.prod(shape)
     y, x = (functional.pad(v.expand(shape).flatten(), (0, -count % _LANES)) for v in (y, x))
     return torch.atan2(y, x)[:count].reshape(shape)

@@ -4,6 +4,7 @@ from hetgraph.graph.build import complete_edges, from_gain
 from hetgraph.graph.check import check
 from hetgraph.graph.convert import from_networkx, from_npz, to_networkx
 from hetgraph.graph.features import add_features
+from hetgraph.graph.geo import Projection
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.presets import PRESETS, interference_k, preset
 from hetgraph.graph.sample import sample
@@ -19,7 +20,15 @@ from hetgraph.graph.schema import (
     SCHEMA_VERSION,
     schema_markdown,
 )
-from hetgraph.graph.tables import Site, read_sites, read_users, scenario_from_csv, write_sites, write_users
+from hetgraph.graph.tables import (
+    Site,
+    read_sites,
+    read_users,
+    scenario_from_csv,
+    station_rows,
+    write_sites,
+    write_users,
+)
 
 __all__ = [
     "CHANNEL",
@@ -34,6 +43,7 @@ __all__ = [
     "Channel",
     "Layout",
     "Links",
+    "Projection",
     "Radio",
     "Scenario",
     "Site",
@@ -53,6 +63,7 @@ __all__ = [
     "sample",
     "scenario_from_csv",
     "schema_markdown",
+    "station_rows",
     "to_networkx",
     "write_sites",
     "write_users",

@@ -144,7 +144,7 @@ def _channel_attributes(scenario: Scenario, paths: Propagation) -> tuple[dict[st
     n, stations, users, blocks = paths.gain.shape
     index = complete_edges(stations, users).expand(n, -1, -1)
     values = {name: getattr(paths, name).transpose(1, 2) for name in paths.__dataclass_fields__}  # [n, U, N, *]
-    kept = scenario.radio.candidates or stations
+    kept = min(scenario.radio.candidates or stations, stations)
     far_w = None
     if kept < stations:
         chosen = values["rsrp_dbm"].topk(kept, dim=2).indices.sort(2).values  # [n, U, k]

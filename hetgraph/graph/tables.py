@@ -2,12 +2,13 @@
 
 import csv
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from hetgraph.graph.csvfile import GLOBE, PLANE, is_globe, places, projection_of, read_rows
+from hetgraph.graph.geo import Projection
 from hetgraph.graph.presets import preset
-from hetgraph.graph.scenario import Layout, Scenario, Tier
+from hetgraph.graph.scenario import Layout, Scenario, Tier, Users
 
 SITE_COLUMNS = ("x", "y", "z", "tier", "power_dbm", "azimuth_deg", "num_antennas")
 USER_COLUMNS = ("x", "y")
@@ -38,38 +39,58 @@ class Site:
     num_antennas: int = 1
 
 
-def read_sites(path: str | Path) -> list[Site]:
+def read_sites(path: str | Path, *, projection: Projection | None = None) -> list[Site]:
     """Sites of a CSV with the columns ``x,y,z,tier,power_dbm,azimuth_deg,num_antennas``; an empty azimuth is omnidirectional.
+
+    Args:
+        path: the file; ``lat,lon`` may stand for ``x,y``.
+        projection: plane for ``lat,lon``; the one that touches in the middle of the sites when ``None``.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a missing column, a cell that is no number, no rows.
+        ValueError: a missing column, a cell that is no number or out of range, no rows.
     """
+    rows = read_rows(path, SITE_COLUMNS)
     sites = []
-    for line, row in _rows(Path(path), SITE_COLUMNS):
-        where = f"{path}: line {line}"
-        azimuth = None if not row["azimuth_deg"].strip() else _number(row, "azimuth_deg", where)
-        antennas = _number(row, "num_antennas", where)
+    for row, (x, y) in zip(rows, places(rows, projection), strict=True):
+        antennas = row.number("num_antennas")
         if antennas != int(antennas) or antennas < 0:
-            raise ValueError(
-                f"{where}, num_antennas: got {row['num_antennas']!r}, expected a whole number of 0 or more"
-            )
-        x, y, z, power = (_number(row, name, where) for name in ("x", "y", "z", "power_dbm"))
-        if z <= 0:
-            raise ValueError(f"{where}, z: got {z:g} m, expected a positive height")
-        sites.append(Site(x, y, z, row["tier"].strip() or "macro", power, azimuth, int(antennas)))
+            raise row.error("num_antennas", "a whole number of 0 or more")
+        height = row.number("z")
+        if height <= 0:
+            raise row.error("z", "a positive height, m")
+        azimuth = row.number("azimuth_deg", -360, 360) if row.cells["azimuth_deg"] else None
+        sites.append(Site(x, y, height, row.text("tier"), row.number("power_dbm"), azimuth, int(antennas)))
     return sites
 
 
-def read_users(path: str | Path) -> list[tuple[float, float]]:
+def read_users(path: str | Path, *, projection: Projection | None = None) -> list[tuple[float, float]]:
     """User positions of a CSV with the columns ``x,y``, m.
+
+    Args:
+        path: the file; ``lat,lon`` may stand for ``x,y``.
+        projection: plane for ``lat,lon``; the one that touches in the middle of the users when ``None``.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a missing column, a cell that is no number, no rows.
+        ValueError: a missing column, a cell that is no number or out of range, no rows.
     """
-    rows = _rows(Path(path), USER_COLUMNS)
-    return [(_number(r, "x", f"{path}: line {n}"), _number(r, "y", f"{path}: line {n}")) for n, r in rows]
+    return places(read_rows(path, USER_COLUMNS), projection)
+
+
+def _crowd(path: str | Path, sites: str | Path, users: Users) -> tuple[list[tuple[float, float]], Users]:
+    """Places of the users in the plane of the sites, and the base's users at the height that the file gives."""
+    rows, masts = read_rows(path, USER_COLUMNS), read_rows(sites, SITE_COLUMNS)
+    if is_globe(rows) != is_globe(masts):
+        got, expected = (",".join(GLOBE if is_globe(r) else PLANE) for r in (rows, masts))
+        raise ValueError(f"{path}: got the columns {got}, expected {expected}, as in {sites}")
+    if "z" in rows[0].cells:
+        height = rows[0].number("z")
+        for row in rows:
+            if row.number("z") != height or height <= 0:
+                raise row.error("z", f"one positive height for all users, such as {rows[0].cells['z']}")
+        users = dataclasses.replace(users, height_m=height)
+    return places(rows, projection_of(masts)), users
 
 
 def write_sites(path: str | Path, sites: Sequence[Site]) -> None:
@@ -90,45 +111,59 @@ def write_users(path: str | Path, users: Sequence[tuple[float, float]]) -> None:
         writer.writerows(users)
 
 
-def scenario_from_csv(sites: str | Path, users: str | Path | None = None, *, base: Scenario | None = None) -> Scenario:
+def scenario_from_csv(
+    sites: str | Path, users: str | Path | None = None, *, base: Scenario | str | None = None
+) -> Scenario:
     """A user's own network as a scenario.
 
-    Stations become tiers of equal kind, in the order of their first rows. Coordinates are moved so that the area starts at
-    the origin.
+    Stations become tiers of equal kind, in the order of their first rows; :func:`station_rows` tells which row a station
+    was. Coordinates are moved so that the area starts at the origin.
 
     Args:
         sites: CSV of sites.
-        users: CSV of users; without it the base's number of users is placed uniformly.
-        base: channel, radio and users' properties; ``hetnet-3tier`` when ``None``.
+        users: CSV of users, with their height in a column ``z`` if need be; without it the base's number of users is placed
+            uniformly.
+        base: channel, radio and users' properties, a scenario or a preset's name; ``hetnet-3tier`` when ``None``.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: a file that does not fit.
     """
-    base = base or preset("hetnet-3tier")
+    base = preset(base or "hetnet-3tier") if not isinstance(base, Scenario) else base
     stations = read_sites(sites)
-    points = read_users(users) if users is not None else []
+    points, crowd = _crowd(users, sites, base.users) if users is not None else ([], base.users)
     xs, ys = ([s.x for s in stations] + [p[0] for p in points], [s.y for s in stations] + [p[1] for p in points])
     margin = 0.0 if points else _MARGIN_M
     left, low = min(xs) - margin, min(ys) - margin
     layout = Layout(max(max(xs) + margin - left, 1.0), max(max(ys) + margin - low, 1.0))
-    groups: dict[tuple[str, float, float, int, bool], list[Site]] = {}
-    for site in stations:
-        key = (site.tier, site.z, site.power_dbm, site.num_antennas, site.azimuth_deg is None)
-        groups.setdefault(key, []).append(site)
-    tiers = tuple(_tier(key, members, left, low, base) for key, members in groups.items())
-    crowd = dataclasses.replace(base.users, placement="uniform", spacing_m=0.0)
+    groups = _groups(stations).items()
+    tiers = tuple(_tier(kind, [stations[i] for i in rows], left, low, base) for kind, rows in groups)
+    crowd = dataclasses.replace(crowd, placement="uniform", spacing_m=0.0)
     if points:
         moved = tuple((x - left, y - low) for x, y in points)
         crowd = dataclasses.replace(crowd, placement="fixed", positions=moved, count=len(moved))
-    name = Path(sites).stem
-    return dataclasses.replace(base, name=name, layout=layout, tiers=tiers, users=crowd)
+    return dataclasses.replace(base, name=Path(sites).stem, layout=layout, tiers=tiers, users=crowd)
 
 
-def _tier(
-    key: tuple[str, float, float, int, bool], members: list[Site], left: float, low: float, base: Scenario
-) -> Tier:
-    name, height, power, antennas, omni = key
+def station_rows(sites: Sequence[Site]) -> list[int]:
+    """Which of the sites each station of :func:`scenario_from_csv` is, in the order of the stations."""
+    return [row for rows in _groups(sites).values() for row in rows]
+
+
+_Kind = tuple[str, float, float, int, bool]
+
+
+def _groups(sites: Sequence[Site]) -> dict[_Kind, list[int]]:
+    """Numbers of the sites of each kind: tier, height, power, antennas, omnidirectional or not."""
+    groups: dict[_Kind, list[int]] = {}
+    for row, site in enumerate(sites):
+        kind = (site.tier, site.z, site.power_dbm, site.num_antennas, site.azimuth_deg is None)
+        groups.setdefault(kind, []).append(row)
+    return groups
+
+
+def _tier(kind: _Kind, members: list[Site], left: float, low: float, base: Scenario) -> Tier:
+    name, height, power, antennas, omni = kind
     like = next((tier for tier in base.tiers if tier.name == name), base.tiers[0])
     return Tier(
         name,
@@ -144,35 +179,3 @@ def _tier(
         circuit_power_w=like.circuit_power_w,
         amplifier_efficiency=like.amplifier_efficiency,
     )
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: got no such file, expected a CSV with the columns {','.join(columns)}")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            header = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = header
-            missing = [name for name in columns if name not in header]
-            if missing:
-                got = ",".join(header) or "nothing"
-                raise ValueError(
-                    f"{path}: got the columns {got}, expected {','.join(columns)}; {missing[0]!r} is missing"
-                )
-            rows = [(reader.line_num, {k: v or "" for k, v in row.items() if k}) for row in reader]
-    except (UnicodeDecodeError, csv.Error):
-        raise ValueError(f"{path}: got a file that is no text, expected a CSV") from None
-    if not rows:
-        raise ValueError(f"{path}: got no rows, expected at least one")
-    return rows
-
-
-def _number(row: dict[str, str], name: str, where: str) -> float:
-    try:
-        value = float(row[name])
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"{where}, {name}: got {row[name]!r}, expected a number")
-    return value

@@ -52,7 +52,7 @@ def test_sites_and_users_round_trip(tmp_path: Path) -> None:
         (HEADER, "got no rows"),
         (HEADER + "1,north,25,macro,46,,1\n", "line 2, y: got 'north', expected a number"),
         (HEADER + "1,2,25,macro,nan,,1\n", "line 2, power_dbm: got 'nan', expected a number"),
-        (HEADER + "1,2,-5,macro,46,,1\n", "line 2, z: got -5 m, expected a positive height"),
+        (HEADER + "1,2,-5,macro,46,,1\n", "line 2, z: got '-5', expected a positive height"),
         (HEADER + "1,2,25,macro,46,,1.5\n", "num_antennas: got '1.5', expected a whole number"),
     ],
 )
