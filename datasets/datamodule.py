@@ -1,11 +1,10 @@
 """Lightning data: labelled snapshots, or fresh layouts without labels."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import lightning
 import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset
 from torch_geometric.data import Batch
 
 from hetgraph.datasets.snapshot import SnapshotDataset, SnapshotSpec, generate
@@ -29,7 +28,7 @@ def scenario_of(source: str | Scenario) -> Scenario:
     return preset(source)
 
 
-class FreshLayouts(IterableDataset[Batch]):
+class FreshLayouts(Dataset[Batch]):
     """Batches of layouts that are drawn as they are needed, without labels; scenarios take turns.
 
     Args:
@@ -46,11 +45,11 @@ class FreshLayouts(IterableDataset[Batch]):
     def __len__(self) -> int:
         return self.batches
 
-    def __iter__(self) -> Iterator[Batch]:
-        for number in range(self.batches):
-            scenario = self.scenarios[number % len(self.scenarios)]
-            first = (self.epoch * self.batches + number) * self.size
-            yield scenario.sample(self.size, seed=self.seed, first=first)
+    def __getitem__(self, number: int) -> Batch:
+        if not 0 <= number < self.batches:
+            raise IndexError(f"batch: got {number}, expected 0..{self.batches - 1}")
+        first = (self.epoch * self.batches + number) * self.size
+        return self.scenarios[number % len(self.scenarios)].sample(self.size, seed=self.seed, first=first)
 
 
 class SnapshotDataModule(lightning.LightningDataModule):

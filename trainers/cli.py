@@ -3,6 +3,8 @@
 import argparse
 import importlib
 import logging
+import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -83,6 +85,7 @@ def run_lightning(arguments: list[str]) -> Any:
 def quiet() -> None:
     """Silence advice of the stack that no user of this command can act on."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning's own calls
     for text in (
         ".*does not have many workers.*",
         ".*LeafSpec.*",
@@ -129,14 +132,14 @@ def config_path(name: str) -> str:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: got {str(error.strerror).lower()}, expected a file that can be read and written"
-    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
+    lines = [re.sub(r"^\s*- ", "", line).strip() for line in str(error).splitlines() if line.strip()]
     reasons = [line for line in lines[1:] if ": got " in line]  # the parser wraps what a class complained of
     return reasons[0] if reasons else " ".join(lines)
 
 
 def _first_reason(text: str) -> str:
     """The parser's complaint in one line: what it is about, and the first reason."""
-    lines = [line.strip(" -") for line in text.splitlines() if line.strip()]
+    lines = [re.sub(r"^\s*- ", "", line).strip() for line in text.splitlines() if line.strip()]
     skip = ("Does not validate", "Subtypes", "Errors:", "Problem with given class_path")
     return " ".join([lines[0], *[line for line in lines[1:] if not line.startswith(skip)][:1]])
 

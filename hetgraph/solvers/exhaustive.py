@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,8 @@ def _polish(graph: HeteroData, start: Allocation, objective: str, rounds: int) -
         return -float(value.detach()), -slope.flatten().double().numpy()
 
     cap = (bs.rb_power_max_w / limit).flatten().clamp_max(1).tolist()
-    found = minimize(
+    search: Any = minimize  # its overloads do not know dictionaries of constraints
+    found = search(
         negative,
         (start.power_w / limit).flatten().double().numpy(),
         jac=True,

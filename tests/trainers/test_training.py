@@ -1,0 +1,262 @@
+"""Training end to end on tiny sizes, checkpoints, resumed runs, and the command's way with mistakes."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from hetgraph.datasets import SnapshotDataModule
+from hetgraph.graph import links_of, preset
+from hetgraph.radio import Allocation, evaluate, policy
+from hetgraph.trainers import DistillationModule, load_model, load_policy, losses, save_weights
+from hetgraph.trainers.checkpoint import RandomState, read_checkpoint
+from hetgraph.trainers.cli import CONFIGS, config_path, main
+
+SMALL = preset("hetnet-3tier").scaled(users=0.05, stations=1 / 3)
+
+
+def data_module(root: Path, teacher: str | None) -> SnapshotDataModule:
+    data = SnapshotDataModule("hetnet-3tier", teacher, str(root), train=6, val=2, test=2, size=2)
+    data.scenarios = [SMALL]
+    return data
+
+
+def trainer(folder: Path, epochs: int, *callbacks: lightning.Callback) -> lightning.Trainer:
+    return lightning.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
+        num_sanity_val_steps=0, reload_dataloaders_every_n_epochs=1, default_root_dir=folder,
+        callbacks=[ModelCheckpoint(folder, save_last=True, enable_version_counter=False), RandomState(), *callbacks],
+    )  # fmt: skip
+
+
+def module(**options: Any) -> DistillationModule:
+    with torch.random.fork_rng():
+        torch.random.manual_seed(0)
+        return DistillationModule(rounds=2, hidden=8, **options)
+
+
+def test_all_losses_train_together_and_fall(tmp_path: Path) -> None:
+    student = module(
+        weight_association=0.2, weight_power=0.02, weight_antenna=0.1, weight_rate=1.0, weight_fairness=0.1,
+        weight_min_rate=0.1, weight_utility=0.1, lr=1e-2, split="space",
+    )  # fmt: skip
+    run = trainer(tmp_path, 8)
+    seen: list[float] = []
+
+    class Watch(lightning.Callback):
+        def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+            seen.append(float(trainer.callback_metrics["train/loss"]))
+
+    run.callbacks.append(Watch())  # type: ignore[attr-defined]
+    run.fit(student, datamodule=data_module(tmp_path, "pf"))
+    assert seen[-1] < 0.9 * seen[0]
+    names = {"association", "power", "antenna", "rate", "fairness", "min_rate", "utility"}
+    assert names <= {k.removeprefix("train/") for k in run.callback_metrics}
+    assert all(
+        f"val/{k}" in run.callback_metrics for k in ("gain", "score", "jain_ratio", "p5_ratio", "sum_rate_ratio")
+    )
+
+
+def test_the_losses_vanish_for_the_teacher_itself() -> None:
+    batch = SMALL.sample(2, seed=1)
+    links = links_of(batch)
+    allocation = policy("pf")(batch)
+    prediction = module().model(batch)
+    slot = links.slot_of(allocation.serving)
+    hard = (links.lift(torch.arange(links.num_edges)) == links.from_ue(links.first_edge + slot)).float()
+    fraction = allocation.power_w / batch["bs"].power_max_w.unsqueeze(1)
+    from hetgraph.nn.refine import Round
+    from hetgraph.radio.relaxed import channels_of, edge_rates
+
+    rates = edge_rates(channels_of(batch, links), links, fraction)
+    seen = Round(fraction, hard, hard, rates, prediction.rounds[0].price)
+    mask = torch.ones(links.num_ue, dtype=torch.bool)
+    rate = evaluate(batch, allocation).rate_bps
+    torch.testing.assert_close(losses.soft_rates(seen, links, batch), rate, rtol=1e-3, atol=1.0)
+    assert float(losses.association_loss(seen, links, slot, mask)) == pytest.approx(0, abs=1e-6)
+    assert float(losses.power_loss(seen, fraction)) == 0
+    assert float(losses.rate_loss(losses.soft_rates(seen, links, batch), rate, mask)) < 1e-3
+    jain = evaluate(batch, Allocation(allocation.serving, allocation.power_w)).jain.mean()
+    assert float(losses.fairness_loss(rate, links)) == pytest.approx(1 - float(jain), abs=1e-5)
+
+
+def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
+    whole = module()
+    trainer(tmp_path / "whole", 3).fit(whole, datamodule=data_module(tmp_path, None))
+    half = module()
+    stop = trainer(tmp_path / "half", 3)
+
+    class Interrupt(lightning.Callback):
+        def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+            if trainer.current_epoch == 1:
+                trainer.should_stop = True
+
+    stop.callbacks.append(Interrupt())  # type: ignore[attr-defined]
+    stop.fit(half, datamodule=data_module(tmp_path, None))
+    resumed = module()
+    trainer(tmp_path / "half", 3).fit(
+        resumed, datamodule=data_module(tmp_path, None), ckpt_path=tmp_path / "half" / "last.ckpt"
+    )
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    assert not torch.equal(half.model.price_head[0].weight, whole.model.price_head[0].weight)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    trainer(folder, 1).fit(module(), datamodule=data_module(folder, None))
+    return folder / "last.ckpt"
+
+
+def test_checkpoints_become_policies_and_weights(checkpoint: Path, tmp_path: Path) -> None:
+    batch = SMALL.sample(2, seed=3)
+    model = load_model(checkpoint)
+    first = load_policy(checkpoint)(batch)
+    options = read_checkpoint(checkpoint)["hyper_parameters"]
+    second = load_policy(save_weights(model, options, tmp_path / "w.safetensors"))(batch)
+    assert torch.equal(first.power_w, second.power_w) and torch.equal(first.serving, second.serving)
+    assert module(init_from=str(checkpoint)).model.state_dict().keys() == model.state_dict().keys()
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("import pathlib; pathlib.Path('exploded').write_text('x')",)
+
+
+def test_hostile_and_foreign_checkpoints_are_refused(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": Bomb(), "hyper_parameters": {}}, tmp_path / "bomb.ckpt")
+    (tmp_path / "raw.ckpt").write_bytes(pickle.dumps(Bomb()))
+    (tmp_path / "text.ckpt").write_text("weights")
+    torch.save({"a": 1}, tmp_path / "other.ckpt")
+    torch.save({"state_dict": {}, "hyper_parameters": {"depth": 3}}, tmp_path / "foreign.ckpt")
+    for name, message in (
+        ("bomb", "not loaded"), ("raw", "expected"), ("text", "expected"), ("other", "expected a Lightning checkpoint"),
+        ("foreign", "expected a checkpoint of HetGNN"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            load_policy(tmp_path / f"{name}.ckpt")
+    with pytest.raises(ValueError, match="another model"), torch.random.fork_rng():
+        DistillationModule(rounds=2, hidden=16, init_from=str(checkpoint))
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in CONFIGS.glob("*.yaml")))
+def test_shipped_configurations_fit_their_classes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny = [
+        "--data.init_args.train",
+        "2",
+        "--data.init_args.val",
+        "1",
+        "--data.init_args.size",
+        "2",
+        "--trainer.max_epochs",
+        "1",
+    ]
+    tiny += ["--model.init_args.hidden", "8", "--trainer.limit_train_batches", "1"]
+    with pytest.raises(SystemExit) as done:
+        main(["fit", "--config", name, *tiny])
+    assert done.value.code == 0
+    assert list(tmp_path.rglob("best.ckpt")) and list(tmp_path.rglob("metrics.csv"))
+
+
+MISTAKES = [
+    (["compare", "--scenario", "mars"], "preset: got 'mars', expected one of uma-5bs"),
+    (["compare", "--policies", "best"], "policy: got 'best', expected one of"),
+    (["compare", "--policies", "no/such.ckpt"], "no/such.ckpt: got no such file, expected a checkpoint"),
+    (["compare", "--scenario", "none.yaml"], "none.yaml: got no such file"),
+    (["compare", "--sites", "none.csv"], "none.csv: got no such file, expected a CSV with the columns x,y,z"),
+    (["compare", "--users", "u.csv"], "--users: got a file without --sites"),
+    (["compare", "--gain", "none.npz"], "none.npz: got no such file"),
+    (["compare", "--layouts", "0"], "got 4 policies and 0 layouts, expected at least one"),
+    (["compare", "--reference", "wmmse", "--policies", "pf"], "--reference: got 'wmmse', expected one of pf"),
+    (["generate", "--out", "x", "--count", "0"], "--count: got 0, expected 1 or more"),
+    (["report", "nowhere"], "nowhere: got no such folder"),
+    (["fit", "--config", "nothing"], "--config: got 'nothing', expected a file or one of hetgnn"),
+    (["fit", "--config", "hetgnn", "--model.init_args.roundz", "3"], "'roundz' is not accepted"),
+    (["conquer"], "command: got 'conquer', expected one of fit"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES)
+def test_mistakes_get_one_sentence_and_exit_code_2(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as done:
+        main(arguments)
+    err = capsys.readouterr().err
+    assert done.value.code == 2
+    assert message in err and "Traceback" not in err
+    assert len([line for line in err.splitlines() if line.startswith("hetgraph: error:")]) == 1
+
+
+def test_compare_end_to_end(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    SMALL.to_yaml(tmp_path / "small.yaml")
+    policies = f"max_rsrp,pf,student={checkpoint}:{checkpoint}"
+    arguments = ["compare", "--scenario", "small.yaml", "--policies", policies, "--layouts", "3", "--out", "out"]
+    with pytest.raises(SystemExit) as done:
+        main(arguments)
+    assert done.value.code == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert set(results["methods"]) == {"max_rsrp", "pf", "student"}
+    assert results["scenario_hash"] == SMALL.hash
+    assert results["methods"]["student"]["jain"]["unit"] == "seeds"
+    assert results["methods"]["pf"]["pf_utility"]["unit"] == "layouts"
+    assert results["methods"]["max_rsrp"]["pf_utility"]["mean"] == 0
+    lines = (tmp_path / "out" / "layouts.csv").read_text().splitlines()
+    assert len(lines) == 1 + 3 + 3 + 6
+    assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) == 4
+    figures = {p.stem for p in (tmp_path / "out").glob("*.png")}
+    expected = {"rate_cdf", "power_per_rb", "load_per_station", "confusion", "association_map", "distance_pathloss"}
+    assert figures == expected == {p.stem for p in (tmp_path / "out").glob("*.pdf")}
+    with pytest.raises(SystemExit):
+        main(["report", "out"])
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("data:image/png;base64") == 6 and "http" not in page.replace("http-equiv", "")
+
+
+def test_finetune_prints_before_and_after(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    SMALL.to_yaml(tmp_path / "small.yaml")
+    arguments = [
+        "finetune",
+        "--ckpt",
+        str(checkpoint),
+        "--layout",
+        "small.yaml",
+        "--epochs",
+        "1",
+        "--batches",
+        "2",
+        "--layouts",
+        "2",
+    ]
+    with pytest.raises(SystemExit) as done:
+        main([*arguments, "--freeze-encoder"])
+    assert done.value.code == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("before", "after", "from scratch", "max_rsrp"))
+    assert (tmp_path / "runs" / "finetuned" / "model.safetensors").exists()
+
+
+def test_config_names_and_paths(tmp_path: Path) -> None:
+    assert config_path("hetgnn").endswith("hetgnn.yaml")
+    (tmp_path / "mine.yaml").write_text("{}")
+    assert config_path(str(tmp_path / "mine.yaml")) == str(tmp_path / "mine.yaml")
