@@ -1,6 +1,8 @@
 """networkx in and out, and gain matrices from npz."""
 
+import copy
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,17 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from hetgraph.graph.adopt import adopt
 from hetgraph.graph.build import from_gain
 from hetgraph.graph.check import check
 
 
 def to_networkx(data: HeteroData) -> "nx.MultiDiGraph[Any]":
-    """Graph as a networkx multigraph: nodes ``(type, number)``, edges keyed by relation, attributes as numpy arrays.
+    """Graph as a networkx multigraph, sharing no memory with it.
+
+    Nodes are ``(type, number)`` with their ``type``, edges are keyed by ``(relation, number)``; attributes are numpy arrays.
+    Besides the attributes of the whole graph, ``columns`` keeps dtypes and the shapes of empty stores, and ``whole`` what has
+    no row for each node or edge.
 
     Raises:
         ValueError: a batch of several graphs.
@@ -23,57 +30,64 @@ def to_networkx(data: HeteroData) -> "nx.MultiDiGraph[Any]":
     if "batch" in data["bs"]:
         raise ValueError("graph: got a batch, expected a single graph; take batch[i]")
     out: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
-    for name, value in data._global_store.items():
-        out.graph[name] = value.numpy() if isinstance(value, Tensor) else value
+    columns: dict[Any, dict[str, tuple[str, tuple[int, ...]]]] = {}
+    whole: dict[Any, dict[str, Any]] = {}
     for node in data.node_types:
-        values = _tensors(data[node])
-        for number in range(data[node].num_nodes or 0):
-            out.add_node((node, number), **{k: v[number].numpy() for k, v in values.items()})
-        out.graph[f"columns/{node}"] = {k: (str(v.dtype), tuple(v.shape[1:])) for k, v in values.items()}
-    for source, relation, target in data.edge_types:
-        store = data[source, relation, target]
-        values = {k: v for k, v in _tensors(store).items() if k != "edge_index"}
-        for number, (a, b) in enumerate(store.edge_index.T.tolist()):
-            attributes = {k: v[number].numpy() for k, v in values.items()}
-            out.add_edge((source, a), (target, b), key=(relation, number), number=number, **attributes)
-        kinds = {k: (str(v.dtype), tuple(v.shape[1:])) for k, v in values.items()}
-        out.graph[f"columns/{source}/{relation}/{target}"] = kinds
+        count = data[node].num_nodes or 0
+        rows, columns[node], whole[node] = _split(data[node], count)
+        for number, attributes in enumerate(rows):
+            out.add_node((node, number), type=node, **attributes)
+    for edge in data.edge_types:
+        rows, columns[edge], whole[edge] = _split(data[edge], data[edge].edge_index.shape[1])
+        for number, (a, b) in enumerate(data[edge].edge_index.T.tolist()):
+            out.add_edge((edge[0], a), (edge[2], b), key=(edge[1], number), **rows[number])
+    shared = {k: v.detach().cpu().numpy().copy() if isinstance(v, Tensor) else v for k, v in data._global_store.items()}
+    out.graph |= {**shared, "columns": columns, "whole": copy.deepcopy(whole)}
     return out
 
 
-def from_networkx(graph: "nx.MultiDiGraph[Any]") -> HeteroData:
-    """Inverse of :func:`to_networkx`.
+def from_networkx(graph: "nx.Graph[Any]", *, dtype: torch.dtype = torch.float32) -> HeteroData:
+    """Inverse of :func:`to_networkx`; also takes a graph of one's own, see :func:`hetgraph.graph.adopt.adopt`.
+
+    Args:
+        graph: made by :func:`to_networkx`, or any graph whose nodes have a ``type`` and whose edges have a ``gain``.
+        dtype: of the real numbers of a graph of one's own; others keep theirs.
 
     Raises:
-        ValueError: a graph that :func:`to_networkx` did not make, or that breaks the contract.
+        ValueError: a graph that breaks the contract.
     """
-    data = HeteroData()
-    headers = {k: v for k, v in graph.graph.items() if k.startswith("columns/")}
-    if not headers:
-        raise ValueError("graph: got no column tables, expected a graph made by to_networkx")
-    for name, value in graph.graph.items():
-        if name not in headers:
-            data[name] = torch.from_numpy(np.asarray(value)) if isinstance(value, np.ndarray) else value
-    for header, columns in headers.items():
-        store = header.removeprefix("columns/").split("/")
-        if len(store) == 1:
-            count = sum(1 for node in graph if node[0] == store[0])
-            rows = [graph.nodes[store[0], number] for number in range(count)]
-            for name, (dtype, shape) in columns.items():
-                data[store[0]][name] = _stack([r[name] for r in rows], dtype, shape)
-            continue
-        source, relation, target = store
-        edges = [
-            (attributes["number"], a[1], b[1], attributes)
-            for a, b, key, attributes in graph.edges(keys=True, data=True)
-            if a[0] == source and b[0] == target and key[0] == relation
-        ]
-        edges.sort(key=lambda edge: edge[0])
-        index = torch.tensor([[e[1] for e in edges], [e[2] for e in edges]], dtype=torch.long).reshape(2, -1)
-        data[source, relation, target].edge_index = index
-        for name, (dtype, shape) in columns.items():
-            data[source, relation, target][name] = _stack([e[3][name] for e in edges], dtype, shape)
+    if "columns" not in graph.graph or not isinstance(graph, nx.MultiDiGraph):
+        return adopt(graph, dtype)
+    try:
+        data = _restored(graph)
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"graph: got none of {error}, expected all nodes, edges and attributes of to_networkx"
+        ) from None
     check(data)
+    return data
+
+
+def _restored(graph: "nx.MultiDiGraph[Any]") -> HeteroData:
+    data, columns = HeteroData(), graph.graph["columns"]
+    for name, value in graph.graph.items():
+        if name not in ("columns", "whole"):
+            data[name] = torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
+    found: dict[tuple[str, str, str], list[Any]] = {store: [] for store in columns if isinstance(store, tuple)}
+    for a, b, (relation, number), attributes in graph.edges(keys=True, data=True):
+        found[a[0], relation, b[0]].append((number, a[1], b[1], attributes))
+    for store, kinds in columns.items():
+        for name, value in graph.graph["whole"][store].items():
+            data[store][name] = copy.deepcopy(value)
+        if isinstance(store, tuple):
+            edges = sorted(found[store], key=lambda edge: int(edge[0]))
+            index = torch.tensor([[e[1], e[2]] for e in edges], dtype=torch.long)
+            data[store].edge_index = index.reshape(-1, 2).T.contiguous()
+            rows = [e[3] for e in edges]
+        else:
+            rows = [graph.nodes[store, number] for number in range(sum(node[0] == store for node in graph))]
+        for name, (kind, shape) in kinds.items():
+            data[store][name] = _stack([row[name] for row in rows], kind, shape)
     return data
 
 
@@ -88,14 +102,15 @@ def from_npz(path: str | Path) -> HeteroData:
     if not path.exists():
         raise FileNotFoundError(f"{path}: got no such file, expected an npz with gain, noise_w and power_max_w")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, zipfile.BadZipFile, AttributeError, EOFError):
+    except (ValueError, OSError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError, EOFError):
         raise ValueError(f"{path}: got a file that is no plain npz, expected arrays without pickled objects") from None
     for name in ("gain", "noise_w", "power_max_w"):
         if name not in arrays:
             raise ValueError(f"{path}: got the arrays {', '.join(arrays)}, expected {name!r} among them")
-    for name, value in arrays.items():
+    for name in ("gain", "noise_w", "power_max_w", "rb_bandwidth_hz"):
+        value = arrays.get(name, np.ones(1))
         if value.dtype.kind not in "fiu":
             raise ValueError(f"{path}: {name}: got dtype {value.dtype}, expected numbers")
     gain = arrays["gain"] if arrays["gain"].dtype == np.float64 else arrays["gain"].astype(np.float32)
@@ -110,8 +125,22 @@ def from_npz(path: str | Path) -> HeteroData:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _tensors(store: Any) -> dict[str, Tensor]:
-    return {k: v for k, v in store.items() if isinstance(v, Tensor)}
+def _split(
+    store: Any, count: int
+) -> tuple[list[dict[str, Any]], dict[str, tuple[str, tuple[int, ...]]], dict[str, Any]]:
+    """Attributes row by row, their dtypes and shapes, and what has no rows."""
+    columns, whole = {}, {}
+    rows: list[dict[str, Any]] = [{} for _ in range(count)]
+    for name, value in store.items():
+        if name == "edge_index":
+            continue
+        if not isinstance(value, Tensor) or value.dim() == 0 or value.shape[0] != count:
+            whole[name] = value
+            continue
+        columns[name] = (str(value.dtype), tuple(value.shape[1:]))
+        for row, cell in zip(rows, value.detach().cpu().numpy().copy(), strict=True):
+            row[name] = cell
+    return rows, columns, whole
 
 
 def _stack(values: list[Any], dtype: str, shape: tuple[int, ...]) -> Tensor:
