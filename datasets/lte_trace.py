@@ -5,70 +5,31 @@ pseudo-users: they were never in the network at once.
 """
 
 import csv
-import math
-from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hetgraph.graph.tables import Site, write_sites, write_users
+from hetgraph.graph.geo import great_circle_m
 
-COLUMNS_4G = [
-    "Timestamp",
-    "Longitude",
-    "Latitude",
-    "Speed",
-    "Operatorname",
-    "CellID",
-    "NetworkMode",
-    "RSRP",
-    "RSRQ",
-    "SNR",
-    "CQI",
-    "RSSI",
-    "DL_bitrate",
-    "UL_bitrate",
-    "State",
-    "NRxRSRP",
-    "NRxRSRQ",
-    "ServingCell_Lon",
-    "ServingCell_Lat",
-    "ServingCell_Distance",
-]
-COLUMNS_5G = [
-    "Timestamp",
-    "Longitude",
-    "Latitude",
-    "Speed",
-    "Operatorname",
-    "CellID",
-    "NetworkMode",
-    "RSRP",
-    "RSRQ",
-    "SNR",
-    "CQI",
-    "RSSI",
-    "DL_bitrate",
-    "UL_bitrate",
-    "State",
-    "PINGAVG",
-    "PINGMIN",
-    "PINGMAX",
-    "PINGSTDEV",
-    "PINGLOSS",
-    "CELLHEX",
-    "NODEHEX",
-    "LACHEX",
-    "RAWCELLID",
-    "NRxRSRP",
-    "NRxRSRQ",
-]
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
+_COMMON = """Timestamp Longitude Latitude Speed Operatorname CellID NetworkMode RSRP RSRQ SNR CQI RSSI DL_bitrate UL_bitrate
+State """
+COLUMNS_4G = _names(_COMMON + "NRxRSRP NRxRSRQ ServingCell_Lon ServingCell_Lat ServingCell_Distance")
+COLUMNS_5G = _names(
+    _COMMON + "PINGAVG PINGMIN PINGMAX PINGSTDEV PINGLOSS CELLHEX NODEHEX LACHEX RAWCELLID NRxRSRP NRxRSRQ"
+)
 WRONG_SITE_M = 5000.0
-_EARTH_M = 6_371_008.8
-_MISSING_RSRP = -200.0
-_MISSING_RSRQ = 2147483647.0
+_RSRP_DBM = (-156.0, -31.0)  # TS 36.133 Table 9.1.4-1; the traces mark missing values by -200 and below
+_RSRQ_DB = (-34.0, 2.5)  # TS 36.133 Table 9.1.7-1; the traces mark missing values by 2147483647
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -79,29 +40,40 @@ class LTETraceDataset:
         path: the file.
         generation: ``4G`` or ``5G``.
         timestamp: as printed ``[T]``.
+        time_s: since the first row ``[T]``, s; whole seconds, with gaps, and repeated where the phone reported twice.
         latitude: degrees ``[T]``.
         longitude: degrees ``[T]``.
         speed_mps: speed ``[T]``, m/s.
-        cell: key of the serving cell ``[T]``: operator, site and sector for 4G, operator and RAWCELLID for 5G; empty if unknown.
-        rsrp_dbm: RSRP of the serving cell ``[T]``, dBm.
+        mode: network mode as printed ``[T]``: ``LTE``, ``5G`` (on an LTE anchor), ``HSPA+``, ...
+        cell: key of the serving cell ``[T]``: operator, site and sector for 4G, whose cell numbers are sectors; operator and
+            RAWCELLID for 5G; empty if unknown.
+        node: key of the serving site ``[T]``, whose cells stand on one mast; empty if unknown.
+        rsrp_dbm: RSRP of the serving cell ``[T]``, dBm; NaN where the phone was on a network that has none.
+        rsrq_db: RSRQ of the serving cell ``[T]``, dB.
         snr_db: ``[T]``, dB.
         neighbour_rsrp_dbm: RSRP of one neighbour, whose identity the trace does not give ``[T]``, dBm.
         rate_bps: downlink rate ``[T]``, bit/s.
-        site: latitude and longitude of the serving site ``[T, 2]``; NaN for 5G and where the row's site is over 5 km away.
+        site: latitude and longitude of the serving site ``[T, 2]``; NaN for 5G and where the row's site is wrong.
+        wrong_site: rows whose site is over 5 km away ``[T]``.
     """
 
     path: Path
     generation: str
     timestamp: list[str]
-    latitude: NDArray[np.float64]
-    longitude: NDArray[np.float64]
-    speed_mps: NDArray[np.float64]
+    time_s: Numbers
+    latitude: Numbers
+    longitude: Numbers
+    speed_mps: Numbers
+    mode: list[str]
     cell: list[str]
-    rsrp_dbm: NDArray[np.float64]
-    snr_db: NDArray[np.float64]
-    neighbour_rsrp_dbm: NDArray[np.float64]
-    rate_bps: NDArray[np.float64]
-    site: NDArray[np.float64]
+    node: list[str]
+    rsrp_dbm: Numbers
+    rsrq_db: Numbers
+    snr_db: Numbers
+    neighbour_rsrp_dbm: Numbers
+    rate_bps: Numbers
+    site: Numbers
+    wrong_site: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.timestamp)
@@ -112,138 +84,123 @@ class LTETraceDataset:
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: another number of columns, or no rows.
+            ValueError: other columns, a cell that is neither a number nor missing, or no rows.
         """
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"{path}: got no such file, expected a trace")
+        table, columns = _read_table(path)
+        return table.trace("4G" if columns == COLUMNS_4G else "5G")
+
+
+def _read_table(path: Path) -> "tuple[_Table, list[str]]":
+    try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
-        columns = {20: COLUMNS_4G, 26: COLUMNS_5G}.get(len(rows[0]) if rows else 0)
-        if columns is None:
-            raise ValueError(f"{path}: got {len(rows[0]) if rows else 0} columns, expected 20 (4G) or 26 (5G)")
-        if rows[0][0] == "Timestamp":
-            rows = rows[1:]
-        for number, row in enumerate(rows, 1):
-            if len(row) != len(columns):
-                raise ValueError(f"{path}: row {number}: got {len(row)} columns, expected {len(columns)}")
-        if not rows:
-            raise ValueError(f"{path}: got no rows, expected at least one")
-        return _trace(path, dict(zip(columns, zip(*rows, strict=True), strict=True)), len(columns) == 20)
+            reader = csv.reader(file)
+            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except (UnicodeDecodeError, csv.Error, IsADirectoryError):
+        raise ValueError(f"{path}: got something that is no text, expected a trace") from None
+    width = len(lines[0][1]) if lines else 0
+    columns = {20: COLUMNS_4G, 26: COLUMNS_5G}.get(width)
+    if columns is None:
+        raise ValueError(f"{path}: got {width} columns, expected 20 (4G) or 26 (5G)")
+    first = lines[0][1]
+    if first[0] == columns[0]:
+        for got, expected in zip(first, columns, strict=True):
+            if got != expected:
+                raise ValueError(f"{path}: line 1: got the column {got!r}, expected {expected!r}")
+        lines = lines[1:]
+    if not lines:
+        raise ValueError(f"{path}: got no rows, expected at least one")
+    for number, row in lines:
+        if len(row) != width:
+            raise ValueError(f"{path}: line {number}: got {len(row)} columns, expected {width}")
+    cells = dict(zip(columns, zip(*(row for _, row in lines), strict=True), strict=True))
+    return _Table(path, [number for number, _ in lines], cells), columns
 
 
-def _trace(path: Path, table: dict[str, tuple[str, ...]], is_4g: bool) -> LTETraceDataset:
-    rsrp, neighbour = (_numbers(table[name]) for name in ("RSRP", "NRxRSRP"))
-    rsrp[rsrp <= _MISSING_RSRP] = np.nan
-    neighbour[(neighbour <= _MISSING_RSRP) | (_numbers(table["NRxRSRQ"]) == _MISSING_RSRQ)] = np.nan
-    latitude, longitude = _numbers(table["Latitude"]), _numbers(table["Longitude"])
-    site = np.full((len(rsrp), 2), np.nan)
-    if is_4g:
-        site = np.stack([_numbers(table["ServingCell_Lat"]), _numbers(table["ServingCell_Lon"])], 1)
-        distance = great_circle_m(latitude, longitude, site[:, 0], site[:, 1])
-        site[distance > WRONG_SITE_M] = np.nan
-        keys = [
-            f"{operator}/{lat:.6f}/{lon:.6f}/{sector}" if math.isfinite(lat) and sector != "-" else ""
-            for operator, (lat, lon), sector in zip(table["Operatorname"], site, table["CellID"], strict=True)
-        ]
-    else:  # hexadecimal columns are names, never numbers: 53E42 would read as a float
-        keys = [
-            f"{operator}/{raw}" if raw not in ("-", "") else ""
-            for operator, raw in zip(table["Operatorname"], table["RAWCELLID"], strict=True)
-        ]
-    return LTETraceDataset(
-        path=path,
-        generation="4G" if is_4g else "5G",
-        timestamp=list(table["Timestamp"]),
-        latitude=latitude,
-        longitude=longitude,
-        speed_mps=_numbers(table["Speed"]) / 3.6,
-        cell=keys,
-        rsrp_dbm=rsrp,
-        snr_db=_numbers(table["SNR"]),
-        neighbour_rsrp_dbm=neighbour,
-        rate_bps=_numbers(table["DL_bitrate"]) * 1e3,
-        site=site,
-    )
+@dataclass(frozen=True)
+class _Table:
+    """Cells of a trace by column, and the lines of the file that they are from."""
+
+    path: Path
+    lines: list[int]
+    cells: dict[str, tuple[str, ...]]
+
+    def trace(self, generation: str) -> LTETraceDataset:
+        latitude, longitude = self.numbers("Latitude"), self.numbers("Longitude")
+        site = np.full((len(self.lines), 2), np.nan)
+        if generation == "4G":
+            site = np.stack([self.numbers("ServingCell_Lat"), self.numbers("ServingCell_Lon")], 1)
+        wrong = great_circle_m(latitude, longitude, site[:, 0], site[:, 1]) > WRONG_SITE_M
+        site[wrong] = np.nan
+        cell, node = self._keys_4g(site) if generation == "4G" else self._keys_5g()
+        mode = list(self.cells["NetworkMode"])
+        other = ~np.isin(mode, ("LTE", "5G", "-"))
+        return LTETraceDataset(
+            path=self.path,
+            generation=generation,
+            timestamp=list(self.cells["Timestamp"]),
+            time_s=self._time_s(),
+            latitude=latitude,
+            longitude=longitude,
+            speed_mps=self.numbers("Speed") / 3.6,  # from km/h
+            mode=mode,
+            cell=cell,
+            node=node,
+            rsrp_dbm=np.where(other, np.nan, _within(self.numbers("RSRP"), _RSRP_DBM)),
+            rsrq_db=np.where(other, np.nan, _within(self.numbers("RSRQ"), _RSRQ_DB)),
+            snr_db=self.numbers("SNR"),
+            neighbour_rsrp_dbm=self._neighbour(),
+            rate_bps=self.numbers("DL_bitrate") * 1e3,  # from kbit/s
+            site=site,
+            wrong_site=wrong,
+        )
+
+    def numbers(self, name: str, read: Callable[[str], float] = float, expected: str = "a number or '-'") -> Numbers:
+        """Numbers of a column; ``-`` and nothing mark missing values."""
+        out = np.full(len(self.lines), np.nan)
+        for i, cell in enumerate(self.cells[name]):
+            if cell not in ("-", ""):
+                try:
+                    out[i] = read(cell)
+                except ValueError:
+                    where = f"{self.path}: line {self.lines[i]}, {name}"
+                    raise ValueError(f"{where}: got {cell!r}, expected {expected}") from None
+        return out
+
+    def _neighbour(self) -> Numbers:
+        rsrp, quality = _within(self.numbers("NRxRSRP"), _RSRP_DBM), self.numbers("NRxRSRQ")
+        return np.where(np.isfinite(quality) & np.isnan(_within(quality, _RSRQ_DB)), np.nan, rsrp)
+
+    def _time_s(self) -> Numbers:
+        time = self.numbers("Timestamp", _seconds, "such as 2018.01.19_07.31.51")
+        known = time[np.isfinite(time)]
+        return time - known[0] if known.size else time
+
+    def _keys_4g(self, site: Numbers) -> tuple[list[str], list[str]]:
+        known = np.asarray(np.isfinite(site).all(1))
+        places = zip(self.cells["Operatorname"], site, known, strict=True)
+        node = [f"{operator}/{place[0]:.6f}/{place[1]:.6f}" if ok else "" for operator, place, ok in places]
+        sectors = zip(node, self.cells["CellID"], strict=True)
+        return [f"{n}/{sector}" if n and sector not in ("-", "") else "" for n, sector in sectors], node
+
+    def _keys_5g(self) -> tuple[list[str], list[str]]:
+        """Hexadecimal columns are names, never numbers: 53E42 would read as a float."""
+        operators = self.cells["Operatorname"]
+        cell = [_key(a, b) for a, b in zip(operators, self.cells["RAWCELLID"], strict=True)]
+        node = [_key(a, b) for a, b in zip(operators, self.cells["NODEHEX"], strict=True)]
+        return cell, [b or a for a, b in zip(cell, node, strict=True)]
 
 
-def _numbers(cells: tuple[str, ...]) -> NDArray[np.float64]:
-    out = np.full(len(cells), np.nan)
-    for i, cell in enumerate(cells):
-        try:
-            out[i] = float(cell)
-        except ValueError:
-            continue  # "-" marks a missing value
-    return out
+def _seconds(text: str) -> float:
+    return (datetime.strptime(text, "%Y.%m.%d_%H.%M.%S") - datetime(1970, 1, 1)).total_seconds()
 
 
-def great_circle_m(
-    lat1: NDArray[np.float64], lon1: NDArray[np.float64], lat2: NDArray[np.float64], lon2: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Distance on the mean sphere, by the haversine formula, m; all in degrees."""
-    a, b, c, d = (np.radians(v) for v in (lat1, lon1, lat2, lon2))
-    h = np.sin((c - a) / 2) ** 2 + np.cos(a) * np.cos(c) * np.sin((d - b) / 2) ** 2
-    return np.asarray(2 * _EARTH_M * np.arcsin(np.sqrt(h)))
+def _key(operator: str, name: str) -> str:
+    return f"{operator}/{name}" if name not in ("-", "") else ""
 
 
-def local_xy(
-    latitude: NDArray[np.float64], longitude: NDArray[np.float64], origin: tuple[float, float]
-) -> NDArray[np.float64]:
-    """East and north of ``origin`` (latitude, longitude) in metres ``[T, 2]``; good for some tens of kilometres."""
-    east = np.radians(longitude - origin[1]) * _EARTH_M * math.cos(math.radians(origin[0]))
-    return np.stack([east, np.radians(latitude - origin[0]) * _EARTH_M], 1)
-
-
-def estimate_sites(trace: LTETraceDataset, *, fewest: int = 5) -> dict[str, tuple[float, float]]:
-    """Site of each cell: latitude and longitude.
-
-    4G traces give it; for 5G it is the centroid of the places where the cell served, weighted by received power in mW, which
-    lies on the road the phone took and so is an estimate.
-
-    Args:
-        trace: a trace.
-        fewest: rows that a cell must have served.
-    """
-    rows: dict[str, list[int]] = defaultdict(list)
-    for i, key in enumerate(trace.cell):
-        if key and math.isfinite(trace.rsrp_dbm[i]) and math.isfinite(trace.latitude[i]):
-            rows[key].append(i)
-    out = {}
-    for key, members in rows.items():
-        if len(members) < fewest:
-            continue
-        if trace.generation == "4G":
-            out[key] = (float(trace.site[members[0], 0]), float(trace.site[members[0], 1]))
-        else:
-            weight = 10 ** (trace.rsrp_dbm[members] / 10)
-            place = (
-                np.average(trace.latitude[members], weights=weight),
-                np.average(trace.longitude[members], weights=weight),
-            )
-            out[key] = (float(place[0]), float(place[1]))
-    return out
-
-
-def export_csv(
-    trace: LTETraceDataset, sites: str | Path, users: str | Path, *, most_users: int = 500
-) -> tuple[int, int]:
-    """Write estimated sites and pseudo-users for ``hetgraph compare --sites ... --users ...``; returns their numbers.
-
-    Cells at one place become one site. Users are rows spread evenly over the trace; a phone that stood still gives several users
-    at one place.
-
-    Raises:
-        ValueError: a trace without any cell that served often enough.
-    """
-    found = estimate_sites(trace)
-    if not found:
-        raise ValueError(f"{trace.path}: got no cell with known site, expected at least one")
-    places = np.array(sorted(set(found.values())))
-    origin = (float(places[:, 0].mean()), float(places[:, 1].mean()))
-    xy = local_xy(places[:, 0], places[:, 1], origin)
-    write_sites(sites, [Site(round(x, 1), round(y, 1), 25.0, "macro", 46.0, None, 1) for x, y in xy])
-    known = np.flatnonzero(np.isfinite(trace.latitude) & np.isfinite(trace.longitude))
-    rows = known[np.unique(np.linspace(0, len(known) - 1, min(most_users, len(known))).round().astype(int))]
-    chosen = local_xy(trace.latitude[rows], trace.longitude[rows], origin).round(1)
-    write_users(users, [(float(x), float(y)) for x, y in chosen])
-    return len(xy), len(chosen)
+def _within(values: Numbers, bounds: tuple[float, float]) -> Numbers:
+    """Values outside of what a phone can report are missing."""
+    return np.where((values >= bounds[0]) & (values <= bounds[1]), values, np.nan)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 _SEMI_MAJOR_M = 6_378_137.0  # WGS84
 _ECCENTRICITY_SQUARED = 6.69437999014e-3
-Degrees = TypeVar("Degrees", float, NDArray[np.float64])
+_EARTH_M = 6_371_008.8  # mean radius
+_Numbers = NDArray[np.float64]
+Degrees = TypeVar("Degrees", float, _Numbers)
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,10 @@ class Projection:
         """Latitude and longitude, degrees; inverse of :meth:`to_xy`."""
         east, north = self._scale
         return y_m / north + self.latitude_deg, x_m / east + self.longitude_deg
+
+
+def great_circle_m(lat1: _Numbers, lon1: _Numbers, lat2: _Numbers, lon2: _Numbers) -> _Numbers:
+    """Distance on the mean sphere, by the haversine formula, m; all in degrees."""
+    a, b, c, d = (np.radians(v) for v in (lat1, lon1, lat2, lon2))
+    h = np.sin((c - a) / 2) ** 2 + np.cos(a) * np.cos(c) * np.sin((d - b) / 2) ** 2
+    return np.asarray(2 * _EARTH_M * np.arcsin(np.sqrt(h)))

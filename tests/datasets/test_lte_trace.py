@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hetgraph.datasets import LTETraceDataset, estimate_sites, export_csv
-from hetgraph.datasets.lte_trace import COLUMNS_4G, COLUMNS_5G, great_circle_m, local_xy
+from hetgraph.datasets.lte_trace import COLUMNS_4G, COLUMNS_5G
 from hetgraph.graph import check, scenario_from_csv
+from hetgraph.graph.geo import great_circle_m
 
 
 def row_4g(**values: str) -> str:
@@ -67,8 +68,6 @@ def test_5g_cells_are_strings_sentinels_are_missing_and_sites_are_weighted(tmp_p
 def test_geometry() -> None:
     one = great_circle_m(np.array([0.0]), np.array([0.0]), np.array([1.0]), np.array([0.0]))
     assert one[0] == pytest.approx(111_195, rel=1e-4)
-    xy = local_xy(np.array([52.0]), np.array([1.0]), (52.0, 0.0))
-    assert xy[0] == pytest.approx([111_195 * np.cos(np.radians(52)), 0.0], rel=1e-4)
 
 
 @pytest.mark.parametrize(

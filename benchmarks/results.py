@@ -1,0 +1,212 @@
+"""The tables of RESULTS.md from the checkpoints of runs.py: `python benchmarks/results.py NAME ...`.
+
+The unit is the training seed. A method without training has the same answer for every seed; its interval is over layouts.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph import Scenario, interference_k, links_of, preset
+from hetgraph.models import HetGNN
+from hetgraph.radio import Allocation, evaluate, policy
+from hetgraph.solvers import ascent_path, gradient_ascent, wmmse
+from hetgraph.solvers.policies import ceiling
+from hetgraph.trainers import load_model
+from hetgraph.trainers.compare import Comparison, Method, compare
+from hetgraph.trainers.statistics import t_interval
+
+SEEDS = range(5)
+OUT = Path("runs/results")
+
+
+def students(name: str) -> list[HetGNN]:
+    """Best checkpoints of the training seeds."""
+    return [load_model(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
+
+
+def at(models: Sequence[HetGNN], rounds: int) -> list[Method]:
+    """Models run for a number of rounds."""
+    return [lambda graph, m=model: m.allocate(graph, rounds) for model in models]
+
+
+def then_ascent(models: Sequence[HetGNN], rounds: int, steps: int) -> list[Method]:
+    """Models as warm starts of gradient ascent."""
+
+    def method(graph: HeteroData, model: HetGNN) -> Allocation:
+        return gradient_ascent(graph, steps=steps, rate=0.3, start=model.allocate(graph, rounds))
+
+    return [lambda graph, m=model: method(graph, m) for model in models]
+
+
+def ascents(steps: int, rate: float) -> list[Method]:
+    """Gradient ascent without a network."""
+
+    def method(graph: HeteroData) -> Allocation:
+        return gradient_ascent(graph, steps=steps, rate=rate)
+
+    return [method]
+
+
+def report(name: str, result: Comparison, teacher: str | None = "pf_teacher") -> None:
+    """Print and store: gain, share of the teacher's gain, ratios to the reference."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    values, reference, rows = result.values, result.reference, {}
+    base = {k: v[reference][0] for k, v in values.items()}
+    room = (values["pf_utility"][teacher][0] - base["pf_utility"]).mean() if teacher else 1.0
+    print(f"\n{name}: {len(base['jain'])} layouts, scenario {result.scenario} {result.scenario_hash}")
+    print("| method | PF gain | share of teacher | sum rate | 5th pct. | Jain | ms |")
+    print("|---|---|---|---|---|---|---|")
+    for method in result.wall_ms:
+        gain = (values["pf_utility"][method] - base["pf_utility"]).mean(1)
+        ratio = {k: values[k][method].mean(1) / base[k].mean() for k in ("sum_rate_bps", "p5_rate_bps", "jain")}
+        cells = [show(gain, "{:.4f}"), show(gain / room, "{:.1%}")] + [show(v, "{:.3f}") for v in ratio.values()]
+        print(f"| {method} | {' | '.join(cells)} | {result.wall_ms[method]:.1f} |", flush=True)
+        rows[method] = {
+            "gain": gain.tolist(),
+            **{k: v.tolist() for k, v in ratio.items()},
+            "ms": result.wall_ms[method],
+        }
+    (OUT / f"{name}.json").write_text(json.dumps({"hash": result.scenario_hash, "rows": rows}, indent=1))
+
+
+def show(seeds: np.ndarray, form: str) -> str:
+    """Mean and half width of the 95% interval over seeds."""
+    found = t_interval(seeds, "seeds")
+    text = form.format(found.mean)
+    return text if len(seeds) < 2 else f"{text} ±{form.format((found.high - found.low) / 2)}"
+
+
+def hetnet(layouts: int = 50) -> None:
+    """Everything in one table."""
+    methods: dict[str, list[Method]] = {n: [policy(n)] for n in ("max_rsrp", "cre", "pf", "wmmse", "fp", "wmmse_pf")}
+    methods |= {n: [policy(n)] for n in ("sum_rate_teacher", "pf_teacher_6", "pf_teacher")}
+    methods |= {f"ascent, {steps} steps": ascents(steps, rate) for steps, rate in ASCENTS}
+    methods |= {"student, distilled, 12 rounds": at(students("distill"), 12)}
+    tuned = students("hetnet")
+    methods |= {f"student, {rounds} rounds": at(tuned, rounds) for rounds in (0, 1, 2, 4, 8, 12, 16, 24, 32)}
+    methods |= {f"student, {r} rounds + {s} ascent": then_ascent(tuned, r, s) for r, s in ((8, 8), (16, 16), (16, 64))}
+    methods["ceiling"] = [ceiling]
+    report("hetnet", compare(preset("hetnet-3tier"), methods, layouts=layouts))
+
+
+# Step sizes: the best of tune_ascent() on validation layouts.
+ASCENTS = ((5, 1.0), (10, 0.6), (20, 0.6), (40, 0.3), (80, 0.3), (160, 0.2), (640, 0.2))
+
+
+def tune_ascent() -> None:
+    """Step size of the ascent for each number of steps, on validation layouts."""
+    graph = preset("hetnet-3tier").sample(16, seed=1_000_000)
+    base = evaluate(graph, policy("max_rsrp")(graph)).pf_utility
+    marks = [5, 10, 20, 40, 80, 160, 640]
+    for rate in (0.1, 0.2, 0.3, 0.6, 1.0, 1.5):
+        gains = [float((evaluate(graph, a).pf_utility - base).mean()) for a in ascent_path(graph, marks, rate=rate)]
+        print(rate, dict(zip(marks, (round(g, 4) for g in gains), strict=True)), flush=True)
+
+
+def generalise(layouts: int = 20) -> None:
+    """Twice the users, stations or square metres, without retraining."""
+    tuned = students("hetnet")
+    for name, scale in (("users", {"users": 2.0}), ("stations", {"stations": 2.0}), ("area", {"area": 2.0})):
+        methods = {"max_rsrp": [policy("max_rsrp")], "pf_teacher": [policy("pf_teacher")]}
+        methods |= {f"student, {rounds} rounds": at(tuned, rounds) for rounds in (8, 12, 16, 24)}
+        report(f"twice-{name}", compare(preset("hetnet-3tier").scaled(**scale), methods, layouts=layouts))
+
+
+def uma(layouts: int = 10) -> None:
+    """The paper's scenario at full size."""
+    methods = {n: [policy(n)] for n in ("max_rsrp", "pf", "wmmse", "sum_rate_teacher", "pf_teacher_6", "pf_teacher")}
+    methods |= {f"student, {rounds} rounds": at(students("uma"), rounds) for rounds in (0, 4, 8, 16)}
+    methods["student of the sum-rate teacher"] = at(students("uma-sum"), 8)
+    report("uma", compare(preset("uma-5bs"), methods, layouts=layouts))
+
+
+def interference(layouts: int = 200) -> None:
+    """Ratio to WMMSE (100 rounds, full power) at K = 10, 20, 40, 80 and three noise levels."""
+    for run, model, noises in (("interference", "umi", (-100.0, -75.0, -55.0)), ("iid", "unit", (30.0, 20.0, 10.0))):
+        if not Path(f"runs/{run}-4/best.ckpt").exists():
+            continue
+        models = students(run)
+        print(f"\n{run}: mean sum rate over WMMSE's, {layouts} layouts")
+        print("| K | noise, dBm | full power | best of 10 starts | student, 4 rounds | student, 8 | student, 16 |")
+        print("|---|---|---|---|---|---|---|")
+        for pairs in (10, 20, 40, 80):
+            for noise in noises:
+                row = interference_row(interference_k(pairs, noise_dbm=noise, model=model), models, layouts)
+                print(f"| {pairs} | {noise:g} | {' | '.join(row)} |", flush=True)
+
+
+def interference_row(scenario: Scenario, models: Sequence[HetGNN], layouts: int) -> list[str]:
+    """Cells of one row: ratios of mean sum rates."""
+    size = 50
+    totals: dict[str, list[np.ndarray]] = {}
+    for first in range(0, layouts, size):
+        graph = scenario.sample(size, seed=2_000_000, first=first)
+        serving = links_of(graph).station_of(graph["ue"].serving_slot)
+
+        def rate(allocation: Allocation, graph: HeteroData = graph) -> np.ndarray:
+            return evaluate(graph, allocation).sum_rate_bps.double().numpy()
+
+        reference = wmmse(graph, serving)
+        generators = [torch.Generator().manual_seed(s) for s in range(9)]
+        tries = [rate(reference)] + [rate(wmmse(graph, serving, init="random", generator=g)) for g in generators]
+        equal = Allocation(serving, graph["bs"].power_max_w.unsqueeze(1))
+        found = {"wmmse": tries[0], "full": rate(equal), "best": np.max(tries, 0)}
+        for rounds in (4, 8, 16):
+            answers = [model.allocate(graph, rounds) for model in models]
+            assert all(torch.equal(a.serving, serving) for a in answers)
+            found[f"r{rounds}"] = np.stack([rate(a) for a in answers])
+        for key, value in found.items():
+            totals.setdefault(key, []).append(value)
+    sums = {k: np.concatenate(v, -1).mean(-1) for k, v in totals.items()}
+    base = sums["wmmse"]
+    cells = [f"{sums['full'] / base:.3f}", f"{sums['best'] / base:.4f}"]
+    return cells + [show(sums[f"r{r}"] / base, "{:.4f}") for r in (4, 8, 16)]
+
+
+def ablations(layouts: int = 50) -> None:
+    """Encoders beside each other, without rounds and with eight."""
+    for rounds in (0, 8):
+        methods: dict[str, list[Method]] = {"max_rsrp": [policy("max_rsrp")], "pf_teacher": [policy("pf_teacher")]}
+        for encoder in ("hetero", "no_antennas", "homogeneous", "bs_only", "edge_mlp"):
+            name = f"ablation-{encoder}-r{rounds}"
+            if Path(f"runs/{name}-4/best.ckpt").exists():
+                methods[encoder] = at(students(name), rounds)
+        if len(methods) > 2:
+            report(f"ablations-r{rounds}", compare(preset("hetnet-3tier"), methods, layouts=layouts))
+
+
+def antenna(layouts: int = 50) -> None:
+    """Error of the antenna head against its teacher, beside equal shares."""
+    from hetgraph.datasets import add_labels
+    from hetgraph.trainers.losses import antenna_loss
+
+    graph = preset("hetnet-3tier").sample(layouts, seed=2_000_000)
+    add_labels(graph, policy("pf_teacher_6"))
+    errors = np.array([float(antenna_loss(m(graph, 0).antenna_logits.detach(), graph)) for m in students("distill")])
+    equal = float(antenna_loss(torch.zeros_like(graph["antenna"].teacher_share), graph))
+    print(
+        f"antenna shares, mean squared error in units of an equal share: {show(errors, '{:.4f}')}; equal shares {equal:.4f}"
+    )
+
+
+COMMANDS: dict[str, Callable[[], None]] = {
+    "hetnet": hetnet,
+    "tune-ascent": tune_ascent,
+    "generalise": generalise,
+    "uma": uma,
+    "interference": interference,
+    "ablations": ablations,
+    "antenna": antenna,
+}
+
+if __name__ == "__main__":
+    for command in sys.argv[1:]:
+        COMMANDS[command]()
+    if len(sys.argv) < 2:
+        print(f"usage: python benchmarks/results.py {' | '.join(COMMANDS)}")

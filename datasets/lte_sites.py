@@ -1,0 +1,85 @@
+"""Sites and pseudo-users of a trace, for ``hetgraph compare --sites ... --users ...``."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from hetgraph.datasets.lte_trace import LTETraceDataset
+from hetgraph.graph.geo import Projection
+from hetgraph.graph.tables import Site, write_sites, write_users
+
+
+def estimate_sites(
+    trace: LTETraceDataset, *, fewest: int = 5, by: Literal["cell", "node"] = "cell"
+) -> dict[str, tuple[float, float]]:
+    """Latitude and longitude of each cell, or of each node, whose cells stand on one mast.
+
+    4G traces give it. For 5G it is the centroid of the places where the cell served, weighted by received power in mW; the
+    power at one place is the mean over its rows, so that a phone that waits there does not pull. It lies on the road that the
+    phone took, and so is an estimate.
+
+    Args:
+        trace: a trace.
+        fewest: rows that a cell, or node, must have served with a known place and RSRP.
+        by: what gets a site.
+    """
+    known = np.isfinite(trace.rsrp_dbm) & np.isfinite(trace.latitude) & np.isfinite(trace.longitude)
+    rows: dict[str, list[int]] = defaultdict(list)
+    for i, key in enumerate(getattr(trace, by)):
+        if key and known[i]:
+            rows[key].append(i)
+    often = {key: np.array(members) for key, members in rows.items() if len(members) >= fewest}
+    if trace.generation == "4G":
+        return {key: (float(trace.site[m[0], 0]), float(trace.site[m[0], 1])) for key, m in often.items()}
+    return {key: _centroid(trace, members) for key, members in often.items()}
+
+
+def _centroid(trace: LTETraceDataset, rows: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> tuple[float, float]:
+    places = np.stack([trace.latitude[rows], trace.longitude[rows]], 1)
+    places, inverse, count = np.unique(places, axis=0, return_inverse=True, return_counts=True)
+    power_mw = np.bincount(inverse.reshape(-1), 10 ** (trace.rsrp_dbm[rows] / 10)) / count
+    latitude, longitude = np.average(places, axis=0, weights=power_mw)
+    return float(latitude), float(longitude)
+
+
+def export_csv(
+    trace: LTETraceDataset,
+    sites: str | Path,
+    users: str | Path,
+    *,
+    most_users: int = 500,
+    height_m: float = 25.0,
+    power_dbm: float = 46.0,
+) -> tuple[int, int]:
+    """Write estimated sites and pseudo-users for ``hetgraph compare --sites ... --users ...``; returns their numbers.
+
+    Cells of one node become one site. Users are rows spread evenly over the trace; a phone that stood still gives several users
+    at one place. A trace tells nothing about masts: their height and power are assumptions.
+
+    Args:
+        trace: a trace.
+        sites: file to write.
+        users: file to write.
+        most_users: users to write at most.
+        height_m: antenna height of all sites.
+        power_dbm: power budget of all sites.
+
+    Raises:
+        ValueError: a trace without any cell that served often enough, or no users wanted.
+    """
+    if most_users < 1:
+        raise ValueError(f"most_users: got {most_users}, expected at least 1")
+    found = estimate_sites(trace, by="node")
+    if not found:
+        raise ValueError(f"{trace.path}: got no cell with known site, expected at least one")
+    places = sorted(set(found.values()))
+    plane = Projection.around((p[0] for p in places), (p[1] for p in places))
+    xy = [plane.to_xy(*place) for place in places]
+    write_sites(sites, [Site(round(x, 1), round(y, 1), height_m, "macro", power_dbm, None, 1) for x, y in xy])
+    known = np.flatnonzero(np.isfinite(trace.latitude) & np.isfinite(trace.longitude))
+    rows = known[np.unique(np.linspace(0, len(known) - 1, min(most_users, len(known))).round().astype(int))]
+    x, y = plane.to_xy(trace.latitude[rows], trace.longitude[rows])
+    write_users(users, [(float(a), float(b)) for a, b in zip(x.round(1), y.round(1), strict=True)])
+    return len(xy), len(rows)
