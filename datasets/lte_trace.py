@@ -186,15 +186,27 @@ class _Table:
         return [f"{n}/{sector}" if n and sector not in ("-", "") else "" for n, sector in sectors], node
 
     def _keys_5g(self) -> tuple[list[str], list[str]]:
-        """Hexadecimal columns are names, never numbers: 53E42 would read as a float."""
-        operators = self.cells["Operatorname"]
-        cell = [_key(a, b) for a, b in zip(operators, self.cells["RAWCELLID"], strict=True)]
-        node = [_key(a, b) for a, b in zip(operators, self.cells["NODEHEX"], strict=True)]
-        return cell, [b or a for a, b in zip(cell, node, strict=True)]
+        """Hexadecimal columns are names, never floats: 53E42 would read as one.
+
+        An LTE cell's number is 256 times its node's, plus its sector. Where an LTE row has another, the phone has just come
+        from a 3G cell and still names it: that row's cell is unknown.
+        """
+        columns = (self.cells[name] for name in ("Operatorname", "RAWCELLID", "NODEHEX", "NetworkMode"))
+        keys = [
+            ("", "") if _stale(raw, n, m) else (_key(o, raw), _key(o, n)) for o, raw, n, m in zip(*columns, strict=True)
+        ]
+        return [cell for cell, _ in keys], [node or cell for cell, node in keys]
 
 
 def _seconds(text: str) -> float:
     return (datetime.strptime(text, "%Y.%m.%d_%H.%M.%S") - datetime(1970, 1, 1)).total_seconds()
+
+
+def _stale(cell: str, node: str, mode: str) -> bool:
+    try:
+        return mode in ("LTE", "5G") and int(cell) // 256 != int(node, 16)
+    except ValueError:  # a missing one says nothing
+        return False
 
 
 def _key(operator: str, name: str) -> str:
