@@ -43,7 +43,9 @@ pytree.register_pytree_node(Allocation, _flatten, _unflatten, serialized_type_na
 
 
 def violations(graph: HeteroData, allocation: Allocation, *, tolerance: float = 1e-5) -> list[str]:
-    """Every constraint that an allocation breaks, one sentence each; empty when it is feasible.
+    """Constraints that an allocation breaks, one sentence each; empty when it is feasible.
+
+    Shapes come first, then the association, then powers and airtimes; what is wrong hides what comes after it.
 
     Args:
         graph: a graph or a batch of graphs.
@@ -51,10 +53,8 @@ def violations(graph: HeteroData, allocation: Allocation, *, tolerance: float = 
         tolerance: relative slack on powers and airtimes, for rounding in float32.
     """
     links = links_of(graph)
-    found = _shape_violations(graph, links, allocation)
-    if found:
-        return found
-    return _serving_violations(graph, links, allocation) + _power_violations(graph, links, allocation, tolerance)
+    found = _shape_violations(graph, links, allocation) or _serving_violations(graph, links, allocation)
+    return found or _power_violations(graph, links, allocation, tolerance)
 
 
 def feasible(graph: HeteroData, allocation: Allocation, *, tolerance: float = 1e-5) -> bool:
@@ -91,6 +91,12 @@ def _serving_violations(graph: HeteroData, links: Links, allocation: Allocation)
     if bool(((slot < 0) & (serving >= 0)).any()):
         user = int(((slot < 0) & (serving >= 0)).nonzero()[0])
         return [f"allocation.serving: got station {int(serving[user])} for user {user}, expected one of its candidates"]
+    limit = graph["bs"].max_users if "max_users" in graph["bs"] else torch.zeros(links.num_bs, device=serving.device)
+    load = links.users_per_bs(serving)
+    if bool(((load > limit) & (limit > 0)).any()):
+        worst = int(((load - limit) * (limit > 0)).argmax())
+        got, most = int(load[worst]), int(limit[worst])
+        return [f"allocation.serving: got {got} users at station {worst}, expected at most max_users, {most}"]
     channel = graph["bs", "channel", "ue"]
     if "may_serve" in channel and bool((~links.pick(channel.may_serve, slot) & (slot >= 0)).any()):
         return ["allocation.serving: got a station that may not serve its user, expected an edge with may_serve"]
@@ -104,7 +110,7 @@ def _power_violations(graph: HeteroData, links: Links, allocation: Allocation, t
         found.append(f"allocation.power_w: got {float(power.min()):g} W, expected no negative power")
     total = power.sum(1)
     if bool((total > bs.power_max_w * slack).any()):
-        worst = int((total / bs.power_max_w.clamp_min(1e-300)).argmax())
+        worst = int((total - bs.power_max_w).argmax())
         limit = float(bs.power_max_w[worst])
         found.append(
             f"allocation.power_w: got {float(total[worst]):g} W at station {worst}, expected at most {limit:g}"

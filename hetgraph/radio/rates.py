@@ -141,17 +141,19 @@ def _superposed_sinr(graph: HeteroData, allocation: Allocation, links: Links) ->
 
 
 def _power_of_stronger(quality: Tensor, layer: Tensor, serving: Tensor, stations: int) -> Tensor:
-    """Summed layer power of the users of the same station with a higher quality, per resource block ``[U, R]``."""
+    """Summed layer power of the users of the same station with a higher quality, per resource block ``[U, R]``.
+
+    Each station is summed by itself: a running sum over all would round one network's powers by another's.
+    """
     by_quality = torch.argsort(quality, dim=0, descending=True, stable=True)
-    station = serving.unsqueeze(1).expand_as(quality).gather(0, by_quality)
+    station = (serving + 1).unsqueeze(1).expand_as(quality).gather(0, by_quality)  # 0: not served
     by_station = torch.argsort(station, dim=0, stable=True)
     order = by_quality.gather(0, by_station)  # sorted by (station, quality) on each block
-    sorted_layer = layer.gather(0, order)
-    before = sorted_layer.cumsum(0) - sorted_layer
-    station = station.gather(0, by_station)
-    start = torch.ones_like(station, dtype=torch.bool)
-    start[1:] = station[1:] != station[:-1]
-    row = torch.arange(station.shape[0], device=station.device).unsqueeze(1).expand_as(station)
-    first = torch.where(start, row, torch.zeros_like(row)).cummax(0).values
-    above = before - before.gather(0, first)
+    count = torch.bincount(serving + 1, minlength=stations + 1)
+    station = torch.repeat_interleave(count)
+    rank = torch.arange(station.numel(), device=station.device) - (count.cumsum(0) - count)[station]
+    width, blocks = int(count.max()), quality.shape[1]
+    shifted = layer.new_zeros((stations + 1) * (width + 1), blocks)
+    shifted = shifted.index_copy(0, station * (width + 1) + rank + 1, layer.gather(0, order))
+    above = shifted.reshape(stations + 1, width + 1, blocks).cumsum(1)[station, rank]
     return torch.zeros_like(layer).scatter(0, order, above)
