@@ -25,9 +25,9 @@ SCENARIO = "hetnet-3tier"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command-line options."""
     parser.add_argument("--out", default="runs/demo", help="folder of everything that the demo writes")
-    parser.add_argument("--labels", type=int, default=48, help="labelled training layouts")
-    parser.add_argument("--epochs", type=int, default=6, help="epochs of each of the two phases")
-    parser.add_argument("--batches", type=int, default=60, help="batches in an epoch without labels")
+    parser.add_argument("--labels", type=int, default=64, help="labelled training layouts")
+    parser.add_argument("--epochs", type=int, default=7, help="epochs of each of the two phases")
+    parser.add_argument("--batches", type=int, default=100, help="batches in an epoch without labels")
     parser.add_argument("--layouts", type=int, default=10, help="unseen layouts")
     parser.add_argument("--seed", type=int, default=0)
 
