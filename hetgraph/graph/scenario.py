@@ -1,6 +1,7 @@
 """Scenarios: everything that defines a family of networks, as frozen dataclasses that round-trip through YAML."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import types
@@ -180,10 +181,10 @@ class Scenario:
         """Stations in each network."""
         return sum(tier.count for tier in self.tiers)
 
-    @property
+    @functools.cached_property
     def hash(self) -> str:
-        """Short digest of everything that the scenario holds."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
+        """Short digest of everything that the scenario holds; 1000 and 1000.0 count as the same number."""
+        text = json.dumps(Scenario.from_dict(self.to_dict()).to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
@@ -195,7 +196,7 @@ class Scenario:
         """YAML text; also written to ``path`` when given."""
         text = yaml.safe_dump(self.to_dict(), sort_keys=False)
         if path is not None:
-            Path(path).write_text(text)
+            Path(path).write_text(text, encoding="utf-8")
         return text
 
     @staticmethod
@@ -216,10 +217,9 @@ class Scenario:
             FileNotFoundError: a path that does not exist.
         """
         is_path = isinstance(source, Path) or "\n" not in source
-        text = Path(source).read_text() if is_path else str(source)
         try:
-            values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            values = yaml.safe_load(Path(source).read_text(encoding="utf-8") if is_path else str(source))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             line = str(error).splitlines()[0]
             raise ValueError(f"{source if is_path else 'scenario'}: got text that is no safe YAML ({line})") from None
         if not isinstance(values, dict):

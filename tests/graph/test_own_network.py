@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from hetgraph.graph import CHANNEL, Site, check, preset, read_sites, read_users, scenario_from_csv, write_sites
+from hetgraph.graph import (
+    CHANNEL,
+    Radio,
+    Scenario,
+    Site,
+    Users,
+    check,
+    read_sites,
+    read_users,
+    scenario_from_csv,
+    write_sites,
+)
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.tables import station_rows
 
@@ -108,9 +119,8 @@ def test_one_site_and_one_user_are_a_network(tmp_path: Path) -> None:
 
 def test_more_candidates_than_stations_are_all_stations(tmp_path: Path) -> None:
     sites = write(tmp_path / "s.csv", HEADER + "0,0,25,macro,46,,1\n9,0,25,macro,46,,1\n")
-    base = preset("hetnet-3tier").scaled(users=0.01)
-    wide = type(base.radio)(candidates=5)
-    graph = scenario_from_csv(sites, base=type(base)(users=base.users, radio=wide)).sample(2)
+    base = Scenario(users=Users(count=6), radio=Radio(candidates=5))
+    graph = scenario_from_csv(sites, base=base).sample(2)
     check(graph)
     assert graph[CHANNEL].edge_index.shape[1] == 2 * 2 * 6
 
