@@ -224,7 +224,10 @@ class Scenario:
             raise ValueError(f"{source if is_path else 'scenario'}: got text that is no safe YAML ({line})") from None
         if not isinstance(values, dict):
             raise ValueError(f"{source if is_path else 'scenario'}: got {type(values).__name__}, expected a mapping")
-        return Scenario.from_dict(values)
+        try:
+            return Scenario.from_dict(values)
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}" if is_path else str(error)) from None
 
     def scaled(self, *, users: float = 1.0, stations: float = 1.0, area: float = 1.0) -> "Scenario":
         """The same scenario with more (or fewer) users, stations or square metres; stations of every tier alike."""

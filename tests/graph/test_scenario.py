@@ -162,3 +162,4 @@ def test_yaml_that_is_no_scenario(text: str, sentence: str, tmp_path: Path) -> N
         with pytest.raises(ValueError) as caught:
             Scenario.from_yaml(source)
         assert sentence in str(caught.value) and "\n" not in str(caught.value)
+        assert str(caught.value).startswith(str(source)) is (source is not text)
