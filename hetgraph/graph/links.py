@@ -109,6 +109,33 @@ class Links:
         out = flat.new_zeros(self.num_bs, *flat.shape[1:])
         return out.index_add(0, self.bs, flat)
 
+    def weigh_to_ue(self, weight: Tensor, node: Tensor) -> Tensor:
+        """Sum of the stations' ``node [N, H]`` over each user's edges, with edge weights in the edge layout ``[U, H]``."""
+        if self.dense:
+            own = node.reshape(self.num_networks, -1, node.shape[1])
+            return torch.bmm(weight, own).reshape(self.num_ue, -1)
+        return self.sum_to_ue(weight.unsqueeze(-1) * self.from_bs(node))
+
+    def weigh_to_bs(self, weight: Tensor, node: Tensor) -> Tensor:
+        """Sum of the users' ``node [U, *]`` over each station's edges, with edge weights in the edge layout ``[N, *]``."""
+        if self.dense:
+            own = node.reshape(self.num_networks, -1, node.shape[1])
+            return torch.bmm(weight.transpose(1, 2), own).reshape(self.num_bs, -1)
+        return self.sum_to_bs(weight.unsqueeze(-1) * self.from_ue(node))
+
+    def weigh_edges_to_bs(self, weight: Tensor, edge: Tensor) -> Tensor:
+        """Sums of ``edge [E, R]`` over each station's edges under K sets of weights, edge layout ``[*, K]``: ``[N, K, R]``."""
+        if self.dense:
+            b, n, (blocks, sets) = (
+                self.num_networks,
+                self.num_bs // self.num_networks,
+                (edge.shape[1], weight.shape[-1]),
+            )
+            values = self.lift(edge).transpose(1, 2)  # [B, n, u, R]
+            chosen = weight.permute(0, 2, 3, 1)  # [B, n, K, u]
+            return torch.stack([torch.bmm(chosen[i], values[i]) for i in range(b)]).reshape(b * n, sets, blocks)
+        return self.sum_to_bs(weight.unsqueeze(-1) * self.lift(edge).unsqueeze(-2))
+
     def max_to_ue(self, edge: Tensor) -> Tensor:
         """Largest value over each user's edges: edge layout -> ``[U, *]``."""
         if self.dense:

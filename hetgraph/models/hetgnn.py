@@ -9,11 +9,13 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.features import ANTENNA_COLUMNS, EDGE_COLUMNS
 from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.schema import CHANNEL
 from hetgraph.nn.encoder import mlp
 from hetgraph.nn.encoders import Encoding, InputNormalisation, Inputs, encoder_of
 from hetgraph.nn.refine import Refinement, Round, State
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.relaxed import Channels, Objective, channels_of, fractions
+from hetgraph.radio.rates import noise_plus_far_w
+from hetgraph.radio.relaxed import Objective, channels_of, fractions, power_caps
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,18 @@ class HetGNN(nn.Module):
     r"""Heterogeneous graph network with an association, a power and an antenna head.
 
     Two type-aware layers over stations, users and antennas (Algorithm 1, step 5 of Tsachrelias et al.) are followed by
-    shared refinement rounds that feed back what the current allocation achieves. With ``rounds=0, association="edge"`` it
-    is the paper's student. The trunk is wideband: resource blocks enter as statistics per station and block and leave
-    through a head that all blocks share, so that the answer is equivariant to the order of users, stations, blocks and
-    antennas, and their numbers are free.
+    shared refinement rounds that feed back what the current allocation achieves. With ``rounds=0``,
+    ``association="edge"`` and ``encoder="sage"`` it is the paper's student. The trunk is wideband: resource blocks enter as
+    statistics per station and block and leave through a head that all blocks share, so that the answer is equivariant to
+    the order of users, stations, blocks and antennas, and their numbers are free.
 
     Args:
         hidden: width of the node states.
         layers: type-aware layers.
         rounds: refinement rounds.
         memory: width of the memory per station and resource block.
-        encoder: ``hetero``, or an ablation: ``no_antennas``, ``homogeneous``, ``bs_only``, ``edge_mlp``.
+        encoder: ``hetero``, ``sage`` (the paper's layers, cheaper), or an ablation: ``no_antennas``, ``homogeneous``,
+            ``bs_only``, ``edge_mlp``.
         association: ``price``, softmax((log rate - price) / T) with a price per station, or ``edge``, the paper's head of
             logits on channel edges, which the rounds do not touch.
         objective: utility whose derivative the rounds feed back, ``pf`` or ``sum_rate``.
@@ -88,8 +91,8 @@ class HetGNN(nn.Module):
         channels = channels_of(graph, links, self._dtype)
         inputs = self.normalise(graph, links)
         bs, ue = self.encoder(inputs, links)
-        state = self._start(bs, inputs.prior, links, channels)
-        scores = self._edge_scores(bs, ue, inputs, links, channels)
+        state = self._start(graph, bs, inputs.prior, links)
+        scores = self._edge_scores(bs, ue, inputs, links)
         seen = [self.refine.look(state, links, channels, scores)]
         for _ in range(self.rounds if rounds is None else rounds):
             state = self.refine.step(state, seen[-1], bs, links, channels, self.objective)
@@ -105,20 +108,16 @@ class HetGNN(nn.Module):
             last: Round = prediction.rounds[-1]
             return to_allocation(graph, prediction.links, last.scores, last.fraction)
         links = links_of(graph)  # the paper's student needs no rates
-        channels, inputs = channels_of(graph, links, self._dtype), self.normalise(graph, links)
+        inputs = self.normalise(graph, links)
         bs, ue = self.encoder(inputs, links)
-        scores = self._edge_scores(bs, ue, inputs, links, channels)
+        scores = self._edge_scores(bs, ue, inputs, links)
         assert scores is not None
-        return to_allocation(
-            graph, links, scores, fractions(self._start_logits(bs, inputs, links, channels), channels.cap)
-        )
+        logits = self._start(graph, bs, inputs.prior, links).logits
+        return to_allocation(graph, links, scores, fractions(logits, power_caps(graph).to(logits.dtype)))
 
     @property
     def _dtype(self) -> torch.dtype:
         return self.refine.log_temperature.dtype
-
-    def _start_logits(self, bs: Tensor, inputs: Inputs, links: Links, channels: Channels) -> Tensor:
-        return self._start(bs, inputs.prior, links, channels).logits
 
     def _antenna_logits(self, bs: Tensor, inputs: Inputs) -> Tensor:
         source, target = inputs.mounted_on
@@ -128,20 +127,21 @@ class HetGNN(nn.Module):
         joint = torch.cat([inputs.antenna[source], bs[target]], 1)
         return logits.index_add(0, source, self.antenna_head(joint).squeeze(1))
 
-    def _edge_scores(self, bs: Tensor, ue: Tensor, inputs: Inputs, links: Links, channels: Channels) -> Tensor | None:
+    def _edge_scores(self, bs: Tensor, ue: Tensor, inputs: Inputs, links: Links) -> Tensor | None:
         """Logits of the paper's edge head, edge layout."""
         if self.association != "edge":
             return None
-        joint = self.edge_in(inputs.edge) + links.from_bs(self.edge_bs(bs)) + links.from_ue(self.edge_ue(ue))
-        scores: Tensor = self.edge_out(joint.relu()).squeeze(-1)
-        return scores if channels.may_serve is None else scores.masked_fill(~channels.may_serve, -1e9)
+        joint = self.edge_in(inputs.edge).add_(links.from_bs(self.edge_bs(bs))).add_(links.from_ue(self.edge_ue(ue)))
+        scores: Tensor = self.edge_out(joint.relu_()).squeeze(-1)
+        return scores if inputs.may_serve is None else scores.masked_fill(~inputs.may_serve, -1e9)
 
-    def _start(self, bs: Tensor, prior: Tensor, links: Links, channels: Channels) -> State:
+    def _start(self, graph: HeteroData, bs: Tensor, prior: Tensor, links: Links) -> State:
         """The encoder's own allocation: power and price heads on the station states and on statistics per block."""
         load = links.sum_to_bs(prior).clamp_min(1e-3)
-        weight = prior.unsqueeze(-1)
-        all_snr = links.sum_to_bs(channels.snr)
-        own_snr = links.sum_to_bs(weight * channels.snr)
+        power, noise = graph["bs"].power_max_w, noise_plus_far_w(graph).mean(1)
+        scale = (links.from_bs(power) / links.from_ue(noise)).to(prior.dtype)
+        weights = torch.stack([prior * scale, scale.expand_as(prior)], -1)
+        own_snr, all_snr = links.weigh_edges_to_bs(weights, graph[CHANNEL].gain.to(prior.dtype)).unbind(1)  # [N, R]
         others = (links.sum_to_bs(torch.ones_like(prior)) - load).clamp_min(1e-3).unsqueeze(1)
         quality, spill = own_snr / load.unsqueeze(1), (all_snr - own_snr) / others
         blocks = quality.shape[1]

@@ -16,7 +16,7 @@ from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS
 from hetgraph.nn.encoder import AntennaLayer, BipartiteLayer, Normalise
 
-Encoding = Literal["hetero", "no_antennas", "homogeneous", "bs_only", "edge_mlp"]
+Encoding = Literal["hetero", "sage", "no_antennas", "homogeneous", "bs_only", "edge_mlp"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Inputs:
         prior: soft association by wideband SINR at equal power, edge layout.
         mounted_on: antenna -> station ``[2, A]``.
         neighbours: station -> station ``[2, *]``.
+        may_serve: edges that may serve, edge layout, or ``None`` for all.
     """
 
     bs: Tensor
@@ -40,6 +41,7 @@ class Inputs:
     prior: Tensor
     mounted_on: Tensor
     neighbours: Tensor
+    may_serve: Tensor | None
 
 
 class InputNormalisation(nn.Module):
@@ -57,8 +59,9 @@ class InputNormalisation(nn.Module):
         channel = graph[CHANNEL]
         edge = self.edge(channel.edge_attr)
         scores = links.lift(channel.edge_attr[:, 1]).to(edge.dtype) / 5
-        if "may_serve" in channel:
-            scores = scores.masked_fill(~links.lift(channel.may_serve), -1e9)
+        may_serve = links.lift(channel.may_serve) if "may_serve" in channel else None
+        if may_serve is not None:
+            scores = scores.masked_fill(~may_serve, -1e9)
         return Inputs(
             bs=self.bs(graph["bs"].x),
             ue=self.ue(graph["ue"].x),
@@ -67,6 +70,7 @@ class InputNormalisation(nn.Module):
             prior=links.softmax(scores),
             mounted_on=graph[MOUNTED_ON].edge_index,
             neighbours=graph[NEIGHBOURS].edge_index,
+            may_serve=may_serve,
         )
 
 
@@ -97,6 +101,46 @@ class HeteroEncoder(nn.Module):
             if antenna is not None:
                 bs = self.antenna_layers[i](bs, antenna, inputs.mounted_on)
             bs, ue = layer(bs, ue, inputs.edge, inputs.prior, links)
+        return bs, ue
+
+
+class SAGEEncoder(nn.Module):
+    """Heterogeneous SAGE, as in the paper: states are averaged first and transformed after.
+
+    The averages of neighbours' states are products with the matrix of weights, and those of the edge features are the same in
+    every layer, so that nothing as large as edges times width is ever made.
+
+    Args:
+        hidden: width of the node states.
+        layers: number of layers.
+    """
+
+    def __init__(self, hidden: int, layers: int) -> None:
+        super().__init__()
+        edge = len(EDGE_COLUMNS)
+        self.bs_in = nn.Linear(len(BS_COLUMNS), hidden)
+        self.ue_in = nn.Linear(len(UE_COLUMNS), hidden)
+        self.antenna_in = nn.Linear(len(ANTENNA_COLUMNS), hidden)
+        self.antenna_layers = nn.ModuleList(AntennaLayer(hidden) for _ in range(layers))
+        self.ue = nn.ModuleList(nn.Linear(3 * hidden + 2 * edge, hidden) for _ in range(layers))
+        self.bs = nn.ModuleList(nn.Linear(3 * hidden + 2 * edge, hidden) for _ in range(layers))
+
+    def forward(self, inputs: Inputs, links: Links) -> tuple[Tensor, Tensor]:
+        """Station and user states."""
+        bs, ue = self.bs_in(inputs.bs).relu(), self.ue_in(inputs.ue).relu()
+        antenna = self.antenna_in(inputs.antenna).relu()
+        prior, ones = inputs.prior, torch.ones_like(inputs.prior)
+        load = links.sum_to_bs(prior).clamp_min(0.1).unsqueeze(1)
+        count, degree = links.sum_to_bs(ones).clamp_min(1).unsqueeze(1), links.sum_to_ue(ones).unsqueeze(1)
+        weighted = inputs.edge * prior.unsqueeze(-1)
+        at_ue = torch.cat([links.sum_to_ue(inputs.edge) / degree, links.sum_to_ue(weighted)], 1)
+        at_bs = torch.cat([links.sum_to_bs(inputs.edge) / count, links.sum_to_bs(weighted) / load], 1)
+        for antenna_layer, to_ue, to_bs in zip(self.antenna_layers, self.ue, self.bs, strict=True):
+            bs = antenna_layer(bs, antenna, inputs.mounted_on)
+            heard = [links.weigh_to_ue(ones, bs) / degree, links.weigh_to_ue(prior, bs)]
+            ue = ue + nn.functional.silu(to_ue(torch.cat([ue, *heard, at_ue], 1)))
+            seen = [links.weigh_to_bs(ones, ue) / count, links.weigh_to_bs(prior, ue) / load]
+            bs = bs + nn.functional.silu(to_bs(torch.cat([bs, *seen, at_bs], 1)))
         return bs, ue
 
 
@@ -192,6 +236,8 @@ def encoder_of(kind: Encoding, hidden: int, layers: int) -> nn.Module:
     """
     if kind == "hetero":
         return HeteroEncoder(hidden, layers)
+    if kind == "sage":
+        return SAGEEncoder(hidden, layers)
     if kind == "no_antennas":
         return HeteroEncoder(hidden, layers, antennas=False)
     if kind == "homogeneous":

@@ -39,11 +39,18 @@ def channels_of(graph: HeteroData, links: Links, dtype: torch.dtype | None = Non
     """Normalised gains of a graph or a batch, in ``dtype`` (the gain's own when ``None``)."""
     channel, bs = graph[CHANNEL], graph["bs"]
     snr = links.lift(channel.gain) * links.from_bs(bs.power_max_w.unsqueeze(1)) / links.from_ue(noise_plus_far_w(graph))
-    cap = bs.rb_power_max_w / bs.power_max_w.unsqueeze(1).clamp_min(1e-30)
+    cap = power_caps(graph)
     bandwidth = graph.rb_bandwidth_hz / graph.rb_bandwidth_hz.sum(1, keepdim=True)
     may_serve = links.lift(channel.may_serve) if "may_serve" in channel else None
     dtype = dtype or snr.dtype
     return Channels(snr.to(dtype), cap.to(dtype), bandwidth.to(dtype), may_serve)
+
+
+def power_caps(graph: HeteroData) -> Tensor:
+    """Largest fraction of its budget that a station may put on a resource block ``[N, R]``."""
+    bs = graph["bs"]
+    cap: Tensor = bs.rb_power_max_w / bs.power_max_w.unsqueeze(1).clamp_min(1e-30)
+    return cap
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,15 @@
-"""The multiplier of a power budget: largest amplitudes that a quadratic wants and a budget allows."""
+r"""The price of a power budget: the largest amplitudes that a quadratic wants and a budget allows.
+
+All problems here are, for each station or resource block on its own,
+
+.. math::
+    \min_v \sum_i c_i v_i^2 - 2 p_i v_i \quad \text{s.t.} \quad \sum_i w_i v_i^2 \le 1,
+    \qquad v_i = \frac{p_i}{c_i + w_i \mu},
+
+with the price mu >= 0 least such that the budget holds. A Newton iteration on 1 / sqrt(sum) - 1, which is increasing, concave and
+almost linear in mu, finds it (the secular equation of trust regions, Conn, Gould and Toint 2000, section 7.3). A group whose
+price has settled is not touched again, so that its answer does not depend on the groups it shares a tensor with.
+"""
 
 from collections.abc import Callable
 
@@ -6,58 +17,106 @@ import torch
 from torch import Tensor
 
 _ROUNDS = 60
+Map = Callable[[Tensor], Tensor]
 
 
-def budgeted_amplitude(
-    pull: Tensor,
-    curvature: Tensor,
-    cap: Tensor,
-    group_sum: Callable[[Tensor], Tensor],
-    spread: Callable[[Tensor], Tensor],
-    weight: Tensor | float = 1.0,
-) -> Tensor:
-    """Amplitudes v = min(sqrt(cap), pull / (curvature + weight * mu)), mu >= 0 least such that the budget of one holds.
+def budgeted_amplitude(pull: Tensor, curvature: Tensor) -> Tensor:
+    """Amplitudes under ``sum_r v_r^2 <= 1``, the sum going over dimension 1.
 
-    The budget is ``group_sum(weight * v^2) <= 1`` for each group. The multiplier comes from a safeguarded Newton iteration
-    on 1 / sqrt(sum) - 1, which is almost linear in mu and so needs few steps.
+    The price starts where one item alone would use up the budget. That is never too high, and from there Newton's iteration
+    climbs to the answer without overshooting.
 
     Args:
-        pull: linear coefficient, not negative.
-        curvature: quadratic coefficient, not negative.
-        cap: largest v^2.
-        group_sum: sums a tensor like ``pull`` over each group.
-        spread: brings a group tensor back to the shape of ``pull``.
-        weight: what a unit of v^2 costs of the budget.
+        pull: linear coefficients p, not negative, ``[*, R, *]``.
+        curvature: quadratic coefficients c, not negative.
     """
-    tiny = torch.finfo(pull.dtype).tiny
-    limit = cap.sqrt()
-
-    def amplitude(mu: Tensor) -> Tensor:
-        slope = curvature + weight * spread(mu)
-        return torch.minimum(pull / slope.clamp_min(tiny), limit)
-
-    zero = torch.zeros_like(group_sum(pull))
-    v = amplitude(zero)
-    total = group_sum(weight * v * v)
-    over = total > 1
-    if not bool(over.any()):
-        return v
-    low, high = zero, group_sum(pull * pull / _positive(weight)).sqrt()
-    mu, tolerance = zero, 16 * torch.finfo(pull.dtype).eps
+    tiny, close = torch.finfo(pull.dtype).tiny, _close(pull)
+    least = (pull - curvature).amax(1, keepdim=True).clamp_min_(0)
+    price, settled = least, torch.zeros_like(least, dtype=torch.bool)
     for _ in range(_ROUNDS):
-        slope = curvature + weight * spread(mu)
-        free = v < limit
-        rate = group_sum(torch.where(free, weight * weight * v * v / slope.clamp_min(tiny), 0))  # -d total / d mu / 2
-        newton = mu + (total.sqrt() - 1) * total / rate.clamp_min(tiny)
-        inside = (newton > low) & (newton < high)
-        mu = torch.where(over, torch.where(inside, newton, (low + high) / 2), zero)
-        v = amplitude(mu)
-        total = group_sum(weight * v * v)
-        low, high = torch.where(total > 1, mu, low), torch.where(total > 1, high, mu)
-        if bool((((total - 1).abs() <= tolerance) | ~over).all()):
+        slope = (curvature + price).clamp_min_(tiny)
+        v = pull / slope
+        square = v * v
+        total = square.sum(1, keepdim=True)
+        fall = square.div_(slope).sum(1, keepdim=True).clamp_min_(tiny)  # -d total / d price / 2
+        step = total.sqrt().sub_(1).mul_(total).div_(fall)
+        new = torch.maximum(price + step, least)
+        near = (new - price).abs_() <= close * new
+        if bool((settled | near).all()):
+            price = torch.where(settled, price, new)
             break
-    return v / spread(total.sqrt()).clamp_min(1)  # rounding must not break the budget
+        price, settled = torch.where(settled, price, new), settled | near
+    v = pull / (curvature + price).clamp_min_(tiny)
+    return v / (v * v).sum(1, keepdim=True).sqrt_().clamp_min_(1)  # rounding must not break the budget
 
 
-def _positive(weight: Tensor | float) -> Tensor | float:
-    return weight.clamp_min(torch.finfo(weight.dtype).tiny) if isinstance(weight, Tensor) else weight
+def shared_amplitude(pull: Tensor, curvature: Tensor, weight: Tensor, cap: Tensor, parts: Map, spread: Map) -> Tensor:
+    """Amplitudes whose weighted squares share a station's budget and, on each resource block, its cap.
+
+    The budgets are ``parts(w v^2) <= cap`` for each resource block and, summed over them, at most 1. First the price of the
+    whole budget is found, blocks that want more than their cap counting at their cap; then a price for each of those blocks.
+
+    Args:
+        pull: linear coefficients p, not negative, in a layout with resource blocks in dimension 1.
+        curvature: quadratic coefficients c, not negative.
+        weight: what a unit of v^2 costs.
+        cap: largest share of the budget on each block, station layout.
+        parts: sums over each station's items: layout of ``pull`` -> station layout.
+        spread: station layout, or one with a single block -> layout of ``pull``.
+    """
+
+    def whole(value: Tensor) -> Tensor:
+        return value.sum(1, keepdim=True)
+
+    binding = torch.where(cap < 1, cap, torch.inf)  # a cap of the whole budget is none
+    price = _price(pull, curvature, weight, binding, parts, spread, whole)
+    return capped_amplitude(pull, curvature + weight * spread(price), weight, cap, parts, spread)
+
+
+def capped_amplitude(pull: Tensor, curvature: Tensor, weight: Tensor, cap: Tensor, parts: Map, spread: Map) -> Tensor:
+    """Amplitudes under ``parts(w v^2) <= cap`` on each resource block; arguments as in :func:`shared_amplitude`."""
+    unit = spread(torch.where(cap > 0, cap, 1)).sqrt()
+    scaled_pull, scaled_curvature = pull * unit, curvature * unit * unit
+    infinite = torch.full_like(cap, torch.inf)
+    price = _price(scaled_pull, scaled_curvature, weight, infinite, parts, spread, lambda value: value)
+    v = scaled_pull / (scaled_curvature + weight * spread(price)).clamp_min(torch.finfo(pull.dtype).tiny)
+    over = spread(parts(weight * v * v)).sqrt().clamp_min(1)
+    return v / over * unit * spread((cap > 0).to(pull.dtype))
+
+
+def _price(pull: Tensor, curvature: Tensor, weight: Tensor, cap: Tensor, parts: Map, spread: Map, whole: Map) -> Tensor:
+    """Least price at which ``whole(min(parts(w v^2), cap))`` is at most 1; Newton within a bracket, else its middle.
+
+    With a = p / sqrt(w) and d = c / w the sum is at least A / (mean of d with weights a^2 + mu)^2 by Jensen's inequality, A being
+    the sum of a^2, and at most A / mu^2: both give the place to start from.
+    """
+    eps, close = torch.finfo(pull.dtype), _close(pull)
+    weight = weight.clamp_min(eps.tiny)
+    reach = pull / weight.sqrt()
+    scale = whole(parts(reach)).clamp_min(eps.tiny)
+    share = (reach / spread(scale)).square_()
+    norm = whole(parts(share)).clamp_min(eps.tiny)
+    high = scale * norm.sqrt()
+    start = (high - whole(parts(share * curvature / weight)) / norm).clamp_min(0)
+    settled = whole(torch.minimum(parts(weight * (pull / curvature.clamp_min(eps.tiny)).square()), cap)) <= 1
+    low, price = torch.zeros_like(start), torch.where(settled, 0, start)
+    for _ in range(4 * _ROUNDS):
+        slope = (curvature + weight * spread(price)).clamp_min(eps.tiny)
+        square = weight * (pull / slope).square()
+        part = parts(square)
+        total = whole(torch.minimum(part, cap))
+        fall = whole(torch.where(part < cap, parts(weight * square / slope), 0))
+        low, high = torch.where(total > 1, price, low), torch.where(total > 1, high, price)
+        newton = price + (total.sqrt() - 1) * total / fall.clamp_min(eps.tiny)
+        new = torch.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+        new = torch.where((total - 1).abs() <= 8 * eps.eps, price, new)
+        near = (new - price).abs() <= close * new
+        price, settled = torch.where(settled, price, new), settled | near
+        if bool(settled.all()):
+            break
+    return price
+
+
+def _close(like: Tensor) -> float:
+    """Relative step of Newton's iteration after which the next would be lost in rounding."""
+    return float(torch.finfo(like.dtype).eps ** 0.5) / 4

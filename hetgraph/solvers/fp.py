@@ -5,7 +5,6 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.radio.allocation import Allocation
-from hetgraph.solvers.budget import budgeted_amplitude
 from hetgraph.solvers.kernel import kernel_of
 from hetgraph.solvers.wmmse import _Problem
 
@@ -44,5 +43,5 @@ def fractional_programming(
         y = root * own_v / total
         pull = kernel.to_station(alpha * y * root)
         curvature = kernel.to_station(alpha * y * y * gain) + kernel.spill(alpha * y * y)
-        v = budgeted_amplitude(pull, curvature, kernel.cap, kernel.sum_over_blocks, lambda mu: mu)
+        v = problem.bounded(pull, curvature)
     return problem.allocation(torch.as_tensor(v))

@@ -21,7 +21,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import LOG2E
-from hetgraph.solvers.budget import budgeted_amplitude
+from hetgraph.solvers.budget import budgeted_amplitude, capped_amplitude, shared_amplitude
 from hetgraph.solvers.kernel import Kernel, kernel_of
 
 Budget = Literal["total", "per_rb"]
@@ -67,7 +67,7 @@ def wmmse(
         generator: for a random start.
 
     Raises:
-        ValueError: an unknown option, or weights of another shape.
+        ValueError: an unknown option, weights or a start of another shape or sign, an association with no such candidate.
     """
     kernel = kernel_of(graph, serving)
     problem = _Problem(graph, kernel, weights, budget, mode)
@@ -110,36 +110,44 @@ class _Problem:
         users, blocks = kernel.links.num_ue, graph.rb_bandwidth_hz.shape[1]
         if weights is not None and tuple(weights.shape) != (users,):
             raise ValueError(f"weights: got shape {tuple(weights.shape)}, expected ({users},)")
+        if weights is not None and not bool((weights >= 0).all()):
+            raise ValueError(f"weights: got {float(weights.min()):g}, expected no negative weights")
         self.graph, self.kernel, self.mode, self.budget = graph, kernel, mode, budget
         share = 1 / kernel.count.clamp_min(1)[kernel.serving.clamp_min(0)] * (kernel.serving >= 0)
         self.airtime = kernel.user_layout(share.to(kernel.own_gain.dtype))
         self.band = self.airtime * kernel.bandwidth * LOG2E  # rate per nat
         self.alpha = self.band if weights is None else self.band * kernel.user_layout(weights.to(self.band.dtype))
         self.cap = kernel.cap if budget == "total" else kernel.cap.clamp_max(1 / blocks)
+        self.tight = budget == "total" and bool((kernel.cap < 1).any())
         self.blocks = blocks
-        tight = bool((kernel.cap < 1).any())
-        if mode == "per_link" and budget == "total" and tight:
-            raise ValueError(
-                "mode: got per_link under a total budget with rb_power_max_w below power_max_w, expected budget='per_rb'"
-            )
 
     def start(self, init: str | Tensor, generator: Generator | None) -> Tensor:
         """First amplitudes."""
         kernel = self.kernel
+        flat = kernel.station_flat(kernel.cap)
         if isinstance(init, Tensor):
-            fraction = init.to(kernel.own_gain.dtype) / self.graph["bs"].power_max_w.clamp_min(1e-30).unsqueeze(1)
+            fraction = self._fractions(init.to(flat.dtype))
         elif init == "full":
-            fraction = torch.full_like(kernel.station_flat(kernel.cap), 1 / self.blocks)
+            fraction = torch.full_like(flat, 1 / self.blocks)
         elif init == "random":
             if generator is None:
                 raise ValueError("generator: got None, expected a torch.Generator for a random start")
-            flat = kernel.station_flat(kernel.cap)
             fraction = torch.rand(flat.shape, generator=generator, dtype=flat.dtype, device=flat.device)
             fraction = fraction / fraction.sum(1, keepdim=True).clamp_min(1)
         else:
             raise ValueError(f"init: got {init!r}, expected 'full', 'random' or a tensor of powers [N, R]")
-        station = torch.minimum(kernel.station_layout(fraction), self.cap).clamp_min(0).sqrt()
+        station = torch.minimum(kernel.station_layout(fraction), self.cap).sqrt()
         return station if self.mode == "per_bs" else kernel.at_user(station)
+
+    def _fractions(self, power_w: Tensor) -> Tensor:
+        expected = (self.kernel.links.num_bs, self.blocks)
+        if tuple(power_w.shape) != expected:
+            raise ValueError(f"init: got shape {tuple(power_w.shape)}, expected {expected}")
+        fraction = power_w / self.graph["bs"].power_max_w.clamp_min(1e-30).unsqueeze(1)
+        total = fraction.sum(1, keepdim=True)
+        if not bool((fraction >= 0).all() & (total <= 1 + 1e-5).all()):
+            raise ValueError("init: got negative powers or more than power_max_w, expected powers within the budget")
+        return torch.div(fraction, total.clamp_min(1))
 
     def seen(self, amplitude: Tensor) -> tuple[Tensor, Tensor]:
         """Own received power and interference plus noise, user layout."""
@@ -164,45 +172,40 @@ class _Problem:
         """One round; ``alpha`` is in the user layout."""
         kernel = self.kernel
         own, other = seen or self.seen(amplitude)
-        lift = alpha * kernel.own_gain / other  # alpha g / I
-        pain = own / (own + other)
-        spill = kernel.spill(alpha * pain / other)
+        worth = alpha / other
+        pain = worth * own / (own + other)  # alpha beta of the module's formula
+        lift = worth * kernel.own_gain
         if self.mode == "per_link":
-            return self._per_link(amplitude, lift, pain, spill)
-        both = kernel.to_station(torch.cat([lift, lift * pain], 1))
-        gain, loss = both[:, : lift.shape[1]], both[:, lift.shape[1] :]
-        pull, curvature = amplitude * gain, loss + spill
+            return self._per_link(amplitude * lift, pain * kernel.own_gain + self.airtime * self._spill(pain))
+        pull, curvature = amplitude * kernel.to_station(lift), kernel.burden(pain)
+        return self.bounded(pull, curvature)
+
+    def bounded(self, pull: Tensor, curvature: Tensor) -> Tensor:
+        """Amplitudes of stations that a quadratic wants and budgets and caps allow."""
+        eps = torch.finfo(pull.dtype)
         if self.budget == "per_rb":
-            tiny = torch.finfo(pull.dtype).tiny
-            return torch.minimum(pull / curvature.clamp_min(tiny), self.cap.sqrt())
-        return budgeted_amplitude(pull, curvature, self.cap, kernel.sum_over_blocks, lambda mu: mu)
+            return self._within_cap(pull / curvature.clamp_min(eps.tiny))
+        free = budgeted_amplitude(pull, curvature)
+        if not self.tight:
+            return free
+        over = (free.square() > self.cap * (1 + 8 * eps.eps)).any(1, keepdim=True)
+        capped = shared_amplitude(pull, curvature, torch.ones_like(pull), self.cap, _same, _same)
+        return torch.where(over, self._within_cap(capped), free)
 
-    def _per_link(self, amplitude: Tensor, lift: Tensor, pain: Tensor, spill: Tensor) -> Tensor:
-        kernel = self.kernel
-        pull, curvature = amplitude * lift, lift * pain + self.airtime * kernel.at_user(spill)
-        if self.budget == "per_rb":
-            cap = kernel.at_user(self.cap).clamp_min(torch.finfo(pull.dtype).tiny)
-            unit, room = cap.sqrt(), torch.ones_like(cap)
-            scaled = budgeted_amplitude(
-                pull * unit,
-                curvature * cap,
-                room * torch.inf,
-                kernel.to_station,
-                kernel.at_user,
-                weight=self.airtime.expand_as(pull),
-            )
-            return scaled * unit
+    def _spill(self, pain: Tensor) -> Tensor:
+        return self.kernel.at_user(self.kernel.spill(pain))
 
-        def group_sum(value: Tensor) -> Tensor:
-            return kernel.to_station(value).sum(1, keepdim=True)
+    def _per_link(self, pull: Tensor, curvature: Tensor) -> Tensor:
+        kernel, weight = self.kernel, self.airtime.expand_as(pull)
+        solve = shared_amplitude if self.budget == "total" else capped_amplitude
+        return solve(pull, curvature, weight, self.cap, kernel.to_station, kernel.at_user)
 
-        weight = self.airtime.expand_as(pull)
-        unlimited = torch.full_like(pull, torch.inf)
-        return budgeted_amplitude(pull, curvature, unlimited, group_sum, kernel.at_user, weight=weight)
+    def _within_cap(self, amplitude: Tensor) -> Tensor:
+        return torch.minimum(amplitude, self.cap.sqrt())
 
     def project(self, amplitude: Tensor) -> Tensor:
         """Amplitudes brought within caps and budget by cutting and scaling (``per_bs``)."""
-        cut = torch.minimum(amplitude.clamp_min(0), self.cap.sqrt())
+        cut = self._within_cap(amplitude.clamp_min(0))
         if self.budget == "per_rb":
             return cut
         return cut / self.kernel.sum_over_blocks(cut * cut).sqrt().clamp_min(1)
@@ -217,6 +220,10 @@ class _Problem:
         power = kernel.station_flat(kernel.to_station(layer)) * limit.unsqueeze(1)
         own = limit[kernel.serving.clamp_min(0)].unsqueeze(1)
         return Allocation(kernel.serving, power, layer_power_w=kernel.user_flat(layer) * own)
+
+
+def _same(value: Tensor) -> Tensor:
+    return value
 
 
 def _one_of(name: str, value: object, options: tuple[str, ...]) -> None:

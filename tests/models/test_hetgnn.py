@@ -68,7 +68,7 @@ def permuted(graph: HeteroData, bs: Tensor, ue: Tensor, block: Tensor) -> Hetero
     return out
 
 
-@pytest.mark.parametrize("encoder", ["hetero", "no_antennas", "homogeneous", "bs_only", "edge_mlp"])
+@pytest.mark.parametrize("encoder", ["hetero", "sage", "no_antennas", "homogeneous", "bs_only", "edge_mlp"])
 def test_permuting_stations_users_and_blocks_permutes_the_answer(encoder: str) -> None:
     graph = double(small().sample(1, seed=4)[0])
     model = trained_like(rounds=3, encoder=encoder)
