@@ -18,8 +18,7 @@ def fit(name: str, config: str, seed: int, *options: str) -> list[str]:
     """Command of one run; everything it writes is under runs/NAME-SEED."""
     folder = f"runs/{name}-{seed}"
     return [
-        "hetgraph", "fit", "--config", config, "--seed_everything", str(seed), f"{T}default_root_dir", folder,
-        f"{T}logger.init_args.save_dir", folder, f"{T}callbacks.dirpath", folder, *options,
+        "hetgraph", "fit", "--config", config, "--seed_everything", str(seed), f"{T}default_root_dir", folder, *options,
     ]  # fmt: skip
 
 
@@ -42,6 +41,11 @@ def jobs() -> dict[str, list[str]]:
         out[f"uma-sum-{seed}"] = fit("uma-sum", "hetgnn-uma-sum-rate", seed)
     for seed in SEEDS:
         out[f"iid-{seed}"] = fit("iid", "interference-iid", seed, f"{D}seed", str(seed))
+    paper = [f"{M}encoder", "sage", f"{M}association", "edge", f"{M}rounds", "0"]  # its student: one pass, an edge head
+    for seed in SEEDS:
+        out[f"paper-{seed}"] = fit("paper", "hetgnn-distill", seed, *paper)
+    for seed in SEEDS:
+        out[f"paper-uma-{seed}"] = fit("paper-uma", "hetgnn-uma", seed, f"{D}seed", str(seed), *paper)
     for rounds in ("0", "8"):
         for encoder in ENCODERS:
             for seed in SEEDS:

@@ -62,13 +62,14 @@ def _dispatch(arguments: list[str]) -> int:
 
 def run_lightning(arguments: list[str]) -> Any:
     """``fit``, ``validate``, ``test`` and ``predict`` through LightningCLI."""
-    from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
+    from lightning.pytorch.cli import SaveConfigCallback
 
     from hetgraph.datasets import SnapshotDataModule
     from hetgraph.trainers.checkpoint import RandomState
     from hetgraph.trainers.distillation import DistillationModule
+    from hetgraph.trainers.folder import FolderCLI
 
-    return LightningCLI(
+    return FolderCLI(
         DistillationModule,
         SnapshotDataModule,
         subclass_mode_model=True,

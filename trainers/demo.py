@@ -6,7 +6,6 @@ from pathlib import Path
 import lightning
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger
 from rich.console import Console
 
 from hetgraph.datasets import SnapshotDataModule, layout_seed
@@ -16,6 +15,7 @@ from hetgraph.trainers.checkpoint import load_model
 from hetgraph.trainers.compare import compare
 from hetgraph.trainers.distillation import DistillationModule
 from hetgraph.trainers.figures import comparison_figures
+from hetgraph.trainers.folder import loggers
 from hetgraph.trainers.report import write_report
 from hetgraph.trainers.tables import print_table, write_results
 
@@ -67,7 +67,7 @@ def _fit(module: DistillationModule, data: SnapshotDataModule, folder: Path, epo
     trainer = lightning.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
-        logger=CSVLogger(folder, "", ""),
+        logger=loggers(folder),
         callbacks=[best, RichProgressBar()],
         enable_model_summary=False,
         num_sanity_val_steps=0,

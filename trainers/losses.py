@@ -39,7 +39,8 @@ def soft_rates(seen: Round, links: Links, graph: HeteroData) -> Tensor:
     """Rate of each user under a soft association with equal airtime ``[U]``, bit/s: sum of a_e rate_e / n_b."""
     load = links.from_bs(links.sum_to_bs(seen.association).clamp_min(1e-6))
     band = graph.rb_bandwidth_hz.sum(1)[links.ue_network].to(seen.rates.rate.dtype)
-    return links.sum_to_ue(seen.association * seen.rates.rate / load) * band
+    rate: Tensor = links.sum_to_ue(seen.association * seen.rates.rate / load) * band
+    return rate
 
 
 def association_loss(seen: Round, links: Links, teacher_slot: Tensor, mask: Tensor) -> Tensor:
@@ -67,7 +68,8 @@ def antenna_loss(logits: Tensor, graph: HeteroData) -> Tensor:
     total = weight.new_zeros(stations).index_add(0, target, weight[source])
     count = weight.new_zeros(stations).index_add(0, target, torch.ones_like(weight[source]))
     share = weight[source] / total[target].clamp_min(1e-30)
-    return ((share - graph["antenna"].teacher_share[source]) * count[target]).square().mean()
+    error: Tensor = (share - graph["antenna"].teacher_share[source]) * count[target]
+    return error.square().mean()
 
 
 def rate_loss(rate: Tensor, teacher_rate: Tensor, mask: Tensor) -> Tensor:

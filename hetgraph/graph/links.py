@@ -149,11 +149,9 @@ class Links:
 
     def softmax(self, logits: Tensor) -> Tensor:
         """Softmax over each user's edges, in the edge layout."""
-        if self.dense or self.degree is not None:
-            return logits.softmax(2 if self.dense else 1)
-        top = self.max_to_ue(logits)[self.ue].detach()
+        top = self.from_ue(self.max_to_ue(logits)).detach()
         weight = (logits - top).exp()
-        return weight / self.sum_to_ue(weight)[self.ue]
+        return weight / self.from_ue(self.sum_to_ue(weight))
 
     def argmax_slot(self, score: Tensor) -> Tensor:
         """Slot of each user's best edge: edge layout without trailing dimension -> ``[U]``; the first wins a tie."""

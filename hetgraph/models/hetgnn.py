@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.features import ANTENNA_COLUMNS, EDGE_COLUMNS
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CHANNEL
-from hetgraph.nn.encoder import mlp
+from hetgraph.nn.encoder import edge_sum, mlp
 from hetgraph.nn.encoders import Encoding, InputNormalisation, Inputs, encoder_of
 from hetgraph.nn.refine import Refinement, Round, State
 from hetgraph.radio.allocation import Allocation
@@ -77,8 +77,9 @@ class HetGNN(nn.Module):
         self.antenna_head = mlp(len(ANTENNA_COLUMNS) + hidden, hidden, 1) if encoder != "no_antennas" else None
         self.refine = Refinement(hidden, memory, temperature=temperature)
         if association == "edge":
-            self.edge_bs, self.edge_ue = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
-            self.edge_in, self.edge_out = nn.Linear(len(EDGE_COLUMNS), hidden), nn.Linear(hidden, 1)
+            width = max(hidden // 2, 4)  # a matrix of edges times width is the largest that this head makes
+            self.edge_bs, self.edge_ue = nn.Linear(hidden, width), nn.Linear(hidden, width)
+            self.edge_in, self.edge_out = nn.Linear(len(EDGE_COLUMNS), width), nn.Linear(width, 1)
 
     def forward(self, graph: HeteroData, rounds: int | None = None) -> Prediction:
         """Relaxed allocations after 0, 1, ... ``rounds`` rounds.
@@ -131,7 +132,7 @@ class HetGNN(nn.Module):
         """Logits of the paper's edge head, edge layout."""
         if self.association != "edge":
             return None
-        joint = self.edge_in(inputs.edge).add_(links.from_bs(self.edge_bs(bs))).add_(links.from_ue(self.edge_ue(ue)))
+        joint = edge_sum(self.edge_bs(bs), self.edge_ue(ue), inputs.edge, self.edge_in, links)
         scores: Tensor = self.edge_out(joint.relu_()).squeeze(-1)
         return scores if inputs.may_serve is None else scores.masked_fill(~inputs.may_serve, -1e9)
 

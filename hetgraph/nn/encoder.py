@@ -39,6 +39,13 @@ def mlp(*widths: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def edge_sum(bs: Tensor, ue: Tensor, edge: Tensor, linear: nn.Module, links: Links) -> Tensor:
+    """``linear(edge)`` plus the states of both ends, edge layout; the bias joins the few stations, not the many edges."""
+    assert isinstance(linear, nn.Linear)
+    joint = nn.functional.linear(edge, linear.weight)
+    return joint.add_(links.from_bs(bs + linear.bias)).add_(links.from_ue(ue))
+
+
 class BipartiteLayer(nn.Module):
     """One round of messages station -> user -> station with edge features.
 
@@ -60,11 +67,11 @@ class BipartiteLayer(nn.Module):
     def forward(self, bs: Tensor, ue: Tensor, edge: Tensor, prior: Tensor, links: Links) -> tuple[Tensor, Tensor]:
         """New states of stations ``[N, H]`` and users ``[U, H]``; ``edge`` and ``prior`` are in the edge layout."""
         to_ue, to_bs = self.to_ue, self.to_bs
-        message = to_ue[2](edge).add_(links.from_bs(to_ue[0](bs))).add_(links.from_ue(to_ue[1](ue))).relu_()
+        message = edge_sum(to_ue[0](bs), to_ue[1](ue), edge, to_ue[2], links).relu_()
         degree = links.sum_to_ue(torch.ones_like(prior)).unsqueeze(1)
         heard = links.sum_to_ue(message) / degree
         ue = ue + nn.functional.silu(self.update_ue(torch.cat([ue, heard], 1)))
-        message = to_bs[2](edge).add_(links.from_bs(to_bs[0](bs))).add_(links.from_ue(to_bs[1](ue))).relu_()
+        message = edge_sum(to_bs[0](bs), to_bs[1](ue), edge, to_bs[2], links).relu_()
         weight = prior.unsqueeze(-1)
         load = links.sum_to_bs(prior).unsqueeze(1)
         served = links.sum_to_bs(message * weight)

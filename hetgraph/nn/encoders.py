@@ -105,10 +105,11 @@ class HeteroEncoder(nn.Module):
 
 
 class SAGEEncoder(nn.Module):
-    """Heterogeneous SAGE, as in the paper: states are averaged first and transformed after.
+    """Heterogeneous SAGE, the layers of the paper: a state and the averages of its neighbours, transformed and added.
 
-    The averages of neighbours' states are products with the matrix of weights, and those of the edge features are the same in
-    every layer, so that nothing as large as edges times width is ever made.
+    Averages are taken over all neighbours and over the prior association. They are products with the matrix of weights, what a
+    user hears is transformed at the few stations, and the averages of edge features are the same in every layer, so that
+    nothing as large as edges times width is ever made.
 
     Args:
         hidden: width of the node states.
@@ -122,7 +123,10 @@ class SAGEEncoder(nn.Module):
         self.ue_in = nn.Linear(len(UE_COLUMNS), hidden)
         self.antenna_in = nn.Linear(len(ANTENNA_COLUMNS), hidden)
         self.antenna_layers = nn.ModuleList(AntennaLayer(hidden) for _ in range(layers))
-        self.ue = nn.ModuleList(nn.Linear(3 * hidden + 2 * edge, hidden) for _ in range(layers))
+        self.ue = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
+        self.ue_edge = nn.ModuleList(nn.Linear(2 * edge, hidden, bias=False) for _ in range(layers))
+        self.ue_heard = nn.ModuleList(nn.Linear(hidden, hidden, bias=False) for _ in range(layers))
+        self.ue_best = nn.ModuleList(nn.Linear(hidden, hidden, bias=False) for _ in range(layers))
         self.bs = nn.ModuleList(nn.Linear(3 * hidden + 2 * edge, hidden) for _ in range(layers))
 
     def forward(self, inputs: Inputs, links: Links) -> tuple[Tensor, Tensor]:
@@ -132,15 +136,19 @@ class SAGEEncoder(nn.Module):
         prior, ones = inputs.prior, torch.ones_like(inputs.prior)
         load = links.sum_to_bs(prior).clamp_min(0.1).unsqueeze(1)
         count, degree = links.sum_to_bs(ones).clamp_min(1).unsqueeze(1), links.sum_to_ue(ones).unsqueeze(1)
+        even = ones / links.from_ue(degree.squeeze(1))
         weighted = inputs.edge * prior.unsqueeze(-1)
         at_ue = torch.cat([links.sum_to_ue(inputs.edge) / degree, links.sum_to_ue(weighted)], 1)
         at_bs = torch.cat([links.sum_to_bs(inputs.edge) / count, links.sum_to_bs(weighted) / load], 1)
-        for antenna_layer, to_ue, to_bs in zip(self.antenna_layers, self.ue, self.bs, strict=True):
+        for i, antenna_layer in enumerate(self.antenna_layers):
             bs = antenna_layer(bs, antenna, inputs.mounted_on)
-            heard = [links.weigh_to_ue(ones, bs) / degree, links.weigh_to_ue(prior, bs)]
-            ue = ue + nn.functional.silu(to_ue(torch.cat([ue, *heard, at_ue], 1)))
+            change = self.ue[i](ue).add_(self.ue_edge[i](at_ue))
+            change.add_(links.weigh_to_ue(even, self.ue_heard[i](bs))).add_(
+                links.weigh_to_ue(prior, self.ue_best[i](bs))
+            )
+            ue = ue + nn.functional.silu(change)
             seen = [links.weigh_to_bs(ones, ue) / count, links.weigh_to_bs(prior, ue) / load]
-            bs = bs + nn.functional.silu(to_bs(torch.cat([bs, *seen, at_bs], 1)))
+            bs = bs + nn.functional.silu(self.bs[i](torch.cat([bs, *seen, at_bs], 1)))
         return bs, ue
 
 
