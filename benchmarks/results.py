@@ -87,7 +87,8 @@ def hetnet(layouts: int = 50) -> None:
     methods: dict[str, list[Method]] = {n: [policy(n)] for n in ("max_rsrp", "cre", "pf", "wmmse", "fp", "wmmse_pf")}
     methods |= {n: [policy(n)] for n in ("sum_rate_teacher", "pf_teacher_6", "pf_teacher")}
     methods |= {f"ascent, {steps} steps": ascents(steps, rate) for steps, rate in ASCENTS}
-    methods |= {"student, distilled, 12 rounds": at(students("distill"), 12)}
+    methods["the paper's student, distilled, one pass"] = at(students("paper"), 0)
+    methods["student, distilled, 12 rounds"] = at(students("distill"), 12)
     tuned = students("hetnet")
     methods |= {f"student, {rounds} rounds": at(tuned, rounds) for rounds in (0, 1, 2, 4, 8, 12, 16, 24, 32)}
     methods |= {f"student, {r} rounds + {s} ascent": then_ascent(tuned, r, s) for r, s in ((8, 8), (16, 16), (16, 64))}
@@ -122,6 +123,7 @@ def uma(layouts: int = 10) -> None:
     """The paper's scenario at full size."""
     methods = {n: [policy(n)] for n in ("max_rsrp", "pf", "wmmse", "sum_rate_teacher", "pf_teacher_6", "pf_teacher")}
     methods |= {f"student, {rounds} rounds": at(students("uma"), rounds) for rounds in (0, 4, 8, 16)}
+    methods["the paper's student, one pass"] = at(students("paper-uma"), 0)
     methods["student of the sum-rate teacher"] = at(students("uma-sum"), 8)
     report("uma", compare(preset("uma-5bs"), methods, layouts=layouts))
 

@@ -69,7 +69,8 @@ def place(sionna_scenario, bs_height, ue_height, los, indoor):
 
 
 @pytest.mark.parametrize("model", list(HEIGHTS))
-def test_pathloss_agrees(model):
+def test_pathloss_agrees(model, record_property):
+    apart = []
     indoor = model.startswith("inh")
     distance = torch.tensor(DISTANCES, dtype=torch.float64)
     for carrier in CARRIERS:
@@ -80,10 +81,12 @@ def test_pathloss_agrees(model):
                     expected = place(theirs, bs, ue, los, indoor).basic_pathloss[0, 0]
                     got = pathloss_db(model, distance, carrier_hz=carrier, bs_height_m=bs, ue_height_m=ue, los=los)
                     torch.testing.assert_close(got, expected, rtol=0.0, atol=1e-6)
+                    apart.append(float((got - expected).abs().max()))
                     narrow = pathloss_db(
                         model, distance.float(), carrier_hz=carrier, bs_height_m=bs, ue_height_m=ue, los=los
                     )
                     torch.testing.assert_close(narrow.double(), expected, rtol=0.0, atol=1e-2)
+    record_property("largest difference, dB", max(apart))
 
 
 def test_rma_parameters_agree():
@@ -97,13 +100,16 @@ def test_rma_parameters_agree():
 
 
 @pytest.mark.parametrize("model", list(HEIGHTS))
-def test_los_probability_agrees(model):
+def test_los_probability_agrees(model, record_property):
+    apart = []
     theirs = scenario(model, 2e9)
     for ue in (1.5, 12.0, 13.0, 18.0, 22.5) if not model.startswith("inh") else (1.0, 1.5):
         expected = place(theirs, HEIGHTS[model][0], ue, True, model.startswith("inh")).los_probability[0, 0]
         for dtype in (torch.float32, torch.float64):
             got = los_probability(model, torch.tensor(DISTANCES, dtype=dtype), ue_height_m=ue)
             torch.testing.assert_close(got.double(), expected.clamp(max=1.0), rtol=0.0, atol=1e-6)
+            apart.append(float((got.double() - expected.clamp(max=1.0)).abs().max()))
+    record_property("largest difference", max(apart))
 
 
 @pytest.mark.parametrize("model", list(HEIGHTS))
