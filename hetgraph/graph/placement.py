@@ -22,6 +22,10 @@ def place_stations(scenario: Scenario, streams: Streams) -> Tensor:
             tries = streams.uniform(f"stations/{number}", tier.count, _TRIES, 2) * extent
             placed = _place_apart(placed, tries, tier.spacing_m)
             continue
+        if tier.placement == "jittered":
+            shift = tier.jitter_m * streams.uniform(f"stations/{number}", tier.count, 2)
+            placed += list((jittered_rings(shift, tier.spacing_m) + extent / 2).unbind(1))
+            continue
         points = torch.tensor(tier.positions) if tier.placement == "fixed" else hex_rings(tier.count, tier.spacing_m)
         centre = torch.zeros(2) if tier.placement == "fixed" else extent / 2
         same = (points + centre).expand(len(streams.networks), -1, -1)
@@ -56,6 +60,21 @@ def hex_rings(count: int, spacing_m: float) -> Tensor:
     return xy[torch.from_numpy(order[:count].copy())].float()
 
 
+def jittered_rings(shift: Tensor, spacing_m: float) -> Tensor:
+    """Sites around the origin ``[n, N, 2]``: six around the first, six around the second and so on, each shifted.
+
+    Args:
+        shift: of each site, ``[n, N, 2]``; the first stays where it is.
+        spacing_m: of the hexagonal steps.
+    """
+    angle = torch.arange(6) * math.pi / 3
+    step = torch.stack([angle.cos(), angle.sin()], 1) * spacing_m
+    sites = [torch.zeros_like(shift[:, 0])]
+    for i in range(1, shift.shape[1]):
+        sites.append(sites[(i - 1) // 6] + step[(i - 1) % 6] + shift[:, i])
+    return torch.stack(sites, 1)
+
+
 def place_users(scenario: Scenario, stations: Tensor, streams: Streams) -> Tensor:
     """User coordinates ``[n, U, 2]``, m."""
     users = scenario.users
@@ -66,6 +85,8 @@ def place_users(scenario: Scenario, stations: Tensor, streams: Streams) -> Tenso
         low, high = users.pair_distance_m
         radius = low + (high - low) * streams.uniform("users/radius", users.count)
         return stations + _offset(radius, streams.uniform("users/angle", users.count))
+    if users.placement in ("hexagons", "squares"):
+        return _in_cells(users, stations, streams)
     points = streams.uniform("users", users.count, 2) * extent
     if users.placement == "clustered":
         points = _cluster(points, scenario, stations, streams, extent)
@@ -74,6 +95,28 @@ def place_users(scenario: Scenario, stations: Tensor, streams: Streams) -> Tenso
         spaced = [_space(p, users.spacing_m, extent, g) for p, g in zip(points, generators, strict=True)]
         points = torch.stack(spaced)
     return points
+
+
+def _in_cells(users: Users, stations: Tensor, streams: Streams) -> Tensor:
+    """Equally many users in the cell of each station, the first of them around the first station."""
+    centre = stations.repeat_interleave(users.count // stations.shape[1], 1)
+    if users.placement == "squares":
+        return centre + users.cell_radius_m * (2 * streams.uniform("users", users.count, 2) - 1)
+    tries = _in_hexagon(streams.uniform("users", users.count, _TRIES, 3)) * users.cell_radius_m
+    clear = tries.norm(dim=-1) >= users.pair_distance_m[0]
+    first = clear.float().argmax(2, keepdim=True).unsqueeze(3).expand(-1, -1, 1, 2)
+    return centre + tries.gather(2, first).squeeze(2)
+
+
+def _in_hexagon(random: Tensor) -> Tensor:
+    """Points of the hexagon with corners at distance one, one of them upwards; uniform for ``random [*, 3]`` in [0, 1).
+
+    The hexagon consists of three rhombi, each spanned by two of the corners at 90, 210 and 330 degrees.
+    """
+    angle = math.pi * torch.tensor([90.0, 210.0, 330.0]) / 180
+    corner = torch.stack([angle.cos(), angle.sin()], 1)
+    part = (3 * random[..., 2]).long().clamp_max(2)
+    return random[..., :1] * corner[part] + random[..., 1:2] * corner[(part + 1) % 3]
 
 
 def _cluster(points: Tensor, scenario: Scenario, stations: Tensor, streams: Streams, extent: Tensor) -> Tensor:

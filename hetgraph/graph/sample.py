@@ -46,12 +46,35 @@ def sample(scenario: Scenario, n: int = 1, *, seed: int = 0, first: int = 0) -> 
     stack.edges[MOUNTED_ON] = {"edge_index": mounted}
     stack.edges[NEIGHBOURS] = {"edge_index": _nearest(stations, scenario.radio.neighbours)}
     stack.edges[CONFLICTS] = {"edge_index": torch.zeros(n, 2, 0, dtype=torch.long)}
-    return _with_features(stack)
+    if scenario.users.nearest_only:
+        nearest = paths.distance_m.transpose(1, 2).argmin(2)  # [n, U]
+        stack.edges[CHANNEL]["may_serve"] = stack.edges[CHANNEL]["edge_index"][:, 0] == nearest.repeat_interleave(
+            stack.edges[CHANNEL]["slot"].shape[1] // nearest.shape[1], 1
+        )
+    return _with_features(stack, _disturbed(scenario, paths) if scenario.radio.neighbour_db > 0 else None)
 
 
-def _with_features(stack: Stack) -> Batch:
+def _disturbed(scenario: Scenario, paths: Propagation) -> Tensor:
+    """Whether stations are neighbours by path loss ``[n, N, N]``: within ``neighbour_db`` for a user that one of them serves."""
+    loss = paths.pathloss_db.transpose(1, 2)  # [n, U, N]
+    nearest = paths.distance_m.transpose(1, 2).argmin(2, keepdim=True)
+    close = loss < loss.gather(2, nearest) + scenario.radio.neighbour_db
+    serves = torch.zeros_like(close).scatter(2, nearest, True)
+    loaded = serves.any(1)  # [n, N]
+    pair = torch.einsum("nub,nuc->nbc", serves.float(), close.float()) > 0
+    pair = (pair | pair.transpose(1, 2)) & loaded.unsqueeze(1) & loaded.unsqueeze(2)
+    return pair & ~torch.eye(pair.shape[1], dtype=torch.bool)
+
+
+def _with_features(stack: Stack, neighbours: Tensor | None) -> Batch:
     """Add ``x`` and ``edge_attr``, which are functions of the batch, and their places in the batch's index."""
-    batch = add_features(stack.to_batch())
+    batch = stack.to_batch()
+    if neighbours is not None:  # as many as there are: another number in each network
+        network, target, source = neighbours.nonzero().unbind(1)
+        batch[NEIGHBOURS].edge_index = torch.stack([source, target]) + network * neighbours.shape[1]
+        count = torch.bincount(network, minlength=stack.n)
+        batch._slice_dict[NEIGHBOURS]["edge_index"] = torch.cat([torch.zeros_like(count[:1]), count.cumsum(0)])
+    batch = add_features(batch)
     for store, name in (("bs", "x"), ("ue", "x"), ("antenna", "x"), (CHANNEL, "edge_attr")):
         other = next(key for key in batch._slice_dict[store] if key not in ("x", "edge_attr", "edge_index"))
         batch._slice_dict[store][name] = batch._slice_dict[store][other].clone()
@@ -79,6 +102,9 @@ def _per_station(scenario: Scenario, attribute: str) -> Tensor:
 def _station_attributes(scenario: Scenario, stations: Tensor) -> dict[str, Tensor]:
     n, blocks = stations.shape[0], scenario.radio.num_rbs
     power = 10 ** ((_per_station(scenario, "power_dbm") - 30) / 10)
+    limits = [tier.power_dbm if tier.rb_power_dbm is None else tier.rb_power_dbm for tier in scenario.tiers]
+    counts = torch.tensor([tier.count for tier in scenario.tiers])
+    block_power = (10 ** ((torch.tensor(limits) - 30) / 10)).repeat_interleave(counts)
     azimuth = [a for tier in scenario.tiers for a in (tier.azimuth_deg or (0.0,) * tier.count)]
     height = _per_station(scenario, "height_m").expand(n, -1).unsqueeze(2)
     tier = torch.tensor([i for i, tier in enumerate(scenario.tiers) for _ in range(tier.count)])
@@ -87,7 +113,7 @@ def _station_attributes(scenario: Scenario, stations: Tensor) -> dict[str, Tenso
         "azimuth_rad": torch.tensor(azimuth).deg2rad(),
         "tilt_rad": _per_station(scenario, "tilt_deg").deg2rad(),
         "power_max_w": power,
-        "rb_power_max_w": power.unsqueeze(1).expand(-1, blocks),
+        "rb_power_max_w": block_power.unsqueeze(1).expand(-1, blocks),
         "circuit_power_w": _per_station(scenario, "circuit_power_w"),
         "amplifier_efficiency": _per_station(scenario, "amplifier_efficiency"),
         "max_users": _per_station(scenario, "max_users").long(),

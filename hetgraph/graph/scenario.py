@@ -37,11 +37,14 @@ class Tier:
         name: e.g. ``macro``.
         count: stations in each network.
         power_dbm: power budget of a station.
+        rb_power_dbm: largest power on a resource block; ``None`` for the whole budget.
         height_m: antenna height.
         pathloss: propagation model alias of :mod:`hetgraph.channel`, or ``unit`` for a path gain of one.
-        placement: ``uniform`` (at random, apart by ``spacing_m`` where there is room), ``hex`` (rings around the centre) or
+        placement: ``uniform`` (at random, apart by ``spacing_m`` where there is room), ``hex`` (rings around the centre),
+            ``jittered`` (each site a hexagonal step from one placed before, plus up to ``jitter_m`` along both axes) or
             ``fixed`` (``positions``).
-        spacing_m: smallest distance to stations placed before; the inter-site distance for ``hex``.
+        spacing_m: smallest distance to stations placed before; the inter-site distance for ``hex`` and ``jittered``.
+        jitter_m: largest shift of a ``jittered`` site along each axis.
         positions: ``(x, y)`` of each station in metres, for ``fixed``.
         azimuth_deg: boresight of each station for ``fixed``; empty for omnidirectional.
         pattern: ``omni`` or ``38.901``, the standard's antenna element pointed at ``azimuth_deg`` and ``tilt_deg``.
@@ -55,10 +58,12 @@ class Tier:
     name: str = "macro"
     count: int = 1
     power_dbm: float = 46.0
+    rb_power_dbm: float | None = None
     height_m: float = 25.0
     pathloss: str = "uma"
-    placement: Literal["uniform", "hex", "fixed"] = "uniform"
+    placement: Literal["uniform", "hex", "jittered", "fixed"] = "uniform"
     spacing_m: float = 0.0
+    jitter_m: float = 0.0
     positions: tuple[tuple[float, float], ...] = ()
     azimuth_deg: tuple[float, ...] = ()
     pattern: Literal["omni", "38.901"] = "omni"
@@ -76,12 +81,15 @@ class Users:
     Args:
         count: users in each network.
         height_m: antenna height.
-        placement: ``uniform``, ``clustered``, ``pairs`` (user i around station i, served by it alone) or ``fixed``.
+        placement: ``uniform``, ``clustered``, ``pairs`` (user i around station i, served by it alone), ``hexagons`` or
+            ``squares`` (equally many around each station, in a cell of ``cell_radius_m``) or ``fixed``.
         clustered_fraction: share of the users that is placed around stations of ``cluster_tier``.
         cluster_tier: tier around whose stations users gather; empty for the last one.
         cluster_radius_m: radius of a cluster.
+        cell_radius_m: from a station to the corners of its hexagon, or half the side of its square.
+        nearest_only: a user may be served by the nearest station alone.
         spacing_m: smallest distance between two users.
-        pair_distance_m: least and greatest distance to the own station, for ``pairs``.
+        pair_distance_m: least and greatest distance to the own station, for ``pairs``; the least also for ``hexagons``.
         positions: ``(x, y)`` in metres, for ``fixed``.
         speed_mps: speed, in a random direction.
         rate_min_bps: rate that counts as a kept promise.
@@ -89,10 +97,12 @@ class Users:
 
     count: int = 100
     height_m: float = 1.5
-    placement: Literal["uniform", "clustered", "pairs", "fixed"] = "uniform"
+    placement: Literal["uniform", "clustered", "pairs", "hexagons", "squares", "fixed"] = "uniform"
     clustered_fraction: float = 0.5
     cluster_tier: str = ""
     cluster_radius_m: float = 40.0
+    cell_radius_m: float = 500.0
+    nearest_only: bool = False
     spacing_m: float = 0.0
     pair_distance_m: tuple[float, float] = (2.0, 50.0)
     positions: tuple[tuple[float, float], ...] = ()
@@ -136,6 +146,8 @@ class Radio:
         candidates: strongest stations that get a channel edge to a user; 0 for all.
         far_load: share of full power at which the other stations count as far interference.
         neighbours: nearest stations that are a station's interference neighbourhood.
+        neighbour_db: when positive, neighbours are instead the stations whose path loss to a user that the other serves is at
+            most so much above the serving station's, in either direction.
     """
 
     bandwidth_hz: float = 20e6
@@ -146,6 +158,7 @@ class Radio:
     candidates: int = 0
     far_load: float = 1.0
     neighbours: int = 6
+    neighbour_db: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -183,8 +196,8 @@ class Scenario:
 
     @functools.cached_property
     def hash(self) -> str:
-        """Short digest of everything that the scenario holds; 1000 and 1000.0 count as the same number."""
-        text = json.dumps(Scenario.from_dict(self.to_dict()).to_dict(), sort_keys=True)
+        """Short digest of what differs from the defaults, so that a new field leaves old digests as they are."""
+        text = json.dumps(_changed(Scenario.from_dict(self.to_dict())), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
@@ -252,6 +265,17 @@ class Scenario:
         return sample(self, n, seed=seed, first=first)
 
 
+def _changed(values: Any) -> Any:
+    """Plain form of the fields of a dataclass that have other values than by default."""
+    if isinstance(values, tuple):
+        return [_changed(value) for value in values]
+    if not dataclasses.is_dataclass(values):
+        return values
+    blank = type(values)()
+    held = {f.name: getattr(values, f.name) for f in dataclasses.fields(values)}
+    return {name: _changed(value) for name, value in held.items() if value != getattr(blank, name)}
+
+
 def _build(kind: type[T], values: Any, where: str) -> T:
     if not isinstance(values, dict):
         raise ValueError(f"{where}: got {type(values).__name__}, expected a mapping")
@@ -279,7 +303,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return value
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
-    if hint in (int, str) and type(value) is hint:
+    if hint in (int, str, bool) and type(value) is hint:
         return value
     expected = " or ".join(map(repr, args)) if origin is Literal else getattr(hint, "__name__", str(hint))
     raise ValueError(f"{where}: got {value!r}, expected {expected}")

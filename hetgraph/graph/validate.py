@@ -26,13 +26,13 @@ def validate(scenario: "Scenario") -> None:
     _positive("layout", scenario.layout, "width_m", "height_m")
     _validate_users(scenario, scenario.users)
     _validate_channel(scenario.channel)
-    _validate_radio(scenario.radio)
+    _validate_radio(scenario, scenario.radio)
     for i, tier in enumerate(scenario.tiers):
         _validate_tier(f"tiers[{i}]", tier)
 
 
 def _validate_users(scenario: "Scenario", users: "Users") -> None:
-    _positive("users", users, "count", "height_m", "cluster_radius_m")
+    _positive("users", users, "count", "height_m", "cluster_radius_m", "cell_radius_m")
     _not_negative("users", users, "spacing_m", "speed_mps", "rate_min_bps")
     _require("users.clustered_fraction", users.clustered_fraction, 0 <= users.clustered_fraction <= 1, "0..1")
     low, high = users.pair_distance_m
@@ -40,6 +40,12 @@ def _validate_users(scenario: "Scenario", users: "Users") -> None:
     stations, names = scenario.num_stations, [tier.name for tier in scenario.tiers]
     if users.placement == "pairs":
         _require("users.count", users.count, users.count == stations, f"{stations}, one per station, for pairs")
+    if users.placement in ("hexagons", "squares"):
+        even = users.count % stations == 0
+        _require("users.count", users.count, even, f"a multiple of {stations}, equally many per station")
+    if users.placement == "hexagons":
+        room = low < users.cell_radius_m / 2
+        _require("users.pair_distance_m", users.pair_distance_m, room, "a least distance below half of cell_radius_m")
     if users.placement == "fixed":
         _require("users.positions", len(users.positions), len(users.positions) == users.count, f"{users.count}")
     if users.placement == "clustered":
@@ -53,11 +59,15 @@ def _validate_channel(channel: "Channel") -> None:
     _require("channel.shadow_sigma_db", sigma, sigma is None or sigma >= 0, "0 or more, or null")
 
 
-def _validate_radio(radio: "Radio") -> None:
+def _validate_radio(scenario: "Scenario", radio: "Radio") -> None:
     _positive("radio", radio, "bandwidth_hz", "num_rbs", "slot_s")
     _require("radio.far_load", radio.far_load, 0 <= radio.far_load <= 1, "0..1")
     _require("radio.candidates", radio.candidates, radio.candidates >= 0, "0 (all) or more")
-    _not_negative("radio", radio, "neighbours", "noise_figure_db")
+    _not_negative("radio", radio, "neighbours", "neighbour_db", "noise_figure_db")
+    near = radio.neighbour_db == 0 or (scenario.users.nearest_only and radio.candidates == 0)
+    _require(
+        "radio.neighbour_db", radio.neighbour_db, near, "0 where users.nearest_only is false or candidates are few"
+    )
     noise = radio.noise_w
     _require("radio.noise_w", noise, noise is None or noise >= _NOISE_MIN_W, f"at least {_NOISE_MIN_W:g} W, or null")
 
@@ -67,8 +77,10 @@ def _validate_tier(where: str, tier: "Tier") -> None:
 
     _require(f"{where}.count", tier.count, tier.count > 0, "at least 1")
     _require(f"{where}.power_dbm", tier.power_dbm, tier.power_dbm <= _POWER_MAX_DBM, f"at most {_POWER_MAX_DBM:g} dBm")
+    most, block = tier.power_dbm, tier.rb_power_dbm
+    _require(f"{where}.rb_power_dbm", block, block is None or block <= most, f"at most power_dbm, {most:g}, or null")
     _positive(where, tier, "height_m")
-    _not_negative(where, tier, "spacing_m", "num_antennas", "max_users", "circuit_power_w")
+    _not_negative(where, tier, "spacing_m", "num_antennas", "max_users", "circuit_power_w", "jitter_m")
     _require(f"{where}.pathloss", tier.pathloss, tier.pathloss in PATHLOSS, "one of " + ", ".join(PATHLOSS))
     efficiency = tier.amplifier_efficiency
     _require(f"{where}.amplifier_efficiency", efficiency, 0 < efficiency <= 1, "above 0, at most 1")
@@ -76,6 +88,8 @@ def _validate_tier(where: str, tier: "Tier") -> None:
         _require(f"{where}.positions", len(tier.positions), len(tier.positions) == tier.count, f"{tier.count}")
     if tier.placement == "hex" and tier.count > 1:
         _positive(where, tier, "spacing_m")
+    if tier.placement == "jittered":
+        _positive(where, tier, "spacing_m", "jitter_m")
     if tier.azimuth_deg:
         _require(f"{where}.azimuth_deg", len(tier.azimuth_deg), len(tier.azimuth_deg) == tier.count, f"{tier.count}")
 

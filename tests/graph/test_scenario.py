@@ -26,9 +26,9 @@ FULL = Scenario(
             pattern="38.901",
         ),
     ),
-    users=Users(2, placement="fixed", positions=((1.0, 2.0), (0.1, 1 / 3)), speed_mps=1.5),
+    users=Users(2, placement="fixed", positions=((1.0, 2.0), (0.1, 1 / 3)), speed_mps=1.5, nearest_only=True),
     channel=Channel(los="never", shadowing="independent", shadow_sigma_db=4.0, fading="rician", carrier_hz=1.8e9),
-    radio=Radio(noise_w=1e-14, candidates=2, far_load=0.5),
+    radio=Radio(noise_w=1e-14, neighbour_db=3.0, far_load=0.5),
 )
 SCENARIOS = {name: preset(name) for name in PRESETS} | {"everything": FULL, "defaults": Scenario()}
 
@@ -55,8 +55,10 @@ def test_missing_fields_take_their_defaults() -> None:
 
 def test_the_digest_depends_on_every_value_and_on_nothing_else() -> None:
     assert Scenario(layout=Layout(1000, 1000)).hash == Scenario().hash, "whole numbers are numbers"
-    text = json.dumps(FULL.to_dict(), sort_keys=True)
-    assert FULL.hash == hashlib.sha256(text.encode()).hexdigest()[:16], "results and data sets on disk carry it"
+    text = json.dumps({"layout": {"width_m": 50.0}, "tiers": [{"count": 2, "name": "pico"}]})
+    same = Scenario(layout=Layout(50), tiers=(Tier("pico", 2),))
+    assert same.hash == hashlib.sha256(text.encode()).hexdigest()[:16], "what differs from the defaults, sorted"
+    assert preset("uma-5bs").hash == "15d6c4ed10b9c6f7", "on disk; a changed default breaks it"
     seen = {FULL.hash}
     for part in ("layout", "users", "channel", "radio"):
         value = getattr(FULL, part)
@@ -65,7 +67,7 @@ def test_the_digest_depends_on_every_value_and_on_nothing_else() -> None:
             if isinstance(old, float):
                 changed = dataclasses.replace(value, **{field.name: old * 0.5 + 1e-20})
                 seen.add(dataclasses.replace(FULL, **{part: changed}).hash)
-    assert len(seen) == 1 + 2 + 6 + 4 + 5
+    assert len(seen) == 1 + 2 + 7 + 4 + 6
     code = "from hetgraph.graph import preset; print(preset('hetnet-3tier').hash, preset('uma-5bs').hash)"
     other = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert other.stdout.split() == [preset("hetnet-3tier").hash, preset("uma-5bs").hash]
@@ -88,7 +90,10 @@ BAD: list[tuple[Any, str]] = [
     (changed("tiers", count=2.0), "tiers[1].count: got 2.0, expected int"),
     (changed("tiers", count=True), "tiers[1].count: got True, expected int"),
     (changed("tiers", count=0), "tiers[1].count: got 0, expected at least 1"),
-    (changed("tiers", placement="grid"), "tiers[1].placement: got 'grid', expected 'uniform' or 'hex' or 'fixed'"),
+    (
+        changed("tiers", placement="grid"),
+        "tiers[1].placement: got 'grid', expected 'uniform' or 'hex' or 'jittered' or 'fixed'",
+    ),
     (changed("tiers", placement="hex", count=7), "tiers[1].spacing_m: got 0.0, expected a positive number"),
     (changed("tiers", placement="fixed"), "tiers[1].positions: got 0, expected 1"),
     (
