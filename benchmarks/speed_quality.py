@@ -27,6 +27,7 @@ OUT = Path("runs/results")
 def curves(run: str) -> dict[str, list[tuple[int, Method]]]:
     """Family -> (effort, method) in ascending effort."""
     model = load_model(f"runs/{run}-0/best.ckpt")
+    paper = load_model("runs/paper-uma-0/best.ckpt" if run == "uma" else "runs/paper-0/best.ckpt")
 
     def rounds(k: int) -> Method:
         return lambda g: model.allocate(g, k)
@@ -49,6 +50,7 @@ def curves(run: str) -> dict[str, list[tuple[int, Method]]]:
         "gradient ascent": [(k, steps(k)) for k in (5, 10, 20, 40, 80, 160, 320)],
         "student": [(k, rounds(k)) for k in (0, 1, 2, 4, 6, 8, 12, 16, 24, 32)],
         "student, 8 rounds + ascent": [(k, both(k)) for k in (8, 16, 32, 64, 128)],
+        "the paper's student, one pass": [(0, lambda g: paper.allocate(g, 0))],
     }
 
 
@@ -87,6 +89,9 @@ def main(run: str, scenario: str, count: int, repeats: int) -> None:
     for ms, gain in zip(*found["student"], strict=True):
         cells = [needed(found[f], gain, ms) for f in ("WMMSE (sum rate)", "joint teacher", "gradient ascent")]
         print(f"| {ms:.1f} | {gain:.4f} | {' | '.join(cells)} |")
+    effort = [k for k, _ in curves(run)["WMMSE (sum rate)"]].index(100)
+    ratio = found["WMMSE (sum rate)"][0][effort] / found["the paper's student, one pass"][0][0]
+    print(f"\n100 iterations of WMMSE take {ratio:.1f} times as long as one pass of the paper's student")
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / f"speed-{run}.json").write_text(json.dumps(found))
     figure = quality_over_time(found, title=scenario, ylabel="PF gain over max RSRP, nats/user")
@@ -104,4 +109,4 @@ if __name__ == "__main__":
     if "hetnet" in wanted:
         main("hetnet", "hetnet-3tier", 10, 3)
     if "uma" in wanted:
-        main("uma", "uma-5bs", 2, 2)
+        main("uma", "uma-5bs", 3, 5)

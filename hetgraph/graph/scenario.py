@@ -271,7 +271,7 @@ def _changed(values: Any) -> Any:
         return [_changed(value) for value in values]
     if not dataclasses.is_dataclass(values):
         return values
-    blank = type(values)()
+    blank = values.__class__()
     held = {f.name: getattr(values, f.name) for f in dataclasses.fields(values)}
     return {name: _changed(value) for name, value in held.items() if value != getattr(blank, name)}
 
