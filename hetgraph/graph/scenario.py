@@ -271,7 +271,8 @@ def _changed(values: Any) -> Any:
         return [_changed(value) for value in values]
     if not dataclasses.is_dataclass(values):
         return values
-    blank = values.__class__()
+    kind: Any = type(values)
+    blank = kind()
     held = {f.name: getattr(values, f.name) for f in dataclasses.fields(values)}
     return {name: _changed(value) for name, value in held.items() if value != getattr(blank, name)}
 
