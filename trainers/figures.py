@@ -163,6 +163,8 @@ def confusion(result: "Comparison", reference: str, other: str) -> "Figure":
     axes.set(
         xlabel=f"station by {other}", ylabel=f"station by {reference}", title=f"{same:.0%} of users at the same station"
     )
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.grid(False)
     figure.colorbar(image, ax=axes, label="share of the row's users")
     return figure
@@ -235,5 +237,8 @@ def quality_over_time(
         marker = MARKERS[i % len(MARKERS)]
         axes.plot(ms, quality, marker=marker, markersize=5, color=COLOURS[i % len(COLOURS)], label=name, linewidth=1.4)
     axes.set(xscale="log", xlabel="wall time per layout, ms (one thread)", ylabel=ylabel, title=title)
+    top = max(max(quality) for _, quality in curves.values())
+    if min(min(quality) for _, quality in curves.values()) < -0.3 * top:
+        axes.set_ylim(bottom=-0.3 * top)  # what falls far below zero would squeeze the rest
     axes.legend(fontsize=8)
     return figure

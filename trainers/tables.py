@@ -45,17 +45,18 @@ def print_table(result: "Comparison", console: Console) -> None:
     """Print a comparison as a table."""
     found = intervals(result)
     layouts = result.values["jain"][result.reference].shape[1]
-    table = Table(title=f"{result.scenario}, {layouts} layouts, against {result.reference}, 95% intervals")
+    over = " and ".join(sorted({f"{row['jain'].count} {row['jain'].unit}" for row in found.values()}))
+    title = f"{result.scenario}, {layouts} layouts, against {result.reference}, 95% intervals over {over}"
+    table = Table(title=title)
     table.caption = (
         "PF gain: mean log rate above the reference, nats per user. Others: ratio of means. ms: median per layout."
     )
     table.add_column("policy", no_wrap=True)
-    for title in (*(title for _, title in COLUMNS), "ms", "over"):
+    for title in (*(title for _, title in COLUMNS), "ms"):
         table.add_column(title, justify="right", no_wrap=True)
     for name, row in found.items():
-        unit = row["jain"]
         cells = [_cell(row[indicator]) for indicator, _ in COLUMNS]
-        table.add_row(name, *cells, f"{result.wall_ms[name]:.1f}", f"{unit.count} {unit.unit}")
+        table.add_row(name, *cells, f"{result.wall_ms[name]:.1f}")
     Console(file=console.file, width=max(console.width, _WIDTH)).print(table)
 
 
