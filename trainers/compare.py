@@ -166,7 +166,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=2_000_000, help="seed of the layouts; 2000000 are the test layouts")
     parser.add_argument("--convention", default="equal_airtime")
     parser.add_argument("--sites", default=None, help="CSV of sites; the scenario then gives channel, radio and users")
-    parser.add_argument("--users", default=None, help="CSV of users")
+    parser.add_argument("--users", "--ues", default=None, help="CSV of users")
     parser.add_argument("--gain", default=None, help="npz with gain [N, U, R], noise_w, power_max_w, rb_bandwidth_hz")
     parser.add_argument("--out", default="runs/compare", help="folder of results and figures")
     parser.add_argument("--no-figures", action="store_true")

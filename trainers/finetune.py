@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command-line options."""
     parser.add_argument("--ckpt", required=True, help="checkpoint whose weights to start from")
     parser.add_argument("--layout", required=True, help="preset name, scenario YAML or sites CSV")
-    parser.add_argument("--users", default=None, help="users CSV, for a sites CSV")
+    parser.add_argument("--users", "--ues", default=None, help="users CSV, for a sites CSV")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batches", type=int, default=100, help="training batches in an epoch")
     parser.add_argument("--lr", type=float, default=5e-4)
