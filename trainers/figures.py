@@ -112,7 +112,8 @@ def association_map(result: "Comparison", names: Sequence[str]) -> "Figure":
     bs, ue = graph["bs"].pos.numpy(), graph["ue"].pos.numpy()
     tier = graph["bs"].tier.numpy() if "tier" in graph["bs"] else np.zeros(len(bs), dtype=int)
     colours = plt.get_cmap("tab20")(np.arange(len(bs)) % 20)
-    figure, rows = _subplots(1, len(names), figsize=(5.2 * len(names), 5), squeeze=False, sharey=True)
+    shape = {"squeeze": False, "sharey": True, "layout": "constrained"}
+    figure, rows = _subplots(1, len(names), figsize=(5.2 * len(names), 5), **shape)
     size = 14 if len(ue) <= 1000 else 3
     for axes, name in zip(rows[0], names, strict=True):
         serving = result.example[name].serving.numpy()
@@ -127,7 +128,7 @@ def association_map(result: "Comparison", names: Sequence[str]) -> "Figure":
             )  # fmt: skip
         axes.set(title=name, xlabel="x, m", aspect="equal")
     rows[0][0].set_ylabel("y, m")
-    figure.legend(*rows[0][0].get_legend_handles_labels(), loc="lower center", ncols=6, bbox_to_anchor=(0.5, -0.04))
+    figure.legend(*rows[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     return figure
 
 
