@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.datasets.splits import spatial_mask
 from hetgraph.models import HetGNN, Prediction
-from hetgraph.models.hetgnn import to_allocation
+from hetgraph.models.hetgnn import best_round
 from hetgraph.nn.encoders import Encoding
 from hetgraph.nn.refine import Round
 from hetgraph.radio import Allocation, evaluate
@@ -162,8 +162,7 @@ class DistillationModule(lightning.LightningModule):
         base_kpi = self._reference[key]
         with torch.no_grad():
             prediction = self.model(batch)
-        last = prediction.rounds[-1]
-        found = evaluate(batch, to_allocation(batch, prediction.links, last.scores, last.fraction))
+        found = evaluate(batch, best_round(batch, prediction, self.objective))
         values = {
             "gain": (found.pf_utility - base_kpi["pf"]).mean(),
             "sum_rate_ratio": found.sum_rate_bps.mean() / base_kpi["sum"].mean(),

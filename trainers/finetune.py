@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--users", "--ues", default=None, help="users CSV, for a sites CSV")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batches", type=int, default=100, help="training batches in an epoch")
-    parser.add_argument("--lr", type=float, default=5e-4)
+    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--freeze-encoder", action="store_true", help="train the rounds and heads alone")
     parser.add_argument("--layouts", type=int, default=10, help="held-out layouts")
     parser.add_argument("--seed", type=int, default=0)

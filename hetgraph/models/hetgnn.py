@@ -102,12 +102,14 @@ class HetGNN(nn.Module):
 
     @torch.no_grad()
     def allocate(self, graph: HeteroData, rounds: int | None = None) -> Allocation:
-        """Allocation of a graph or batch: the best edge of every user, and power fractions times the budget."""
+        """Allocation of a graph or batch: the best edge of every user, and power fractions times the budget.
+
+        Each network gets the best of its rounds, judged by the objective after rounding, so that more rounds are never worse.
+        """
         count = self.rounds if rounds is None else rounds
         if count > 0 or self.association != "edge":
             prediction = self(graph, count)
-            last: Round = prediction.rounds[-1]
-            return to_allocation(graph, prediction.links, last.scores, last.fraction)
+            return best_round(graph, prediction, self.objective)
         links = links_of(graph)  # the paper's student needs no rates
         inputs = self.normalise(graph, links)
         bs, ue = self.encoder(inputs, links)
@@ -158,7 +160,33 @@ def _relative_log(value: Tensor) -> Tensor:
     return log - log.mean(1, keepdim=True)
 
 
+def best_round(graph: HeteroData, prediction: Prediction, objective: Objective) -> Allocation:
+    """Rounded allocation of that round which has the highest utility, for each network on its own."""
+    links = prediction.links
+    slot, value, fraction = _rounded(prediction.rounds[0], links, objective)
+    for seen in prediction.rounds[1:]:
+        new_slot, new_value, new_fraction = _rounded(seen, links, objective)
+        better = new_value > value
+        value = torch.where(better, new_value, value)
+        slot = torch.where(better[links.ue_network], new_slot, slot)
+        fraction = torch.where(better[links.bs_network].unsqueeze(1), new_fraction, fraction)
+    return _allocation(graph, links, slot, fraction)
+
+
+def _rounded(seen: Round, links: Links, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
+    """Best slot of every user, the utility that this gives each network, and the power fractions."""
+    slot = links.argmax_slot(seen.scores)
+    station = links.station_of(slot)
+    rate = links.pick(links.flat(seen.rates.rate), slot)
+    rate = rate / links.users_per_bs(station).clamp_min(1)[station].to(rate.dtype)
+    return slot, links.sum_ue_to_network(rate.clamp_min(1e-12).log() if objective == "pf" else rate), seen.fraction
+
+
 def to_allocation(graph: HeteroData, links: Links, scores: Tensor, fraction: Tensor) -> Allocation:
     """Round a relaxed allocation: every user to its best edge, powers as they are."""
+    return _allocation(graph, links, links.argmax_slot(scores), fraction)
+
+
+def _allocation(graph: HeteroData, links: Links, slot: Tensor, fraction: Tensor) -> Allocation:
     power = fraction.to(graph["bs"].power_max_w.dtype) * graph["bs"].power_max_w.unsqueeze(1)
-    return Allocation(links.station_of(links.argmax_slot(scores)), power)
+    return Allocation(links.station_of(slot), power)

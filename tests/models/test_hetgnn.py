@@ -9,6 +9,7 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.graph import CHANNEL, Scenario, from_gain, links_of, preset
 from hetgraph.models import HetGNN
+from hetgraph.models.hetgnn import to_allocation
 from hetgraph.radio import evaluate, feasible
 from hetgraph.radio.relaxed import channels_of, edge_rates, pull, utility
 
@@ -159,9 +160,9 @@ def test_relaxed_rates_equal_the_judge_when_the_association_is_hard() -> None:
     graph = double(small().sample(1, seed=10)[0])
     model = trained_like(rounds=2)
     prediction = model(graph)
-    allocation = model.allocate(graph)
-    rate = evaluate(graph, allocation).rate_bps
     links, last = prediction.links, prediction.rounds[-1]
+    allocation = to_allocation(graph, links, last.scores, last.fraction)
+    rate = evaluate(graph, allocation).rate_bps
     slot = links.argmax_slot(last.scores)
     full = links.pick(links.flat(last.rates.rate), slot) * graph.rb_bandwidth_hz.sum()
     load = links.users_per_bs(allocation.serving, torch.ones(40, dtype=torch.float64))
@@ -181,3 +182,26 @@ def test_one_station_and_bare_gains_work() -> None:
 def test_unknown_encoder_is_refused() -> None:
     with pytest.raises(ValueError, match="encoder: got 'gat', expected one of hetero"):
         HetGNN(encoder="gat")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("objective", "indicator"), [("pf", "pf_utility"), ("sum_rate", "sum_rate_bps")])
+def test_more_rounds_are_never_worse_for_any_network(objective: str, indicator: str) -> None:
+    graph = small().sample(4, seed=3)
+    model = trained_like(objective=objective)
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.refine.parameters():  # rounds that go astray
+        parameter.data += 0.5 * torch.randn(parameter.shape, generator=generator)
+    last, strayed = torch.full((4,), -torch.inf), False
+    for rounds in range(7):
+        value = getattr(evaluate(graph, model.allocate(graph, rounds)), indicator)
+        prediction = model(graph, rounds)
+        seen = prediction.rounds[-1]
+        with torch.no_grad():
+            raw = getattr(
+                evaluate(graph, to_allocation(graph, prediction.links, seen.scores, seen.fraction)), indicator
+            )
+        slack = 1e-5 * value.abs()
+        assert bool((value >= last - slack).all()) and bool((value >= raw - slack).all())
+        strayed |= bool((raw < value - 10 * slack).any())
+        last = value
+    assert strayed, "a last round that is not the best one must occur for the test to mean anything"
