@@ -9,7 +9,7 @@ from rich.console import Console
 from hetgraph.datasets import SnapshotDataModule, layout_seed, scenario_of
 from hetgraph.graph import Scenario
 from hetgraph.graph.tables import scenario_from_csv
-from hetgraph.radio import OneShotPolicy, policy
+from hetgraph.radio import OneShotPolicy, evaluate, policy
 from hetgraph.trainers.checkpoint import MODEL_OPTIONS, load_model, read_checkpoint, save_weights
 from hetgraph.trainers.compare import compare
 from hetgraph.trainers.distillation import DistillationModule
@@ -77,8 +77,21 @@ def run(args: argparse.Namespace) -> int:
         scenario, {p.name: [p] for p in policies}, layouts=args.layouts, seed=layout_seed(args.seed, "test")
     )
     print_table(result, console)
+    name, best = _best(dict(students), scenario, args.seed)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    path = save_weights(after.model, dict(after.hparams), out / "model.safetensors")
-    console.print(f"weights: {path}")
+    path = save_weights(best.model, dict(best.hparams), out / "model.safetensors")
+    console.print(f"best on validation layouts: {name}; its weights: {path}")
     return 0
+
+
+def _best(students: dict[str, DistillationModule], scenario: Scenario, seed: int) -> tuple[str, DistillationModule]:
+    """The student with the highest utility on layouts that neither training nor the table has seen."""
+    graph = scenario.sample(4, seed=layout_seed(seed, "val"))
+    indicator = {"pf": "pf_utility", "sum_rate": "sum_rate_bps"}
+    score = {
+        name: float(getattr(evaluate(graph, student.model.allocate(graph)), indicator[student.objective]).mean())
+        for name, student in students.items()
+    }
+    name = max(score, key=lambda key: score[key])
+    return name, students[name]

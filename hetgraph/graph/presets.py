@@ -114,7 +114,9 @@ def hexagonal(rings: int = 2, users_per_cell: int = 3) -> Scenario:
 
 
 def scattered(stations: int = 19, users_per_cell: int = 3) -> Scenario:
-    """Random network of the MAPPO paper (Fig. 6b), drawn as in the authors' code; users go to the nearest station.
+    """Random network of the MAPPO paper (Fig. 6b), drawn as in the authors' code: users go to the nearest station.
+
+    With 19 stations and 57 users each network has two to five users at every station, like the paper's; others are drawn anew.
 
     Args:
         stations: number of stations.
@@ -156,6 +158,7 @@ def _subbands(
             cell_radius_m=cell_radius_m,
             pair_distance_m=(35.0, 500.0),
             nearest_only=True,
+            per_station=(2, 5) if sites == "jittered" and (stations, users_per_cell) == (19, 3) else None,
         ),
         channel=Channel(carrier_hz=2e9, los="always", shadowing="none", fading="rayleigh", min_distance_m=1.0),
         radio=Radio(bandwidth_hz=30e6, num_rbs=3, noise_w=10 ** ((-114 - 30) / 10), slot_s=20e-3, neighbour_db=8.0),

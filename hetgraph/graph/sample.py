@@ -32,8 +32,7 @@ def sample(scenario: Scenario, n: int = 1, *, seed: int = 0, first: int = 0) -> 
     if n < 1 or first < 0:
         raise ValueError(f"sample: got n={n}, first={first}, expected n of 1 or more and first of 0 or more")
     streams = Streams(seed, range(first, first + n))
-    stations = place_stations(scenario, streams)
-    users = place_users(scenario, stations, streams)
+    stations, users = _place(scenario, streams)
     paths = propagate(scenario, stations, users, streams)
     stack = Stack(n)
     stack.graph = _graph_attributes(scenario, n)
@@ -52,6 +51,34 @@ def sample(scenario: Scenario, n: int = 1, *, seed: int = 0, first: int = 0) -> 
             stack.edges[CHANNEL]["slot"].shape[1] // nearest.shape[1], 1
         )
     return _with_features(stack, _disturbed(scenario, paths) if scenario.radio.neighbour_db > 0 else None)
+
+
+def _place(scenario: Scenario, streams: Streams) -> tuple[Tensor, Tensor]:
+    """Stations and users; drawn anew where a station is nearest to fewer or more users than ``users.per_station`` says.
+
+    Raises:
+        ValueError: no such network in a hundred attempts.
+    """
+    stations = place_stations(scenario, streams)
+    users = place_users(scenario, stations, streams)
+    if scenario.users.per_station is None:
+        return stations, users
+    for attempt in range(1, 101):
+        wrong = ~_within(stations, users, scenario.users.per_station)
+        if not bool(wrong.any()):
+            return stations, users
+        again = Streams(streams.seed, streams.networks, attempt)
+        others = place_stations(scenario, again)
+        people = place_users(scenario, others, again)
+        stations = torch.where(wrong.reshape(-1, 1, 1), others, stations)
+        users = torch.where(wrong.reshape(-1, 1, 1), people, users)
+    raise ValueError(f"users.per_station: got {scenario.users.per_station}, expected numbers that some network meets")
+
+
+def _within(stations: Tensor, users: Tensor, limits: tuple[int, int]) -> Tensor:
+    nearest = torch.cdist(users, stations).argmin(2)
+    count = torch.zeros(stations.shape[:2]).scatter_add(1, nearest, torch.ones(nearest.shape))
+    return (count.amin(1) >= limits[0]) & (count.amax(1) <= limits[1])
 
 
 def _disturbed(scenario: Scenario, paths: Propagation) -> Tensor:

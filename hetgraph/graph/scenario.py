@@ -88,6 +88,7 @@ class Users:
         cluster_radius_m: radius of a cluster.
         cell_radius_m: from a station to the corners of its hexagon, or half the side of its square.
         nearest_only: a user may be served by the nearest station alone.
+        per_station: fewest and most users to which a station is the nearest; ``None`` for any numbers.
         spacing_m: smallest distance between two users.
         pair_distance_m: least and greatest distance to the own station, for ``pairs``; the least also for ``hexagons``.
         positions: ``(x, y)`` in metres, for ``fixed``.
@@ -103,6 +104,7 @@ class Users:
     cluster_radius_m: float = 40.0
     cell_radius_m: float = 500.0
     nearest_only: bool = False
+    per_station: tuple[int, int] | None = None
     spacing_m: float = 0.0
     pair_distance_m: tuple[float, float] = (2.0, 50.0)
     positions: tuple[tuple[float, float], ...] = ()

@@ -82,6 +82,8 @@ SCHEMA: tuple[Field, ...] = (
     Field("ue", "rate_min_bps", ("U",), unit="bit/s", nonnegative=True),
     Field("ue", "rate_bps", ("U",), unit="bit/s", dynamic=True, nonnegative=True),
     Field("ue", "interference_w", ("U", "R"), unit="W", dynamic=True, nonnegative=True),
+    Field("ue", "own_gain", ("U", "R"), dynamic=True, nonnegative=True),
+    Field("ue", "spectral_efficiency", ("U", "R"), unit="bit/s/Hz", dynamic=True, nonnegative=True),
     Field("ue", "power_w", ("U", "R"), unit="W", dynamic=True, nonnegative=True),
     Field("ue", "x", ("U", "*")),
     Field("antenna", "offset", ("A", "3"), unit="m"),

@@ -21,15 +21,18 @@ class Streams:
     Args:
         seed: seed of the sample.
         networks: numbers of the networks.
+        attempt: another number gives other random numbers.
     """
 
-    def __init__(self, seed: int, networks: range) -> None:
+    def __init__(self, seed: int, networks: range, attempt: int = 0) -> None:
         self.seed = seed
         self.networks = networks
+        self.attempt = attempt
 
     def generators(self, purpose: str) -> list[Generator]:
         """One fresh generator per network."""
-        return [stream(self.seed, i, purpose) for i in self.networks]
+        name = f"{purpose}/attempt-{self.attempt}" if self.attempt else purpose
+        return [stream(self.seed, i, name) for i in self.networks]
 
     def uniform(self, purpose: str, *shape: int) -> Tensor:
         """Uniform numbers in [0, 1) ``[n, *shape]``."""

@@ -46,6 +46,10 @@ def _validate_users(scenario: "Scenario", users: "Users") -> None:
     if users.placement == "hexagons":
         room = low < users.cell_radius_m / 2
         _require("users.pair_distance_m", users.pair_distance_m, room, "a least distance below half of cell_radius_m")
+    if users.per_station is not None:
+        least, most = users.per_station
+        fits = 0 <= least <= most and least * stations <= users.count <= most * stations
+        _require("users.per_station", users.per_station, fits, f"the fewest, then the most, for {users.count} users")
     if users.placement == "fixed":
         _require("users.positions", len(users.positions), len(users.positions) == users.count, f"{users.count}")
     if users.placement == "clustered":

@@ -1,0 +1,130 @@
+"""Packet delays, exact and for every packet, from what each slot served."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Delays:
+    """Delays of packets in slots, one entry per packet.
+
+    A packet that arrives at the beginning of slot s and whose last bit leaves in slot t after a fraction f of that slot has
+    the delay t - s + f, of which t - s is waiting and f transmission. One that is still there at the end counts at its age.
+
+    Args:
+        network: network of each packet ``[P]``.
+        device: its device.
+        arrival: slot in which it came.
+        waiting: whole slots that it waited.
+        transmission: part of the slot in which it left; zero for a packet that is still there.
+        delivered: whether it left.
+    """
+
+    network: Tensor
+    device: Tensor
+    arrival: Tensor
+    waiting: Tensor
+    transmission: Tensor
+    delivered: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Delay of each packet, slots ``[P]``."""
+        return self.waiting + self.transmission
+
+    def before(self, slot: int) -> "Delays":
+        """Only the packets that came before a slot."""
+        kept = self.arrival < slot
+        return Delays(*(value[kept] for value in vars(self).values()))
+
+    def of_network(self, network: int) -> "Delays":
+        """Only the packets of one network."""
+        kept = self.network == network
+        return Delays(*(value[kept] for value in vars(self).values()))
+
+    def summary(self) -> dict[str, float]:
+        """Mean, 95th and 99th percentile and maximum of the delay, mean waiting and transmission, and share delivered."""
+        total = self.total.double()
+        if not total.numel():
+            return dict.fromkeys(("mean", "p95", "p99", "max", "waiting", "transmission", "delivered"), float("nan"))
+        ordered = total.sort().values
+        last = total.numel() - 1
+        return {
+            "mean": float(total.mean()),
+            "p95": float(ordered[round(0.95 * last)]),
+            "p99": float(ordered[round(0.99 * last)]),
+            "max": float(ordered[-1]),
+            "waiting": float(self.waiting.double().mean()),
+            "transmission": float(self.transmission.double().mean()),
+            "delivered": float(self.delivered.double().mean()),
+        }
+
+
+class Ledger:
+    """Books arrivals and completions of every slot and device; queues are first in, first out.
+
+    Args:
+        whole: a packet takes the whole slot in which it leaves (conflict graphs), not a fraction of it.
+    """
+
+    def __init__(self, whole: bool) -> None:
+        self.whole = whole
+        self.arrivals: list[Tensor] = []
+        self.completed: list[Tensor] = []
+        self.head: list[Tensor] = []
+        self.capacity: list[Tensor] = []
+
+    def arrived(self, count: Tensor) -> None:
+        """Packets ``[B, U]`` that came at the beginning of a slot."""
+        self.arrivals.append(count.to(torch.int16))
+
+    def served(self, completed: Tensor, head: Tensor, capacity: Tensor) -> None:
+        """What a slot served.
+
+        Args:
+            completed: packets that left ``[B, U]``.
+            head: part of the first packet in the queue that was still to be sent, 0..1 ``[B, U]``.
+            capacity: packets that the slot had room for ``[B, U]``.
+        """
+        self.completed.append(completed.to(torch.int16))
+        if not self.whole:
+            self.head.append(head.clone())
+            self.capacity.append(capacity.clone())
+
+    def delays(self) -> Delays:
+        """Delays of all packets that came in the slots that were served."""
+        slots = len(self.completed)
+        came = torch.stack(self.arrivals[:slots]).permute(1, 2, 0).long()  # [B, U, T]
+        left = torch.stack(self.completed).permute(1, 2, 0).long()
+        networks, devices, _ = came.shape
+        place = torch.arange(came.numel(), device=came.device)
+        packet = torch.repeat_interleave(place, came.flatten())
+        owner, arrival = packet // slots, packet % slots
+        first = came.sum(2).flatten().cumsum(0) - came.sum(2).flatten()  # first packet of each device
+        gone = torch.repeat_interleave(place, left.flatten())
+        number = _running_number(gone // slots, networks * devices)
+        index = first[gone // slots] + number  # packets leave in the order in which they came
+        waiting = (slots - arrival).to(torch.float64)
+        waiting[index] = ((gone % slots) - arrival[index]).to(torch.float64)
+        transmission = torch.zeros_like(waiting)
+        transmission[index] = self._fractions(gone, left)
+        delivered = torch.zeros_like(waiting, dtype=torch.bool)
+        delivered[index] = True
+        return Delays(owner // devices, owner % devices, arrival, waiting, transmission, delivered)
+
+    def _fractions(self, gone: Tensor, left: Tensor) -> Tensor:
+        """Part of the slot after which each packet's last bit has left."""
+        if self.whole:
+            return torch.ones(gone.shape, dtype=torch.float64, device=gone.device)
+        head = torch.stack(self.head).permute(1, 2, 0).flatten().double()
+        capacity = torch.stack(self.capacity).permute(1, 2, 0).flatten().double()
+        number = _running_number(gone, left.numel())
+        return ((head[gone] + number) / capacity[gone]).clamp(max=1)
+
+
+def _running_number(group: Tensor, groups: int) -> Tensor:
+    """Place 0, 1, ... of each entry within its group; equal groups lie side by side."""
+    count = torch.bincount(group, minlength=groups)
+    return torch.arange(group.numel(), device=group.device) - (count.cumsum(0) - count)[group]

@@ -1,0 +1,211 @@
+"""Schedulers for conflict graphs: greedy maximal scheduling, local longest queue, Q-CSMA; and a random one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.envs.cells import Cells, cells_of
+from hetgraph.graph.schema import CONFLICTS, Level
+from hetgraph.radio.allocation import Allocation
+
+
+def packets(obs: HeteroData, cells: Cells) -> Tensor:
+    """Queues in packets ``[B, U]``."""
+    ue = obs["ue"]
+    value: Tensor = ue.queue_bits / ue.packet_bits
+    return value.reshape(cells.shape[0], -1)
+
+
+def disturbs(obs: HeteroData, cells: Cells) -> Tensor:
+    """Whether device i disturbs device j ``[B, U, U]``, as numbers."""
+    b, _, u, _ = cells.shape
+    source, target = obs[CONFLICTS].edge_index
+    out = torch.zeros(b, u, u, device=source.device)
+    out[target // u, source % u, target % u] = 1
+    return out
+
+
+def uniform(shape: tuple[int, ...], generator: Generator | None, device: torch.device) -> Tensor:
+    """Uniform numbers for ties and coins."""
+    return torch.rand(shape, generator=generator, device=device)
+
+
+@dataclass(frozen=True)
+class Topology:
+    """What a scheduler works out once: cells and conflicts."""
+
+    cells: Cells
+    disturbs: Tensor
+
+
+class Scheduler:
+    """Base of schedulers: ``act`` hands cells and conflicts to ``schedule`` and gives full power to whom it picks."""
+
+    level: Level = "local"
+    name = ""
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Cells and conflicts of the networks."""
+        cells = cells_of(obs)
+        return Topology(cells, disturbs(obs, cells))
+
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
+        """Schedule of a slot at full power."""
+        active = self.schedule(obs, state, generator)
+        power = state.cells.at_device(obs["bs"].rb_power_max_w.reshape(*state.cells.shape[:2], -1))
+        return state.cells.of_devices(active, power), state
+
+    def schedule(self, obs: HeteroData, state: Any, generator: Generator | None) -> Tensor:
+        """Devices that transmit ``[B, U, R]``."""
+        raise NotImplementedError  # pragma: no cover
+
+
+class GreedyMaximal(Scheduler):
+    """Greedy maximal scheduling (GMS): the longest queue first, then the longest that conflicts with none chosen before.
+
+    Args:
+        paper: as in the MAPPO paper's code, weaker: a choice excludes only the devices that would disturb it, and one set serves
+            all subbands. By default a choice also excludes those that it would disturb, and each subband has its own set,
+            chosen after the packets that earlier subbands clear.
+    """
+
+    level: Level = "global"
+
+    def __init__(self, paper: bool = False) -> None:
+        self.paper = paper
+        self.name = "gms_paper" if paper else "gms"
+
+    def schedule(self, obs: HeteroData, state: Topology, generator: Generator | None) -> Tensor:
+        """Devices that transmit ``[B, U, R]``."""
+        queue, blocks = packets(obs, state.cells), obs["ue"].noise_w.shape[1]
+        blocked_by = state.disturbs.transpose(1, 2)  # choosing row i excludes whom it is disturbed by
+        if not self.paper:
+            blocked_by = blocked_by + state.disturbs
+        if self.paper:
+            return _greedy_set(queue, blocked_by, generator).unsqueeze(2).expand(-1, -1, blocks)
+        out = []
+        for _ in range(blocks):
+            out.append(_greedy_set(queue, blocked_by, generator))
+            queue = (queue - out[-1].to(queue.dtype)).clamp_min(0)
+        return torch.stack(out, 2)
+
+
+def _greedy_set(queue: Tensor, excludes: Tensor, generator: Generator | None) -> Tensor:
+    """Longest queues first ``[B, U]``; equal ones in random order."""
+    order = queue + 0.5 * uniform(tuple(queue.shape), generator, queue.device)
+    free, active = queue > 0, torch.zeros_like(queue, dtype=torch.bool)
+    for _ in range(queue.shape[1]):
+        if not bool(free.any()):
+            break
+        best = order.masked_fill(~free, -1).argmax(1, keepdim=True)
+        chosen = torch.zeros_like(free).scatter_(1, best, True) & free
+        active |= chosen
+        hit = torch.matmul(chosen.to(queue.dtype).unsqueeze(1), excludes).squeeze(1) > 0
+        free &= ~(chosen | hit)
+    return active
+
+
+class LongestLocalQueue(Scheduler):
+    """LLQ: a device transmits if no device that it conflicts with has a longer queue; of j equal ones each with chance 1/j."""
+
+    level: Level = "neighbourhood"
+    name = "llq"
+
+    def schedule(self, obs: HeteroData, state: Topology, generator: Generator | None) -> Tensor:
+        """Devices that transmit ``[B, U, R]``."""
+        queue, blocks = packets(obs, state.cells), obs["ue"].noise_w.shape[1]
+        related = (state.disturbs + state.disturbs.transpose(1, 2)) > 0
+        rival = queue.unsqueeze(1).masked_fill(~related, -1)  # [B, device, rival]
+        longest = queue >= rival.amax(2)
+        ties = 1 + (rival == queue.unsqueeze(2)).sum(2)
+        coin = uniform((*queue.shape, blocks), generator, queue.device)
+        active: Tensor = ((queue > 0) & longest).unsqueeze(2) & (coin * ties.unsqueeze(2) < 1)
+        return _one_per_station(active, queue, state.cells)
+
+
+def _one_per_station(active: Tensor, queue: Tensor, cells: Cells) -> Tensor:
+    """Keep the first of a station's active devices on each resource block."""
+    table = cells.gather(active.to(queue.dtype))  # [B, N, D, R]
+    first = ((table.cumsum(2) == 1) & (table > 0)).to(queue.dtype)
+    rank = cells.rank.reshape(*cells.rank.shape, 1, 1).expand(-1, -1, 1, active.shape[2])
+    return cells.at_device(first).gather(2, rank).squeeze(2) > 0
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """Memory of Q-CSMA: who was active on which subband."""
+
+    topology: Topology
+    active: Tensor
+
+    @property
+    def cells(self) -> Cells:
+        """Cells of the networks."""
+        return self.topology.cells
+
+
+class QCSMA(Scheduler):
+    """Q-CSMA (Ni, Tan and Srikant 2011), as the MAPPO paper runs it: weights log(10 q), a window of twice the devices.
+
+    In a contention window devices with packets draw a mini-slot and announce themselves unless they have heard a device that
+    disturbs them; announced devices without such a rival decide anew, all others go on as in the slot before.
+    """
+
+    level: Level = "global"
+    name = "qcsma"
+
+    def initial_state(self, obs: HeteroData) -> Carrier:
+        """Nobody is active."""
+        topology = super().initial_state(obs)
+        b, _, u, _ = topology.cells.shape
+        blocks = obs["ue"].noise_w.shape[1]
+        return Carrier(topology, torch.zeros(b, u, blocks, dtype=torch.bool, device=topology.disturbs.device))
+
+    def act(self, obs: HeteroData, state: Carrier, generator: Generator | None) -> tuple[Allocation, Carrier]:
+        """Schedule of a slot, and who is active now."""
+        queue, blocks = packets(obs, state.cells), state.active.shape[2]
+        hears = state.topology.disturbs.transpose(1, 2)  # row: device, column: whom it is disturbed by
+        columns = [self._decide(queue, hears, state.active[..., r], generator) for r in range(blocks)]
+        active = torch.stack(columns, 2) & (queue > 0).unsqueeze(2)
+        power = state.cells.at_device(obs["bs"].rb_power_max_w.reshape(*state.cells.shape[:2], -1))
+        return state.cells.of_devices(active, power), Carrier(state.topology, active)
+
+    def _decide(self, queue: Tensor, hears: Tensor, active: Tensor, generator: Generator | None) -> Tensor:
+        b, u = queue.shape
+        window = 2 * u
+        slot = (uniform((b, u), generator, queue.device) * window).long()
+        backlogged = queue > 0
+        announced = torch.zeros_like(backlogged)
+        for number in range(window):
+            heard = torch.matmul(hears, announced.to(hears.dtype).unsqueeze(2)).squeeze(2) > 0
+            announced = announced | (backlogged & (slot == number) & ~heard)
+        decision = torch.zeros_like(announced)
+        for device in range(u):
+            rival = (hears[:, device] * decision).sum(1) > 0
+            decision[:, device] = announced[:, device] & ~rival
+        quiet = torch.matmul(hears, active.to(hears.dtype).unsqueeze(2)).squeeze(2) == 0
+        weight = 10 * queue
+        go = uniform((b, u), generator, queue.device) < weight / (1 + weight)
+        return torch.where(decision, quiet & go, active)
+
+
+class RandomScheduler(Scheduler):
+    """Each station and resource block picks one of its devices, or none, at random."""
+
+    name = "random"
+
+    def initial_state(self, obs: HeteroData) -> Topology:
+        """Cells of the networks; conflicts do not matter."""
+        cells = cells_of(obs)
+        return Topology(cells, torch.zeros(0, device=cells.mask.device))
+
+    def act(self, obs: HeteroData, state: Topology, generator: Generator | None) -> tuple[Allocation, Topology]:
+        """A random schedule at full power."""
+        cells = state.cells
+        b, n, _, most = cells.shape
+        power = obs["bs"].rb_power_max_w.reshape(b, n, -1)
+        choice = (uniform((b, n, power.shape[2]), generator, power.device) * (most + 1)).long()
+        return cells.allocation(choice, power), state
