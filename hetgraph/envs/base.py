@@ -7,12 +7,12 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.envs.cells import Cells, cells_of
 from hetgraph.envs.ledger import Delays, Ledger
 from hetgraph.envs.traffic import Arrivals, Traffic
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, NEIGHBOURS, Level
 from hetgraph.graph.streams import stream
 from hetgraph.radio.allocation import Allocation, violations
+from hetgraph.radio.cells import Cells, cells_of
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,8 @@ class CellularEnv(QueueEnv):
         seen["interference_w"].copy_(other.transpose(1, 2))
         torch.mul(at_device, active, out=seen["power_w"])
         torch.mul(efficiency.transpose(1, 2), LOG2E, out=seen["spectral_efficiency"])
-        return (efficiency * self._packets_per_nat).sum(1)
+        room: Tensor = (efficiency * self._packets_per_nat).sum(1)
+        return room
 
     def _observed(self) -> dict[str, Tensor]:
         return {name: value.flatten(0, 1) for name, value in self._seen.items()}

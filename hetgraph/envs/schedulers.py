@@ -7,9 +7,9 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.cells import Cells, cells_of
 from hetgraph.graph.schema import CONFLICTS, Level
 from hetgraph.radio.allocation import Allocation
+from hetgraph.radio.cells import Cells, cells_of
 
 
 def packets(obs: HeteroData, cells: Cells) -> Tensor:
