@@ -46,6 +46,11 @@ def jobs() -> dict[str, list[str]]:
         out[f"paper-{seed}"] = fit("paper", "hetgnn-distill", seed, *paper)
     for seed in SEEDS:
         out[f"paper-uma-{seed}"] = fit("paper-uma", "hetgnn-uma", seed, f"{D}seed", str(seed), *paper)
+    for seed in SEEDS:
+        out[f"conflict-shared-{seed}"] = fit("conflict-shared", "conflict-8", seed, f"{D}seed", str(seed))
+    for seed in SEEDS:
+        own = [f"{D}seed", str(seed), f"{M}agents", "4"]
+        out[f"conflict-individual-{seed}"] = fit("conflict-individual", "conflict-8", seed, *own)
     for rounds in ("0", "8"):
         for encoder in ENCODERS:
             for seed in SEEDS:

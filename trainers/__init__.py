@@ -7,5 +7,15 @@ if __name__ != "hetgraph.trainers":
 
 from hetgraph.trainers.checkpoint import load_model, load_policy, save_weights
 from hetgraph.trainers.distillation import DistillationModule
+from hetgraph.trainers.gae import gae
+from hetgraph.trainers.mappo import MAPPOModule, TrafficDataModule
 
-__all__ = ["DistillationModule", "load_model", "load_policy", "save_weights"]
+__all__ = [
+    "DistillationModule",
+    "MAPPOModule",
+    "TrafficDataModule",
+    "gae",
+    "load_model",
+    "load_policy",
+    "save_weights",
+]

@@ -62,16 +62,15 @@ def _dispatch(arguments: list[str]) -> int:
 
 def run_lightning(arguments: list[str]) -> Any:
     """``fit``, ``validate``, ``test`` and ``predict`` through LightningCLI."""
+    import lightning
     from lightning.pytorch.cli import SaveConfigCallback
 
-    from hetgraph.datasets import SnapshotDataModule
     from hetgraph.trainers.checkpoint import RandomState
-    from hetgraph.trainers.distillation import DistillationModule
     from hetgraph.trainers.folder import FolderCLI
 
     return FolderCLI(
-        DistillationModule,
-        SnapshotDataModule,
+        lightning.LightningModule,
+        lightning.LightningDataModule,
         subclass_mode_model=True,
         subclass_mode_data=True,
         save_config_callback=SaveConfigCallback,

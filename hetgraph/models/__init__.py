@@ -1,5 +1,6 @@
 """The learned systems: a graph in, an allocation out."""
 
 from hetgraph.models.hetgnn import HetGNN, Prediction
+from hetgraph.models.mappo import NeighbourhoodMAPPO
 
-__all__ = ["HetGNN", "Prediction"]
+__all__ = ["HetGNN", "NeighbourhoodMAPPO", "Prediction"]

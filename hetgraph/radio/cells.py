@@ -36,6 +36,13 @@ class Cells:
         networks, stations, most = self.mask.shape
         return networks, stations, self.station.shape[1], most
 
+    def select(self, networks: Tensor) -> "Cells":
+        """Some of the networks, as often as they are named; ``serving`` counts stations within these."""
+        station, stations = self.station[networks], self.mask.shape[1]
+        offset = stations * torch.arange(len(networks), device=station.device).unsqueeze(1)
+        rest = (self.rank[networks], self.device[networks], self.mask[networks], self.neighbours[networks])
+        return Cells(station, *rest, (station + offset).flatten())
+
     def gather(self, value: Tensor) -> Tensor:
         """Values of devices ``[B, U, *]`` by station ``[B, N, D, *]``; zero where there is no device."""
         b, n, _, d = self.shape

@@ -1,0 +1,104 @@
+"""Rollouts of a policy in an environment, as an iterable dataset."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from hetgraph.envs import QueueEnv
+from hetgraph.models.mappo import NeighbourhoodMAPPO, Surroundings, Views, surroundings_of, views_of
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What ``T`` slots of ``B`` networks brought.
+
+    Args:
+        views: features before each slot ``[T * B, ...]``.
+        around: surroundings of the B networks.
+        memory: memory before the first slot ``[2, B, N, H]``.
+        choice: decisions ``[T, B, N, R]``.
+        log_prob: logarithms of their probabilities ``[T, B, N]``.
+        value: normalised values ``[T, B, N]``.
+        next_value: normalised values of the observations after each slot, before any reset ``[T, B, N]``.
+        reward: ``[T, B, N]``.
+        terminated: ``[T, B]``.
+        done: terminated or truncated ``[T, B]``.
+    """
+
+    views: Views
+    around: Surroundings
+    memory: Tensor
+    choice: Tensor
+    log_prob: Tensor
+    value: Tensor
+    next_value: Tensor
+    reward: Tensor
+    terminated: Tensor
+    done: Tensor
+
+
+class RolloutDataset(IterableDataset[Rollout]):
+    """Rollouts one after the other; the networks go on where the last one left them.
+
+    Args:
+        env: environment.
+        policy: whose decisions are drawn.
+        slots: slots T of a rollout.
+        count: rollouts in an epoch.
+    """
+
+    def __init__(self, env: QueueEnv, policy: NeighbourhoodMAPPO, slots: int, count: int) -> None:
+        self.env, self.policy, self.slots, self.count = env, policy, slots, count
+        self.obs, _ = env.reset()
+        self.around = surroundings_of(self.obs)
+        self.memory = policy.initial_memory(self.around)
+
+    def __len__(self) -> int:
+        """Rollouts in an epoch."""
+        return self.count
+
+    def __iter__(self) -> Iterator[Rollout]:
+        """Rollouts of an epoch."""
+        for _ in range(self.count):
+            yield self.collect()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next rollouts depend on, apart from torch's own random numbers."""
+        return {"env": self.env.state_dict(), "memory": self.memory.clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        self.env.load_state_dict(state["env"])
+        self.memory = state["memory"].clone()
+        self.obs = self.env.observe(self.env.level)
+
+    @torch.no_grad()
+    def collect(self) -> Rollout:
+        """One rollout."""
+        policy, around, first = self.policy, self.around, self.memory
+        rows: dict[str, list[Tensor]] = {
+            name: [] for name in ("choice", "log_prob", "value", "reward", "terminated", "done")
+        }
+        views: list[Views] = []
+        final: dict[int, Tensor] = {}
+        for slot in range(self.slots):
+            views.append(views_of(self.obs, around))
+            decision = policy.decide(views[-1], around, self.memory)
+            step = self.env.step(policy.allocation(decision.choice, around))
+            done = step.terminated | step.truncated
+            if "final_obs" in step.info:
+                final[slot] = policy.decide(views_of(step.info["final_obs"], around), around, decision.memory).value
+            self.obs, self.memory = step.obs, decision.memory.masked_fill(done.reshape(1, -1, 1, 1), 0)
+            held = (decision.choice, decision.log_prob, decision.value, step.reward, step.terminated, done)
+            for name, value in zip(rows, held, strict=True):
+                rows[name].append(value)
+        last = policy.decide(views_of(self.obs, around), around, self.memory).value
+        stacked = {name: torch.stack(values) for name, values in rows.items()}
+        next_value = torch.cat([stacked["value"][1:], last.unsqueeze(0)])
+        for slot, value in final.items():
+            next_value[slot] = torch.where(stacked["done"][slot].unsqueeze(1), value, next_value[slot])
+        return Rollout(Views.stack(views), around, first, next_value=next_value, **stacked)
