@@ -123,6 +123,32 @@ class Links:
             return torch.bmm(weight.transpose(1, 2), own).reshape(self.num_bs, -1)
         return self.sum_to_bs(weight.unsqueeze(-1) * self.from_ue(node))
 
+    def mean_to_bs(self, edge: Tensor) -> Tensor:
+        """Mean over each station's edges: edge layout -> ``[N, *]``; zero for a station without edges."""
+        if self.dense:
+            return edge.mean(1).reshape(self.num_bs, *edge.shape[3:])
+        count = torch.bincount(self.bs, minlength=self.num_bs).clamp_min(1).to(edge.dtype)
+        return self.sum_to_bs(edge) / count.reshape(-1, *([1] * (self.flat(edge).dim() - 1)))
+
+    def mean_over_bs(self, node: Tensor) -> Tensor:
+        """Mean of the stations' ``node [N, H]`` over each user's candidates ``[U, H]``; where all are, a broadcast view."""
+        if self.dense:
+            mean = node.reshape(self.num_networks, -1, 1, node.shape[1]).mean(1)
+            return mean.expand(-1, self.num_ue // self.num_networks, -1).reshape(self.num_ue, -1)
+        count = torch.bincount(self.ue, minlength=self.num_ue).clamp_min(1).to(node.dtype)
+        values = self.from_bs(node)
+        return self.sum_to_ue(values) / count.unsqueeze(1)
+
+    def mean_over_ue(self, node: Tensor) -> Tensor:
+        """Mean of the users' ``node [U, H]`` over each station's edges ``[N, H]``."""
+        if self.dense:
+            mean = node.reshape(self.num_networks, -1, node.shape[1]).mean(1, keepdim=True)
+            return mean.expand(-1, self.num_bs // self.num_networks, -1).reshape(self.num_bs, -1)
+        values = self.from_ue(node)
+        if self.degree is not None:
+            values = values.expand(-1, self.degree, -1)
+        return self.mean_to_bs(values)
+
     def weigh_edges_to_bs(self, weight: Tensor, edge: Tensor) -> Tensor:
         """Sums of ``edge [E, R]`` over each station's edges under K sets of weights, edge layout ``[*, K]``: ``[N, K, R]``."""
         if self.dense:

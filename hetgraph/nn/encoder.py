@@ -26,8 +26,8 @@ class Normalise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised columns, cut at five deviations."""
-        normal: Tensor = (x.to(self.shift.dtype) - self.shift) / self.scale
-        return normal.clamp(-5, 5)
+        rate = 1 / self.scale
+        return torch.addcmul(-self.shift * rate, x.to(rate.dtype), rate).clamp_(-5, 5)
 
 
 def mlp(*widths: int) -> nn.Sequential:

@@ -124,7 +124,7 @@ class SAGEEncoder(nn.Module):
         self.antenna_in = nn.Linear(len(ANTENNA_COLUMNS), hidden)
         self.antenna_layers = nn.ModuleList(AntennaLayer(hidden) for _ in range(layers))
         self.ue = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
-        self.ue_edge = nn.ModuleList(nn.Linear(2 * edge, hidden, bias=False) for _ in range(layers))
+        self.ue_edge = nn.ModuleList(nn.Linear(edge, hidden, bias=False) for _ in range(layers))
         self.ue_heard = nn.ModuleList(nn.Linear(hidden, hidden, bias=False) for _ in range(layers))
         self.ue_best = nn.ModuleList(nn.Linear(hidden, hidden, bias=False) for _ in range(layers))
         self.bs = nn.ModuleList(nn.Linear(3 * hidden + 2 * edge, hidden) for _ in range(layers))
@@ -133,21 +133,17 @@ class SAGEEncoder(nn.Module):
         """Station and user states."""
         bs, ue = self.bs_in(inputs.bs).relu(), self.ue_in(inputs.ue).relu()
         antenna = self.antenna_in(inputs.antenna).relu()
-        prior, ones = inputs.prior, torch.ones_like(inputs.prior)
+        prior = inputs.prior
         load = links.sum_to_bs(prior).clamp_min(0.1).unsqueeze(1)
-        count, degree = links.sum_to_bs(ones).clamp_min(1).unsqueeze(1), links.sum_to_ue(ones).unsqueeze(1)
-        even = ones / links.from_ue(degree.squeeze(1))
         weighted = inputs.edge * prior.unsqueeze(-1)
-        at_ue = torch.cat([links.sum_to_ue(inputs.edge) / degree, links.sum_to_ue(weighted)], 1)
-        at_bs = torch.cat([links.sum_to_bs(inputs.edge) / count, links.sum_to_bs(weighted) / load], 1)
+        at_ue = links.sum_to_ue(weighted)
+        at_bs = torch.cat([links.mean_to_bs(inputs.edge), links.sum_to_bs(weighted) / load], 1)
         for i, antenna_layer in enumerate(self.antenna_layers):
             bs = antenna_layer(bs, antenna, inputs.mounted_on)
             change = self.ue[i](ue).add_(self.ue_edge[i](at_ue))
-            change.add_(links.weigh_to_ue(even, self.ue_heard[i](bs))).add_(
-                links.weigh_to_ue(prior, self.ue_best[i](bs))
-            )
+            change.add_(links.mean_over_bs(self.ue_heard[i](bs))).add_(links.weigh_to_ue(prior, self.ue_best[i](bs)))
             ue = ue + nn.functional.silu(change)
-            seen = [links.weigh_to_bs(ones, ue) / count, links.weigh_to_bs(prior, ue) / load]
+            seen = [links.mean_over_ue(ue), links.weigh_to_bs(prior, ue) / load]
             bs = bs + nn.functional.silu(self.bs[i](torch.cat([bs, *seen, at_bs], 1)))
         return bs, ue
 

@@ -1,5 +1,6 @@
 """Dense, constant-degree and ragged edge lists give equal results in every reduction, against loops over edges."""
 
+import dataclasses
 import math
 from dataclasses import replace
 
@@ -189,3 +190,20 @@ def test_a_large_logit_leaves_the_softmax_finite() -> None:
     logits = torch.full((links.num_edges,), -math.inf, dtype=DTYPE)
     logits[links.first_edge] = 0.0
     assert links.softmax(logits)[links.first_edge].tolist() == [1.0] * links.num_ue
+
+
+def test_means_agree_in_all_layouts() -> None:
+    batch = preset("hetnet-3tier").scaled(users=0.05, stations=1 / 3).sample(2, seed=1)
+    links = links_of(batch)
+    generator = torch.Generator().manual_seed(0)
+    bs, ue = torch.rand(links.num_bs, 4, generator=generator), torch.rand(links.num_ue, 4, generator=generator)
+    edge = torch.rand(links.num_edges, 3, generator=generator)
+    assert links.dense
+    expected = [links.mean_over_bs(bs), links.mean_over_ue(ue), links.mean_to_bs(links.lift(edge))]
+    first = bs.reshape(2, -1, 4).mean(1)
+    torch.testing.assert_close(expected[0], first[batch["ue"].batch])
+    for degree in (links.degree, None):
+        other = dataclasses.replace(links, dense=False, degree=degree)
+        found = [other.mean_over_bs(bs), other.mean_over_ue(ue), other.mean_to_bs(other.lift(edge))]
+        for a, b in zip(found, expected, strict=True):
+            torch.testing.assert_close(a, b)

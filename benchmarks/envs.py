@@ -1,0 +1,73 @@
+"""Throughput of the environments under random actions, beside their floors: `python benchmarks/envs.py`.
+
+Each row runs in as many processes as there are cores. The floor is the time to draw the random numbers that a slot needs (for cells the
+normals of the fading, for the conflict graph the uniform numbers of arrivals and actions), plus the time to read and write the
+fading state once at the rate of a large copy; all measured in the same run.
+"""
+
+import multiprocessing
+import os
+import time
+
+import torch
+
+from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv
+from hetgraph.envs.schedulers import RandomScheduler
+
+SECONDS = 5.0
+ROWS = {"conflict-8": (ConflictEnv, 4096), "hex-19": (CellularEnv, 64), "random-19": (CellularEnv, 64)}
+
+
+def rate(name: str) -> float:
+    """Network-slots per second of one process."""
+    torch.set_num_threads(1)
+    kind, networks = ROWS[name]
+    env: QueueEnv = kind(name, networks, max_queue=50.0, seed=os.getpid())
+    obs, _ = env.reset()
+    policy, generator = RandomScheduler(), torch.Generator().manual_seed(os.getpid())
+    state = policy.initial_state(obs)
+    for _ in range(10):
+        env.step(policy.act(obs, state, generator)[0])
+    slots, start = 0, time.perf_counter()
+    while time.perf_counter() - start < SECONDS:
+        for _ in range(10):
+            env.step(policy.act(obs, state, generator)[0])
+        slots += 10
+    return slots * networks / (time.perf_counter() - start)
+
+
+def floor_us(name: str) -> float:
+    """Microseconds per network-slot of one process below which no implementation of this kind can go."""
+    networks = ROWS[name][1]
+    normals, uniforms = (0, 8 + 12) if name == "conflict-8" else (2 * 57 * 19 * 3, 57 + 57)
+    buffer, source = torch.empty(networks * max(normals, 1)), torch.rand(networks * uniforms)
+    large = torch.rand(1 << 24)
+    copy_s = _median(lambda: large.clone()) / (2 * large.numel())
+    draw = _median(lambda: buffer.normal_()) if normals else 0.0
+    return 1e6 * (draw + _median(lambda: source.uniform_())) / networks + 1e6 * copy_s * 2 * normals
+
+
+def _median(work: object) -> float:
+    times = []
+    for _ in range(9):
+        start = time.perf_counter()
+        work()  # type: ignore[operator]
+        times.append(time.perf_counter() - start)
+    return sorted(times)[4]
+
+
+def main() -> None:
+    """Print the table."""
+    cores = len(os.sched_getaffinity(0))
+    print(
+        f"{cores} processes\n| environment | network-slots/s | us per slot and core | floor, us | measured / floor |\n|---|---|---|---|---|"
+    )
+    for name in ROWS:
+        with multiprocessing.get_context("spawn").Pool(cores) as pool:
+            total = sum(pool.map(rate, [name] * cores))
+        each, least = 1e6 * cores / total, floor_us(name)
+        print(f"| {name} | {total:,.0f} | {each:.2f} | {least:.2f} | {each / least:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
