@@ -1,8 +1,8 @@
 """Throughput of the environments under random actions, beside their floors: `python benchmarks/envs.py`.
 
-Each row runs in as many processes as there are cores. The floor is the time to draw the random numbers that a slot needs (for cells the
-normals of the fading, for the conflict graph the uniform numbers of arrivals and actions), plus the time to read and write the
-fading state once at the rate of a large copy; all measured in the same run.
+Each row runs in as many processes as there are cores. The floor is the time to draw the random numbers that a slot needs (for
+cells the normals of the fading, for the conflict graph the uniform numbers of arrivals and actions), plus the time to read and
+write the fading state once at the rate of a large copy; all measured in the same run.
 """
 
 import multiprocessing

@@ -114,7 +114,7 @@ class GreedyGenie:
     def act(self, obs: HeteroData, state: Topology, generator: Generator | None) -> tuple[Allocation, Topology]:
         """Schedule of a slot at full power."""
         cells = state.cells
-        b, n, u, most = cells.shape
+        b, n, u, _ = cells.shape
         gain = obs["bs", "channel", "ue"].gain.reshape(b, u, n, -1)
         noise = obs["ue"].noise_w.reshape(b, u, -1)
         power = obs["bs"].rb_power_max_w.reshape(b, n, -1)

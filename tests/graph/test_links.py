@@ -1,6 +1,5 @@
 """Dense, constant-degree and ragged edge lists give equal results in every reduction, against loops over edges."""
 
-import dataclasses
 import math
 from dataclasses import replace
 
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.graph import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, Links, from_gain, links_of
+from hetgraph.graph import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, Links, from_gain, links_of, preset
 
 DTYPE = torch.float64
 
@@ -203,7 +202,7 @@ def test_means_agree_in_all_layouts() -> None:
     first = bs.reshape(2, -1, 4).mean(1)
     torch.testing.assert_close(expected[0], first[batch["ue"].batch])
     for degree in (links.degree, None):
-        other = dataclasses.replace(links, dense=False, degree=degree)
+        other = replace(links, dense=False, degree=degree)
         found = [other.mean_over_bs(bs), other.mean_over_ue(ue), other.mean_to_bs(other.lift(edge))]
         for a, b in zip(found, expected, strict=True):
             torch.testing.assert_close(a, b)
