@@ -60,7 +60,7 @@ def main() -> None:
     """Print the table."""
     cores = len(os.sched_getaffinity(0))
     print(
-        f"{cores} processes\n| environment | network-slots/s | us per slot and core | floor, us | measured / floor |\n|---|---|---|---|---|"
+        f"{cores} processes\n| environment | network-slots/s | us per slot and core | floor, us | ratio |\n|---|---|---|---|---|"
     )
     for name in ROWS:
         with multiprocessing.get_context("spawn").Pool(cores) as pool:
