@@ -12,12 +12,15 @@ import numpy as np
 import torch
 from torch_geometric.data import HeteroData
 
+from hetgraph.envs import ConflictEnv, rollout
+from hetgraph.envs.run import Decides
+from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue
 from hetgraph.graph import Scenario, interference_k, links_of, preset
 from hetgraph.models import HetGNN
 from hetgraph.radio import Allocation, evaluate, policy
 from hetgraph.solvers import ascent_path, gradient_ascent, wmmse
 from hetgraph.solvers.policies import ceiling
-from hetgraph.trainers import load_model
+from hetgraph.trainers import load_agents, load_model
 from hetgraph.trainers.compare import Comparison, Method, compare
 from hetgraph.trainers.statistics import t_interval
 
@@ -204,6 +207,33 @@ def antenna(layouts: int = 50) -> None:
     )
 
 
+def conflict(slots: int = 5000, envs: int = 20) -> None:
+    """Delays on the conflict graph, in slots: 20 episodes of 5,000 slots, packets that came before the last 200."""
+    schedulers: dict[str, list[Decides]] = {
+        s.name: [s] for s in (GreedyMaximal(), GreedyMaximal(paper=True), LongestLocalQueue(), QCSMA())
+    }
+    for kind in ("shared", "individual"):
+        if Path(f"runs/conflict-{kind}-4/best.ckpt").exists():
+            schedulers[f"MAPPO, {kind}"] = [load_agents(f"runs/conflict-{kind}-{seed}/best.ckpt") for seed in SEEDS]
+    print(
+        "| policy | load | mean | worst seed | worst episode | 99th pct. | max | longest queue |\n" + "|---" * 8 + "|"
+    )
+    for name, members in schedulers.items():
+        for load in (0.3, 0.4, 0.5):
+            rows, queues = [], []
+            for policy_ in members:
+                env = ConflictEnv(num_envs=envs, load=load, record=True, episode_slots=slots + 1)
+                delays = rollout(env, policy_, slots=slots, seed=2_000_000).before(slots - 200)
+                each = [float(delays.of_network(i).total.mean()) for i in range(envs)]
+                found = delays.summary()
+                rows.append([found["mean"], max(each), found["p99"], found["max"]])
+                queues.append(float(env.queue.max()))
+            mean, episode, p99, longest = np.array(rows).T
+            cells = [show(mean, "{:.4f}"), f"{mean.max():.4f}", f"{episode.max():.4f}"]
+            cells += [f"{p99.max():.0f}", f"{longest.max():.0f}", f"{max(queues):.0f}"]
+            print(f"| {name} | {load} | {' | '.join(cells)} |", flush=True)
+
+
 COMMANDS: dict[str, Callable[[], None]] = {
     "hetnet": hetnet,
     "tune-ascent": tune_ascent,
@@ -213,6 +243,7 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "iid": iid,
     "ablations": ablations,
     "antenna": antenna,
+    "conflict": conflict,
 }
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from hetgraph.graph.schema import SCHEMA_VERSION
-from hetgraph.models import HetGNN
+from hetgraph.models import HetGNN, NeighbourhoodMAPPO
 from hetgraph.radio import OneShotPolicy
 
+AGENT_OPTIONS = ("hidden", "hops", "levels_db", "recurrent", "agents", "colours")
 MODEL_OPTIONS = ("hidden", "layers", "rounds", "memory", "encoder", "association", "objective")
 
 
@@ -63,6 +64,23 @@ def load_model(path: str | Path) -> HetGNN:
     return model.eval()
 
 
+def load_agents(path: str | Path) -> NeighbourhoodMAPPO:
+    """Agents of a checkpoint of neighbourhood MAPPO.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a foreign file, or a checkpoint of another model.
+    """
+    path = Path(path)
+    options, state = _from_checkpoint(path, "policy.")
+    missing = sorted(set(AGENT_OPTIONS) - set(options))
+    if missing:
+        raise ValueError(f"{path}: got no option {missing[0]!r}, expected a checkpoint of MAPPO")
+    agents = NeighbourhoodMAPPO(**{name: options[name] for name in AGENT_OPTIONS})
+    _fill(agents, state, path)
+    return agents.eval()
+
+
 def load_weights(model: nn.Module, path: str | Path) -> None:
     """Copy a checkpoint's weights into a model, nothing else of it.
 
@@ -90,9 +108,8 @@ def save_weights(model: HetGNN, options: dict[str, Any], path: str | Path) -> Pa
     return path
 
 
-def _from_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _from_checkpoint(path: Path, prefix: str = "model.") -> tuple[dict[str, Any], dict[str, Any]]:
     content = read_checkpoint(path)
-    prefix = "model."
     state = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
     return dict(content["hyper_parameters"]), state
 
