@@ -152,17 +152,12 @@ def test_hostile_and_foreign_checkpoints_are_refused(
 @pytest.mark.parametrize("name", sorted(p.stem for p in CONFIGS.glob("*.yaml")))
 def test_shipped_configurations_fit_their_classes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    tiny = [
-        "--data.init_args.train",
-        "2",
-        "--data.init_args.val",
-        "1",
-        "--data.init_args.size",
-        "2",
-        "--trainer.max_epochs",
-        "1",
-    ]
-    tiny += ["--model.init_args.hidden", "8", "--trainer.limit_train_batches", "1"]
+    if name.startswith("conflict"):
+        sizes = {"num_envs": 4, "slots": 4, "rollouts": 2, "val_slots": 20, "val_envs": 2}
+    else:
+        sizes = {"train": 2, "val": 1, "size": 2}
+    tiny = [part for key, value in sizes.items() for part in (f"--data.init_args.{key}", str(value))]
+    tiny += ["--model.init_args.hidden", "8", "--trainer.limit_train_batches", "1", "--trainer.max_epochs", "1"]
     with pytest.raises(SystemExit) as done:
         main(["fit", "--config", name, *tiny])
     assert done.value.code == 0
@@ -182,7 +177,7 @@ MISTAKES = [
     (["compare", "--reference", "wmmse", "--policies", "pf"], "--reference: got 'wmmse', expected one of pf"),
     (["generate", "--out", "x", "--count", "0"], "--count: got 0, expected 1 or more"),
     (["report", "nowhere"], "nowhere: got no such folder"),
-    (["fit", "--config", "nothing"], "--config: got 'nothing', expected a file or one of hetgnn"),
+    (["fit", "--config", "nothing"], "--config: got 'nothing', expected a file or one of conflict-8, hetgnn"),
     (["fit", "--config", "hetgnn", "--model.init_args.roundz", "3"], "'roundz' is not accepted"),
     (["conquer"], "command: got 'conquer', expected one of fit"),
 ]
