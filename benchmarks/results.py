@@ -17,7 +17,7 @@ from hetgraph.envs.run import Decides
 from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue
 from hetgraph.graph import Scenario, interference_k, links_of, preset
 from hetgraph.models import HetGNN
-from hetgraph.radio import Allocation, evaluate, policy
+from hetgraph.radio import Allocation, evaluate, one_shot
 from hetgraph.solvers import ascent_path, gradient_ascent, wmmse
 from hetgraph.solvers.policies import ceiling
 from hetgraph.trainers import load_agents, load_model
@@ -90,8 +90,8 @@ def show(seeds: np.ndarray, form: str) -> str:
 
 def hetnet(layouts: int = 50) -> None:
     """Everything in one table."""
-    methods: dict[str, list[Method]] = {n: [policy(n)] for n in ("max_rsrp", "cre", "pf", "wmmse", "fp", "wmmse_pf")}
-    methods |= {n: [policy(n)] for n in ("sum_rate_teacher", "pf_teacher_6", "pf_teacher")}
+    methods: dict[str, list[Method]] = {n: [one_shot(n)] for n in ("max_rsrp", "cre", "pf", "wmmse", "fp", "wmmse_pf")}
+    methods |= {n: [one_shot(n)] for n in ("sum_rate_teacher", "pf_teacher_6", "pf_teacher")}
     methods |= {f"ascent, {steps} steps": ascents(steps, rate) for steps, rate in ASCENTS}
     methods["the paper's student, distilled, one pass"] = at(students("paper"), 0)
     methods["student, distilled, 12 rounds"] = at(students("distill"), 12)
@@ -109,7 +109,7 @@ ASCENTS = ((5, 1.0), (10, 0.6), (20, 0.6), (40, 0.3), (80, 0.3), (160, 0.2), (64
 def tune_ascent() -> None:
     """Step size of the ascent for each number of steps, on validation layouts."""
     graph = preset("hetnet-3tier").sample(16, seed=1_000_000)
-    base = evaluate(graph, policy("max_rsrp")(graph)).pf_utility
+    base = evaluate(graph, one_shot("max_rsrp")(graph)).pf_utility
     marks = [5, 10, 20, 40, 80, 160, 640]
     for rate in (0.1, 0.2, 0.3, 0.6, 1.0, 1.5):
         gains = [float((evaluate(graph, a).pf_utility - base).mean()) for a in ascent_path(graph, marks, rate=rate)]
@@ -120,14 +120,14 @@ def generalise(layouts: int = 20) -> None:
     """Twice the users, stations or square metres, without retraining."""
     tuned = students("hetnet")
     for name, scale in (("users", {"users": 2.0}), ("stations", {"stations": 2.0}), ("area", {"area": 2.0})):
-        methods = {"max_rsrp": [policy("max_rsrp")], "pf_teacher": [policy("pf_teacher")]}
+        methods = {"max_rsrp": [one_shot("max_rsrp")], "pf_teacher": [one_shot("pf_teacher")]}
         methods |= {f"student, {rounds} rounds": at(tuned, rounds) for rounds in (8, 12, 16, 24)}
         report(f"twice-{name}", compare(preset("hetnet-3tier").scaled(**scale), methods, layouts=layouts))
 
 
 def uma(layouts: int = 10) -> None:
     """The paper's scenario at full size."""
-    methods = {n: [policy(n)] for n in ("max_rsrp", "pf", "wmmse", "sum_rate_teacher", "pf_teacher_6", "pf_teacher")}
+    methods = {n: [one_shot(n)] for n in ("max_rsrp", "pf", "wmmse", "sum_rate_teacher", "pf_teacher_6", "pf_teacher")}
     methods |= {f"student, {rounds} rounds": at(students("uma"), rounds) for rounds in (0, 4, 8, 16)}
     methods["the paper's student, one pass"] = at(students("paper-uma"), 0)
     methods["student of the sum-rate teacher"] = at(students("uma-sum"), 8)
@@ -184,7 +184,7 @@ def interference_row(scenario: Scenario, models: Sequence[HetGNN], layouts: int)
 def ablations(layouts: int = 50) -> None:
     """Encoders beside each other, without rounds and with eight."""
     for rounds in (0, 8):
-        methods: dict[str, list[Method]] = {"max_rsrp": [policy("max_rsrp")], "pf_teacher": [policy("pf_teacher")]}
+        methods: dict[str, list[Method]] = {"max_rsrp": [one_shot("max_rsrp")], "pf_teacher": [one_shot("pf_teacher")]}
         for encoder in ("hetero", "no_antennas", "homogeneous", "bs_only", "edge_mlp"):
             name = f"ablation-{encoder}-r{rounds}"
             if Path(f"runs/{name}-4/best.ckpt").exists():
@@ -199,7 +199,7 @@ def antenna(layouts: int = 50) -> None:
     from hetgraph.trainers.losses import antenna_loss
 
     graph = preset("hetnet-3tier").sample(layouts, seed=2_000_000)
-    add_labels(graph, policy("pf_teacher_6"))
+    add_labels(graph, one_shot("pf_teacher_6"))
     errors = np.array([float(antenna_loss(m(graph, 0).antenna_logits.detach(), graph)) for m in students("distill")])
     equal = float(antenna_loss(torch.zeros_like(graph["antenna"].teacher_share), graph))
     print(

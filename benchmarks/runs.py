@@ -51,6 +51,10 @@ def jobs() -> dict[str, list[str]]:
     for seed in SEEDS:
         own = [f"{D}seed", str(seed), f"{M}agents", "4"]
         out[f"conflict-individual-{seed}"] = fit("conflict-individual", "conflict-8", seed, *own)
+    for seed in SEEDS:
+        for network in ("random-19", "hex-19"):
+            name = f"{network}-heavy"
+            out[f"{name}-{seed}"] = fit(name, name, seed, f"{D}seed", str(seed))
     for rounds in ("0", "8"):
         for encoder in ENCODERS:
             for seed in SEEDS:

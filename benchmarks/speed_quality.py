@@ -15,7 +15,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph import preset
-from hetgraph.radio import Allocation, evaluate, policy
+from hetgraph.radio import Allocation, evaluate, one_shot
 from hetgraph.solvers import gradient_ascent, max_rsrp_association, utility_teacher, wmmse
 from hetgraph.trainers import load_model
 from hetgraph.trainers.figures import quality_over_time, save
@@ -73,7 +73,7 @@ def measure(method: Method, graphs: list[HeteroData], base: list[float], repeats
 def main(run: str, scenario: str, count: int, repeats: int) -> None:
     """One scenario: table, ratios, figure."""
     graphs = [preset(scenario).sample(1, seed=2_000_000, first=i) for i in range(count)]
-    base = [float(evaluate(g, policy("max_rsrp")(g)).pf_utility) for g in graphs]
+    base = [float(evaluate(g, one_shot("max_rsrp")(g)).pf_utility) for g in graphs]
     found: dict[str, tuple[list[float], list[float]]] = {}
     print(
         f"\n{scenario}, {count} layouts, threads {torch.get_num_threads()}\n| method | effort | ms | PF gain |\n|---|---|---|---|"

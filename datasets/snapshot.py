@@ -21,7 +21,7 @@ from hetgraph.datasets.labels import add_labels
 from hetgraph.graph import Scenario
 from hetgraph.graph.collate import Stack
 from hetgraph.graph.schema import SCHEMA_VERSION
-from hetgraph.radio import Allocation, policy
+from hetgraph.radio import Allocation, one_shot
 
 FORMAT = "hetgraph-snapshots"
 
@@ -87,7 +87,7 @@ def generate(
     folder.mkdir(parents=True, exist_ok=True)
     manifest = _read_manifest(folder) if (folder / "manifest.json").exists() else {**spec.manifest(), "sha256": {}}
     _same(folder, manifest, spec)
-    label = teacher or (policy(spec.teacher) if spec.teacher else None)
+    label = teacher or (one_shot(spec.teacher) if spec.teacher else None)
     missing = [s for s in spec.shards() if s[0] not in manifest["sha256"] or not (folder / s[0]).exists()]
     for name, first, count in track(missing, f"Labelling {spec.count} networks", disable=quiet or not missing):
         batch = spec.scenario.sample(count, seed=spec.seed, first=first)

@@ -19,7 +19,7 @@ from hetgraph.datasets import scenario_of
 from hetgraph.graph import Scenario
 from hetgraph.graph.convert import from_npz
 from hetgraph.graph.tables import scenario_from_csv
-from hetgraph.radio import Allocation, Convention, OneShotPolicy, evaluate, policy, violations
+from hetgraph.radio import Allocation, Convention, OneShotPolicy, evaluate, one_shot, violations
 from hetgraph.trainers.checkpoint import load_policy
 from hetgraph.trainers.tables import print_table, write_results
 
@@ -151,7 +151,7 @@ def methods(text: str) -> dict[str, list[Method]]:
             loaded: OneShotPolicy = load_policy(part)
             out[loaded.name] = [loaded]
         else:
-            out[part] = [policy(part)]
+            out[part] = [one_shot(part)]
     return out
 
 

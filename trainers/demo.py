@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hetgraph.datasets import SnapshotDataModule, layout_seed
 from hetgraph.graph import preset
-from hetgraph.radio import OneShotPolicy, policy
+from hetgraph.radio import OneShotPolicy, one_shot
 from hetgraph.trainers.checkpoint import load_model
 from hetgraph.trainers.compare import compare
 from hetgraph.trainers.distillation import DistillationModule
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     tuned = _fit(student, data, out / "label-free", args.epochs)
     console.rule("3. All are judged on the same layouts, which the network has never seen")
     names = ("max_rsrp", "cre", "pf", "wmmse", "pf_teacher_6", "pf_teacher")
-    policies = {name: [policy(name)] for name in names}
+    policies = {name: [one_shot(name)] for name in names}
     for name, path in (("hetgnn distilled", distilled), ("hetgnn", tuned)):
         policies[name] = [OneShotPolicy(name, load_model(path).allocate)]
     torch.set_grad_enabled(True)

@@ -9,7 +9,7 @@ from rich.console import Console
 from hetgraph.datasets import SnapshotDataModule, layout_seed, scenario_of
 from hetgraph.graph import Scenario
 from hetgraph.graph.tables import scenario_from_csv
-from hetgraph.radio import OneShotPolicy, evaluate, policy
+from hetgraph.radio import OneShotPolicy, evaluate, one_shot
 from hetgraph.trainers.checkpoint import MODEL_OPTIONS, load_model, read_checkpoint, save_weights
 from hetgraph.trainers.compare import compare
 from hetgraph.trainers.distillation import DistillationModule
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     for name, student in (("fine-tuning", after), ("from scratch", scratch)):
         console.print(f"{name}: {args.epochs} epochs of {args.batches} batches")
         train(student, data, args.epochs)
-    policies = [policy("max_rsrp"), policy("pf"), policy("pf_teacher_6")]
+    policies = [one_shot("max_rsrp"), one_shot("pf"), one_shot("pf_teacher_6")]
     students = (("before", before), ("after", after), ("from scratch", scratch))
     policies += [OneShotPolicy(name, student.model.eval().allocate) for name, student in students]
     result = compare(

@@ -35,6 +35,7 @@ class TrafficDataModule(lightning.LightningDataModule):
         episode_slots: length of an episode.
         max_queue: packets above which a network is terminated in training.
         discount: as in the module.
+        reward: see :class:`~hetgraph.envs.QueueEnv`.
         val_slots: slots of a validation episode.
         val_envs: networks in validation.
         test_slots: slots of a test episode.
@@ -54,6 +55,7 @@ class TrafficDataModule(lightning.LightningDataModule):
         episode_slots: int = 2000,
         max_queue: float = 50.0,
         discount: float = 0.95,
+        reward: Literal["queue", "delay"] = "queue",
         val_slots: int = 1000,
         val_envs: int = 10,
         test_slots: int = 5000,
@@ -64,7 +66,7 @@ class TrafficDataModule(lightning.LightningDataModule):
         self.save_hyperparameters()
         self.scenario, self.load, self.loads = scenario, load, tuple(loads or (load,))
         self.num_envs, self.layouts, self.slots, self.rollouts = num_envs, layouts, slots, rollouts
-        self.options = {"episode_slots": episode_slots, "max_queue": max_queue, "discount": discount}
+        self.options = {"episode_slots": episode_slots, "max_queue": max_queue, "discount": discount, "reward": reward}
         self.val, self.test = (val_slots, val_envs), (test_slots, test_envs)
         self.seed = seed
         self.train_data: RolloutDataset | None = None
@@ -123,12 +125,13 @@ class MAPPOModule(lightning.LightningModule):
     """Neighbourhood MAPPO with clipped policy and value losses, value normalisation and entropy.
 
     Args:
-        hidden: see :class:`~hetgraph.models.NeighbourhoodMAPPO`, as for the next five.
+        hidden: see :class:`~hetgraph.models.NeighbourhoodMAPPO`, as for the next six.
         hops: rounds of messages.
         levels_db: power levels.
         recurrent: keep a memory.
         agents: stations with weights of their own; 0 for a shared policy.
         colours: colours.
+        overbook: a device may get more resource blocks than it is expected to need.
         gamma: discount.
         lam: weight of longer traces.
         clip: range of the probability ratio and of the change of the value.
@@ -149,6 +152,7 @@ class MAPPOModule(lightning.LightningModule):
         recurrent: bool = True,
         agents: int = 0,
         colours: int = 6,
+        overbook: bool = False,
         gamma: float = 0.95,
         lam: float = 0.95,
         clip: float = 0.2,
@@ -163,7 +167,7 @@ class MAPPOModule(lightning.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.automatic_optimization = False
-        self.policy = NeighbourhoodMAPPO(hidden, hops, tuple(levels_db), recurrent, agents, colours)
+        self.policy = NeighbourhoodMAPPO(hidden, hops, tuple(levels_db), recurrent, agents, colours, overbook=overbook)
         self.gamma, self.lam, self.clip = gamma, lam, clip
         self.epochs, self.minibatches, self.sequence = epochs, minibatches, sequence
         self.entropy, self.value_weight, self.lr, self.max_norm = entropy, value_weight, lr, max_norm
@@ -205,9 +209,9 @@ class MAPPOModule(lightning.LightningModule):
         keep = 0.99 if float(self.value_std) > 0 else 0.0
         self.value_mean.mul_(keep).add_((1 - keep) * mean)
         self.value_std.mul_(keep).add_((1 - keep) * std)
-        return (advantage - advantage.mean()) / advantage.std().clamp_min(1e-6), (
-            returns - self.value_mean
-        ) / self.value_std
+        # By network: otherwise the few overloaded ones decide what all learn.
+        centre, spread = advantage.mean((0, 2), keepdim=True), advantage.std((0, 2), keepdim=True)
+        return (advantage - centre) / spread.clamp_min(1e-6), (returns - self.value_mean) / self.value_std
 
     def _parts(self, batch: Rollout) -> Iterator[tuple[int, int, Tensor]]:
         """First and last slot and networks of each minibatch."""

@@ -1,7 +1,7 @@
 """What all batched environments have in common: queues, clock, resets, neighbourhood rewards, observation levels."""
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Generator, Tensor
@@ -14,6 +14,8 @@ from hetgraph.graph.streams import stream
 from hetgraph.radio.allocation import Allocation, violations
 from hetgraph.radio.cells import Cells, cells_of
 
+Reward = Literal["queue", "delay"]
+
 
 @dataclass(frozen=True)
 class Step:
@@ -21,7 +23,8 @@ class Step:
 
     Args:
         obs: observation after the arrivals of the next slot, a view of the state.
-        reward: of each station ``[B, N]``: minus the packets that it and its neighbours have left (eq. 9-10).
+        reward: of each station ``[B, N]``, over its own devices and its neighbours': minus the packets that are left (eq. 9-10),
+            or minus the time that packets spent there in the slot.
         terminated: networks in which a queue went over the limit ``[B]``.
         truncated: networks whose time is up ``[B]``.
         info: ``final_obs`` where a network ended: the last observation of all networks before any was reset.
@@ -55,6 +58,8 @@ class QueueEnv:
         record: keep what is needed for :meth:`delays`.
         seed: of arrivals and fading.
         whole: a packet takes the whole slot in which it leaves.
+        reward: ``queue`` for the packets left at the end of a slot (eq. 9-10); ``delay`` for the time, in slots, that packets spent
+            in the queue during the slot, whose sum over an episode is the sum of all delays.
     """
 
     autoreset = "same_step"
@@ -71,7 +76,10 @@ class QueueEnv:
         record: bool,
         seed: int,
         whole: bool,
+        reward: Reward = "queue",
     ) -> None:
+        if reward not in get_args(Reward):
+            raise ValueError(f"reward: got {reward!r}, expected one of {', '.join(get_args(Reward))}")
         if episode_slots < 1:
             raise ValueError(f"episode_slots: got {episode_slots}, expected at least 1")
         if not 0 <= discount < 1:
@@ -81,6 +89,7 @@ class QueueEnv:
         self.cells: Cells = cells_of(layout)
         self.traffic, self.episode_slots, self.max_queue = traffic, episode_slots, max_queue
         self.discount, self.level, self.record, self.whole = discount, level, record, whole
+        self.reward = reward
         gain = layout[CHANNEL].gain
         self.dtype, self.device = gain.dtype, gain.device
         self.num_rbs = gain.shape[1]
@@ -167,12 +176,14 @@ class QueueEnv:
         self._check_action(action, thorough=check)
         capacity = self._capacity(action)
         left = (self.queue - capacity).clamp_min_(0)
+        before = self.queue.ceil()
+        completed, head = before - left.ceil(), self.queue - before + 1
         if self.record:
-            before = self.queue.ceil()
-            self.ledger.served(before - left.ceil(), self.queue - before + 1, capacity)
+            self.ledger.served(completed, head, capacity)
+        cost = left if self.reward == "queue" else self._sojourn(before, completed, head, capacity)
         self.queue.copy_(left)
         self.slot += 1
-        reward = self._reward()
+        reward = self._reward(cost)
         truncated = self.slot >= self.episode_slots
         terminated = torch.zeros_like(truncated)
         if self.max_queue is not None:
@@ -242,9 +253,16 @@ class QueueEnv:
         if self.record:
             self.ledger.arrived(count)
 
-    def _reward(self) -> Tensor:
+    def _sojourn(self, before: Tensor, completed: Tensor, head: Tensor, capacity: Tensor) -> Tensor:
+        """Time that each device's packets spend in its queue during a slot, in slots ``[B, U]``."""
+        if self.whole:
+            return before
+        inside = completed * (head + (completed - 1) / 2) / capacity.clamp_min(1e-9)
+        return before - completed + inside
+
+    def _reward(self, cost: Tensor) -> Tensor:
         held = torch.zeros(self.num_envs, self.num_stations, dtype=self.dtype, device=self.device).scatter_add_(
-            1, self.cells.station, self.queue
+            1, self.cells.station, cost
         )
         return -torch.matmul(self._hears, held.unsqueeze(2)).squeeze(2)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.channel import jakes_correlation
-from hetgraph.envs.base import QueueEnv
+from hetgraph.envs.base import QueueEnv, Reward
 from hetgraph.envs.traffic import Traffic
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
@@ -40,6 +40,7 @@ class CellularEnv(QueueEnv):
         discount: of the return after a termination.
         level: of the observations.
         record: keep what :meth:`delays` needs.
+        reward: see :class:`~hetgraph.envs.QueueEnv`.
         seed: of arrivals and fading.
         device: where the tensors are.
         dtype: of the state.
@@ -65,6 +66,7 @@ class CellularEnv(QueueEnv):
         discount: float = 0.995,
         level: Level = "neighbourhood",
         record: bool = False,
+        reward: Reward = "queue",
         seed: int = 0,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
@@ -85,6 +87,7 @@ class CellularEnv(QueueEnv):
             record=record,
             seed=seed,
             whole=False,
+            reward=reward,
         )
         self.packet_bits = packet_bits
         self.correlation = jakes_correlation(doppler_hz, slot_s)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.envs.base import QueueEnv
+from hetgraph.envs.base import QueueEnv, Reward
 from hetgraph.envs.traffic import Traffic
 from hetgraph.graph.conflict import conflict_8, conflict_graph_from_networkx
 from hetgraph.graph.schema import CONFLICTS, Level
@@ -29,6 +29,7 @@ class ConflictEnv(QueueEnv):
         discount: of the return after a termination.
         level: of the observations.
         record: keep what :meth:`delays` needs.
+        reward: see :class:`~hetgraph.envs.QueueEnv`.
         seed: of the arrivals.
         device: where the tensors are.
 
@@ -47,6 +48,7 @@ class ConflictEnv(QueueEnv):
         discount: float = 0.995,
         level: Level = "neighbourhood",
         record: bool = False,
+        reward: Reward = "queue",
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
@@ -64,6 +66,7 @@ class ConflictEnv(QueueEnv):
             record=record,
             seed=seed,
             whole=True,
+            reward=reward,
         )
         source, target = graph[CONFLICTS].edge_index.to(layout["bs"].power_max_w.device)
         self.disturbs = torch.zeros(self.num_devices, self.num_devices, dtype=self.dtype, device=self.device)

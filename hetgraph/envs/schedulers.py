@@ -109,7 +109,11 @@ def _greedy_set(queue: Tensor, excludes: Tensor, generator: Generator | None) ->
 
 
 class LongestLocalQueue(Scheduler):
-    """LLQ: a device transmits if no device that it conflicts with has a longer queue; of j equal ones each with chance 1/j."""
+    """LLQ: who has the longest queue around transmits.
+
+    On a conflict graph a device does if none that it conflicts with has a longer queue; of j equal ones each with chance 1/j. In
+    cells a station serves its longest queue on all subbands if no neighbour has a longer one; ties at random.
+    """
 
     level: Level = "neighbourhood"
     name = "llq"
@@ -117,6 +121,8 @@ class LongestLocalQueue(Scheduler):
     def schedule(self, obs: HeteroData, state: Topology, generator: Generator | None) -> Tensor:
         """Devices that transmit ``[B, U, R]``."""
         queue, blocks = packets(obs, state.cells), obs["ue"].noise_w.shape[1]
+        if not obs[CONFLICTS].edge_index.numel():
+            return _longest_of_cells(queue, state.cells, generator).unsqueeze(2).expand(-1, -1, blocks)
         related = (state.disturbs + state.disturbs.transpose(1, 2)) > 0
         rival = queue.unsqueeze(1).masked_fill(~related, -1)  # [B, device, rival]
         longest = queue >= rival.amax(2)
@@ -124,6 +130,14 @@ class LongestLocalQueue(Scheduler):
         coin = uniform((*queue.shape, blocks), generator, queue.device)
         active: Tensor = ((queue > 0) & longest).unsqueeze(2) & (coin * ties.unsqueeze(2) < 1)
         return _one_per_station(active, queue, state.cells)
+
+
+def _longest_of_cells(queue: Tensor, cells: Cells, generator: Generator | None) -> Tensor:
+    """Devices whose queue is the longest of their own and all neighbouring cells ``[B, U]``; equal queues in random order."""
+    key = queue + 1e-4 * uniform(tuple(queue.shape), generator, queue.device)
+    longest = cells.gather(key).masked_fill(~cells.mask, -1).amax(2)  # [B, N]
+    rival = longest.unsqueeze(1).masked_fill(~cells.neighbours, -1).amax(2).maximum(longest)
+    return (queue > 1e-9) & (key >= cells.at_device(rival))
 
 
 def _one_per_station(active: Tensor, queue: Tensor, cells: Cells) -> Tensor:

@@ -70,31 +70,6 @@ class LongestQueueFirst:
         return cells.allocation(choice, power), state
 
 
-class LongestQueueOfNeighbourhood:
-    """LLQ for cells: a station serves its longest queue on all subbands if no neighbour has a longer one; ties at random."""
-
-    level: Level = "neighbourhood"
-    name = "llq_cells"
-
-    def initial_state(self, obs: HeteroData) -> Topology:
-        """Cells of the networks."""
-        cells = cells_of(obs)
-        return Topology(cells, torch.zeros(0, device=cells.mask.device))
-
-    def act(self, obs: HeteroData, state: Topology, generator: Generator | None) -> tuple[Allocation, Topology]:
-        """Schedule of a slot at full power."""
-        cells = state.cells
-        b, n, _, _ = cells.shape
-        queue = cells.gather(packets(obs, cells))
-        longest, device = queue.max(2)
-        draw = torch.rand(longest.shape, generator=generator, device=longest.device)
-        key = longest + 1e-4 * draw  # equal queues in random order
-        rival = key.unsqueeze(1).masked_fill(~cells.neighbours, -1).amax(2)
-        choice = torch.where((longest > 1e-9) & (key >= rival), device + 1, 0)
-        power = obs["bs"].rb_power_max_w.reshape(b, n, -1)
-        return cells.allocation(choice.unsqueeze(2).expand(-1, -1, power.shape[2]), power), state
-
-
 class GreedyGenie:
     """Max-weight with current gains, greedily: stations join a subband in turn while the weighted sum of rates grows.
 

@@ -15,7 +15,10 @@ from hetgraph.nn.agents import AgentGRU, AgentLinear, agent_mlp
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.cells import Cells, cells_of
 
-DEVICE_FEATURES, BLOCK_FEATURES = 5, 6
+DEVICE_FEATURES, BLOCK_FEATURES, LEFT_FEATURES = 5, 6, 5
+BLOCK_SCALE = (1 / 3, 1 / 3, 1 / 10, 1.0, 1 / 7, 1.0)  # brings features to the order of one
+LEFT_MOST = (math.inf, 1.0, 3.0, 1.0, math.inf)
+NOTHING = 1e-6  # packets
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Surroundings:
         relations: device-to-device matrices ``[B, U, U]``: disturbs it, is disturbed by it, both; empty without conflicts.
         colour: colour of each station in a greedy colouring of the neighbourhood graph ``[B, N]``.
         power_w: largest power per resource block ``[B, N, R]``.
+        device_power_w: the same at the station's devices ``[B, U, R]``.
+        packets_per_nat: packets that a resource block carries in a slot, by spectral efficiency in nats ``[B, U, R]``.
     """
 
     cells: Cells
@@ -35,6 +40,8 @@ class Surroundings:
     relations: tuple[Tensor, ...]
     colour: Tensor
     power_w: Tensor
+    device_power_w: Tensor
+    packets_per_nat: Tensor
 
     def select(self, networks: Tensor) -> "Surroundings":
         """Some of the networks, as often as they are named."""
@@ -44,6 +51,8 @@ class Surroundings:
             tuple(relation[networks] for relation in self.relations),
             self.colour[networks],
             self.power_w[networks],
+            self.device_power_w[networks],
+            self.packets_per_nat[networks],
         )
 
 
@@ -60,7 +69,10 @@ def surroundings_of(obs: HeteroData) -> Surroundings:
         hit[target // u, target % u, source % u] = 1  # row: device, column: who disturbs it
         back = hit.transpose(1, 2)
         relations = (hit * (1 - back), back * (1 - hit), hit * back)
-    return Surroundings(cells, near, relations, _colours(cells.neighbours), obs["bs"].rb_power_max_w.reshape(b, n, -1))
+    most = obs["bs"].rb_power_max_w.reshape(b, n, -1)
+    band = obs.rb_bandwidth_hz.reshape(b, 1, -1) * obs.slot_s.reshape(b, 1, 1)
+    per_nat = band / (math.log(2) * obs["ue"].packet_bits.reshape(b, u, 1))
+    return Surroundings(cells, near, relations, _colours(cells.neighbours), most, cells.at_device(most), per_nat)
 
 
 def _colours(neighbours: Tensor) -> Tensor:
@@ -106,24 +118,37 @@ class Views:
 
 def views_of(obs: HeteroData, around: Surroundings) -> Views:
     """Features from an observation of level ``local`` or above; new tensors, not views of the state."""
-    ue, cells = obs["ue"], around.cells
-    b, _, u, _ = cells.shape
+    ue, cells, most = obs["ue"], around.cells, around.device_power_w
+    b, n, u, d = cells.shape
+    blocks = most.shape[2]
     queue = (ue.queue_bits / ue.packet_bits).reshape(b, u)
-    columns = [queue.log1p(), queue.clamp_max(1), (queue - 1).clamp(0, 1), (queue - 2).clamp(0, 1), queue.sqrt() / 2]
-    device = cells.gather(torch.stack(columns, 2))
-    blocks = around.power_w.shape[2]
+    device = [
+        queue,
+        queue.log1p(),
+        queue.clamp_max(1),
+        (queue - 1).clamp(0, 1),
+        (queue - 2).clamp(0, 1),
+        queue.sqrt() / 2,
+    ]
+    columns = torch.stack(device, 2)
     if "own_gain" not in ue:
-        block, room = queue.new_zeros(b, u, blocks, BLOCK_FEATURES), queue.new_ones(b, u, blocks)
-        return Views(device, cells.gather(block), cells.gather(queue), cells.gather(room))
-    noise, most = ue.noise_w.reshape(b, u, blocks), cells.at_device(around.power_w)
-    own, other, power = (ue[name].reshape(b, u, blocks) for name in ("own_gain", "interference_w", "power_w"))
-    reach = (own * most / other).clamp_max(1000).log1p()
-    band = obs.rb_bandwidth_hz.reshape(b, 1, blocks) * obs.slot_s.reshape(b, 1, 1)
-    room = reach / math.log(2) * band / ue.packet_bits.reshape(b, u, 1)
-    served = ue.spectral_efficiency.reshape(b, u, blocks) / 10
-    snr = (own * most / noise).log10()
-    parts = [snr / 3, (other / noise).log10() / 3, served, (power / most).sqrt(), reach / 7, (snr - 3).clamp_min(0)]
-    return Views(device, cells.gather(torch.stack(parts, 3)), cells.gather(queue), cells.gather(room))
+        wide = cells.gather(columns)
+        block, room = wide.new_zeros(b, n, d, blocks, BLOCK_FEATURES), cells.mask.to(wide.dtype).unsqueeze(3)
+        return Views(wide[..., 1:], block, wide[..., 0], room.expand(b, n, d, blocks))
+    noise = ue.noise_w.reshape(b, u, blocks)
+    own, other, power, served = (
+        getattr(ue, name).reshape(b, u, blocks)
+        for name in ("own_gain", "interference_w", "power_w", "spectral_efficiency")
+    )
+    reachable = own * most
+    snr, inr = (reachable / noise).log10(), (other / noise).log10()
+    reach = (reachable / other).clamp_max(1000).log1p()
+    room = reach * around.packets_per_nat
+    parts = [room, snr, inr, served, (power / most).sqrt(), reach, (snr - 3).clamp_min(0)]
+    wide = cells.gather(torch.cat([columns, *parts], 2))
+    table = wide[..., len(device) :].reshape(b, n, d, 1 + BLOCK_FEATURES, blocks)
+    block = table[..., 1:, :].transpose(3, 4) * wide.new_tensor(BLOCK_SCALE)
+    return Views(wide[..., 1 : len(device)], block, wide[..., 0], table[..., 0, :])
 
 
 class Trunk(nn.Module):
@@ -203,6 +228,7 @@ class NeighbourhoodMAPPO(nn.Module):
         agents: stations with weights of their own ("individual policies"); 0 for one policy that all share.
         colours: colours that tell neighbouring stations apart.
         blocks: resource blocks.
+        overbook: a device may get more resource blocks than its packets are expected to need.
     """
 
     level: Level = "neighbourhood"
@@ -217,8 +243,10 @@ class NeighbourhoodMAPPO(nn.Module):
         agents: int = 0,
         colours: int = 6,
         blocks: int = 3,
+        overbook: bool = False,
     ) -> None:
         super().__init__()
+        self.overbook = overbook
         self.hidden, self.colours, self.levels = hidden, colours, len(levels_db)
         self.actor, self.critic = (Trunk(hidden, hops, colours, agents) for _ in range(2))
         self.memory = nn.ModuleList(AgentGRU(hidden, agents) for _ in range(2)) if recurrent else None
@@ -228,7 +256,8 @@ class NeighbourhoodMAPPO(nn.Module):
         self.block = nn.Embedding(blocks * colours, hidden)
         self.device_in = AgentLinear(hidden, hidden, agents)
         self.station_in = AgentLinear(hidden, hidden, agents)
-        self.local_in = AgentLinear(BLOCK_FEATURES + 5, hidden, agents)
+        self.block_in = AgentLinear(BLOCK_FEATURES, hidden, agents)
+        self.left_in = AgentLinear(LEFT_FEATURES, hidden, agents, bias=False)
         self.device_out = AgentLinear(hidden, self.levels, agents)
         self.none_out = AgentLinear(hidden, 1, agents)
         nn.init.zeros_(self.none_out.weight)
@@ -245,52 +274,55 @@ class NeighbourhoodMAPPO(nn.Module):
         memory: Tensor,
         *,
         generator: Generator | None = None,
-        greedy: bool = False,
         taken: Tensor | None = None,
         ended: Tensor | None = None,
     ) -> Decision:
-        """Decide for a slot, or judge what was decided in ``T`` slots in a row.
+        """Draw decisions for a slot, or judge what was decided in ``T`` slots in a row.
 
         Args:
             views: features, of ``T * B`` networks when judging, the slots one after the other.
             around: surroundings of as many networks.
             memory: memory before the first slot ``[2, B, N, H]``.
             generator: random numbers of the draw.
-            greedy: take the most likely.
-            taken: decisions to judge instead.
+            taken: decisions to judge instead ``[T * B, N, R]``.
             ended: networks that ended after each slot ``[T, B]``, whose memory starts anew; for ``taken``.
         """
         device, station = self.actor(views, around)
         _, judged = self.critic(views, around)
-        if self.memory is not None:
-            kept = [
-                self._remember(cell, value, past, ended)
-                for cell, value, past in zip(self.memory, (station, judged), memory, strict=True)
-            ]
-            memory = torch.stack([value[-memory.shape[1] :] for value in kept])
-            station, judged = station + kept[0], judged + kept[1]
+        station, acted = self._remember(0, station, memory[0], ended)
+        judged, remembered = self._remember(1, judged, memory[1], ended)
         value = self.value_head(judged).squeeze(-1)
-        base = self.device_in(device)
-        given = torch.zeros_like(views.queue)
         log_prob, entropy, choices = torch.zeros_like(value), torch.zeros_like(value), []
-        for block in range(around.power_w.shape[2]):
-            log = self._logits(base, station, views, around, given, block).log_softmax(2)
+        blocks = self._blocks(device, station, views, around)
+        for place in range(around.power_w.shape[2]):
+            log = blocks.logits().log_softmax(2)
             if taken is not None:
-                choice = taken[..., block]
-            elif greedy:
-                choice = log.argmax(2)
+                choice = taken[..., place]
             else:
                 noise = torch.empty_like(log).exponential_(generator=generator)
                 choice = (log.exp() / noise).argmax(2)
             log_prob = log_prob + log.gather(2, choice.unsqueeze(2)).squeeze(2)
             entropy = entropy - (log.exp() * log.clamp_min(-50)).sum(2)
-            given = given + self._cleared(choice, views, block)
+            blocks.give(choice)
             choices.append(choice)
-        return Decision(torch.stack(choices, 2), log_prob, entropy, value, memory)
+        return Decision(torch.stack(choices, 2), log_prob, entropy, value, torch.stack([acted, remembered]))
 
-    @staticmethod
-    def _remember(cell: nn.Module, value: Tensor, memory: Tensor, ended: Tensor | None) -> Tensor:
-        """Memory after each slot ``[T * B, N, H]``."""
+    def most_likely(self, views: Views, around: Surroundings, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Most likely decision on each resource block in turn ``[B, N, R]`` and the actor's memory ``[B, N, H]``; no critic."""
+        device, station = self.actor(views, around)
+        station, memory = self._remember(0, station, memory, None)
+        blocks = self._blocks(device, station, views, around)
+        choices = [blocks.logits().argmax(2)]
+        for _ in range(1, around.power_w.shape[2]):
+            blocks.give(choices[-1])
+            choices.append(blocks.logits().argmax(2))
+        return torch.stack(choices, 2), memory
+
+    def _remember(self, which: int, value: Tensor, memory: Tensor, ended: Tensor | None) -> tuple[Tensor, Tensor]:
+        """States with what is remembered ``[T * B, N, H]``, and the memory after the last slot ``[B, N, H]``."""
+        if self.memory is None:
+            return value, memory
+        cell = self.memory[which]
         assert isinstance(cell, AgentGRU)
         entry, out = cell.entry(value), []
         for number, part in enumerate(entry.split(memory.shape[0])):
@@ -298,28 +330,16 @@ class NeighbourhoodMAPPO(nn.Module):
                 memory = memory.masked_fill(ended[number - 1].reshape(-1, 1, 1), 0)
             memory = cell.step(part, memory)
             out.append(memory)
-        return torch.cat(out)
+        return value + torch.cat(out), memory
 
-    def _logits(
-        self, base: Tensor, station: Tensor, views: Views, around: Surroundings, given: Tensor, block: int
-    ) -> Tensor:
-        """Logits over none and the pairs of device and level on one resource block ``[B, N, 1 + D * L]``."""
-        left = (views.queue - given).clamp_min(0)
-        room = views.room[..., block]
-        local = [left.log1p(), left.clamp_max(1), given.clamp_max(3), (left - 1).clamp(0, 1), torch.minimum(left, room)]
-        features = torch.cat([views.block[..., block, :], torch.stack(local, 3)], 3)
+    def _blocks(self, device: Tensor, station: Tensor, views: Views, around: Surroundings) -> "_Blocks":
+        """What of the logits does not depend on decisions, for all resource blocks at once."""
         colour = around.colour.clamp_max(self.colours - 1)
-        place = self.station_in(station) + self.block(colour * (self.block.num_embeddings // self.colours) + block)
-        joint = nn.functional.silu(base + self.local_in(features) + place.unsqueeze(2))
-        free = around.cells.mask & (left > 1e-6)
-        score = self.device_out(joint).masked_fill(~free.unsqueeze(3), -1e9).flatten(2)
-        return torch.cat([self.none_out(nn.functional.silu(place)), score], 2)
-
-    def _cleared(self, choice: Tensor, views: Views, block: int) -> Tensor:
-        """Packets that a block given to a device is expected to clear ``[B, N, D]``."""
-        number = (choice - 1).div(self.levels, rounding_mode="floor").unsqueeze(2)
-        chosen = number == torch.arange(views.queue.shape[2], device=choice.device)
-        return chosen * views.room[..., block]
+        embedded = self.block.weight.reshape(self.colours, -1, self.hidden)[colour, : around.power_w.shape[2]]
+        place = self.station_in(station).unsqueeze(2) + embedded  # [B, N, R, H]
+        none = self.none_out(nn.functional.silu(place))
+        base = self.block_in(views.block) + self.device_in(device).unsqueeze(3) + place.unsqueeze(2)
+        return _Blocks(self, base, none, views, around)
 
     def allocation(self, choice: Tensor, around: Surroundings) -> Allocation:
         """Allocation of a decision."""
@@ -330,11 +350,40 @@ class NeighbourhoodMAPPO(nn.Module):
     def initial_state(self, obs: HeteroData) -> Any:
         """Surroundings and memory."""
         around = surroundings_of(obs)
-        return around, self.initial_memory(around)
+        return around, self.initial_memory(around)[0]
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
         """Allocation of a slot, the most likely one."""
         around, memory = state
-        decision = self.decide(views_of(obs, around), around, memory, greedy=True)
-        return self.allocation(decision.choice, around), (around, decision.memory)
+        choice, memory = self.most_likely(views_of(obs, around), around, memory)
+        return self.allocation(choice, around), (around, memory)
+
+
+class _Blocks:
+    """Resource blocks of all stations, decided one after the other."""
+
+    def __init__(
+        self, policy: NeighbourhoodMAPPO, base: Tensor, none: Tensor, views: Views, around: Surroundings
+    ) -> None:
+        self.policy, self.views = policy, views
+        self.base, self.none, self.room = base.unbind(3), none.unbind(2), views.room.unbind(3)
+        self.given, self.place = torch.zeros_like(views.queue), 0
+        self.rank = torch.arange(views.queue.shape[2], device=base.device)
+        self.blocked = ~around.cells.mask | (views.queue <= NOTHING)
+
+    def logits(self) -> Tensor:
+        """Logits over none and the pairs of device and level on the next resource block ``[B, N, 1 + D * L]``."""
+        left, room = (self.views.queue - self.given).clamp_min(0), self.room[self.place]
+        local = torch.stack([left.log1p(), left, self.given, left - 1, torch.minimum(left, room)], 3)
+        local = local.clamp(min=0).clamp(max=local.new_tensor(LEFT_MOST))
+        joint = nn.functional.silu(self.base[self.place] + self.policy.left_in(local))
+        blocked = self.blocked if self.policy.overbook else self.blocked | (left <= NOTHING)
+        score = self.policy.device_out(joint).masked_fill(blocked.unsqueeze(3), -1e9).flatten(2)
+        return torch.cat([self.none[self.place], score], 2)
+
+    def give(self, choice: Tensor) -> None:
+        """Give the resource block; the next one knows what this is expected to clear."""
+        number = (choice - 1).div(self.policy.levels, rounding_mode="floor").unsqueeze(2)
+        self.given = self.given + (number == self.rank) * self.room[self.place]
+        self.place += 1

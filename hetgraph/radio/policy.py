@@ -61,8 +61,8 @@ def policy_names() -> list[str]:
     return sorted({point.name for point in entry_points(group=GROUP)})
 
 
-def policy(name: str) -> OneShotPolicy:
-    """Registered policy by name.
+def policy(name: str) -> Policy:
+    """Registered policy by name: an object that follows :class:`Policy`, or a function ``graph -> Allocation``.
 
     Raises:
         ValueError: an unknown name.
@@ -73,4 +73,18 @@ def policy(name: str) -> OneShotPolicy:
             f"policy: got {name!r}, expected one of {', '.join(sorted(points))}, or the path of a checkpoint"
         )
     loaded = points[name].load()
-    return loaded if isinstance(loaded, OneShotPolicy) else OneShotPolicy(name, loaded)
+    return loaded if isinstance(loaded, Policy) else OneShotPolicy(name, loaded)
+
+
+def one_shot(name: str) -> OneShotPolicy:
+    """Registered policy that is a function ``graph -> Allocation``, by name.
+
+    Raises:
+        ValueError: an unknown name, or a policy that acts slot by slot in an environment.
+    """
+    found = policy(name)
+    if not isinstance(found, OneShotPolicy):
+        raise ValueError(
+            f"policy: got {name!r}, which acts in an environment, expected one for single graphs; see --env"
+        )
+    return found

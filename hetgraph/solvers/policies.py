@@ -13,6 +13,7 @@ from hetgraph.solvers.association import (
     max_rsrp_association,
 )
 from hetgraph.solvers.fp import fractional_programming
+from hetgraph.solvers.queued import fp_update, queue_weighted, wmmse_update
 from hetgraph.solvers.wmmse import wmmse as _wmmse
 
 
@@ -32,7 +33,9 @@ def pf(graph: HeteroData) -> Allocation:
 
 
 def wmmse(graph: HeteroData) -> Allocation:
-    """Sum-rate WMMSE, 100 rounds from full power, at the strongest station."""
+    """Sum-rate WMMSE, 100 rounds from full power, at the strongest station; with queues as weights where there are any."""
+    if "queue_bits" in graph["ue"]:
+        return queue_weighted(graph, wmmse_update)
     return _wmmse(graph, max_rsrp_association(graph))
 
 
@@ -43,7 +46,9 @@ def wmmse_pf(graph: HeteroData) -> Allocation:
 
 
 def fp(graph: HeteroData) -> Allocation:
-    """Sum-rate fractional programming, 100 rounds, at the strongest station."""
+    """Sum-rate fractional programming, 100 rounds, at the strongest station; with queues as weights where there are any."""
+    if "queue_bits" in graph["ue"]:
+        return queue_weighted(graph, fp_update)
     return fractional_programming(graph, max_rsrp_association(graph))
 
 

@@ -135,8 +135,7 @@ def test_nobody_sees_further_than_the_hops_or_into_the_present(hops: int) -> Non
     def logits() -> Tensor:
         views = views_of(env.observe("neighbourhood"), around)
         device, station = policy.actor(views, around)
-        given = torch.zeros_like(views.queue)
-        return policy._logits(policy.device_in(device), station, views, around, given, 0).detach()[0]
+        return policy._blocks(device, station, views, around).logits().detach()[0]
 
     before = logits()
     for gain in env._gains:
@@ -165,8 +164,9 @@ def test_devices_in_another_order_get_the_same_probabilities() -> None:
     values = []
     for seen in (views, turned):
         device, station = policy.actor(seen, around)
-        given = torch.zeros_like(seen.queue)
-        values.append(policy._logits(policy.device_in(device), station, seen, around, given, 1)[..., 1:])
+        blocks = policy._blocks(device, station, seen, around)
+        blocks.place = 1
+        values.append(blocks.logits()[..., 1:])
     first = values[0].reshape(1, 7, 3, 3)[:, :, order].flatten(2)
     torch.testing.assert_close(values[1], first)
 

@@ -1,0 +1,18 @@
+"""Schedulers by name, as the entry points of ``hetgraph.policies`` find them; all of them keep their memory outside."""
+
+from hetgraph.envs.itlinq import FairITLinQ
+from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue, RandomScheduler
+from hetgraph.envs.score import LocalScore
+from hetgraph.envs.subbands import GreedyGenie, LongestQueueFirst
+
+gms = GreedyMaximal()
+gms_paper = GreedyMaximal(paper=True)
+llq = LongestLocalQueue()
+qcsma = QCSMA()
+random = RandomScheduler()
+lqf_subband = LongestQueueFirst()
+lqf_best = LongestQueueFirst("best")
+max_weight_local = LongestQueueFirst("weighted")
+local_score = LocalScore()
+fair_itlinq = FairITLinQ()
+genie = GreedyGenie()
