@@ -1,4 +1,4 @@
-"""Throughput of the environments under random actions, beside their floors: `python benchmarks/envs.py`.
+"""Throughput of the environments under random actions, beside their floors; time of a decision: `python benchmarks/envs.py`.
 
 Each row runs in as many processes as there are cores. The floor is the time to draw the random numbers that a slot needs (for
 cells the normals of the fading, for the conflict graph the uniform numbers of arrivals and actions), plus the time to read and
@@ -13,6 +13,7 @@ import torch
 
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv
 from hetgraph.envs.schedulers import RandomScheduler
+from hetgraph.models import NeighbourhoodMAPPO
 
 SECONDS = 5.0
 ROWS = {"conflict-8": (ConflictEnv, 4096), "hex-19": (CellularEnv, 64), "random-19": (CellularEnv, 64)}
@@ -56,8 +57,23 @@ def _median(work: object) -> float:
     return sorted(times)[4]
 
 
+def decision_us(hidden: int, repeats: int = 500) -> list[float]:
+    """Times of the agents' decision for one network of 19 stations, observation to allocation, one thread."""
+    torch.set_num_threads(1)
+    env = CellularEnv("random-19", 1, load=30.0, seed=0)
+    agents = NeighbourhoodMAPPO(hidden, levels_db=(0.0, -5.75, -11.5, -17.25, -23.0), overbook=True).eval()
+    obs, _ = env.reset()
+    state, times = agents.initial_state(obs), []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action, state = agents.act(obs, state, None)
+        times.append(1e6 * (time.perf_counter() - start))
+        obs = env.step(action).obs
+    return sorted(times)
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     cores = len(os.sched_getaffinity(0))
     print(
         f"{cores} processes\n| environment | network-slots/s | us per slot and core | floor, us | ratio |\n|---|---|---|---|---|"
@@ -67,6 +83,11 @@ def main() -> None:
             total = sum(pool.map(rate, [name] * cores))
         each, least = 1e6 * cores / total, floor_us(name)
         print(f"| {name} | {total:,.0f} | {each:.2f} | {least:.2f} | {each / least:.1f} |", flush=True)
+    print("\n| decision of 19 agents, one thread | median, us | 10th pct. | 90th pct. |\n|---|---|---|---|")
+    for hidden in (32, 64):
+        times = decision_us(hidden)
+        tenth, half, most = (times[round(p * (len(times) - 1))] for p in (0.1, 0.5, 0.9))
+        print(f"| hidden {hidden} | {half:.0f} | {tenth:.0f} | {most:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,17 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs import ConflictEnv, rollout
 from hetgraph.envs.run import Decides
 from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue
+from hetgraph.envs.score import TUNED, LocalScore
 from hetgraph.graph import Scenario, interference_k, links_of, preset
 from hetgraph.models import HetGNN
-from hetgraph.radio import Allocation, evaluate, one_shot
+from hetgraph.radio import Allocation, Policy, evaluate, one_shot, policy
 from hetgraph.solvers import ascent_path, gradient_ascent, wmmse
 from hetgraph.solvers.policies import ceiling
 from hetgraph.trainers import load_agents, load_model
 from hetgraph.trainers.compare import Comparison, Method, compare
+from hetgraph.trainers.delay_figures import delay_figures
 from hetgraph.trainers.statistics import t_interval
+from hetgraph.trainers.trial import Trial, judge, write_trials
 
 SEEDS = range(5)
 OUT = Path("runs/results")
@@ -234,6 +237,67 @@ def conflict(slots: int = 5000, envs: int = 20) -> None:
             print(f"| {name} | {load} | {' | '.join(cells)} |", flush=True)
 
 
+NETWORKS = {"random-19": (20.0, 25.0, 30.0), "hex-19": (15.0, 20.0, 25.0)}
+
+
+def cells(slots: int = 2000) -> None:
+    """Delays in cells, ms: five test layouts, five traffic seeds each; agents trained at heavy load only."""
+    for network, loads in NETWORKS.items():
+        found = []
+        for load in loads:
+            policies = cell_policies(network, load) | {"MAPPO": agents_of(f"{network}-heavy")}
+            trial = judge(network, load, policies, slots=slots)
+            found.append(trial)
+            print_cells(trial)
+        write_trials(found, "lqf_subband", OUT / network)
+        delay_figures(found, OUT / network)
+
+
+def larger(slots: int = 1000) -> None:
+    """Agents trained on 19 cells, on 61 and 127 of the same kind, without retraining."""
+    for name, load in (
+        ("hex-19:rings=4", 25.0),
+        ("hex-19:rings=6", 25.0),
+        ("random-19:stations=61", 30.0),
+        ("random-19:stations=127", 30.0),
+    ):
+        network = name.split(":")[0]
+        policies = {n: [policy(n)] for n in ("lqf_subband", "lqf_best", "max_weight_local", "genie")}
+        policies |= {"local_score": [LocalScore(TUNED[network, load])], "MAPPO": agents_of(f"{network}-heavy")}
+        print_cells(judge(name, load, policies, slots=slots, layouts=3, traffics=2))
+
+
+def cell_policies(network: str, load: float) -> dict[str, list[Policy]]:
+    """Everything that needs no training, and the local score tuned to this network and load."""
+    names = ("lqf_subband", "lqf_best", "max_weight_local", "llq", "fair_itlinq", "fp", "wmmse", "genie")
+    return {name: [policy(name)] for name in names} | {"local_score": [LocalScore(TUNED[network, load])]}
+
+
+def agents_of(name: str) -> list[Policy]:
+    """Best checkpoints of the training seeds."""
+    return [load_agents(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
+
+
+def print_cells(trial: Trial) -> None:
+    """Table of a trial, and paired ratios of the agents to what they are to beat."""
+    print(f"\n{trial.scenario} at {trial.load:g} packets/s, {trial.networks} networks\n")
+    print(
+        "| policy | mean, ms | worst seed | 95th pct. | 99th pct. | max | waiting | transmission |\n" + "|---" * 8 + "|"
+    )
+    for name in trial.delays:
+        mean = trial.pooled(name, "mean")
+        rest = [f"{trial.pooled(name, s).mean():.1f}" for s in ("p95", "p99", "max", "waiting", "transmission")]
+        print(f"| {name} | {show(mean, '{:.2f}')} | {mean.max():.2f} | {' | '.join(rest)} |", flush=True)
+    rivals = [name for name in trial.delays if name != "MAPPO"]
+    print("MAPPO over: " + ", ".join(f"{name} {ratio(trial, name)}" for name in rivals))
+
+
+def ratio(trial: Trial, rival: str) -> str:
+    """Ratio of pooled mean delays with its interval over training seeds."""
+    found = t_interval(trial.pooled("MAPPO", "mean") / trial.pooled(rival, "mean")[0], "seeds")
+    return f"{found.mean:.3f} ±{(found.high - found.low) / 2:.3f}"
+
+
 COMMANDS: dict[str, Callable[[], None]] = {
     "hetnet": hetnet,
     "tune-ascent": tune_ascent,
@@ -244,6 +308,8 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "ablations": ablations,
     "antenna": antenna,
     "conflict": conflict,
+    "cells": cells,
+    "larger": larger,
 }
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from hetgraph.graph.schema import SCHEMA_VERSION
 from hetgraph.models import HetGNN, NeighbourhoodMAPPO
 from hetgraph.radio import OneShotPolicy
 
-AGENT_OPTIONS = ("hidden", "hops", "levels_db", "recurrent", "agents", "colours")
+AGENT_OPTIONS = ("hidden", "hops", "levels_db", "recurrent", "agents", "colours", "overbook")
 MODEL_OPTIONS = ("hidden", "layers", "rounds", "memory", "encoder", "association", "objective")
 
 
@@ -93,7 +93,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
 
 
 def load_policy(path: str | Path) -> OneShotPolicy:
-    """Policy of a checkpoint; its name is the run's folder and the file."""
+    """Policy of a checkpoint of HetGNN; its name is the run's folder and the file."""
     model = load_model(path)
     return OneShotPolicy(f"{Path(path).parent.name}/{Path(path).stem}", model.allocate)
 

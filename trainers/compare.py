@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,11 +20,13 @@ from hetgraph.datasets import scenario_of
 from hetgraph.graph import Scenario
 from hetgraph.graph.convert import from_npz
 from hetgraph.graph.tables import scenario_from_csv
-from hetgraph.radio import Allocation, Convention, OneShotPolicy, evaluate, one_shot, violations
-from hetgraph.trainers.checkpoint import load_policy
+from hetgraph.radio import Allocation, Convention, Policy, evaluate, one_shot, policy, violations
+from hetgraph.trainers.checkpoint import load_agents, load_policy
 from hetgraph.trainers.tables import print_table, write_results
+from hetgraph.trainers.trial import judge, print_trial, write_trials
 
 Method = Callable[[HeteroData], Allocation]
+T = TypeVar("T")
 INDICATORS = ("pf_utility", "sum_rate_bps", "p5_rate_bps", "jain", "energy_efficiency_bpj", "load_imbalance")
 
 
@@ -135,23 +138,37 @@ def _record(
 
 
 def methods(text: str) -> dict[str, list[Method]]:
+    """Policies for single networks of a comma-separated list; see :func:`members`."""
+    return members(text, one_shot, load_policy)
+
+
+def agents(text: str) -> dict[str, list[Policy]]:
+    """Policies for environments of a comma-separated list; see :func:`members`."""
+    return members(text, policy, load_agents)
+
+
+def members(text: str, named: Callable[[str], T], loaded: Callable[[str], T]) -> dict[str, list[T]]:
     """Policies of a comma-separated list: names, checkpoints' paths, or ``name=path:path`` (``*`` allowed) for several seeds.
+
+    Args:
+        text: the list.
+        named: policy of a name.
+        loaded: policy of a checkpoint.
 
     Raises:
         ValueError: an unknown policy.
         FileNotFoundError: a checkpoint that does not exist.
     """
-    out: dict[str, list[Method]] = {}
+    out: dict[str, list[T]] = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, _, paths = part.partition("=")
         if paths:
             found = [p for pattern in paths.split(":") for p in sorted(glob.glob(pattern)) or [pattern]]
-            out[name] = [load_policy(path) for path in found]
+            out[name] = [loaded(path) for path in found]
         elif part.endswith((".ckpt", ".safetensors")) or "/" in part:
-            loaded: OneShotPolicy = load_policy(part)
-            out[loaded.name] = [loaded]
+            out[f"{Path(part).parent.name}/{Path(part).stem}"] = [loaded(part)]
         else:
-            out[part] = [one_shot(part)]
+            out[part] = [named(part)]
     return out
 
 
@@ -159,10 +176,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command-line options."""
     parser.add_argument("--scenario", default="hetnet-3tier", help="preset name or YAML file")
     parser.add_argument(
-        "--policies", default="max_rsrp,pf,wmmse,pf_teacher_6", help="names, checkpoints, name=path:path"
+        "--env", default=None, help="judge delays in an environment: conflict-8, hex-19, random-19, a preset"
     )
+    parser.add_argument(
+        "--load", default=None, help="with --env: loads, packets per device and slot or second: 20,25,30"
+    )
+    parser.add_argument("--slots", type=int, default=2000, help="with --env: slots of an episode")
+    parser.add_argument("--traffics", type=int, default=5, help="with --env: arrivals for each layout")
+    parser.add_argument("--policies", default=None, help="names, checkpoints, name=path:path")
     parser.add_argument("--reference", default=None, help="policy to compare with; the first by default")
-    parser.add_argument("--layouts", type=int, default=10)
+    parser.add_argument("--layouts", type=int, default=None, help="10 by default, 5 with --env")
     parser.add_argument("--seed", type=int, default=2_000_000, help="seed of the layouts; 2000000 are the test layouts")
     parser.add_argument("--convention", default="equal_airtime")
     parser.add_argument("--sites", default=None, help="CSV of sites; the scenario then gives channel, radio and users")
@@ -174,7 +197,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, print, write."""
-    policies = methods(args.policies)
+    if args.env is not None:
+        return _run_environment(args)
+    policies = methods(args.policies or "max_rsrp,pf,wmmse,pf_teacher_6")
     scenario = scenario_of(args.scenario)
     graphs: Sequence[HeteroData] | None = None
     if args.sites is not None:
@@ -186,7 +211,7 @@ def run(args: argparse.Namespace) -> int:
     result = compare(
         scenario,
         policies,
-        layouts=args.layouts,
+        layouts=10 if args.layouts is None else args.layouts,
         seed=args.seed,
         convention=args.convention,
         reference=args.reference,
@@ -202,3 +227,40 @@ def run(args: argparse.Namespace) -> int:
         comparison_figures(result, out)
     console.print(f"results and figures: {out}")
     return 0
+
+
+DEFAULTS = {
+    "conflict": ("gms,llq,qcsma", "0.3,0.4,0.5"),
+    "cells": ("lqf_subband,lqf_best,max_weight_local,genie", "20"),
+}
+
+
+def _run_environment(args: argparse.Namespace) -> int:
+    """Compare delays, print, write."""
+    names, loads = DEFAULTS["conflict" if args.env.startswith("conflict") else "cells"]
+    policies = agents(args.policies or names)
+    reference = args.reference or next(iter(policies))
+    if reference not in policies:
+        raise ValueError(f"--reference: got {reference!r}, expected one of {', '.join(policies)}")
+    console, trials = Console(), []
+    sizes = {"layouts": 5 if args.layouts is None else args.layouts, "traffics": args.traffics, "slots": args.slots}
+    with Progress(console=Console(stderr=True)) as progress:
+        for load in _loads(args.load or loads):
+            trials.append(judge(args.env, load, policies, **sizes, seed=args.seed, progress=progress))
+    for trial in trials:
+        print_trial(trial, reference, console)
+    out = Path(args.out)
+    write_trials(trials, reference, out)
+    if not args.no_figures:
+        from hetgraph.trainers.delay_figures import delay_figures
+
+        delay_figures(trials, out)
+    console.print(f"results and figures: {out}")
+    return 0
+
+
+def _loads(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--load: got {text!r}, expected numbers separated by commas") from None

@@ -8,17 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv, rollout
+from hetgraph.envs import QueueEnv, rollout
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.trainers.gae import gae
 from hetgraph.trainers.rollouts import Rollout, RolloutDataset
+from hetgraph.trainers.trial import environment
 
 VALIDATION, TEST = 1_000_000, 2_000_000
-
-
-def environment(scenario: str, num_envs: int, **options: Any) -> QueueEnv:
-    """Environment of a scenario by name: ``conflict-8``, or a preset of cells."""
-    return (ConflictEnv if scenario.startswith("conflict") else CellularEnv)(scenario, num_envs, **options)
 
 
 class TrafficDataModule(lightning.LightningDataModule):

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,21 +77,44 @@ def write_results(result: "Comparison", out: Path) -> None:
         "layout_seed": result.seed,
         "convention": result.convention,
         "reference": result.reference,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv),
-        "commit": _commit(),
-        "versions": {p: version(p) for p in ("hetgraph", "torch", "torch-geometric", "lightning")},
+        **provenance(),
         "methods": {
             name: {k: vars(v) for k, v in row.items()} | {"wall_ms": result.wall_ms[name]}
             for name, row in found.items()
         },
     }
-    write_file(out / "results.json", json.dumps(_plain(content), indent=1).encode())
+    write_json(out / "results.json", content)
     write_file(out / "results.csv", _summary(result, found).encode())
     write_file(out / "layouts.csv", _layouts(result).encode())
 
 
+def provenance() -> dict[str, Any]:
+    """Date, command, commit and versions."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": " ".join(sys.argv),
+        "commit": _commit(),
+        "versions": {p: version(p) for p in ("hetgraph", "torch", "torch-geometric", "lightning")},
+    }
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON; what is not a number becomes null."""
+    write_file(path, json.dumps(_plain(content), indent=1).encode())
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the same keys as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_file(path, text.getvalue().encode())
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     return None if isinstance(value, float) and value != value else value

@@ -76,7 +76,7 @@ class Face:
         """For each station which actions are of use ``[B, 1 + D * L]``: none, and devices that have packets."""
         waiting = packets(obs, self.env.cells)[:, self.order] > 0
         out = []
-        for part in waiting.split(self.devices, 1):
+        for part in torch.split(waiting, self.devices, 1):
             device = part.repeat_interleave(len(self.scale), 1)
             out.append(torch.cat([torch.ones_like(part[:, :1]), device], 1).cpu().numpy().astype(np.int8))
         return out

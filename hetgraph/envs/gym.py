@@ -19,7 +19,7 @@ from hetgraph.envs.face import Face
 Observation = dict[str, NDArray[np.float32]]
 
 
-def _observation_space(face: Face) -> spaces.Dict:
+def _observation_space(face: Face) -> Any:
     return spaces.Dict(
         {name: spaces.Box(low, high, shape, np.float32) for name, (low, high, shape) in face.boxes().items()}
     )
@@ -91,9 +91,7 @@ class GymnasiumVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[np.fl
         obs, _ = self.face.env.reset(seed=int(self.np_random.integers(2**31)), options=options)
         return self.face.arrays(obs), {"action_mask": self.face.mask(obs)}
 
-    def step(
-        self, actions: NDArray[np.int64]
-    ) -> tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+    def step(self, actions: NDArray[np.int64]) -> tuple[Observation, NDArray[np.float64], Any, Any, dict[str, Any]]:
         """One slot of all networks."""
         step = self.face.env.step(self.face.allocation(actions))
         reward = step.reward.double().cpu().numpy()

@@ -63,7 +63,21 @@ class Scheduler:
         raise NotImplementedError  # pragma: no cover
 
 
-class GreedyMaximal(Scheduler):
+class ConflictScheduler(Scheduler):
+    """A scheduler that needs conflict edges."""
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Cells and conflicts of the networks.
+
+        Raises:
+            ValueError: no conflict edges.
+        """
+        if not obs[CONFLICTS].edge_index.numel():
+            raise ValueError(f"policy {self.name}: got a graph without conflict edges, expected some, as in conflict-8")
+        return super().initial_state(obs)
+
+
+class GreedyMaximal(ConflictScheduler):
     """Greedy maximal scheduling (GMS): the longest queue first, then the longest that conflicts with none chosen before.
 
     Args:
@@ -161,7 +175,7 @@ class Carrier:
         return self.topology.cells
 
 
-class QCSMA(Scheduler):
+class QCSMA(ConflictScheduler):
     """Q-CSMA (Ni, Tan and Srikant 2011), as the MAPPO paper runs it: weights log(10 q), a window of twice the devices.
 
     In a contention window devices with packets draw a mini-slot and announce themselves unless they have heard a device that

@@ -16,6 +16,11 @@ PARAMETERS = ("queue", "rate", "fit", "last", "calm", "share", "offset", "near",
 START = (1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 4.0, 0.0, 30.0)
 SPREAD = (0.7, 0.7, 1.0, 1.0, 0.5, 0.4, 2.0, 1.0, 2.0)
 
+# Weights by network and load, packets/s: hetgraph.envs.tune.tune_local_score(network, load), mean of the last generation.
+TUNED = {
+    ("random-19", 20.0): (1.1525, 1.2986, -0.7766, 0.2351, -0.5162, 0.5577, 5.8413, 0.0595, 30.4809),
+}
+
 
 class LocalScore:
     r"""Stations give subbands to devices by the largest score, one pair at a time, and stay silent below zero.

@@ -15,8 +15,14 @@ MAX_SINR = 1000.0
 
 
 def expected_packets(obs: HeteroData, cells: Cells) -> Tensor:
-    """Packets that a subband would have cleared in the slot before at full power ``[B, N, D, R]``."""
+    """Packets that a subband would have cleared in the slot before at full power ``[B, N, D, R]``.
+
+    Raises:
+        ValueError: an environment without channels.
+    """
     ue, (b, n, u, _) = obs["ue"], cells.shape
+    if "own_gain" not in ue:
+        raise ValueError("policy: got an environment without channels, expected one of cells, such as random-19")
     power = cells.at_device(obs["bs"].rb_power_max_w.reshape(b, n, -1))
     gain, other = (ue[name].reshape(b, u, -1) for name in ("own_gain", "interference_w"))
     band = obs.rb_bandwidth_hz.unsqueeze(1) * obs.slot_s.reshape(-1, 1, 1) / ue.packet_bits.reshape(b, u, 1)

@@ -15,7 +15,7 @@ from hetgraph.envs.face import Face
 Observation = dict[str, NDArray[np.float32]]
 
 
-class PettingZooEnv(ParallelEnv[str, Observation, NDArray[np.int64]]):
+class PettingZooEnv(ParallelEnv[str, Observation, NDArray[np.int64]]):  # type: ignore[misc]
     """One network; agents ``bs_0``, ``bs_1``, ... each with arrays as large as its own cell, nothing padded.
 
     Args:
@@ -32,7 +32,7 @@ class PettingZooEnv(ParallelEnv[str, Observation, NDArray[np.int64]]):
         self.agents: list[str] = []
         self._observations, self._actions = {}, {}
         for agent, devices, choices in zip(self.possible_agents, face.devices, face.choices, strict=True):
-            parts = {
+            parts: dict[str, spaces.Space[Any]] = {
                 name: spaces.Box(low, high, (2,) if name == "heard" else (devices, *shape[1:]), np.float32)
                 for name, (low, high, shape) in boxes.items()
             }

@@ -61,7 +61,7 @@ def policy_names() -> list[str]:
     return sorted({point.name for point in entry_points(group=GROUP)})
 
 
-def policy(name: str) -> Policy:
+def policy(name: str) -> Any:
     """Registered policy by name: an object that follows :class:`Policy`, or a function ``graph -> Allocation``.
 
     Raises:
@@ -73,7 +73,7 @@ def policy(name: str) -> Policy:
             f"policy: got {name!r}, expected one of {', '.join(sorted(points))}, or the path of a checkpoint"
         )
     loaded = points[name].load()
-    return loaded if isinstance(loaded, Policy) else OneShotPolicy(name, loaded)
+    return loaded if hasattr(loaded, "act") else OneShotPolicy(name, loaded)
 
 
 def one_shot(name: str) -> OneShotPolicy:

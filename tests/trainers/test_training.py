@@ -152,7 +152,7 @@ def test_hostile_and_foreign_checkpoints_are_refused(
 @pytest.mark.parametrize("name", sorted(p.stem for p in CONFIGS.glob("*.yaml")))
 def test_shipped_configurations_fit_their_classes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    if name.startswith("conflict"):
+    if name.startswith(("conflict", "hex", "random")):
         sizes = {"num_envs": 4, "slots": 4, "rollouts": 2, "val_slots": 20, "val_envs": 2}
     else:
         sizes = {"train": 2, "val": 1, "size": 2}
@@ -177,6 +177,12 @@ MISTAKES = [
     (["compare", "--reference", "wmmse", "--policies", "pf"], "--reference: got 'wmmse', expected one of pf"),
     (["generate", "--out", "x", "--count", "0"], "--count: got 0, expected 1 or more"),
     (["report", "nowhere"], "nowhere: got no such folder"),
+    (["compare", "--env", "mars"], "preset: got 'mars', expected one of uma-5bs"),
+    (["compare", "--env", "conflict-8", "--load", "much"], "--load: got 'much', expected numbers"),
+    (["compare", "--env", "conflict-8", "--policies", "lqf_subband"], "policy: got an environment without channels"),
+    (["compare", "--env", "hex-19", "--policies", "gms"], "policy gms: got a graph without conflict edges"),
+    (["compare", "--env", "hex-19", "--traffics", "0"], "got 4 policies, 5 layouts, 0 traffic seeds"),
+    (["compare", "--policies", "gms"], "policy: got 'gms', which acts in an environment"),
     (["fit", "--config", "nothing"], "--config: got 'nothing', expected a file or one of conflict-8, hetgnn"),
     (["fit", "--config", "hetgnn", "--model.init_args.roundz", "3"], "'roundz' is not accepted"),
     (["conquer"], "command: got 'conquer', expected one of fit"),
@@ -224,6 +230,35 @@ def test_compare_end_to_end(checkpoint: Path, tmp_path: Path, monkeypatch: pytes
         main(["report", "out"])
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("data:image/png;base64") == 6 and "http" not in page.replace("http-equiv", "")
+
+
+def test_delays_are_compared_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = [
+        "compare",
+        "--env",
+        "hex-19:rings=1",
+        "--load",
+        "20,40",
+        "--slots",
+        "60",
+        "--traffics",
+        "2",
+        "--out",
+        "out",
+    ]
+    with pytest.raises(SystemExit) as done:
+        main([*arguments, "--policies", "lqf_subband,genie,llq", "--layouts", "2"])
+    assert done.value.code == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    rows = {(row["load"], row["policy"]): row for row in results["rows"]}
+    assert set(rows) == {(load, name) for load in (20.0, 40.0) for name in ("lqf_subband", "genie", "llq")}
+    for row in rows.values():
+        assert row["mean"] == pytest.approx(row["waiting"] + row["transmission"])
+    assert rows[20.0, "lqf_subband"]["ratio_mean"] == 1 and rows[40.0, "genie"]["ratio_mean"] < 1
+    assert rows[40.0, "genie"]["ratio_unit"] == "layouts" and rows[40.0, "genie"]["ratio_count"] == 4
+    assert len((tmp_path / "out" / "networks.csv").read_text().splitlines()) == 1 + 2 * 3 * 4
+    assert {p.stem for p in (tmp_path / "out").glob("*.png")} == {"delay_cdf", "delay_parts"}
 
 
 def test_finetune_prints_before_and_after(

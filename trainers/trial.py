@@ -1,0 +1,184 @@
+"""Policies on the same traffic: packet delays in an environment, with intervals, as table, JSON, CSV and figures."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv, rollout
+from hetgraph.envs.ledger import Delays
+from hetgraph.radio import Policy
+from hetgraph.trainers.statistics import Interval, ratio_of_means
+from hetgraph.trainers.tables import provenance, write_json, write_table
+
+STATISTICS = ("mean", "p95", "p99", "max", "waiting", "transmission", "delivered")
+TAIL_SLOTS = 200  # packets that come in the last slots have no time to show their delay
+
+
+def environment(scenario: str, num_envs: int, **options: object) -> QueueEnv:
+    """Environment of a scenario by name: ``conflict-8``, or a preset of cells (``hex-19:rings=4``, a YAML file)."""
+    if scenario.startswith("conflict"):
+        return ConflictEnv(scenario, num_envs, **options)  # type: ignore[arg-type]
+    from hetgraph.datasets import scenario_of
+
+    return CellularEnv(scenario_of(scenario), num_envs, **options)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Delays of every policy at one load, on the same layouts and arrivals.
+
+    Args:
+        scenario: name of the scenario.
+        load: mean packets per device and slot (conflict graphs) or second (cells).
+        seed: of layouts and traffic.
+        slot_ms: length of a slot, ms; 1 where delays are in slots.
+        unit: of the delays: ``slots`` or ``ms``.
+        delays: policy -> delays for each training seed.
+        networks: networks; network i has layout i modulo ``layouts`` and arrivals of its own.
+        layouts: different layouts.
+        decision_ms: policy -> time of a decision for all networks, ms.
+    """
+
+    scenario: str
+    load: float
+    seed: int
+    slot_ms: float
+    unit: str
+    delays: dict[str, list[Delays]]
+    networks: int
+    layouts: int
+    decision_ms: dict[str, float]
+
+    def pooled(self, name: str, statistic: str) -> NDArray[np.float64]:
+        """Statistic over the packets of all networks, for each training seed ``[S]``, in the trial's unit."""
+        factor = 1.0 if statistic == "delivered" else self.slot_ms
+        return factor * np.array([delays.summary()[statistic] for delays in self.delays[name]])
+
+    def means(self, name: str) -> NDArray[np.float64]:
+        """Mean delay of each network ``[S, K]``, in the trial's unit."""
+        rows = []
+        for delays in self.delays[name]:
+            count = torch.bincount(delays.network, minlength=self.networks).clamp_min(1)
+            total = torch.bincount(delays.network, delays.total, minlength=self.networks)
+            rows.append((total / count).numpy() * self.slot_ms)
+        return np.stack(rows)
+
+    def ratio(self, name: str, reference: str) -> Interval:
+        """Ratio of the mean delays over common networks; see :func:`~hetgraph.trainers.statistics.ratio_of_means`."""
+        return ratio_of_means(self.means(name), self.means(reference)[0])
+
+
+def judge(
+    scenario: str,
+    load: float,
+    policies: Mapping[str, Sequence[Policy]],
+    *,
+    layouts: int = 5,
+    traffics: int = 5,
+    slots: int = 2000,
+    seed: int = 2_000_000,
+    progress: Progress | None = None,
+) -> Trial:
+    """Judge policies on the same layouts, arrivals and fading.
+
+    Args:
+        scenario: see :func:`environment`.
+        load: mean packets per device and slot or second.
+        policies: name -> one policy, or one for each training seed.
+        layouts: number of layouts; conflict graphs have one.
+        traffics: arrivals for each layout.
+        slots: length of an episode.
+        seed: of layouts and traffic; the default is that of the test.
+        progress: where to show it.
+
+    Raises:
+        ValueError: no policy, or no network.
+    """
+    if not policies or min(layouts, traffics) < 1 or slots < 2:
+        got = f"{len(policies)} policies, {layouts} layouts, {traffics} traffic seeds, {slots} slots"
+        raise ValueError(f"compare: got {got}, expected at least one of each and two slots")
+    conflict, networks = scenario.startswith("conflict"), layouts * traffics
+    where = {} if conflict else {"layouts": layouts, "layout_seed": seed}
+    env = environment(scenario, networks, load=load, record=True, episode_slots=slots + 1, seed=seed, **where)
+    task = progress.add_task(f"{scenario} at {load:g}", total=sum(map(len, policies.values()))) if progress else None
+    delays: dict[str, list[Delays]] = {name: [] for name in policies}
+    decision_ms = {}
+    for name, members in policies.items():
+        for member in members:
+            delays[name].append(
+                rollout(env, member, slots=slots, seed=seed).before(slots - min(TAIL_SLOTS, slots // 5))
+            )
+            if progress and task is not None:
+                progress.advance(task)
+        decision_ms[name] = _decision_ms(env, members[0])
+    slot_ms = 1.0 if conflict else 1000 * float(env.observe("local").slot_s[0])
+    return Trial(scenario, load, seed, slot_ms, "slots" if conflict else "ms", delays, networks, layouts, decision_ms)
+
+
+def _decision_ms(env: QueueEnv, policy: Policy, repeats: int = 5) -> float:
+    """Median time of a decision for all networks."""
+    obs = env.observe(policy.level)
+    state, times = policy.initial_state(obs), []
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(repeats):
+        start = time.perf_counter()
+        _, state = policy.act(obs, state, generator)
+        times.append(1e3 * (time.perf_counter() - start))
+    return float(np.median(times))
+
+
+def print_trial(trial: Trial, reference: str, console: Console) -> None:
+    """Print a trial as a table."""
+    title = f"{trial.scenario} at load {trial.load:g}: delays in {trial.unit}, {trial.networks} networks"
+    table = Table(title=title)
+    table.caption = f"ratio: of the mean delays to {reference}'s, 95% interval over seeds or networks."
+    table.add_column("policy", no_wrap=True)
+    for column in ("mean", "ratio", "95th pct.", "99th pct.", "max", "waiting", "transmission", "delivered"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name in trial.delays:
+        row = {statistic: float(trial.pooled(name, statistic).mean()) for statistic in STATISTICS}
+        numbers = [f"{row[s]:.3g}" if row[s] < 100 else f"{row[s]:.0f}" for s in ("p95", "p99", "max")]
+        parts = [f"{row['waiting']:.3f}", f"{row['transmission']:.3f}", f"{row['delivered']:.4f}"]
+        found = trial.ratio(name, reference)
+        half = "" if found.low != found.low else f" ±{(found.high - found.low) / 2:.3f}"
+        table.add_row(name, f"{row['mean']:.3f}", f"{found.mean:.3f}{half}", *numbers, *parts)
+    Console(file=console.file, width=max(console.width, 112)).print(table)
+
+
+def write_trials(trials: Sequence[Trial], reference: str, out: Path) -> None:
+    """Write ``results.json`` (everything), ``results.csv`` (a line per load and policy), ``networks.csv`` (per network and seed)."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows, lines = [], []
+    for trial in trials:
+        for name in trial.delays:
+            found = {s: float(trial.pooled(name, s).mean()) for s in STATISTICS}
+            ratio = trial.ratio(name, reference)
+            row = {"load": trial.load, "policy": name, "unit": trial.unit, **found}
+            rows.append(
+                row | {f"ratio_{k}": v for k, v in vars(ratio).items()} | {"decision_ms": trial.decision_ms[name]}
+            )
+            for seed, values in enumerate(trial.means(name)):
+                lines += [
+                    {
+                        "load": trial.load,
+                        "policy": name,
+                        "training_seed": seed,
+                        "network": k,
+                        "layout": k % trial.layouts,
+                    }
+                    | {f"mean_{trial.unit}": float(value)}
+                    for k, value in enumerate(values)
+                ]
+    first = trials[0]
+    content = {"scenario": first.scenario, "seed": first.seed, "reference": reference, **provenance(), "rows": rows}
+    write_json(out / "results.json", content)
+    write_table(out / "results.csv", rows)
+    write_table(out / "networks.csv", lines)
