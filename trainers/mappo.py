@@ -25,7 +25,8 @@ class TrafficDataModule(lightning.LightningDataModule):
         load: mean packets per device and slot (conflict graphs) or second (cells), in training.
         loads: those of validation and test; ``None`` for that of training.
         num_envs: networks in training.
-        layouts: how many layouts they have.
+        layouts: how many layouts they have at once.
+        fresh: draw other layouts and start anew in every epoch.
         slots: slots of a rollout.
         rollouts: rollouts in an epoch.
         episode_slots: length of an episode.
@@ -46,6 +47,7 @@ class TrafficDataModule(lightning.LightningDataModule):
         loads: Sequence[float] | None = None,
         num_envs: int = 256,
         layouts: int = 16,
+        fresh: bool = False,
         slots: int = 16,
         rollouts: int = 100,
         episode_slots: int = 2000,
@@ -64,25 +66,37 @@ class TrafficDataModule(lightning.LightningDataModule):
         self.num_envs, self.layouts, self.slots, self.rollouts = num_envs, layouts, slots, rollouts
         self.options = {"episode_slots": episode_slots, "max_queue": max_queue, "discount": discount, "reward": reward}
         self.val, self.test = (val_slots, val_envs), (test_slots, test_envs)
-        self.seed = seed
+        self.seed, self.fresh = seed, fresh
         self.train_data: RolloutDataset | None = None
         self._state: dict[str, Any] | None = None
 
     def setup(self, stage: str) -> None:
         """Make the training networks."""
+        assert self.trainer is not None
+        every = self.trainer.reload_dataloaders_every_n_epochs  # type: ignore[attr-defined]
+        if stage == "fit" and self.fresh and every != 1:
+            raise ValueError(f"trainer.reload_dataloaders_every_n_epochs: got {every}, expected 1 with data.fresh")
         if stage == "fit" and self.train_data is None:
-            where = {} if self.scenario.startswith("conflict") else {"layouts": self.layouts, "layout_seed": self.seed}
-            env = environment(self.scenario, self.num_envs, load=self.load, seed=self.seed, **where, **self.options)
-            assert self.trainer is not None
-            policy = self.trainer.lightning_module.policy
-            assert isinstance(policy, NeighbourhoodMAPPO)
-            self.train_data = RolloutDataset(env, policy, self.slots, self.rollouts)
+            self.train_data = self._rollouts(0)
             if self._state is not None:
                 self.train_data.load_state_dict(self._state)
 
+    def _rollouts(self, epoch: int) -> RolloutDataset:
+        where: dict[str, Any] = {}
+        if not self.scenario.startswith("conflict"):
+            where = {"layouts": self.layouts, "layout_seed": self.seed, "first_layout": epoch * self.layouts}
+        traffic = self.seed + 1000 * epoch
+        env = environment(self.scenario, self.num_envs, load=self.load, seed=traffic, **where, **self.options)
+        assert self.trainer is not None
+        policy = self.trainer.lightning_module.policy
+        assert isinstance(policy, NeighbourhoodMAPPO)
+        return RolloutDataset(env, policy, self.slots, self.rollouts)
+
     def train_dataloader(self) -> DataLoader[Rollout]:
         """Rollouts."""
-        assert self.train_data is not None
+        assert self.trainer is not None and self.train_data is not None
+        if self.fresh and self.trainer.current_epoch:
+            self.train_data = self._rollouts(self.trainer.current_epoch)
         return DataLoader(self.train_data, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -205,9 +219,8 @@ class MAPPOModule(lightning.LightningModule):
         keep = 0.99 if float(self.value_std) > 0 else 0.0
         self.value_mean.mul_(keep).add_((1 - keep) * mean)
         self.value_std.mul_(keep).add_((1 - keep) * std)
-        # By network: otherwise the few overloaded ones decide what all learn.
-        centre, spread = advantage.mean((0, 2), keepdim=True), advantage.std((0, 2), keepdim=True)
-        return (advantage - centre) / spread.clamp_min(1e-6), (returns - self.value_mean) / self.value_std
+        centred = (advantage - advantage.mean()) / advantage.std().clamp_min(1e-6)
+        return centred, (returns - self.value_mean) / self.value_std
 
     def _parts(self, batch: Rollout) -> Iterator[tuple[int, int, Tensor]]:
         """First and last slot and networks of each minibatch."""
