@@ -14,6 +14,7 @@ import torch
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv
 from hetgraph.envs.schedulers import RandomScheduler
 from hetgraph.models import NeighbourhoodMAPPO
+from hetgraph.radio import Policy, policy
 
 SECONDS = 5.0
 ROWS = {"conflict-8": (ConflictEnv, 4096), "hex-19": (CellularEnv, 64), "random-19": (CellularEnv, 64)}
@@ -57,19 +58,30 @@ def _median(work: object) -> float:
     return sorted(times)[4]
 
 
-def decision_us(hidden: int, repeats: int = 500) -> list[float]:
-    """Times of the agents' decision for one network of 19 stations, observation to allocation, one thread."""
+def decision_us(decides: Policy, repeats: int) -> list[float]:
+    """Times of a decision for one network of 19 stations, observation to allocation, one thread."""
     torch.set_num_threads(1)
     env = CellularEnv("random-19", 1, load=30.0, seed=0)
-    agents = NeighbourhoodMAPPO(hidden, levels_db=(0.0, -5.75, -11.5, -17.25, -23.0), overbook=True).eval()
-    obs, _ = env.reset()
-    state, times = agents.initial_state(obs), []
+    env.reset()
+    state, times = decides.initial_state(env.observe(decides.level)), []
+    generator = torch.Generator().manual_seed(0)
     for _ in range(repeats):
+        obs = env.observe(decides.level)
         start = time.perf_counter()
-        action, state = agents.act(obs, state, None)
+        action, state = decides.act(obs, state, generator)
         times.append(1e6 * (time.perf_counter() - start))
-        obs = env.step(action).obs
+        env.step(action)
     return sorted(times)
+
+
+def decisions() -> dict[str, tuple[Policy, int]]:
+    """Name -> policy and how often it is timed."""
+    names = ("lqf_subband", "lqf_best", "llq", "local_score", "fair_itlinq", "genie", "fp", "wmmse")
+    agents = {
+        f"MAPPO, hidden {h}": NeighbourhoodMAPPO(h, levels_db=(0.0, -5.75, -11.5, -17.25, -23.0), overbook=True).eval()
+        for h in (32, 64)
+    }
+    return {n: (a, 500) for n, a in agents.items()} | {n: (policy(n), 100) for n in names}
 
 
 def main() -> None:
@@ -83,11 +95,11 @@ def main() -> None:
             total = sum(pool.map(rate, [name] * cores))
         each, least = 1e6 * cores / total, floor_us(name)
         print(f"| {name} | {total:,.0f} | {each:.2f} | {least:.2f} | {each / least:.1f} |", flush=True)
-    print("\n| decision of 19 agents, one thread | median, us | 10th pct. | 90th pct. |\n|---|---|---|---|")
-    for hidden in (32, 64):
-        times = decision_us(hidden)
+    print("\n| decision for 19 stations, one thread | median, us | 10th pct. | 90th pct. |\n|---|---|---|---|")
+    for name, (decides, repeats) in decisions().items():
+        times = decision_us(decides, repeats)
         tenth, half, most = (times[round(p * (len(times) - 1))] for p in (0.1, 0.5, 0.9))
-        print(f"| hidden {hidden} | {half:.0f} | {tenth:.0f} | {most:.0f} |", flush=True)
+        print(f"| {name} | {half:.0f} | {tenth:.0f} | {most:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

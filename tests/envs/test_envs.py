@@ -13,7 +13,7 @@ from hetgraph.envs.ledger import Ledger
 from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue, RandomScheduler
 from hetgraph.envs.traffic import Arrivals
 from hetgraph.graph import CHANNEL, NEIGHBOURS, check
-from hetgraph.radio import Allocation, violations
+from hetgraph.radio import Allocation, policy, violations
 
 SCHEDULERS = [GreedyMaximal(), GreedyMaximal(paper=True), LongestLocalQueue(), QCSMA(), RandomScheduler()]
 
@@ -180,11 +180,33 @@ def test_the_ledger_splits_a_delay_into_waiting_and_transmission() -> None:
     assert found.before(2).summary()["mean"] == pytest.approx((1.5 + 2.25) / 2)
 
 
+@pytest.mark.parametrize("kind", ["conflict", "cellular"])
+def test_the_delay_reward_sums_to_all_delays(kind: str) -> None:
+    """On networks whose stations have no neighbours the rewards of an episode are minus the delays of its packets."""
+    env: Any
+    if kind == "conflict":
+        graph = nx.DiGraph([(0, 1), (1, 0)])  # two devices of one agent
+        nx.set_node_attributes(graph, 0, "agent")
+        env = ConflictEnv(graph, 3, load=0.4, reward="delay", record=True, episode_slots=300)
+    else:
+        env = CellularEnv("hex-19:rings=0", 3, load=60.0, reward="delay", record=True, dtype=torch.float64)
+    found = policy("llq" if kind == "conflict" else "lqf_subband")
+    env.reset(seed=2)
+    obs = env.observe(found.level)
+    state, generator = found.initial_state(obs), Generator().manual_seed(0)
+    alone = ~env.cells.neighbours.any()
+    total = torch.zeros((), dtype=torch.float64)
+    for _ in range(200):
+        step = env.step(found.act(env.observe(found.level), state, generator)[0])
+        total += step.reward.double().sum()
+    assert bool(alone) and float(-total) == pytest.approx(float(env.delays().total.sum()), rel=1e-6)
+
+
 def test_greedy_maximal_scheduling_beats_the_weaker_one_as_it_should() -> None:
     env = ConflictEnv(num_envs=8, load=0.4, record=True, episode_slots=10**9)
     mean = {}
-    for policy in SCHEDULERS[:4]:
-        mean[policy.name] = rollout(env, policy, slots=1500, seed=1).before(1300).summary()["mean"]
+    for scheduler in SCHEDULERS[:4]:
+        mean[scheduler.name] = rollout(env, scheduler, slots=1500, seed=1).before(1300).summary()["mean"]
     assert mean["gms"] == pytest.approx(1.11, rel=0.03)
     assert mean["gms_paper"] == pytest.approx(2.08, rel=0.06)
     assert mean["qcsma"] == pytest.approx(3.35, rel=0.1)
