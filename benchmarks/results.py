@@ -253,6 +253,18 @@ def cells(slots: int = 2000) -> None:
         delay_figures(found, OUT / network)
 
 
+def spread(layouts: int = 40, slots: int = 2000) -> None:
+    """Longest queue first per subband on many layouts of the random network: how far layouts lie apart, ms."""
+    print(
+        "| load | mean of the median layout | 10th to 90th pct. of layouts | smallest | largest |\n|---|---|---|---|---|"
+    )
+    for load in NETWORKS["random-19"]:
+        trial = judge("random-19", load, {"lqf": [policy("lqf_subband")]}, layouts=layouts, traffics=1, slots=slots)
+        each = np.sort(trial.means("lqf")[0])
+        low, half, high = np.quantile(each, (0.1, 0.5, 0.9))
+        print(f"| {load:g} | {half:.1f} | {low:.1f} to {high:.1f} | {each[0]:.1f} | {each[-1]:.1f} |", flush=True)
+
+
 def larger(slots: int = 1000) -> None:
     """Agents trained on 19 cells, on 61 and 127 of the same kind, without retraining."""
     for name, load in (
@@ -310,6 +322,7 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "conflict": conflict,
     "cells": cells,
     "larger": larger,
+    "spread": spread,
 }
 
 if __name__ == "__main__":

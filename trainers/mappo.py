@@ -150,7 +150,8 @@ class MAPPOModule(lightning.LightningModule):
         sequence: slots of a sequence, from whose start gradients go through the memory.
         entropy: weight of the entropy at the start; it falls to zero.
         value_weight: weight of the value loss.
-        lr: learning rate at the start; it falls to a hundredth of it.
+        lr: learning rate at the start.
+        lr_end: part of it that is left at the end.
         max_norm: largest norm of the gradient.
     """
 
@@ -172,6 +173,7 @@ class MAPPOModule(lightning.LightningModule):
         entropy: float = 0.01,
         value_weight: float = 0.5,
         lr: float = 2e-3,
+        lr_end: float = 0.01,
         max_norm: float = 0.5,
     ) -> None:
         super().__init__()
@@ -180,7 +182,8 @@ class MAPPOModule(lightning.LightningModule):
         self.policy = NeighbourhoodMAPPO(hidden, hops, tuple(levels_db), recurrent, agents, colours, overbook=overbook)
         self.gamma, self.lam, self.clip = gamma, lam, clip
         self.epochs, self.minibatches, self.sequence = epochs, minibatches, sequence
-        self.entropy, self.value_weight, self.lr, self.max_norm = entropy, value_weight, lr, max_norm
+        self.entropy, self.value_weight, self.max_norm = entropy, value_weight, max_norm
+        self.lr, self.lr_end = lr, lr_end
         self.value_mean: Tensor
         self.value_std: Tensor
         self.register_buffer("value_mean", torch.tensor(0.0))
@@ -192,7 +195,7 @@ class MAPPOModule(lightning.LightningModule):
         optimizer, done = self.optimizers(), self._progress()
         assert isinstance(optimizer, lightning.pytorch.core.optimizer.LightningOptimizer)
         for group in optimizer.param_groups:
-            group["lr"] = self.lr * (1 - 0.99 * done)
+            group["lr"] = self.lr * (1 - (1 - self.lr_end) * done)
         for _ in range(self.epochs):
             for part in self._parts(batch):
                 loss = self._loss(batch, part, advantage, target, self.entropy * (1 - done))
