@@ -16,8 +16,8 @@ from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.cells import Cells, cells_of
 
 DEVICE_FEATURES, BLOCK_FEATURES, LEFT_FEATURES = 5, 6, 5
-BLOCK_SCALE = (1 / 3, 1 / 3, 1 / 10, 1.0, 1 / 7, 1.0)  # brings features to the order of one
-LEFT_MOST = (math.inf, 1.0, 3.0, 1.0, math.inf)
+BLOCK_SCALE = torch.tensor([1 / 3, 1 / 3, 1 / 10, 1.0, 1 / 7, 1.0])  # brings features to the order of one
+LEFT_LEAST, LEFT_MOST = torch.zeros(5), torch.tensor([math.inf, 1.0, 3.0, 1.0, math.inf])
 NOTHING = 1e-6  # packets
 
 
@@ -158,7 +158,7 @@ def views_of(obs: HeteroData, around: Surroundings) -> Views:
     parts = [room, snr, inr, served, (power / most).sqrt(), reach, (snr - 3).clamp_min(0)]
     wide = cells.gather(torch.cat([columns, *parts], 2))
     table = wide[..., len(device) :].reshape(b, n, d, 1 + BLOCK_FEATURES, blocks)
-    block = table[..., 1:, :].transpose(3, 4) * wide.new_tensor(BLOCK_SCALE)
+    block = table[..., 1:, :].transpose(3, 4) * BLOCK_SCALE.to(wide)
     return Views(wide[..., 1 : len(device)], block, wide[..., 0], table[..., 0, :])
 
 
@@ -388,7 +388,7 @@ class _Blocks:
         """Logits over none and the pairs of device and level on the next resource block ``[B, N, 1 + D * L]``."""
         left, room = (self.views.queue - self.given).clamp_min(0), self.room[self.place]
         local = torch.stack([left.log1p(), left, self.given, left - 1, torch.minimum(left, room)], 3)
-        local = local.clamp(min=0).clamp(max=local.new_tensor(LEFT_MOST))
+        local = local.clamp(LEFT_LEAST.to(local), LEFT_MOST.to(local))
         joint = nn.functional.silu(self.base[self.place] + self.policy.left_in(local))
         blocked = self.blocked if self.policy.overbook else self.blocked | (left <= NOTHING)
         score = self.policy.device_out(joint).masked_fill(blocked.unsqueeze(3), -1e9).flatten(2)
