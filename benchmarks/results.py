@@ -240,7 +240,7 @@ def conflict(slots: int = 5000, envs: int = 20) -> None:
 NETWORKS = {"random-19": (20.0, 25.0, 30.0), "hex-19": (15.0, 20.0, 25.0)}
 
 
-def cells(slots: int = 2000) -> None:
+def cells(slots: int = 1000) -> None:
     """Delays in cells, ms: five test layouts, five traffic seeds each; agents trained at heavy load only."""
     for network, loads in NETWORKS.items():
         found = []
@@ -280,8 +280,8 @@ def larger(slots: int = 1000) -> None:
 
 
 def cell_policies(network: str, load: float) -> dict[str, list[Policy]]:
-    """Everything that needs no training, and the local score tuned to this network and load."""
-    names = ("lqf_subband", "lqf_best", "max_weight_local", "llq", "fair_itlinq", "fp", "wmmse", "genie")
+    """What needs no training, with the local score tuned to this network and load; ``fp`` takes the same steps as ``wmmse``."""
+    names = ("lqf_subband", "lqf_best", "max_weight_local", "llq", "fair_itlinq", "wmmse", "genie")
     return {name: [policy(name)] for name in names} | {"local_score": [LocalScore(TUNED[network, load])]}
 
 
