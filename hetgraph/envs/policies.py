@@ -2,7 +2,7 @@
 
 from hetgraph.envs.itlinq import FairITLinQ
 from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue, RandomScheduler
-from hetgraph.envs.score import LocalScore
+from hetgraph.envs.score import TUNED, LocalScore
 from hetgraph.envs.subbands import GreedyGenie, LongestQueueFirst
 
 gms = GreedyMaximal()
@@ -13,6 +13,6 @@ random = RandomScheduler()
 lqf_subband = LongestQueueFirst()
 lqf_best = LongestQueueFirst("best")
 max_weight_local = LongestQueueFirst("weighted")
-local_score = LocalScore()
+local_score = LocalScore(TUNED["random-19", 25.0])
 fair_itlinq = FairITLinQ()
 genie = GreedyGenie()
