@@ -148,7 +148,8 @@ class MAPPOModule(lightning.LightningModule):
         epochs: passes over a rollout.
         minibatches: parts of a rollout, each of whole sequences.
         sequence: slots of a sequence, from whose start gradients go through the memory.
-        entropy: weight of the entropy at the start; it falls to zero.
+        entropy: weight of the entropy at the start.
+        entropy_end: part of it that is left at the end.
         value_weight: weight of the value loss.
         lr: learning rate at the start.
         lr_end: part of it that is left at the end.
@@ -171,6 +172,7 @@ class MAPPOModule(lightning.LightningModule):
         minibatches: int = 4,
         sequence: int = 64,
         entropy: float = 0.01,
+        entropy_end: float = 0.0,
         value_weight: float = 0.5,
         lr: float = 2e-3,
         lr_end: float = 0.01,
@@ -183,7 +185,7 @@ class MAPPOModule(lightning.LightningModule):
         self.gamma, self.lam, self.clip = gamma, lam, clip
         self.epochs, self.minibatches, self.sequence = epochs, minibatches, sequence
         self.entropy, self.value_weight, self.max_norm = entropy, value_weight, max_norm
-        self.lr, self.lr_end = lr, lr_end
+        self.lr, self.lr_end, self.entropy_end = lr, lr_end, entropy_end
         self.value_mean: Tensor
         self.value_std: Tensor
         self.register_buffer("value_mean", torch.tensor(0.0))
@@ -196,9 +198,10 @@ class MAPPOModule(lightning.LightningModule):
         assert isinstance(optimizer, lightning.pytorch.core.optimizer.LightningOptimizer)
         for group in optimizer.param_groups:
             group["lr"] = self.lr * (1 - (1 - self.lr_end) * done)
+        entropy = self.entropy * (1 - (1 - self.entropy_end) * done)
         for _ in range(self.epochs):
             for part in self._parts(batch):
-                loss = self._loss(batch, part, advantage, target, self.entropy * (1 - done))
+                loss = self._loss(batch, part, advantage, target, entropy)
                 optimizer.zero_grad()
                 self.manual_backward(loss)
                 nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_norm)
