@@ -240,7 +240,7 @@ def conflict(slots: int = 5000, envs: int = 20) -> None:
 NETWORKS = {"random-19": (20.0, 25.0, 30.0), "hex-19": (15.0, 20.0, 25.0)}
 
 
-def cells(slots: int = 1000) -> None:
+def cells(slots: int = 600) -> None:
     """Delays in cells, ms: five test layouts, five traffic seeds each; agents trained at heavy load only."""
     for network, loads in NETWORKS.items():
         found = []
@@ -265,7 +265,7 @@ def spread(layouts: int = 40, slots: int = 2000) -> None:
         print(f"| {load:g} | {half:.1f} | {low:.1f} to {high:.1f} | {each[0]:.1f} | {each[-1]:.1f} |", flush=True)
 
 
-def larger(slots: int = 1000) -> None:
+def larger(slots: int = 400) -> None:
     """Agents trained on 19 cells, on 61 and 127 of the same kind, without retraining."""
     for name, load in (
         ("hex-19:rings=4", 25.0),
