@@ -82,10 +82,18 @@ class GreedyGenie:
     An upper reference: it sees all gains of the slot in which it transmits. For each subband stations are taken from the
     largest own weighted rate to the smallest; each joins with its best device at full power if queue times rate, summed over all
     that transmit, grows by it.
+
+    Args:
+        share: of the packets that a subband is expected to clear, what counts as cleared when the next one is given; below one a
+            packet can get several subbands, which shortens its transmission where there is room.
     """
 
     level: Level = "genie"
-    name = "genie"
+
+    def __init__(self, share: float = 1.0) -> None:
+        if not 0 <= share <= 1:
+            raise ValueError(f"share: got {share}, expected a number from 0 to 1")
+        self.share, self.name = share, "genie" if share == 1 else "genie_shared"
 
     def initial_state(self, obs: HeteroData) -> Topology:
         """Cells of the networks."""
@@ -106,7 +114,7 @@ class GreedyGenie:
             received = gain[..., block] * power[..., block].unsqueeze(1)  # [B, U, N]
             rank, rate = self._subband(cells, received, noise[..., block], left)
             choice[..., block] = rank
-            left = (left - rate * band[:, block : block + 1]).clamp_min(0)
+            left = (left - self.share * rate * band[:, block : block + 1]).clamp_min(0)
         return cells.allocation(choice, power), state
 
     @staticmethod

@@ -7,7 +7,7 @@ from torch import Tensor
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv, rollout
 from hetgraph.envs.itlinq import HEXAGONAL_LAYOUT, RANDOM_LAYOUT, FairITLinQ, Margins
 from hetgraph.envs.score import PARAMETERS, START, LocalScore
-from hetgraph.envs.subbands import LongestQueueFirst
+from hetgraph.envs.subbands import GreedyGenie, LongestQueueFirst
 from hetgraph.envs.tune import cross_entropy, network_means, tune_local_score
 from hetgraph.radio import OneShotPolicy, policy, policy_names, violations
 from hetgraph.solvers.queued import link_gains
@@ -170,6 +170,8 @@ def test_names_that_do_not_fit_are_refused() -> None:
         found = policy("lqf_subband")
         obs = make("conflict").observe("local")
         found.act(obs, found.initial_state(obs), None)
+    with pytest.raises(ValueError, match="share: got 2, expected a number from 0 to 1"):
+        GreedyGenie(2)
     with pytest.raises(ValueError, match="LocalScore: got 2 weights, expected 9"):
         LocalScore((1.0, 2.0))
     assert isinstance(policy("max_rsrp"), OneShotPolicy)
