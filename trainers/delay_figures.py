@@ -34,8 +34,8 @@ def delay_cdfs(trials: Sequence["Trial"]) -> "Figure":
             xscale="log", yscale="log", xlabel=f"delay, {trial.unit}", title=f"load {trial.load:g}", ylim=(1e-4, 1)
         )
     axes[0][0].set_ylabel("share of packets with a longer delay")
-    axes[0][-1].legend(fontsize=8)
-    figure.suptitle(f"{trials[0].scenario}: packet delays")
+    axes[0][-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
+    figure.suptitle(f"{trials[0].scenario}: packet delays", y=1.04)
     return figure
 
 
@@ -55,5 +55,5 @@ def delay_parts(trials: Sequence["Trial"]) -> "Figure":
         panel.set(xlabel=f"mean delay, {trial.unit}", title=f"load {trial.load:g}")
         panel.margins(x=0.15)
     axes[0][-1].legend(fontsize=8)
-    figure.suptitle(f"{trials[0].scenario}: what the mean delay is made of")
+    figure.suptitle(f"{trials[0].scenario}: what the mean delay is made of", y=1.04)
     return figure
