@@ -1,4 +1,4 @@
-"""Schedulers by name, as the entry points of ``hetgraph.policies`` find them; all of them keep their memory outside."""
+"""Schedulers by name, as the entry points of ``hetgraph.schedulers`` find them; all of them keep their memory outside."""
 
 from hetgraph.envs.itlinq import FairITLinQ
 from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue, RandomScheduler

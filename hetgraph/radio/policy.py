@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.schema import Level
 from hetgraph.radio.allocation import Allocation
 
-GROUP = "hetgraph.policies"
+GROUP, SCHEDULERS = "hetgraph.policies", "hetgraph.schedulers"
 
 
 @runtime_checkable
@@ -57,17 +57,22 @@ class OneShotPolicy:
 
 
 def policy_names() -> list[str]:
-    """Names registered under the entry-point group ``hetgraph.policies``, by this project or others."""
+    """Names of functions ``graph -> Allocation``, the entry-point group ``hetgraph.policies``, by this project or others."""
     return sorted({point.name for point in entry_points(group=GROUP)})
 
 
+def scheduler_names() -> list[str]:
+    """Names of policies that act slot by slot, the entry-point group ``hetgraph.schedulers``, by this project or others."""
+    return sorted({point.name for point in entry_points(group=SCHEDULERS)})
+
+
 def policy(name: str) -> Any:
-    """Registered policy by name: an object that follows :class:`Policy`, or a function ``graph -> Allocation``.
+    """Registered policy or scheduler by name: an object that follows :class:`Policy`; those of graphs can also be called.
 
     Raises:
         ValueError: an unknown name.
     """
-    points = {point.name: point for point in entry_points(group=GROUP)}
+    points = {point.name: point for group in (SCHEDULERS, GROUP) for point in entry_points(group=group)}
     if name not in points:
         raise ValueError(
             f"policy: got {name!r}, expected one of {', '.join(sorted(points))}, or the path of a checkpoint"
@@ -82,9 +87,9 @@ def one_shot(name: str) -> OneShotPolicy:
     Raises:
         ValueError: an unknown name, or a policy that acts slot by slot in an environment.
     """
-    found = policy(name)
-    if not isinstance(found, OneShotPolicy):
+    if name in scheduler_names():
         raise ValueError(
             f"policy: got {name!r}, which acts in an environment, expected one for single graphs; see --env"
         )
+    found: OneShotPolicy = policy(name)
     return found

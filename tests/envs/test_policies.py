@@ -9,7 +9,7 @@ from hetgraph.envs.itlinq import HEXAGONAL_LAYOUT, RANDOM_LAYOUT, FairITLinQ, Ma
 from hetgraph.envs.score import PARAMETERS, START, LocalScore
 from hetgraph.envs.subbands import GreedyGenie, LongestQueueFirst
 from hetgraph.envs.tune import cross_entropy, network_means, tune_local_score
-from hetgraph.radio import OneShotPolicy, policy, policy_names, violations
+from hetgraph.radio import OneShotPolicy, policy, policy_names, scheduler_names, violations
 from hetgraph.solvers.queued import link_gains
 
 CONFLICT = ("gms", "gms_paper", "llq", "qcsma", "random")
@@ -35,7 +35,7 @@ def actions(env: QueueEnv, name: str) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize(("kind", "name"), [("conflict", n) for n in CONFLICT] + [("cellular", n) for n in CELLS])
 def test_every_schedule_is_feasible(kind: str, name: str) -> None:
-    assert name in policy_names()
+    assert name in {*policy_names(), *scheduler_names()}
     env, found = make(kind), policy(name)
     env.reset()
     state, generator = found.initial_state(env.observe(found.level)), torch.Generator().manual_seed(0)
