@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from hetgraph.envs import QueueEnv
-from hetgraph.models.mappo import NeighbourhoodMAPPO, Surroundings, Views, surroundings_of, views_of
+from hetgraph.models.mappo import NeighbourhoodMAPPO
+from hetgraph.models.views import Surroundings, Views, surroundings_of, views_of
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,9 @@ class Face:
     Args:
         env: environment.
         levels_db: power levels relative to the largest power; by default four in cells, one on conflict graphs.
+
+    Raises:
+        ValueError: a level above the largest power; layouts with different cells.
     """
 
     def __init__(self, env: QueueEnv, levels_db: Sequence[float] | None = None) -> None:

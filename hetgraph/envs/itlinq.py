@@ -6,10 +6,9 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.schedulers import Topology, packets, uniform
+from hetgraph.envs.schedulers import CellScheduler, Topology, packets, uniform
 from hetgraph.graph.schema import Level
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.cells import cells_of
 from hetgraph.solvers.queued import link_gains
 
 
@@ -40,7 +39,7 @@ class Margins:
 RANDOM_LAYOUT, HEXAGONAL_LAYOUT = Margins(), Margins(factor=10.0, weak_factor=0.1, threshold=1200.0)
 
 
-class FairITLinQ:
+class FairITLinQ(CellScheduler):
     """Links with packets join in random order, on each resource block by itself and at full power.
 
     A link joins if its station serves no other, if the links that joined before disturb it by no more than its margin, and if
@@ -56,11 +55,6 @@ class FairITLinQ:
 
     def __init__(self, margins: Margins = RANDOM_LAYOUT) -> None:
         self.margins = margins
-
-    def initial_state(self, obs: HeteroData) -> Topology:
-        """Cells of the networks."""
-        cells = cells_of(obs)
-        return Topology(cells, torch.zeros(0, device=cells.mask.device))
 
     def act(self, obs: HeteroData, state: Topology, generator: Generator | None) -> tuple[Allocation, Topology]:
         """Schedule of a slot at full power."""

@@ -41,6 +41,17 @@ class Topology:
     disturbs: Tensor
 
 
+class CellScheduler:
+    """Base of schedulers to which conflicts do not matter."""
+
+    level: Level = "local"
+
+    def initial_state(self, obs: HeteroData) -> Topology:
+        """Cells of the networks."""
+        cells = cells_of(obs)
+        return Topology(cells, torch.zeros(0, device=cells.mask.device))
+
+
 class Scheduler:
     """Base of schedulers: ``act`` hands cells and conflicts to ``schedule`` and gives full power to whom it picks."""
 
@@ -220,15 +231,10 @@ class QCSMA(ConflictScheduler):
         return torch.where(decision, quiet & go, active)
 
 
-class RandomScheduler(Scheduler):
+class RandomScheduler(CellScheduler):
     """Each station and resource block picks one of its devices, or none, at random."""
 
     name = "random"
-
-    def initial_state(self, obs: HeteroData) -> Topology:
-        """Cells of the networks; conflicts do not matter."""
-        cells = cells_of(obs)
-        return Topology(cells, torch.zeros(0, device=cells.mask.device))
 
     def act(self, obs: HeteroData, state: Topology, generator: Generator | None) -> tuple[Allocation, Topology]:
         """A random schedule at full power."""

@@ -6,11 +6,11 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.schedulers import Topology, packets
+from hetgraph.envs.schedulers import CellScheduler, Topology, packets
 from hetgraph.envs.subbands import expected_packets
 from hetgraph.graph.schema import Level
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.cells import Cells, cells_of
+from hetgraph.radio.cells import Cells
 
 PARAMETERS = ("queue", "rate", "fit", "last", "calm", "share", "offset", "near", "cap_db")
 START = (1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 4.0, 0.0, 30.0)
@@ -27,7 +27,7 @@ TUNED = {
 }
 
 
-class LocalScore:
+class LocalScore(CellScheduler):
     r"""Stations give subbands to devices by the largest score, one pair at a time, and stay silent below zero.
 
     The score of a device on a subband is
@@ -56,11 +56,6 @@ class LocalScore:
             raise ValueError(
                 f"LocalScore: got {self.weights.shape[1]} weights, expected {len(PARAMETERS)}: {', '.join(PARAMETERS)}"
             )
-
-    def initial_state(self, obs: HeteroData) -> Topology:
-        """Cells of the networks."""
-        cells = cells_of(obs)
-        return Topology(cells, torch.zeros(0, device=cells.mask.device))
 
     def act(self, obs: HeteroData, state: Topology, generator: Generator | None) -> tuple[Allocation, Topology]:
         """Schedule of a slot and its powers."""

@@ -6,10 +6,10 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.schedulers import Topology, packets
+from hetgraph.envs.schedulers import CellScheduler, Topology, packets
 from hetgraph.graph.schema import Level
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.cells import Cells, cells_of
+from hetgraph.radio.cells import Cells
 
 MAX_SINR = 1000.0
 
@@ -29,7 +29,7 @@ def expected_packets(obs: HeteroData, cells: Cells) -> Tensor:
     return cells.gather((gain * power / other).clamp_max(MAX_SINR).log1p() / math.log(2) * band)
 
 
-class LongestQueueFirst:
+class LongestQueueFirst(CellScheduler):
     """LQF per subband: a station gives its subbands one by one to its longest queue, at full power.
 
     A queue counts without the packets that the subbands given to it before are expected to clear.
@@ -47,11 +47,6 @@ class LongestQueueFirst:
         if order not in names:
             raise ValueError(f"order: got {order!r}, expected one of {', '.join(names)}")
         self.order, self.name = order, names[order]
-
-    def initial_state(self, obs: HeteroData) -> Topology:
-        """Cells of the networks."""
-        cells = cells_of(obs)
-        return Topology(cells, torch.zeros(0, device=cells.mask.device))
 
     def act(self, obs: HeteroData, state: Topology, generator: Generator | None) -> tuple[Allocation, Topology]:
         """Schedule of a slot at full power."""
@@ -76,7 +71,7 @@ class LongestQueueFirst:
         return cells.allocation(choice, power), state
 
 
-class GreedyGenie:
+class GreedyGenie(CellScheduler):
     """Max-weight with current gains, greedily: stations join a subband in turn while the weighted sum of rates grows.
 
     An upper reference: it sees all gains of the slot in which it transmits. For each subband stations are taken from the
@@ -94,11 +89,6 @@ class GreedyGenie:
         if not 0 <= share <= 1:
             raise ValueError(f"share: got {share}, expected a number from 0 to 1")
         self.share, self.name = share, "genie" if share == 1 else "genie_shared"
-
-    def initial_state(self, obs: HeteroData) -> Topology:
-        """Cells of the networks."""
-        cells = cells_of(obs)
-        return Topology(cells, torch.zeros(0, device=cells.mask.device))
 
     def act(self, obs: HeteroData, state: Topology, generator: Generator | None) -> tuple[Allocation, Topology]:
         """Schedule of a slot at full power."""

@@ -30,7 +30,9 @@ def test_gymnasium_accepts_the_face(kind: str) -> None:
 
 @KINDS
 def test_pettingzoo_accepts_the_face(kind: str) -> None:
-    parallel_api_test(to_pettingzoo(make(kind)), num_cycles=100)
+    env = to_pettingzoo(make(kind))
+    parallel_api_test(env, num_cycles=100)
+    assert env.agents == [], "an episode that ended has nobody left"
     parallel_seed_test(lambda: to_pettingzoo(make(kind)), num_cycles=50)
 
 
