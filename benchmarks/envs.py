@@ -13,7 +13,7 @@ import torch
 
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv
 from hetgraph.envs.schedulers import RandomScheduler
-from hetgraph.models import NeighbourhoodMAPPO
+from hetgraph.models import CompiledAgents, NeighbourhoodMAPPO
 from hetgraph.radio import Policy, policy
 
 SECONDS = 5.0
@@ -81,7 +81,8 @@ def decisions() -> dict[str, tuple[Policy, int]]:
         f"MAPPO, hidden {h}": NeighbourhoodMAPPO(h, levels_db=(0.0, -5.75, -11.5, -17.25, -23.0), overbook=True).eval()
         for h in (32, 64)
     }
-    return {n: (a, 500) for n, a in agents.items()} | {n: (policy(n), 100) for n in names}
+    compiled = {f"{name}, compiled": (CompiledAgents(a), 500) for name, a in agents.items()}
+    return {n: (a, 500) for n, a in agents.items()} | compiled | {n: (policy(n), 100) for n in names}
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The learned systems: a graph in, an allocation out."""
 
+from hetgraph.models.compiled import CompiledAgents
 from hetgraph.models.hetgnn import HetGNN, Prediction
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 
-__all__ = ["HetGNN", "NeighbourhoodMAPPO", "Prediction"]
+__all__ = ["CompiledAgents", "HetGNN", "NeighbourhoodMAPPO", "Prediction"]

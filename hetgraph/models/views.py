@@ -1,7 +1,7 @@
 """What agents see: surroundings of stations, worked out once, and features of each slot."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -122,12 +122,28 @@ class Views:
         return Views(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
+OBSERVED = (
+    "queue_bits",
+    "packet_bits",
+    "noise_w",
+    "own_gain",
+    "interference_w",
+    "power_w",
+    "spectral_efficiency",
+)
+
+
 def views_of(obs: HeteroData, around: Surroundings) -> Views:
     """Features from an observation of level ``local`` or above; new tensors, not views of the state."""
-    ue, cells, most = obs["ue"], around.cells, around.device_power_w
+    return device_views({name: obs["ue"][name] for name in OBSERVED if name in obs["ue"]}, around)
+
+
+def device_views(ue: Mapping[str, Tensor], around: Surroundings) -> Views:
+    """Features from the attributes of devices named in ``OBSERVED``; all but the first two are missing on conflict graphs."""
+    cells, most = around.cells, around.device_power_w
     b, n, u, d = cells.shape
     blocks = most.shape[2]
-    queue = (ue.queue_bits / ue.packet_bits).reshape(b, u)
+    queue = (ue["queue_bits"] / ue["packet_bits"]).reshape(b, u)
     device = [
         queue,
         queue.log1p(),
@@ -141,10 +157,9 @@ def views_of(obs: HeteroData, around: Surroundings) -> Views:
         wide = cells.gather(columns)
         block, room = wide.new_zeros(b, n, d, blocks, BLOCK_FEATURES), cells.mask.to(wide.dtype).unsqueeze(3)
         return Views(wide[..., 1:], block, wide[..., 0], room.expand(b, n, d, blocks))
-    noise = ue.noise_w.reshape(b, u, blocks)
+    noise = ue["noise_w"].reshape(b, u, blocks)
     own, other, power, served = (
-        getattr(ue, name).reshape(b, u, blocks)
-        for name in ("own_gain", "interference_w", "power_w", "spectral_efficiency")
+        ue[name].reshape(b, u, blocks) for name in ("own_gain", "interference_w", "power_w", "spectral_efficiency")
     )
     reachable = own * most
     snr, inr = (reachable / noise).log10(), (other / noise).log10()
