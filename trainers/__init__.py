@@ -7,13 +7,19 @@ if __name__ != "hetgraph.trainers":
 
 from hetgraph.trainers.checkpoint import load_agents, load_model, load_policy, save_weights
 from hetgraph.trainers.distillation import DistillationModule
+from hetgraph.trainers.double_dqn import ArrivalDataModule, DoubleDQN, double_dqn_target
 from hetgraph.trainers.gae import gae
 from hetgraph.trainers.mappo import MAPPOModule, TrafficDataModule
+from hetgraph.trainers.replay import ReplayBuffer
 
 __all__ = [
+    "ArrivalDataModule",
     "DistillationModule",
+    "DoubleDQN",
     "MAPPOModule",
+    "ReplayBuffer",
     "TrafficDataModule",
+    "double_dqn_target",
     "gae",
     "load_agents",
     "load_model",

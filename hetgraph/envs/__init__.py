@@ -1,24 +1,35 @@
 """Batched environments on graphs: queues, arrivals, schedulers."""
 
+from hetgraph.envs.arrivals import DiscreteArrivals
+from hetgraph.envs.association import ArrivalEnv
 from hetgraph.envs.base import QueueEnv, Step
 from hetgraph.envs.cellular import CellularEnv
 from hetgraph.envs.conflict import ConflictEnv
+from hetgraph.envs.episodes import run_episodes
 from hetgraph.envs.face import to_gymnasium, to_pettingzoo
 from hetgraph.envs.ledger import Delays
+from hetgraph.envs.lookahead import RolloutLookahead, clairvoyant
 from hetgraph.envs.run import rollout
+from hetgraph.envs.service import Service
 from hetgraph.envs.traffic import Traffic
 from hetgraph.radio.cells import Cells, cells_of
 
 __all__ = [
+    "ArrivalEnv",
     "Cells",
     "CellularEnv",
     "ConflictEnv",
     "Delays",
+    "DiscreteArrivals",
     "QueueEnv",
+    "RolloutLookahead",
+    "Service",
     "Step",
     "Traffic",
     "cells_of",
+    "clairvoyant",
     "rollout",
+    "run_episodes",
     "to_gymnasium",
     "to_pettingzoo",
 ]

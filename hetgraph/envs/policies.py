@@ -1,5 +1,6 @@
-"""Schedulers by name, as the entry points of ``hetgraph.schedulers`` find them; all of them keep their memory outside."""
+"""Schedulers and association rules by name, as entry points find them; all of them keep their memory outside."""
 
+from hetgraph.envs.associate import BestRate, LeastLoaded, RandomStation, Strongest
 from hetgraph.envs.itlinq import FairITLinQ
 from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue, RandomScheduler
 from hetgraph.envs.score import TUNED, LocalScore
@@ -16,3 +17,7 @@ max_weight_local = LongestQueueFirst("weighted")
 local_score = LocalScore(TUNED["random-19", 25.0])
 fair_itlinq = FairITLinQ()
 genie = GreedyGenie(0.6)  # between 0.5 and 0.7, the best of 1, 0.7, 0.5, 0.3, 0.15 on validation layouts
+argmax, argmax_blocking = Strongest(), Strongest(overflow=False)
+random_station = RandomStation()
+least_loaded = LeastLoaded()
+best_rate = BestRate()

@@ -1,7 +1,8 @@
 """The learned systems: a graph in, an allocation out."""
 
 from hetgraph.models.compiled import CompiledAgents
+from hetgraph.models.grows import GROWS
 from hetgraph.models.hetgnn import HetGNN, Prediction
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 
-__all__ = ["CompiledAgents", "HetGNN", "NeighbourhoodMAPPO", "Prediction"]
+__all__ = ["GROWS", "CompiledAgents", "HetGNN", "NeighbourhoodMAPPO", "Prediction"]

@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.schema import Level
 from hetgraph.radio.allocation import Allocation
 
-GROUP, SCHEDULERS = "hetgraph.policies", "hetgraph.schedulers"
+GROUP, SCHEDULERS, ASSOCIATIONS = "hetgraph.policies", "hetgraph.schedulers", "hetgraph.associations"
 
 
 @runtime_checkable
@@ -66,13 +66,18 @@ def scheduler_names() -> list[str]:
     return sorted({point.name for point in entry_points(group=SCHEDULERS)})
 
 
+def association_names() -> list[str]:
+    """Names of policies that associate users one by one as they arrive, the entry-point group ``hetgraph.associations``."""
+    return sorted({point.name for point in entry_points(group=ASSOCIATIONS)})
+
+
 def policy(name: str) -> Any:
     """Registered policy or scheduler by name: an object that follows :class:`Policy`; those of graphs can also be called.
 
     Raises:
         ValueError: an unknown name.
     """
-    points = {point.name: point for group in (SCHEDULERS, GROUP) for point in entry_points(group=group)}
+    points = {point.name: point for group in (ASSOCIATIONS, SCHEDULERS, GROUP) for point in entry_points(group=group)}
     if name not in points:
         raise ValueError(
             f"policy: got {name!r}, expected one of {', '.join(sorted(points))}, or the path of a checkpoint"
@@ -87,7 +92,7 @@ def one_shot(name: str) -> OneShotPolicy:
     Raises:
         ValueError: an unknown name, or a policy that acts slot by slot in an environment.
     """
-    if name in scheduler_names():
+    if name in (*scheduler_names(), *association_names()):
         raise ValueError(
             f"policy: got {name!r}, which acts in an environment, expected one for single graphs; see --env"
         )

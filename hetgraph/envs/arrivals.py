@@ -1,0 +1,130 @@
+"""Arrivals of whole episodes as tables, so that all policies meet the same users."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from hetgraph.envs.service import Service
+
+
+@dataclass(frozen=True)
+class Table:
+    """Who comes when in ``B`` networks over ``T`` slots, at most one user per slot and network.
+
+    Args:
+        comes: ``[T, B]``.
+        demand: what the user wants ``[T, B]``: data or slots.
+        asked: resource blocks ``[T, B]``.
+        station: stations that the user hears, the strongest first ``[T, B, K]``.
+        rate: data per slot if that station were its alone ``[T, B, K]``; with users who move ``[T, B, K, P]``, from then on in
+            each of P periods.
+        probability: of an arrival in a slot ``[B]``.
+        mean_demand: ``[B]``.
+    """
+
+    comes: Tensor
+    demand: Tensor
+    asked: Tensor
+    station: Tensor
+    rate: Tensor
+    probability: Tensor
+    mean_demand: Tensor
+
+    def select(self, networks: Tensor) -> "Table":
+        """Some of the networks, as often as they are named."""
+        rows = (value[:, networks] for value in (self.comes, self.demand, self.asked, self.station, self.rate))
+        return Table(*rows, self.probability[networks], self.mean_demand[networks])
+
+
+class Source(Protocol):
+    """Where arrivals come from."""
+
+    service: Service
+    slots: int
+    candidates: int
+    period: int
+
+    @property
+    def heard(self) -> int:
+        """Stations K that a user hears."""
+
+    def draw(
+        self,
+        networks: int,
+        generator: Generator,
+        *,
+        probability: Tensor | None = None,
+        mean: Tensor | None = None,
+        slots: int | None = None,
+    ) -> Table:
+        """Arrivals of an episode, or of some slots, with given probabilities and mean demands or drawn ones."""
+
+
+@dataclass(frozen=True)
+class DiscreteArrivals:
+    """Arrivals of the paper's simulation: discrete demands and signal strengths, drawn for each user anew.
+
+    Args:
+        service: how stations serve.
+        slots: slots T of an episode.
+        probabilities: of an arrival in a slot; each network and episode draws one of them.
+        demands: mean demands; likewise.
+        spread: demands of users as parts of the mean, all as likely.
+        most_asked: users ask for ``service.least_asked`` to so many resource blocks, all as likely.
+        rates: data per slot that a station alone gives at each signal strength, all as likely.
+        bonus: what users get more from the first station, the one with slightly stronger signal.
+    """
+
+    service: Service
+    slots: int = 40
+    probabilities: Sequence[float] = (0.5, 0.7, 1.0)
+    demands: Sequence[float] = (6.0, 8.0, 10.0, 12.0, 14.0)
+    spread: Sequence[float] = (0.5, 1.0, 1.5)
+    most_asked: int = 1
+    rates: Sequence[float] = (1.0, 2.0, 3.0)
+    bonus: float = 0.0
+    period: int = field(default=0, init=False)
+
+    @property
+    def candidates(self) -> int:
+        """All stations."""
+        return self.service.stations
+
+    heard = candidates
+
+    def draw(
+        self,
+        networks: int,
+        generator: Generator,
+        *,
+        probability: Tensor | None = None,
+        mean: Tensor | None = None,
+        slots: int | None = None,
+    ) -> Table:
+        """Arrivals of an episode, with one slot more, for what is seen at its end.
+
+        Args:
+            networks: number of networks.
+            generator: random numbers.
+            probability: of an arrival in each network, instead of a draw.
+            mean: mean demand in each network, instead of a draw.
+            slots: slots, instead of an episode's.
+        """
+        shape = ((slots or self.slots) + 1, networks)
+
+        def pick(values: Sequence[float], *size: int) -> Tensor:
+            return torch.tensor(values)[torch.randint(len(values), size, generator=generator)]
+
+        probability = pick(self.probabilities, networks) if probability is None else probability
+        mean = pick(self.demands, networks) if mean is None else mean
+        comes = torch.rand(shape, generator=generator) < probability
+        demand = mean * pick(self.spread, *shape)
+        asked = torch.randint(self.service.least_asked, self.most_asked + 1, shape, generator=generator).float()
+        rate = pick(self.rates, *shape, self.service.stations)
+        rate[..., 0] += self.bonus
+        ties = torch.rand(rate.shape, generator=generator)
+        station = (rate + 1e-4 * ties).argsort(2, descending=True)
+        return Table(comes, demand, asked, station, rate.gather(2, station), probability, mean)

@@ -1,0 +1,80 @@
+"""Classical rules for the association of arriving users."""
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.schema import Level
+from hetgraph.radio.offer import Offer, offer_of
+
+
+class Rule:
+    """Base of rules: ``act`` reads the offer from the graph and hands it to ``choose``."""
+
+    level: Level = "neighbourhood"
+    name = ""
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Nothing to remember."""
+
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
+        """Places of the chosen stations ``[B]``."""
+        return self.choose(offer_of(obs), generator), state
+
+    def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
+        """Places of the chosen stations among those that the user hears ``[B]``."""
+        raise NotImplementedError  # pragma: no cover
+
+
+class Strongest(Rule):
+    """The strongest station.
+
+    Args:
+        overflow: the strongest one with room (the paper's words); else a user is rejected when its strongest station is full,
+            which is what the paper's gains need.
+    """
+
+    def __init__(self, overflow: bool = True) -> None:
+        self.overflow, self.name = overflow, "argmax" if overflow else "argmax_blocking"
+
+    def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
+        """The first place, or the first one with room."""
+        return offer.room.to(torch.uint8).argmax(1) if self.overflow else offer.strongest
+
+
+class RandomStation(Rule):
+    """Any station with room, all as likely."""
+
+    name = "random_station"
+
+    def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
+        """A place with room."""
+        draw = torch.rand(offer.room.shape, generator=generator, device=offer.room.device)
+        return best(offer, draw)
+
+
+class LeastLoaded(Rule):
+    """The station with the fewest users, the strongest of several."""
+
+    name = "least_loaded"
+
+    def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
+        """A place with room."""
+        return best(offer, -offer.users)
+
+
+class BestRate(Rule):
+    """The station that would give the user the highest rate: what it gives alone over the users that then share it."""
+
+    name = "best_rate"
+
+    def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
+        """A place with room."""
+        return best(offer, offer.rate / (offer.users + 1))
+
+
+def best(offer: Offer, score: Tensor) -> Tensor:
+    """Place of the largest score among stations with room, the strongest of several ``[B]``."""
+    return score.masked_fill(~offer.room, -torch.inf).argmax(1)
