@@ -197,7 +197,7 @@ class DoubleDQN(lightning.LightningModule):
             FlatQ(flat, **options) if flat else GROWS(taps=taps, users=users, dueling=dueling, **options)  # type: ignore[arg-type]
         )
         self.target = copy.deepcopy(self.policy).requires_grad_(False)
-        self.double, self.target_every = double, target_every
+        self.pick_online, self.target_every = double, target_every
         self.lr, self.lr_end, self.max_norm = lr, lr_end, max_norm
 
     def on_fit_start(self) -> None:
@@ -212,7 +212,7 @@ class DoubleDQN(lightning.LightningModule):
         with torch.no_grad():
             later = arrival_of(rows, "next_")
             goal = double_dqn_target(
-                rows["gain"], rows["discount"], self.policy(later), self.target(later), double=self.double
+                rows["gain"], rows["discount"], self.policy(later), self.target(later), double=self.pick_online
             )
         error = value - goal
         self._data().buffer.update(batch.index, error.detach().abs())

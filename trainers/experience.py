@@ -50,7 +50,9 @@ class Experience(IterableDataset[Sample]):
         scale: float = 1.0,
     ) -> None:
         if not 0 <= gamma <= 1 or n_step < 1:
-            raise ValueError(f"gamma, n_step: got {gamma}, {n_step}, expected a number from 0 to 1 and at least one step")
+            raise ValueError(
+                f"gamma, n_step: got {gamma}, {n_step}, expected a number from 0 to 1 and at least one step"
+            )
         self.env, self.policy, self.buffer, self.gamma, self.n_step = env, policy, buffer, gamma, n_step
         self.epsilon, self.batch_size, self.slots, self.draws = epsilon, batch_size, slots, draws
         self.least, self.scale = least, scale
@@ -61,7 +63,10 @@ class Experience(IterableDataset[Sample]):
         self.gain, self.discount = torch.zeros(shape), torch.zeros(shape)
         self.waits = torch.zeros(shape, dtype=torch.bool)
         self.action = torch.zeros(shape, dtype=torch.long)
-        self.seen = {name: getattr(self.views, name).unsqueeze(0).repeat(n_step, *[1] * getattr(self.views, name).dim()) for name in NAMES}
+        self.seen = {
+            name: getattr(self.views, name).unsqueeze(0).repeat(n_step, *[1] * getattr(self.views, name).dim())
+            for name in NAMES
+        }
         self.turn = torch.zeros(env.num_envs, dtype=torch.long)
 
     def __len__(self) -> int:
@@ -125,9 +130,7 @@ class Experience(IterableDataset[Sample]):
             return
         row = {name: value[turn, rows] for name, value in self.seen.items()}
         row |= {f"next_{name}": getattr(later, name) for name in NAMES}
-        self.buffer.add(
-            row | {"action": self.action[turn, rows], "gain": self.gain[turn, rows], "discount": discount}
-        )
+        self.buffer.add(row | {"action": self.action[turn, rows], "gain": self.gain[turn, rows], "discount": discount})
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is; experience itself is the replay memory's."""

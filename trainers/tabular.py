@@ -12,7 +12,6 @@ from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import stream
 from hetgraph.radio.offer import Offer, offer_of
 
-
 BINS = (1.0, 2.0, 3.0, 4.0, 6.0)  # users: 0, 1, 2, 3, 4 or 5, more; finer ones are met too rarely in 50,000 episodes
 
 
@@ -70,7 +69,7 @@ class QTable:
         """Move values toward goals; of several for one pair, toward their mean."""
         pair = state * self.table.shape[1] + action
         flat, visits = self.table.view(-1), self.visits.view(-1)
-        unique, inverse, count = pair.unique(return_inverse=True, return_counts=True)
+        unique, inverse, count = torch.unique(pair, return_inverse=True, return_counts=True)
         mean = torch.zeros(len(unique)).index_add_(0, inverse, goal) / count
         visits[unique] += count
         rate = self.rate or visits[unique].pow(-0.7)

@@ -35,21 +35,39 @@ class Table:
 
     def select(self, networks: Tensor) -> "Table":
         """Some of the networks, as often as they are named."""
-        rows = (value[:, networks] for value in (self.comes, self.demand, self.asked, self.station, self.rate))
-        return Table(*rows, self.probability[networks], self.mean_demand[networks])
+        return Table(
+            self.comes[:, networks],
+            self.demand[:, networks],
+            self.asked[:, networks],
+            self.station[:, networks],
+            self.rate[:, networks],
+            self.probability[networks],
+            self.mean_demand[networks],
+        )
 
 
 class Source(Protocol):
     """Where arrivals come from."""
 
-    service: Service
-    slots: int
-    candidates: int
-    period: int
+    @property
+    def service(self) -> Service:
+        """How stations serve."""
+
+    @property
+    def slots(self) -> int:
+        """Slots T of an episode."""
+
+    @property
+    def period(self) -> int:
+        """Slots after which the rates of users who move change; 0 where nobody does."""
 
     @property
     def heard(self) -> int:
         """Stations K that a user hears."""
+
+    @property
+    def candidates(self) -> int:
+        """How many of them, the strongest with room, may take it."""
 
     def draw(
         self,
@@ -89,11 +107,14 @@ class DiscreteArrivals:
     period: int = field(default=0, init=False)
 
     @property
-    def candidates(self) -> int:
+    def heard(self) -> int:
         """All stations."""
         return self.service.stations
 
-    heard = candidates
+    @property
+    def candidates(self) -> int:
+        """All of them."""
+        return self.service.stations
 
     def draw(
         self,

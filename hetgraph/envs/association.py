@@ -14,7 +14,6 @@ from hetgraph.envs.service import Users, admit, serve, stations_of
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION, Level
 from hetgraph.graph.streams import stream
 
-
 DENSE = 30  # stations up to which all are neighbours; beyond, agents know the candidates of an arrival
 
 
@@ -28,7 +27,7 @@ class ArrivalEnv:
 
     Episodes of all networks end together, and are then reset within the same step (``autoreset`` is ``same_step``): ``obs`` is
     the first observation of the next episode, ``info["final_obs"]`` the last one of the old and ``info["episode"]`` its totals. With
-    ``finite`` the end is the end of the task (*terminated*), else a time limit (*truncated*) beyond which a value is to be bootstrapped.
+    ``finite`` this is the end of the task (*terminated*), else a time limit (*truncated*) beyond which to bootstrap.
 
     Args:
         scenario: name of a preset (``grows-3``, ``grows-city``) or a source of arrivals.
@@ -121,7 +120,9 @@ class ArrivalEnv:
             got = f"{action.dtype} {tuple(action.shape)}"
             raise ValueError(f"action: got {got}, expected integers of shape ({self.num_envs},)")
         if bool((action < -1).any()) or bool((action >= heard).any()):
-            raise ValueError(f"action: got values from {int(action.min())} to {int(action.max())}, expected -1..{heard - 1}")
+            raise ValueError(
+                f"action: got values from {int(action.min())} to {int(action.max())}, expected -1..{heard - 1}"
+            )
         table, t = self.table, self.slot
         comes, place = table.comes[t], action.clamp_min(0).unsqueeze(1)
         station = table.station[t].gather(1, place).squeeze(1)
@@ -208,7 +209,9 @@ class ArrivalEnv:
         own = torch.cat([torch.arange(n).repeat_interleave(self.places), torch.zeros(heard, dtype=torch.long)])
         station = (own.to(self.device) + n * networks.unsqueeze(1)).flatten()
         graph[CHANNEL].edge_index = torch.stack([station, user])
-        graph[CHANNEL].slot = torch.cat([torch.zeros(m, dtype=torch.long), torch.arange(heard)]).to(self.device).repeat(b)
+        graph[CHANNEL].slot = (
+            torch.cat([torch.zeros(m, dtype=torch.long), torch.arange(heard)]).to(self.device).repeat(b)
+        )
         for empty in (MOUNTED_ON, NEIGHBOURS, CONFLICTS):
             graph[empty].edge_index = torch.zeros(2, 0, dtype=torch.long, device=self.device)
         pairs = (1 - torch.eye(n)).nonzero().T if n <= DENSE else torch.zeros(2, 0, dtype=torch.long)

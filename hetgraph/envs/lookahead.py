@@ -20,15 +20,29 @@ def offer_at(table: Table, slot: int, stations: Stations, source: Source, slots_
     """Offer of a slot, straight from the tables; :func:`~hetgraph.radio.offer.offer_of` reads the same from the graph."""
     comes, asked, near = table.comes[slot], table.asked[slot], table.station[slot]
     rate = table.rate[slot] if table.rate.dim() == 3 else table.rate[slot, ..., 0]
-    seen = [value.gather(1, near) for value in (stations.users, stations.free, stations.utility, stations.backlog)]
-    room = (seen[1] >= asked.unsqueeze(1)) & comes.unsqueeze(1)
+    free = stations.free.gather(1, near)
+    room = (free >= asked.unsqueeze(1)) & comes.unsqueeze(1)
     room &= room.cumsum(1) <= source.candidates
-    left = torch.full_like(table.mean_demand, slots_left)
-    rest = (table.probability, table.mean_demand, left)
-    return Offer(comes, table.demand[slot] * comes, asked * comes, near, rate, room, *seen, *rest)
+    return Offer(
+        comes,
+        table.demand[slot] * comes,
+        asked * comes,
+        near,
+        rate,
+        room,
+        stations.users.gather(1, near),
+        free,
+        stations.utility.gather(1, near),
+        stations.backlog.gather(1, near),
+        table.probability,
+        table.mean_demand,
+        torch.full_like(table.mean_demand, slots_left),
+    )
 
 
-def play(users: Users, table: Table, source: Source, decide: Decide, *, first: int = 0, last: int) -> tuple[Tensor, Users]:
+def play(
+    users: Users, table: Table, source: Source, decide: Decide, *, first: int = 0, last: int
+) -> tuple[Tensor, Users]:
     """Utility of slots ``first`` to ``last - 1`` ``[B]`` and who is left; rates stay what they are on arrival."""
     service = source.service
     total = torch.zeros(users.left.shape[0], device=users.left.device)
@@ -88,7 +102,9 @@ class RolloutLookahead(Rule):
         s, k, n = self.futures, offer.room.shape[1], len(rows)
         slots = int(offer.slots_left.max()) if self.horizon is None else min(int(offer.slots_left.max()), self.horizon)
         each = rows.repeat_interleave(s)
-        table = self.source.draw(n * s, generator, probability=offer.probability[each], mean=offer.mean_demand[each], slots=slots)
+        table = self.source.draw(
+            n * s, generator, probability=offer.probability[each], mean=offer.mean_demand[each], slots=slots
+        )
         copies = torch.arange(n * s).repeat_interleave(k)  # futures of a network, choices of a future
         table = table.select(copies)
         network = each.repeat_interleave(k)
@@ -131,18 +147,24 @@ def clairvoyant(table: Table, source: Source, start: Tensor, *, sweeps: int = 4)
     for _ in range(sweeps):
         before, users = script.clone(), Users.none(networks, source.service)
         for slot in range(last):
-            tried = script[:, wide].scatter(0, later_user[slot, wide].unsqueeze(0), second.repeat(networks).unsqueeze(0))
+            tried = script[:, wide].scatter(
+                0, later_user[slot, wide].unsqueeze(0), second.repeat(networks).unsqueeze(0)
+            )
             tried[slot] = first.repeat(networks)
-            found, _ = play(users.select(wide), copies, source, lambda t, _, s=tried: s[t], first=slot, last=last)
-            kept, _ = play(users, table, source, lambda t, _: script[t], first=slot, last=last)
+            found, _ = play(users.select(wide), copies, source, _follow(tried), first=slot, last=last)
+            kept, _ = play(users, table, source, _follow(script), first=slot, last=last)
             most, pair = found.reshape(networks, -1).max(1)
             better = tried[:, pair + len(first) * torch.arange(networks)]
             script = torch.where(most > kept + 1e-5, better, script)
-            _, users = play(users, table, source, lambda t, _: script[t], first=slot, last=slot + 1)
+            _, users = play(users, table, source, _follow(script), first=slot, last=slot + 1)
         if torch.equal(before, script):
             break
-    total, _ = play(Users.none(networks, source.service), table, source, lambda t, _: script[t], last=last)
+    total, _ = play(Users.none(networks, source.service), table, source, _follow(script), last=last)
     return total, script
+
+
+def _follow(script: Tensor) -> Decide:
+    return lambda slot, offer: script[slot]
 
 
 def _next_arrival(comes: Tensor) -> Tensor:

@@ -126,7 +126,11 @@ def admit(users: Users, station: Tensor, demand: Tensor, rate: Tensor, asked: Te
 
 
 def serve(users: Users, service: Service) -> tuple[Users, Tensor, Tensor]:
-    r"""Serve for a slot: who is left, the utility :math:`\sum \log(1 + \mathrm{throughput} / \mathrm{unit})` ``[B]``, how many left ``[B]``."""
+    r"""Serve for a slot.
+
+    Returns:
+        who is left, the utility :math:`\sum \log(1 + \mathrm{throughput} / \mathrm{unit})` ``[B]``, how many left ``[B]``.
+    """
     on, throughput = users.on, throughputs(users, service)
     left = users.left - (throughput if service.demand == "data" else on.to(throughput.dtype))
     stays = left > DONE

@@ -1,6 +1,7 @@
 """Q-values without a graph: one network on all stations' features together, for a fixed number of them."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ class FlatQ(GROWS):
         self.stations = stations
         sizes = [stations * (1 + (PAPER if features == "paper" else FULL)), *widths, stations]
         layers: list[nn.Module] = []
-        for a, b in zip(sizes, sizes[1:], strict=False):
+        for a, b in pairwise(sizes):
             layers += [nn.ReLU()] if layers else []
             layers.append(nn.Linear(a, b))
         self.network = nn.Sequential(*layers)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -74,7 +75,7 @@ class GROWS(nn.Module):
         self.served = nn.Sequential(nn.Linear(SERVED, hidden), nn.ReLU()) if users else None
         entry = count + (2 * hidden if users else 0)
         sizes = [entry, *widths]
-        self.layers = nn.ModuleList(GraphFilter(a, b, taps) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(GraphFilter(a, b, taps) for a, b in pairwise(sizes))
         self.readout = nn.Linear(widths[-1], 1)
         self.value = nn.Linear(widths[-1], 1) if dueling else None
 
@@ -107,7 +108,8 @@ class GROWS(nn.Module):
             count = mask.sum(1).clamp_min(1)
             whole = self.value(node.sum(1) / count)
             score = whole + score - (score * room).sum(1, keepdim=True) / count
-        return score.masked_fill(~room, -torch.inf)
+        out: Tensor = score.masked_fill(~room, -torch.inf)
+        return out
 
     def _messages(self, arrival: Arrival) -> Tensor:
         """Mean and sum of what users in service send to their stations ``[B, K, 2 H]``."""

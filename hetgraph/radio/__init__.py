@@ -2,7 +2,15 @@
 
 from hetgraph.radio.allocation import Allocation, feasible, violations
 from hetgraph.radio.kpi import KPIs, evaluate
-from hetgraph.radio.policy import OneShotPolicy, Policy, association_names, one_shot, policy, policy_names, scheduler_names
+from hetgraph.radio.policy import (
+    OneShotPolicy,
+    Policy,
+    association_names,
+    one_shot,
+    policy,
+    policy_names,
+    scheduler_names,
+)
 from hetgraph.radio.rates import Convention, edge_sinr, equal_airtime, noise_plus_far_w, rates_bps, sinr
 
 __all__ = [

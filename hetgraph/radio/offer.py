@@ -69,7 +69,6 @@ def offer_of(graph: HeteroData) -> Offer:
         return value.reshape(b, -1)[:, -heard:]
 
     station = near(edges.edge_index[0])
-    seen = [bs[name][station] for name in ("users", "free_rb", "utility", "backlog_slots")]
     return Offer(
         last(ue.active),
         last(ue.demand),
@@ -77,7 +76,10 @@ def offer_of(graph: HeteroData) -> Offer:
         station - n * torch.arange(b, device=station.device).unsqueeze(1),
         near(edges.rate),
         near(edges.may_serve),
-        *seen,
+        bs.users[station],
+        bs.free_rb[station],
+        bs.utility[station],
+        bs.backlog_slots[station],
         graph.arrival_probability,
         graph.mean_demand,
         graph.slots_left,

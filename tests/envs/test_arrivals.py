@@ -74,7 +74,9 @@ def test_resource_blocks_are_conserved(name: str) -> None:
     for _ in range(200):
         env.step(torch.randint(-1, source.heard, (500,), generator=generator))
         held = env.users.asked.sum(2)
-        assert bool((env.stations.free >= 0).all()) and torch.equal(env.stations.free + held, torch.full_like(held, source.service.blocks))
+        assert bool((env.stations.free >= 0).all()) and torch.equal(
+            env.stations.free + held, torch.full_like(held, source.service.blocks)
+        )
         assert bool((env.users.asked[~env.users.on] == 0).all()) and bool((env.users.asked[env.users.on] > 0).all())
         assert torch.equal(env.stations.users, env.users.on.sum(2).float())
 
@@ -94,7 +96,9 @@ def test_observations_are_graphs_and_say_what_the_state_is() -> None:
 
 
 def test_a_full_station_blocks_or_overflows() -> None:
-    source = DiscreteArrivals(Service(2, 1), probabilities=(1.0,), demands=(1000.0,), spread=(1.0,), bonus=10.0, slots=3)
+    source = DiscreteArrivals(
+        Service(2, 1), probabilities=(1.0,), demands=(1000.0,), spread=(1.0,), bonus=10.0, slots=3
+    )
     env = ArrivalEnv(source, 1)
     blocking = run_episodes(env, policy("argmax_blocking"), seed=0)
     overflow = run_episodes(env, policy("argmax"), seed=0)
@@ -151,7 +155,9 @@ def test_the_clairvoyant_search_against_all_scripts() -> None:
     torch.testing.assert_close(info["episode"]["utility"], found[0][0])
 
 
-def exact_value(state: tuple[tuple[tuple[float, float], ...], ...], left: int, source: DiscreteArrivals, memo: dict) -> float:  # type: ignore[type-arg]
+def exact_value(
+    state: tuple[tuple[tuple[float, float], ...], ...], left: int, source: DiscreteArrivals, memo: dict
+) -> float:  # type: ignore[type-arg]
     """Expected utility under the best causal decisions, before the arrival of the slot (dynamic programming)."""
     if left == 0:
         return 0.0
@@ -183,7 +189,9 @@ def after(state: tuple[tuple[tuple[float, float], ...], ...], left: int, source:
 
 
 def test_the_rollout_is_near_the_optimum_of_dynamic_programming() -> None:
-    source = DiscreteArrivals(Service(2, 2), slots=6, probabilities=(0.9,), demands=(2.0,), spread=(0.5, 1.5), rates=(0.5, 2.0))
+    source = DiscreteArrivals(
+        Service(2, 2), slots=6, probabilities=(0.9,), demands=(2.0,), spread=(0.5, 1.5), rates=(0.5, 2.0)
+    )
     optimum = exact_value(((), ()), 6, source, {})
     env = ArrivalEnv(source, 4000)
     found = {}

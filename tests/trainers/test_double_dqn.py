@@ -1,0 +1,189 @@
+"""Double DQN: the target by hand, replay, semi-Markov experience, permutations, masks."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from hetgraph.envs import ArrivalEnv, DiscreteArrivals, Service, run_episodes
+from hetgraph.models import GROWS
+from hetgraph.models.flat import FlatQ
+from hetgraph.models.grows import Arrival
+from hetgraph.nn.filters import GraphFilter, complete_shift
+from hetgraph.radio import policy
+from hetgraph.trainers import ArrivalDataModule, DoubleDQN, ReplayBuffer, double_dqn_target
+from hetgraph.trainers.checkpoint import RandomState
+from hetgraph.trainers.experience import Experience
+from hetgraph.trainers.tabular import q_learning
+
+KINDS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "full": {"features": "full", "widths": (8, 8), "dueling": True},
+    "users": {"features": "full", "widths": (8, 8), "users": True, "taps": 3},
+}
+
+
+def test_target_by_hand_where_online_and_target_argmax_differ() -> None:
+    reward, discount = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.5, 0.25, 0.0])
+    online = torch.tensor([[5.0, 1.0], [0.0, 7.0], [1.0, 2.0]])
+    target = torch.tensor([[10.0, 40.0], [8.0, 4.0], [9.0, 9.0]])
+    found = double_dqn_target(reward, discount, online, target)
+    assert found.tolist() == [1 + 0.5 * 10, 2 + 0.25 * 4, 3.0]
+    plain = double_dqn_target(reward, discount, online, target, double=False)
+    assert plain.tolist() == [1 + 0.5 * 40, 2 + 0.25 * 8, 3.0]
+    nowhere = torch.full((1, 2), -torch.inf)
+    assert double_dqn_target(reward[2:], discount[2:], nowhere, nowhere).tolist() == [3.0]
+
+
+def arrival(kind: str, env: ArrivalEnv, agent: GROWS) -> Arrival:
+    obs, _ = env.reset(seed=1)
+    rule, generator = policy("random_station"), torch.Generator().manual_seed(0)
+    for _ in range(8):
+        obs = env.step(rule.act(obs, None, generator)[0]).obs
+    return agent.views(obs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_follow_a_permutation_of_the_stations_and_full_ones_are_masked(kind: str) -> None:
+    torch.manual_seed(0)
+    env, agent = ArrivalEnv("grows-3", 40, probability=1.0, demand=14.0), GROWS(**KINDS[kind])
+    seen = arrival(kind, env, agent)
+    seen.room[:20, 1] = False
+    seen.room[:5] = False
+    value = agent(seen)
+    assert bool(torch.isinf(value[~seen.room]).all()) and bool(torch.isfinite(value[seen.room]).all())
+    order = torch.tensor([2, 0, 1])
+    moved = agent(Arrival(seen.station[:, order], seen.room[:, order], seen.user[:, order]))
+    torch.testing.assert_close(moved, value[:, order])
+    assert len(value[seen.room].unique()) > 20
+    changed = Arrival(seen.station.clone(), seen.room, seen.user)
+    changed.station[~seen.room] += 100.0
+    torch.testing.assert_close(agent(changed), value)  # what a full station is like does not matter
+
+
+def test_a_graph_filter_is_the_sum_of_its_taps() -> None:
+    torch.manual_seed(0)
+    layer, present = GraphFilter(3, 2, taps=3), torch.tensor([[True, True, True, False]])
+    shift, signal = complete_shift(present), torch.randn(1, 4, 3)
+    assert shift.sum(2).tolist() == [[1.0, 1.0, 1.0, 0.0]]
+    expected = layer.mix.bias + sum(
+        torch.matrix_power(shift[0], k) @ signal[0] @ layer.mix.weight[:, 3 * k : 3 * k + 3].T for k in range(3)
+    )
+    torch.testing.assert_close(layer(signal, shift)[0], expected)
+    with pytest.raises(ValueError, match="taps: got 0"):
+        GraphFilter(3, 2, taps=0)
+
+
+def test_replay_keeps_the_last_rows_and_draws_by_priority(tmp_path: Path) -> None:
+    buffer = ReplayBuffer(5, alpha=1.0, beta=1.0)
+    with pytest.raises(ValueError, match="an empty memory"):
+        buffer.sample(1)
+    for start in (0, 3, 6):
+        buffer.add({"a": torch.arange(start, start + 3), "b": torch.ones(3, 2) * start})
+    assert sorted(buffer.rows["a"].tolist()) == [4, 5, 6, 7, 8] and len(buffer) == 5
+    buffer.update(torch.arange(5), torch.tensor([1.0, 0.0, 0.0, 3.0, 0.0]))
+    drawn = buffer.sample(4000, torch.Generator().manual_seed(0))
+    share = drawn.index.bincount(minlength=5) / 4000
+    torch.testing.assert_close(share, torch.tensor([0.25, 0.0, 0.0, 0.75, 0.0]), atol=0.03, rtol=0)
+    assert torch.equal(drawn.rows["a"], buffer.rows["a"][drawn.index])
+    torch.testing.assert_close(
+        drawn.weight[drawn.index == 3][0] * 3, drawn.weight[drawn.index == 0][0], rtol=1e-3, atol=0
+    )
+    buffer.save(tmp_path / "replay.safetensors")
+    other = ReplayBuffer(5, alpha=1.0, beta=1.0)
+    other.load(tmp_path / "replay.safetensors")
+    again = other.sample(50, torch.Generator().manual_seed(3))
+    assert torch.equal(again.index, buffer.sample(50, torch.Generator().manual_seed(3)).index)
+    with pytest.raises(ValueError, match="expected \\(3,"):
+        buffer.add({"a": torch.zeros(3), "b": torch.zeros(3, 2)})
+    (tmp_path / "foreign").write_text("no replay")
+    with pytest.raises(ValueError, match="got a foreign file"):
+        other.load(tmp_path / "foreign")
+
+
+@pytest.mark.parametrize("n_step", [1, 3])
+def test_experience_is_the_discounted_sum_until_a_later_choice(n_step: int) -> None:
+    """Against the rewards of the same episode, network by network."""
+    source = DiscreteArrivals(Service(2, 2), slots=12, probabilities=(0.6,), demands=(4.0,))
+    agent, buffer = GROWS(features="full"), ReplayBuffer(10_000)
+    options: dict[str, Any] = {"gamma": 0.8, "n_step": n_step, "epsilon": lambda _: 1.0, "batch_size": 8}
+    data = Experience(ArrivalEnv(source, 5, seed=2), agent, buffer, **options, slots=1, draws=1, least=1)
+    rewards, choices, places = [], [], []
+    step = data.env.step
+
+    def spy(action: torch.Tensor) -> Any:
+        choices.append(data.views.room.any(1))
+        places.append(action)
+        out = step(action)
+        rewards.append(out.reward)
+        return out
+
+    data.env.step = spy  # type: ignore[method-assign]
+    torch.manual_seed(0)
+    data.collect(12)
+    expected = []
+    for b in range(5):
+        slots = [t for t in range(12) if bool(choices[t][b])]
+        for number, t in enumerate(slots):
+            later = slots[number + n_step] if number + n_step < len(slots) else 12
+            gain = sum(0.8 ** (i - t) * float(rewards[i][b]) for i in range(t, later))
+            expected.append((round(gain, 3), round(0.8 ** (later - t) if later < 12 else 0.0, 4), int(places[t][b])))
+    rows = buffer.rows
+    found = [
+        (round(float(g), 3), round(float(d), 4), int(a))
+        for g, d, a in zip(rows["gain"][: len(buffer)], rows["discount"], rows["action"], strict=False)
+    ]
+    assert sorted(found) == sorted(expected) and len(found) > 15
+
+
+def fit(
+    tmp_path: Path, epochs: int, *, resume: Path | None = None, **options: Any
+) -> tuple[DoubleDQN, lightning.Trainer]:
+    torch.manual_seed(0)
+    data = ArrivalDataModule(
+        num_envs=16, draws=30, least=100, batch_size=16, capacity=2000, explore=30, val_episodes=20, test_episodes=20,
+        replay_file=str(tmp_path / "replay.safetensors"), alpha=0.5, n_step=2, seed=3,
+    )  # fmt: skip
+    module = DoubleDQN(**options)
+    trainer = lightning.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
+        num_sanity_val_steps=0, default_root_dir=tmp_path,
+        callbacks=[ModelCheckpoint(tmp_path, "last", save_last=False, enable_version_counter=False), RandomState()],
+    )  # fmt: skip
+    trainer.fit(module, datamodule=data, ckpt_path=None if resume is None else str(resume))
+    return module, trainer
+
+
+def test_training_moves_weights_and_copies_the_target(tmp_path: Path) -> None:
+    module, trainer = fit(tmp_path, 1, users=True, features="full", widths=(8, 8), dueling=True, target_every=1)
+    assert "val/score" in trainer.callback_metrics
+    for own, copied in zip(module.policy.parameters(), module.target.parameters(), strict=True):
+        assert torch.equal(own, copied)
+    torch.manual_seed(0)
+    fresh = DoubleDQN(users=True, features="full", widths=(8, 8), dueling=True)
+    assert not torch.equal(fresh.policy.readout.weight, module.policy.readout.weight)
+    assert float(module.policy.std.max()) > 1.5  # features were brought to scale
+
+
+def test_the_flat_network_trains_and_refuses_another_number_of_stations(tmp_path: Path) -> None:
+    module, _ = fit(tmp_path, 1, flat=3, widths=(8,), features="full")
+    assert isinstance(module.policy, FlatQ)
+    found = run_episodes(ArrivalEnv("grows-3", 8), module.policy, seed=0)
+    assert found["utility"].shape == (8,)
+    with pytest.raises(ValueError, match="stations: got 2, expected 3"):
+        run_episodes(ArrivalEnv(DiscreteArrivals(Service(2, 9)), 4), module.policy, seed=0)
+
+
+def test_an_agent_learns_what_no_rule_knows() -> None:
+    """With one block a station and a weak first station, rejections can be learned away; the table finds the better choice."""
+    source = DiscreteArrivals(Service(2, 3), slots=20, probabilities=(0.7,), demands=(4.0,), rates=(0.5, 3.0))
+    table = q_learning(source, episodes=4000, num_envs=200, gamma=0.9, rate=0.0, progress=False)
+    env = ArrivalEnv(source, 1000)
+    utility = {
+        n: run_episodes(env, p, seed=5)["utility"].mean()
+        for n, p in (("q", table), ("random", policy("random_station")))
+    }
+    assert float(utility["q"]) > 1.05 * float(utility["random"])
