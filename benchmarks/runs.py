@@ -55,6 +55,14 @@ def jobs() -> dict[str, list[str]]:
         for network in ("random-19", "hex-19"):
             name = f"{network}-heavy"
             out[f"{name}-{seed}"] = fit(name, name, seed, f"{D}seed", str(seed))
+    for seed in SEEDS:
+        out[f"grows-{seed}"] = fit("grows", "grows", seed, f"{D}seed", str(seed))
+    for seed in SEEDS:
+        plain = [f"{M}flat", "3", f"{M}users", "false", f"{M}dueling", "false"]
+        out[f"dqn-flat-{seed}"] = fit("dqn-flat", "grows", seed, f"{D}seed", str(seed), *plain)
+    for seed in SEEDS:
+        cell = [f"{D}probability", "0.5", f"{D}demand", "14"]
+        out[f"grows-paper-{seed}"] = fit("grows-paper", "grows-paper", seed, f"{D}seed", str(seed), *cell)
     for rounds in ("0", "8"):
         for encoder in ENCODERS:
             for seed in SEEDS:

@@ -5,7 +5,7 @@ if __name__ != "hetgraph.trainers":
         f"got {__name__!r}, expected hetgraph.trainers: install the project and import it under that name"
     )
 
-from hetgraph.trainers.checkpoint import load_agents, load_model, load_policy, save_weights
+from hetgraph.trainers.checkpoint import load_agents, load_association, load_model, load_policy, save_weights
 from hetgraph.trainers.distillation import DistillationModule
 from hetgraph.trainers.double_dqn import ArrivalDataModule, DoubleDQN, double_dqn_target
 from hetgraph.trainers.gae import gae
@@ -22,6 +22,7 @@ __all__ = [
     "double_dqn_target",
     "gae",
     "load_agents",
+    "load_association",
     "load_model",
     "load_policy",
     "save_weights",

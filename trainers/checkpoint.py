@@ -4,6 +4,7 @@ import json
 import pickle
 import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from hetgraph.graph.schema import SCHEMA_VERSION
-from hetgraph.models import HetGNN, NeighbourhoodMAPPO
+from hetgraph.models import GROWS, HetGNN, NeighbourhoodMAPPO
+from hetgraph.models.flat import FlatQ
 from hetgraph.radio import OneShotPolicy
 
+GROWS_OPTIONS = ("widths", "taps", "features", "users", "dueling", "flat")
 AGENT_OPTIONS = ("hidden", "hops", "levels_db", "recurrent", "agents", "colours", "overbook")
 MODEL_OPTIONS = ("hidden", "layers", "rounds", "memory", "encoder", "association", "objective")
 
@@ -79,6 +82,32 @@ def load_agents(path: str | Path) -> NeighbourhoodMAPPO:
     agents = NeighbourhoodMAPPO(**{name: options[name] for name in AGENT_OPTIONS})
     _fill(agents, state, path)
     return agents.eval()
+
+
+def load_association(path: str | Path) -> GROWS:
+    """GROWS, or its network without a graph, of a checkpoint of Double DQN.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a foreign file, or a checkpoint of another model.
+    """
+    path = Path(path)
+    options, state = _from_checkpoint(path, "policy.")
+    missing = sorted(set(GROWS_OPTIONS) - set(options))
+    if missing:
+        raise ValueError(f"{path}: got no option {missing[0]!r}, expected a checkpoint of DoubleDQN")
+    agent = association_agent(**{name: options[name] for name in GROWS_OPTIONS})
+    _fill(agent, state, path)
+    return agent.eval()
+
+
+def association_agent(
+    widths: Sequence[int], taps: int, features: Any, users: bool, dueling: bool, flat: int = 0
+) -> GROWS:
+    """GROWS, or with ``flat`` the network without a graph for so many stations."""
+    if flat:
+        return FlatQ(flat, tuple(widths), features)
+    return GROWS(tuple(widths), taps, features, users, dueling)
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:

@@ -21,7 +21,8 @@ from hetgraph.graph import Scenario
 from hetgraph.graph.convert import from_npz
 from hetgraph.graph.tables import scenario_from_csv
 from hetgraph.radio import Allocation, Convention, Policy, evaluate, one_shot, policy, violations
-from hetgraph.trainers.checkpoint import load_agents, load_policy
+from hetgraph.trainers.arrival_trial import arrival_figures, judge_arrivals, print_arrivals, write_arrivals
+from hetgraph.trainers.checkpoint import load_agents, load_association, load_policy
 from hetgraph.trainers.tables import print_table, write_results
 from hetgraph.trainers.trial import judge, print_trial, write_trials
 
@@ -176,11 +177,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command-line options."""
     parser.add_argument("--scenario", default="hetnet-3tier", help="preset name or YAML file")
     parser.add_argument(
-        "--env", default=None, help="judge delays in an environment: conflict-8, hex-19, random-19, a preset"
+        "--env", default=None, help="judge in an environment: conflict-8, hex-19, random-19, a preset of cells; grows-3"
     )
     parser.add_argument(
-        "--load", default=None, help="with --env: loads, packets per device and slot or second: 20,25,30"
+        "--load",
+        default=None,
+        help="with --env: packets per device and slot or second: 20,25,30; chances of an arrival",
     )
+    parser.add_argument("--demand", default="6,8,10,12,14", help="with --env grows-3: mean demands")
+    parser.add_argument("--episodes", type=int, default=2000, help="with --env grows-3: episodes")
     parser.add_argument("--slots", type=int, default=2000, help="with --env: slots of an episode")
     parser.add_argument("--traffics", type=int, default=5, help="with --env: arrivals for each layout")
     parser.add_argument("--policies", default=None, help="names, checkpoints, name=path:path")
@@ -232,11 +237,14 @@ def run(args: argparse.Namespace) -> int:
 DEFAULTS = {
     "conflict": ("gms,llq,qcsma", "0.3,0.4,0.5"),
     "cells": ("lqf_subband,lqf_best,max_weight_local,genie", "20"),
+    "arrivals": ("best_rate,argmax,argmax_blocking,least_loaded,random_station", "0.5,0.7,1"),
 }
 
 
 def _run_environment(args: argparse.Namespace) -> int:
     """Compare delays, print, write."""
+    if args.env.startswith("grows"):
+        return _run_arrivals(args)
     names, loads = DEFAULTS["conflict" if args.env.startswith("conflict") else "cells"]
     policies = agents(args.policies or names)
     reference = args.reference or next(iter(policies))
@@ -259,8 +267,31 @@ def _run_environment(args: argparse.Namespace) -> int:
     return 0
 
 
-def _loads(text: str) -> list[float]:
+def _run_arrivals(args: argparse.Namespace) -> int:
+    """Compare utility and rejections, print, write."""
+    names, chances = DEFAULTS["arrivals"]
+    policies = members(args.policies or names, policy, load_association)
+    reference = args.reference or next(iter(policies))
+    if reference not in policies:
+        raise ValueError(f"--reference: got {reference!r}, expected one of {', '.join(policies)}")
+    console, trials = Console(), []
+    with Progress(console=Console(stderr=True)) as progress:
+        for chance in _loads(args.load or chances):
+            for demand in _loads(args.demand, "--demand"):
+                load = {"probability": chance, "demand": demand, "episodes": args.episodes}
+                trials.append(judge_arrivals(args.env, policies, **load, seed=args.seed, progress=progress))
+    for trial in trials:
+        print_arrivals(trial, reference, console)
+    out = Path(args.out)
+    write_arrivals(trials, reference, out)
+    if not args.no_figures:
+        arrival_figures(trials, reference, out)
+    console.print(f"results and figures: {out}")
+    return 0
+
+
+def _loads(text: str, option: str = "--load") -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"--load: got {text!r}, expected numbers separated by commas") from None
+        raise ValueError(f"{option}: got {text!r}, expected numbers separated by commas") from None

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from hetgraph.envs import ArrivalEnv, run_episodes
-from hetgraph.models.flat import FlatQ
 from hetgraph.models.grows import GROWS
 from hetgraph.radio import policy
+from hetgraph.trainers.checkpoint import association_agent
 from hetgraph.trainers.experience import Experience, arrival_of
 from hetgraph.trainers.replay import ReplayBuffer, Sample
 
@@ -192,10 +192,7 @@ class DoubleDQN(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        options = {"widths": tuple(widths), "features": features}
-        self.policy: GROWS = (
-            FlatQ(flat, **options) if flat else GROWS(taps=taps, users=users, dueling=dueling, **options)  # type: ignore[arg-type]
-        )
+        self.policy = association_agent(widths, taps, features, users, dueling, flat)
         self.target = copy.deepcopy(self.policy).requires_grad_(False)
         self.pick_online, self.target_every = double, target_every
         self.lr, self.lr_end, self.max_norm = lr, lr_end, max_norm

@@ -94,6 +94,7 @@ class DiscreteArrivals:
         most_asked: users ask for ``service.least_asked`` to so many resource blocks, all as likely.
         rates: data per slot that a station alone gives at each signal strength, all as likely.
         bonus: what users get more from the first station, the one with slightly stronger signal.
+        hears: stations that a user hears, any of them as likely; 0 for all.
     """
 
     service: Service
@@ -104,17 +105,18 @@ class DiscreteArrivals:
     most_asked: int = 1
     rates: Sequence[float] = (1.0, 2.0, 3.0)
     bonus: float = 0.0
+    hears: int = 0
     period: int = field(default=0, init=False)
 
     @property
     def heard(self) -> int:
-        """All stations."""
-        return self.service.stations
+        """Stations that a user hears."""
+        return self.hears or self.service.stations
 
     @property
     def candidates(self) -> int:
         """All of them."""
-        return self.service.stations
+        return self.heard
 
     def draw(
         self,
@@ -144,8 +146,12 @@ class DiscreteArrivals:
         comes = torch.rand(shape, generator=generator) < probability
         demand = mean * pick(self.spread, *shape)
         asked = torch.randint(self.service.least_asked, self.most_asked + 1, shape, generator=generator).float()
-        rate = pick(self.rates, *shape, self.service.stations)
-        rate[..., 0] += self.bonus
-        ties = torch.rand(rate.shape, generator=generator)
-        station = (rate + 1e-4 * ties).argsort(2, descending=True)
-        return Table(comes, demand, asked, station, rate.gather(2, station), probability, mean)
+        rate = pick(self.rates, *shape, self.heard)
+        who = torch.arange(self.heard).expand(rate.shape)
+        if self.heard < self.service.stations:
+            who = torch.rand(*shape, self.service.stations, generator=generator).topk(self.heard, 2).indices
+        rate = rate + self.bonus * (who == 0)
+        ties = torch.rand(rate.shape, generator=generator) * 1e-4 * self.rates[0]
+        order = (rate + ties).argsort(2, descending=True)
+        rate, station = rate.gather(2, order), who.gather(2, order)
+        return Table(comes, demand, asked, station, rate, probability, mean)

@@ -187,6 +187,7 @@ class ArrivalEnv:
         edges.gain = edges.rate.unsqueeze(1)
         edges.may_serve = torch.cat([on, room], 1).flatten()
         graph.arrival_probability, graph.mean_demand = table.probability, table.mean_demand
+        graph.time_unit = torch.full_like(table.mean_demand, self.service.time_unit)
         graph.slots_left = torch.full_like(table.mean_demand, self.slots - t)
         return graph
 

@@ -37,6 +37,7 @@ def offer_at(table: Table, slot: int, stations: Stations, source: Source, slots_
         table.probability,
         table.mean_demand,
         torch.full_like(table.mean_demand, slots_left),
+        torch.full_like(table.mean_demand, source.service.time_unit),
     )
 
 

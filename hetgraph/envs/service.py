@@ -22,6 +22,8 @@ class Service:
         demand: what users want: an amount of ``data``, or a number of ``slots``.
         share: how a station's users share it: ``equal`` parts, or parts like the resource blocks they ``asked`` for.
         unit: of throughput, data per slot: the utility of a user is ``log(1 + throughput / unit)``.
+        time_unit: slots in which a station meets as many users as one of three stations does in a slot; agents see times and
+            rates in this unit, so that what they learned on three stations holds for hundreds.
 
     Raises:
         ValueError: a number out of its range.
@@ -33,6 +35,7 @@ class Service:
     demand: Demand = "data"
     share: Share = "equal"
     unit: float = 1.0
+    time_unit: float = 1.0
 
     def __post_init__(self) -> None:
         if self.stations < 1 or not 1 <= self.least_asked <= self.blocks or self.unit <= 0:

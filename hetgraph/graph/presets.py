@@ -2,10 +2,12 @@
 
 import inspect
 import math
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeVar
 
 from hetgraph.graph.scenario import Channel, Layout, Radio, Scenario, Tier, Users
+
+T = TypeVar("T")
 
 
 def uma_5bs(users: int = 5400, num_rbs: int = 51) -> Scenario:
@@ -183,10 +185,19 @@ def preset(name: str) -> Scenario:
     Raises:
         ValueError: an unknown name or argument, or a value of another type.
     """
+    return named(name, PRESETS)
+
+
+def named(name: str, presets: Mapping[str, Callable[..., T]]) -> T:
+    """What a preset of a table makes, with the arguments after its name's colon.
+
+    Raises:
+        ValueError: an unknown name or argument, or a value of another type.
+    """
     base, _, text = name.partition(":")
-    if base not in PRESETS:
-        raise ValueError(f"preset: got {base!r}, expected one of {', '.join(PRESETS)}")
-    known = inspect.signature(PRESETS[base]).parameters
+    if base not in presets:
+        raise ValueError(f"preset: got {base!r}, expected one of {', '.join(presets)}")
+    known = inspect.signature(presets[base]).parameters
     arguments: dict[str, int | float | str] = {}
     for part in filter(None, text.split(",")):
         key, _, value = part.partition("=")
@@ -197,4 +208,4 @@ def preset(name: str) -> Scenario:
             arguments[key] = kind(value)
         except ValueError:
             raise ValueError(f"preset {base}: got {key}={value}, expected a value of type {kind.__name__}") from None
-    return PRESETS[base](**arguments)
+    return presets[base](**arguments)

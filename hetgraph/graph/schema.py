@@ -116,6 +116,7 @@ SCHEMA: tuple[Field, ...] = (
     Field(None, "carrier_hz", ("1",), unit="Hz", nonnegative=True),
     Field(None, "arrival_probability", ("1",), nonnegative=True),
     Field(None, "mean_demand", ("1",), unit="data or slots", nonnegative=True),
+    Field(None, "time_unit", ("1",), unit="slot", nonnegative=True),
     Field(None, "slots_left", ("1",), unit="slot", dynamic=True, nonnegative=True),
     Field(None, "slot_s", ("1",), unit="s", nonnegative=True),
 )

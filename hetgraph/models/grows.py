@@ -129,16 +129,17 @@ class GROWS(nn.Module):
 
 def station_features(offer: Offer, kind: Features = "full") -> Tensor:
     """Features of the stations that a user hears ``[B, K, F]``."""
-    rate, users = offer.rate, offer.users
+    unit = offer.time_unit.unsqueeze(1)
+    rate, users = offer.rate * unit, offer.users
     demand = offer.demand.unsqueeze(1).expand_as(rate)
     columns = [users, offer.utility, rate, demand]
     if kind == "full":
-        asked, left = offer.asked.unsqueeze(1).expand_as(rate), offer.slots_left.unsqueeze(1).expand_as(rate)
+        asked, left = offer.asked.unsqueeze(1).expand_as(rate), (offer.slots_left.unsqueeze(1) / unit).expand_as(rate)
         alone = demand / rate.clamp_min(1e-6)
         columns += [
             offer.free,
             asked,
-            offer.backlog.log1p(),
+            (offer.backlog / unit).log1p(),
             alone.log1p(),
             (rate / (users + 1)).log1p(),
             left.log1p(),
@@ -157,7 +158,7 @@ def served_users(obs: HeteroData, offer: Offer) -> Tensor:
     table = torch.stack([value.reshape(b, -1)[:, : per - 1] for value in held], 2).reshape(b, stations, -1, 4)
     place = offer.station.reshape(b, k, 1, 1).expand(-1, -1, *table.shape[2:])
     on, left, rate, asked = table.gather(1, place).unbind(3)
-    sharing = offer.users.unsqueeze(2)
+    sharing, rate = offer.users.unsqueeze(2), rate * offer.time_unit.reshape(b, 1, 1)
     need = left / rate.clamp_min(1e-6)
     now, later = (rate / sharing.clamp_min(1)).log1p(), (rate / (sharing + 1)).log1p()
     columns = [on, left.log1p(), rate.log1p(), asked / 5, need.log1p(), need.clamp_max(20) / 10, now, now - later]

@@ -27,6 +27,7 @@ class Offer:
         probability: of an arrival in a slot ``[B]``.
         mean_demand: ``[B]``.
         slots_left: slots until the end of the episode ``[B]``.
+        time_unit: slots, see :class:`~hetgraph.envs.Service` ``[B]``.
     """
 
     comes: Tensor
@@ -42,6 +43,7 @@ class Offer:
     probability: Tensor
     mean_demand: Tensor
     slots_left: Tensor
+    time_unit: Tensor
 
     @property
     def strongest(self) -> Tensor:
@@ -83,4 +85,5 @@ def offer_of(graph: HeteroData) -> Offer:
         graph.arrival_probability,
         graph.mean_demand,
         graph.slots_left,
+        graph.time_unit,
     )

@@ -1,0 +1,168 @@
+"""Association policies on the same arrivals: utility, rejections and completions, with paired intervals."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from hetgraph.envs import ArrivalEnv, run_episodes
+from hetgraph.envs.episodes import Associates
+from hetgraph.trainers.statistics import Interval, paired_difference, ratio_of_means
+from hetgraph.trainers.tables import provenance, write_json, write_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STATISTICS = ("utility", "rejections", "completions")
+
+
+@dataclass(frozen=True)
+class ArrivalTrial:
+    """What every policy makes of the same episodes.
+
+    Args:
+        scenario: name.
+        probability: of an arrival in a slot; ``None`` for the scenario's range.
+        demand: mean demand; likewise.
+        seed: of the arrivals.
+        found: policy -> statistic -> values of each training seed and episode ``[S, K]``.
+    """
+
+    scenario: str
+    probability: float | None
+    demand: float | None
+    seed: int
+    found: dict[str, dict[str, NDArray[np.float64]]]
+
+    @property
+    def title(self) -> str:
+        """Scenario and load in words."""
+        p = "all probabilities" if self.probability is None else f"p = {self.probability:g}"
+        d = "all demands" if self.demand is None else f"demand {self.demand:g}"
+        return f"{self.scenario}, {p}, {d}"
+
+    def ratio(self, name: str, reference: str, statistic: str = "utility") -> Interval:
+        """Ratio of means over common episodes."""
+        return ratio_of_means(self.found[name][statistic], self.found[reference][statistic].mean(0))
+
+    def difference(self, name: str, reference: str, statistic: str) -> Interval:
+        """Mean difference over common episodes."""
+        return paired_difference(self.found[name][statistic], self.found[reference][statistic].mean(0))
+
+
+def judge_arrivals(
+    scenario: str,
+    policies: Mapping[str, Sequence[Associates]],
+    *,
+    probability: float | None = None,
+    demand: float | None = None,
+    episodes: int = 2000,
+    seed: int = 2_000_000,
+    progress: Progress | None = None,
+) -> ArrivalTrial:
+    """Run every policy on the same episodes.
+
+    Args:
+        scenario: name of a preset of arrivals.
+        policies: policy -> its training seeds.
+        probability: of an arrival in a slot.
+        demand: mean demand.
+        episodes: how many.
+        seed: of the arrivals; 2,000,000 are the test's.
+        progress: a bar to show.
+    """
+    if episodes < 1:
+        raise ValueError(f"episodes: got {episodes}, expected at least 1")
+    env = ArrivalEnv(scenario, episodes, probability=probability, demand=demand)
+    total = sum(len(members) for members in policies.values())
+    task = progress.add_task(scenario, total=total) if progress else None
+    found: dict[str, dict[str, NDArray[np.float64]]] = {}
+    for name, members in policies.items():
+        rows: dict[str, list[NDArray[np.float64]]] = {s: [] for s in STATISTICS}
+        for member in members:
+            values = run_episodes(env, member, seed=seed)
+            for statistic in STATISTICS:
+                rows[statistic].append(values[statistic].double().numpy())
+            if progress and task is not None:
+                progress.advance(task)
+        found[name] = {statistic: np.stack(values) for statistic, values in rows.items()}
+    return ArrivalTrial(scenario, probability, demand, seed, found)
+
+
+def print_arrivals(trial: ArrivalTrial, reference: str, console: Console) -> None:
+    """Print a trial as a table."""
+    table = Table(title=trial.title)
+    table.caption = f"ratio: of the mean utilities to {reference}'s, 95% interval over seeds or episodes."
+    table.add_column("policy", no_wrap=True)
+    for column in ("utility", "ratio", "rejections", "difference", "completions"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, values in trial.found.items():
+        ratio, fewer = trial.ratio(name, reference), trial.difference(name, reference, "rejections")
+        cells = [
+            f"{ratio.mean:.4f}{half(ratio)}",
+            f"{values['rejections'].mean():.3f}",
+            f"{fewer.mean:+.3f}{half(fewer, 3)}",
+        ]
+        table.add_row(name, f"{values['utility'].mean():.4f}", *cells, f"{values['completions'].mean():.2f}")
+    Console(file=console.file, width=max(console.width, 100)).print(table)
+
+
+def half(interval: Interval, digits: int = 4) -> str:
+    """Half of an interval, as text; nothing where there is none."""
+    return "" if interval.low != interval.low else f" ±{(interval.high - interval.low) / 2:.{digits}f}"
+
+
+def write_arrivals(trials: Sequence[ArrivalTrial], reference: str, out: Path) -> None:
+    """Write ``results.json`` and ``results.csv``: a row per load and policy."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for trial in trials:
+        for name, values in trial.found.items():
+            load = {"probability": trial.probability, "demand": trial.demand, "policy": name}
+            row = load | {s: float(values[s].mean()) for s in STATISTICS}
+            row |= {f"ratio_{k}": v for k, v in vars(trial.ratio(name, reference)).items()}
+            rows.append(row | {f"seed_{s}": values[s].mean(1).tolist() for s in STATISTICS})
+    content = {
+        "scenario": trials[0].scenario,
+        "seed": trials[0].seed,
+        "reference": reference,
+        **provenance(),
+        "rows": rows,
+    }
+    write_json(out / "results.json", content)
+    write_table(out / "results.csv", rows)
+
+
+def arrival_figures(trials: Sequence[ArrivalTrial], reference: str, folder: Path) -> list[Path]:
+    """Utility and rejections of every load."""
+    from hetgraph.trainers.figures import save
+
+    return [save(arrival_figure(trials, reference), folder, "arrivals")]
+
+
+def arrival_figure(trials: Sequence[ArrivalTrial], reference: str) -> "Figure":
+    """Ratio of the mean utility to the reference's and rejections by mean demand, a column for each probability."""
+    from hetgraph.trainers.figures import COLOURS, _subplots
+
+    chances = sorted({trial.probability or 0.0 for trial in trials})
+    figure, axes = _subplots(2, len(chances), figsize=(4.2 * len(chances), 6), squeeze=False, sharex=True, sharey="row")
+    for column, chance in enumerate(chances):
+        chosen = sorted((t for t in trials if (t.probability or 0.0) == chance), key=lambda t: t.demand or 0.0)
+        demand = [t.demand or 0.0 for t in chosen]
+        for number, name in enumerate(chosen[0].found):
+            style = {"color": COLOURS[number % len(COLOURS)], "marker": "o" if number < len(COLOURS) else "s", "ms": 4}
+            axes[0][column].plot(demand, [t.ratio(name, reference).mean for t in chosen], label=name, **style)
+            axes[1][column].plot(demand, [t.found[name]["rejections"].mean() for t in chosen], **style)
+        axes[0][column].set_title(f"p = {chance:g}" if chance else "all probabilities")
+        axes[1][column].set_xlabel("mean demand")
+    axes[0][0].set_ylabel(f"utility over {reference}'s")
+    axes[1][0].set_ylabel("rejections in an episode")
+    axes[0][-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
+    figure.suptitle(f"{trials[0].scenario}: utility and rejections", y=1.0)
+    return figure
