@@ -10,7 +10,7 @@ from hetgraph.datasets import SnapshotDataModule, layout_seed, scenario_of
 from hetgraph.graph import Scenario
 from hetgraph.graph.tables import scenario_from_csv
 from hetgraph.radio import OneShotPolicy, evaluate, one_shot
-from hetgraph.trainers.checkpoint import MODEL_OPTIONS, load_model, read_checkpoint, save_weights
+from hetgraph.trainers.checkpoint import GROWS_OPTIONS, MODEL_OPTIONS, load_model, read_checkpoint, save_weights
 from hetgraph.trainers.compare import compare
 from hetgraph.trainers.distillation import DistillationModule
 from hetgraph.trainers.tables import print_table
@@ -19,7 +19,9 @@ from hetgraph.trainers.tables import print_table
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command-line options."""
     parser.add_argument("--ckpt", required=True, help="checkpoint whose weights to start from")
-    parser.add_argument("--layout", required=True, help="preset name, scenario YAML or sites CSV")
+    parser.add_argument(
+        "--layout", required=True, help="preset name, scenario YAML or sites CSV; for GROWS a preset of arrivals"
+    )
     parser.add_argument("--users", "--ues", default=None, help="users CSV, for a sites CSV")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batches", type=int, default=100, help="training batches in an epoch")
@@ -55,6 +57,10 @@ def run(args: argparse.Namespace) -> int:
     """Fine-tune and print before, after, from scratch and classical on held-out layouts."""
     console = Console()
     options = read_checkpoint(args.ckpt)["hyper_parameters"]
+    if set(GROWS_OPTIONS) <= set(options):
+        from hetgraph.trainers.finetune_arrivals import finetune_arrivals
+
+        return finetune_arrivals(args, options)
     load_model(args.ckpt)
     scenario = layout_scenario(args.layout, args.users)
     kept = {name: options[name] for name in MODEL_OPTIONS}

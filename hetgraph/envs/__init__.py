@@ -4,6 +4,7 @@ from hetgraph.envs.arrivals import DiscreteArrivals
 from hetgraph.envs.association import ArrivalEnv
 from hetgraph.envs.base import QueueEnv, Step
 from hetgraph.envs.cellular import CellularEnv
+from hetgraph.envs.city import CityArrivals
 from hetgraph.envs.conflict import ConflictEnv
 from hetgraph.envs.episodes import run_episodes
 from hetgraph.envs.face import to_gymnasium, to_pettingzoo
@@ -18,6 +19,7 @@ __all__ = [
     "ArrivalEnv",
     "Cells",
     "CellularEnv",
+    "CityArrivals",
     "ConflictEnv",
     "Delays",
     "DiscreteArrivals",

@@ -19,8 +19,8 @@ class Table:
         demand: what the user wants ``[T, B]``: data or slots.
         asked: resource blocks ``[T, B]``.
         station: stations that the user hears, the strongest first ``[T, B, K]``.
-        rate: data per slot if that station were its alone ``[T, B, K]``; with users who move ``[T, B, K, P]``, from then on in
-            each of P periods.
+        rate: data per slot if that station were its alone, 0 for one that cannot take it ``[T, B, K]``; with users who move
+            ``[T, B, K, P]``, in each of P periods from then on.
         probability: of an arrival in a slot ``[B]``.
         mean_demand: ``[B]``.
     """

@@ -127,8 +127,8 @@ class ArrivalEnv:
         comes, place = table.comes[t], action.clamp_min(0).unsqueeze(1)
         station = table.station[t].gather(1, place).squeeze(1)
         room = self.stations.free.gather(1, station.unsqueeze(1)).squeeze(1) >= table.asked[t]
-        taken = comes & room & (action >= 0)
         rate = self._rate(t).gather(1, place).squeeze(1)
+        taken = comes & room & (action >= 0) & (rate > 0)
         users, put = admit(self.users, torch.where(taken, station, -1), table.demand[t], rate, table.asked[t])
         users, utility, gone = serve(users, self.service)
         self.users = self._move(users, put, place) if table.rate.dim() == 4 else users
@@ -181,7 +181,7 @@ class ArrivalEnv:
         near, rate = table.station[t], self._rate(t)
         edges.edge_index[0].reshape(self.num_envs, -1)[:, -near.shape[1] :] = near + self._first
         free = self.stations.free.gather(1, near)
-        room = (free >= table.asked[t].unsqueeze(1)) & here
+        room = (free >= table.asked[t].unsqueeze(1)) & here & (rate > 0)
         room &= room.cumsum(1) <= self.source.candidates
         edges.rate = torch.cat([users.rate.flatten(1), rate], 1).flatten()
         edges.gain = edges.rate.unsqueeze(1)

@@ -21,7 +21,7 @@ def offer_at(table: Table, slot: int, stations: Stations, source: Source, slots_
     comes, asked, near = table.comes[slot], table.asked[slot], table.station[slot]
     rate = table.rate[slot] if table.rate.dim() == 3 else table.rate[slot, ..., 0]
     free = stations.free.gather(1, near)
-    room = (free >= asked.unsqueeze(1)) & comes.unsqueeze(1)
+    room = (free >= asked.unsqueeze(1)) & comes.unsqueeze(1) & (rate > 0)
     room &= room.cumsum(1) <= source.candidates
     return Offer(
         comes,
@@ -52,9 +52,10 @@ def play(
         offer = offer_at(table, slot, stations, source, last - slot)
         place = decide(slot, offer)
         at = place.clamp_min(0).unsqueeze(1)
-        room = (offer.free.gather(1, at).squeeze(1) >= offer.asked) & offer.comes & (place >= 0)
+        rate = offer.rate.gather(1, at).squeeze(1)
+        room = (offer.free.gather(1, at).squeeze(1) >= offer.asked) & offer.comes & (place >= 0) & (rate > 0)
         station = torch.where(room, offer.station.gather(1, at).squeeze(1), -1)
-        users, _ = admit(users, station, offer.demand, offer.rate.gather(1, at).squeeze(1), offer.asked)
+        users, _ = admit(users, station, offer.demand, rate, offer.asked)
         users, utility, _ = serve(users, service)
         total = total + utility
     return total, users

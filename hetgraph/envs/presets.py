@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hetgraph.envs.arrivals import DiscreteArrivals, Source
+from hetgraph.envs.city import CityArrivals
 from hetgraph.envs.service import Service
-from hetgraph.graph.presets import named
+from hetgraph.graph.presets import hetnet_3tier, named
 
 
 def grows_3(stations: int = 3) -> DiscreteArrivals:
@@ -23,14 +24,28 @@ def grows_3(stations: int = 3) -> DiscreteArrivals:
     return DiscreteArrivals(service, slots, spread=(0.34, 1.0, 1.66), rates=rates, bonus=0.03 / many, hears=hears)
 
 
-ARRIVALS: dict[str, Callable[..., DiscreteArrivals]] = {"grows-3": grows_3}
+def grows_city(stations: int = 300) -> CityArrivals:
+    """A city of macro, micro and pico stations at the density of ``hetnet-3tier``, with a flash crowd and users who move.
+
+    Args:
+        stations: number of stations, of the three tiers in the proportions of that preset.
+    """
+    base = hetnet_3tier()
+    more = stations / base.num_stations
+    scenario = base.scaled(stations=more, area=more)
+    many = scenario.num_stations / 3
+    service = Service(scenario.num_stations, blocks=9, unit=1.19 / many, time_unit=many)
+    return CityArrivals(scenario, service, slots=round(40 * many))
+
+
+ARRIVALS: dict[str, Callable[..., DiscreteArrivals | CityArrivals]] = {"grows-3": grows_3, "grows-city": grows_city}
 
 
 def arrivals(name: str, probability: float | None = None, demand: float | None = None) -> Source:
     """Arrivals by name.
 
     Args:
-        name: ``grows-3``, with its arguments after a colon if need be: ``grows-3:stations=19``.
+        name: ``grows-3`` or ``grows-city``, with its arguments after a colon if need be: ``grows-3:stations=19``.
         probability: of an arrival in a slot, for all networks.
         demand: mean demand, for all networks.
 

@@ -1,0 +1,230 @@
+"""Association of arriving users: `python benchmarks/grows.py calibrate | throughput | table | sizes`.
+
+`table` and `sizes` read the checkpoints of runs.py (`python benchmarks/runs.py grows dqn-flat`).
+"""
+
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, clairvoyant, run_episodes
+from hetgraph.envs.associate import BestRate, Rule, Strongest
+from hetgraph.envs.lookahead import play
+from hetgraph.envs.presets import grows_3
+from hetgraph.envs.service import Users
+from hetgraph.models import GROWS
+from hetgraph.radio import policy
+from hetgraph.trainers import load_association
+from hetgraph.trainers.arrival_trial import ArrivalTrial, arrival_figures, half, judge_arrivals, write_arrivals
+from hetgraph.trainers.statistics import t_interval
+from hetgraph.trainers.tabular import q_learning
+
+SEEDS = range(5)
+OUT = Path("runs/results/grows")
+SIZES = {"grows-3:stations=7": 400, "grows-3:stations=19": 100, "grows-3:stations=300": 4, "grows-city": 4}
+CHANCES, DEMANDS = (0.5, 0.7, 1.0), (6.0, 8.0, 10.0, 12.0, 14.0)
+# Table I of the paper, argmax ("B"): rows are mean demands, columns probabilities.
+REJECTIONS = torch.tensor(
+    [[0.01, 0.26, 3.12], [0.09, 1.07, 5.63], [0.26, 2.00, 7.32], [0.52, 2.86, 8.38], [0.83, 3.62, 9.08]]
+)
+UTILITIES = torch.tensor(
+    [[2.64, 2.86, 3.15], [2.73, 2.93, 3.20], [2.76, 2.96, 3.21], [2.77, 2.96, 3.21], [2.78, 2.95, 3.21]]
+)
+
+
+def residuals(source: DiscreteArrivals, rule: Rule, episodes: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Rejections and utilities of a rule in the 15 cells ``[5, 3]`` each."""
+    chance = torch.tensor(CHANCES).repeat(5).repeat_interleave(episodes)
+    mean = torch.tensor(DEMANDS).repeat_interleave(3 * episodes)
+    generator = torch.Generator().manual_seed(seed)
+    table = source.draw(15 * episodes, generator, probability=chance, mean=mean)
+    rejected = torch.zeros(15 * episodes)
+
+    def decide(slot: int, offer: object) -> Tensor:
+        place = rule.choose(offer, None)  # type: ignore[arg-type]
+        room = offer.room.gather(1, place.unsqueeze(1)).squeeze(1)  # type: ignore[attr-defined]
+        rejected.add_(table.comes[slot] & ~room)
+        return place
+
+    users = Users.none(15 * episodes, source.service)
+    total, _ = play(users, table, source, decide, last=source.slots)
+    return rejected.reshape(5, 3, -1).mean(2), (total / source.slots).reshape(5, 3, -1).mean(2)
+
+
+def rms(found: Tensor, printed: Tensor) -> float:
+    """Root mean square difference."""
+    return float((found - printed).square().mean().sqrt())
+
+
+def calibrate(tries: int = 150) -> None:
+    """Residuals of the preset's constants, and of a random search around them that starts where it is best."""
+    shipped = grows_3()
+    for name, rule in (("blocking", Strongest(False)), ("overflow", Strongest())):
+        rejections, utilities = residuals(shipped, rule, 2000, 9)
+        print(
+            f"shipped, {name}: RMS of rejections {rms(rejections, REJECTIONS):.3f}, of utilities {rms(utilities, UTILITIES):.3f}"
+        )
+        print(rejections.numpy().round(2).tolist(), utilities.numpy().round(2).tolist())
+    generator, best, score = np.random.default_rng(0), shipped, np.inf
+    for _ in track(range(tries), "search"):
+        low, _, high = best.rates
+        factor = generator.lognormal(0, 0.12, 4)
+        low, high = low * factor[0], max(high * factor[1], low)
+        spread = float(np.clip(best.spread[2] - 1 + generator.normal(0, 0.08), 0, 0.95))
+        other = replace(
+            best,
+            rates=(low, (low + high) / 2, high),
+            spread=(1 - spread, 1.0, 1 + spread),
+            bonus=best.bonus * factor[2],
+            service=replace(best.service, unit=best.service.unit * factor[3]),
+        )
+        rejections, utilities = residuals(other, Strongest(False), 200, 1)
+        now = rms(rejections, REJECTIONS) + rms(utilities, UTILITIES)
+        if now < score:
+            best, score = other, now
+    rejections, utilities = residuals(best, Strongest(False), 2000, 9)
+    print(f"found: {rms(rejections, REJECTIONS):.3f}, {rms(utilities, UTILITIES):.3f}: {best}")
+
+
+def rate(kind: str) -> float:
+    """Episodes of 40 slots per second of one process, decisions included."""
+    torch.set_num_threads(1)
+    env = ArrivalEnv("grows-3", 1000, seed=os.getpid())
+    options = {"widths": (64, 64), "features": "full", "users": True, "dueling": True}
+    agents = {"GROWS, the paper's": GROWS(), "GROWS": GROWS(**options), "best_rate": policy("best_rate")}  # type: ignore[arg-type]
+    run_episodes(env, agents[kind], seed=0)
+    times = []
+    for seed in range(5):
+        start = time.perf_counter()
+        run_episodes(env, agents[kind], seed=seed)
+        times.append(time.perf_counter() - start)
+    return env.num_envs / sorted(times)[2]
+
+
+def throughput() -> None:
+    """Episodes per second on all cores."""
+    cores = len(os.sched_getaffinity(0))
+    print(f"{cores} processes, 1,000 networks each\n| decisions by | 40-slot episodes per second |\n|---|---|")
+    for kind in ("best_rate", "GROWS, the paper's", "GROWS"):
+        with multiprocessing.get_context("spawn").Pool(cores) as pool:
+            print(f"| {kind} | {sum(pool.map(rate, [kind] * cores)):,.0f} |", flush=True)
+
+
+def ceilings(chance: float, demand: float, episodes: int, futures: int) -> dict[str, dict[str, np.ndarray]]:
+    """The rollout reference and the clairvoyant search on the first episodes of the test."""
+    env = ArrivalEnv("grows-3", episodes, probability=chance, demand=demand)
+    reference = RolloutLookahead(env.source, BestRate(), futures)
+    found = {"rollout": run_episodes(env, reference, seed=2_000_000)}
+    env.reset(seed=2_000_000)
+    table, script, rule = env.table, [], BestRate()
+    for _ in range(env.slots):
+        script.append(rule.act(env.observe("global"), None, None)[0])
+        env.step(script[-1])
+    total, _ = clairvoyant(table, env.source, torch.stack(script), sweeps=2)
+    found["clairvoyant"] = {"utility": total / env.slots}
+    return {n: {k: v.double().numpy()[None] for k, v in values.items()} for n, values in found.items()}
+
+
+def table(episodes: int = 2000, few: int = 400, futures: int = 32) -> None:
+    """Table I: 15 cells; the two references on the first ``few`` episodes, beside GROWS and the rules on the same ones."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    names = ("argmax_blocking", "argmax", "least_loaded", "random_station", "best_rate")
+    trials = []
+    for chance in CHANCES:
+        for demand in DEMANDS:
+            source = replace(grows_3(), probabilities=(chance,), demands=(demand,))
+            kept = OUT / f"cell-{chance}-{demand}.json"
+            tables = [q_learning(source, rate=0.0, seed=s, progress=False) for s in SEEDS]
+            policies: dict[str, list] = {name: [policy(name)] for name in names}
+            policies |= {"q_learning": tables, "GROWS": agents("grows")}
+            if Path("runs/dqn-flat-4/best.ckpt").exists():
+                policies["dqn, no graph"] = agents("dqn-flat")
+            load = {"probability": chance, "demand": demand}
+            trial = judge_arrivals("grows-3", policies, **load, episodes=episodes)
+            small = judge_arrivals("grows-3", {n: policies[n] for n in (*names, "GROWS")}, **load, episodes=few)
+            small.found.update(ceilings(chance, demand, few, futures))
+            report(trial, small)
+            kept.write_text(json.dumps({"share": share(small).tolist()}))
+            trials.append(trial)
+    write_arrivals(trials, "best_rate", OUT)
+    arrival_figures(trials, "best_rate", OUT)
+
+
+def share(small: ArrivalTrial) -> np.ndarray:
+    """Part of the rollout's gain over the best rule of the cell that each seed of GROWS takes ``[S]``."""
+    base = max(small.found[n]["utility"].mean() for n in ("argmax", "argmax_blocking", "least_loaded", "best_rate"))
+    gain = small.found["GROWS"]["utility"].mean(1) - base
+    return gain / (small.found["rollout"]["utility"].mean() - base)
+
+
+def report(trial: ArrivalTrial, small: ArrivalTrial) -> None:
+    """Rows of a cell."""
+    print(f"\n**p = {trial.probability:g}, mean demand {trial.demand:g}**\n")
+    print(
+        "| policy | utility | over blocking argmax | over best rate | rejections | completions |\n|---|---|---|---|---|---|"
+    )
+    for name, values in trial.found.items():
+        cells = [
+            f"{r.mean:.4f}{half(r)}" for r in (trial.ratio(name, "argmax_blocking"), trial.ratio(name, "best_rate"))
+        ]
+        spread = t_interval(values["rejections"].mean(1), "seeds")
+        rest = f"{spread.mean:.3f}{half(spread, 3)} | {values['completions'].mean():.2f}"
+        print(f"| {name} | {values['utility'].mean():.4f} | {' | '.join(cells)} | {rest} |")
+    means = {n: small.found[n]["utility"].mean() for n in ("best_rate", "GROWS", "rollout", "clairvoyant")}
+    part = t_interval(share(small), "seeds")
+    over = small.ratio("rollout", "best_rate")
+    print(
+        f"\nFirst {small.found['rollout']['utility'].shape[1]} episodes: "
+        + ", ".join(f"{n} {v:.4f}" for n, v in means.items())
+        + f"; rollout over best rate {over.mean:.4f}{half(over)}, its rejections {small.found['rollout']['rejections'].mean():.3f}; "
+        + f"GROWS takes {part.mean:.1%} ±{(part.high - part.low) / 2:.1%} of the rollout's gain over the best rule.",
+        flush=True,
+    )
+
+
+def sizes() -> None:
+    """Agents of three stations on 7, 19 and 300, and in the city, as they are."""
+    names = ("argmax_blocking", "argmax", "least_loaded", "best_rate")
+    for scenario, episodes in (
+        ("grows-3:stations=7", 400),
+        ("grows-3:stations=19", 100),
+        ("grows-3:stations=300", 4),
+        ("grows-city", 4),
+    ):
+        for chance, demand in ((0.5, 6.0), (0.7, 10.0), (1.0, 14.0)):
+            policies = {name: [policy(name)] for name in names} | {"GROWS": agents("grows")}
+            trial = judge_arrivals(scenario, policies, probability=chance, demand=demand, episodes=episodes)
+            print(f"\n{scenario}, p = {chance:g}, mean demand {demand:g}, {episodes} episodes")
+            print("| policy | utility over best rate | rejections |\n|---|---|---|")
+            for name, values in trial.found.items():
+                ratio = trial.ratio(name, "best_rate")
+                print(f"| {name} | {ratio.mean:.4f}{half(ratio)} | {values['rejections'].mean():.3f} |", flush=True)
+
+
+def agents(name: str) -> list[GROWS]:
+    """Best checkpoints of the training seeds."""
+    return [load_association(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
+
+
+COMMANDS: dict[str, Callable[[], None]] = {
+    "calibrate": calibrate,
+    "throughput": throughput,
+    "table": table,
+    "sizes": sizes,
+}
+
+if __name__ == "__main__":
+    for command in sys.argv[1:]:
+        COMMANDS[command]()
+    if len(sys.argv) < 2:
+        print(f"usage: python benchmarks/grows.py {' | '.join(COMMANDS)}")

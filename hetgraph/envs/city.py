@@ -1,0 +1,127 @@
+"""Arrivals in a city: hundreds of stations, flash crowds and users who move, on the channels of a scenario."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Generator, Tensor
+
+from hetgraph.envs.arrivals import Table
+from hetgraph.envs.service import Service
+from hetgraph.graph.placement import place_stations
+from hetgraph.graph.propagation import propagate
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.streams import Streams
+
+
+@dataclass(frozen=True)
+class CityArrivals:
+    """Users come anywhere, for a while many of them at one place, and walk or drive straight on while they are served.
+
+    Rates follow Shannon's formula at the users' mean SINR, with all other stations at ``load`` of their power, up to
+    ``most_bps_hz``. Path loss, line of sight and shadowing are functions of the place, so that they change as users move; fast
+    fading is averaged out over a stay.
+
+    Args:
+        scenario: stations, channel and radio.
+        service: how stations serve.
+        slots: slots T of an episode.
+        slot_s: length of a slot.
+        data_bits: bits in a unit of data.
+        probabilities: of an arrival in a slot; each network and episode draws one of them.
+        demands: mean demands, units of data; likewise.
+        spread: demands of users as parts of the mean, all as likely.
+        most_asked: users ask for ``service.least_asked`` to so many resource blocks, all as likely.
+        heard: strongest stations K that a user hears.
+        candidates: how many of them, the strongest with room, may take it.
+        crowd: share of the users who come to the crowd while it lasts.
+        crowd_radius_m: standard deviation of its places.
+        crowd_window: when it comes and goes, as parts of the episode.
+        speed_mps: largest speed of users.
+        period: slots after which places and rates change.
+        periods: how many of them are followed; then users stand still.
+        load: share of full power at which other stations interfere.
+        most_bps_hz: largest spectral efficiency.
+        least_bps_hz: spectral efficiency below which a station does not take a user; who moves away while served keeps it.
+    """
+
+    scenario: Scenario
+    service: Service
+    slots: int
+    slot_s: float = 5e-3
+    data_bits: float = 20e6
+    probabilities: Sequence[float] = (0.5, 0.7, 1.0)
+    demands: Sequence[float] = (6.0, 8.0, 10.0, 12.0, 14.0)
+    spread: Sequence[float] = (0.34, 1.0, 1.66)
+    most_asked: int = 1
+    heard: int = 8
+    candidates: int = 4
+    crowd: float = 0.5
+    crowd_radius_m: float = 150.0
+    crowd_window: tuple[float, float] = (0.25, 0.5)
+    speed_mps: float = 15.0
+    period: int = field(default=1000)
+    periods: int = 4
+    load: float = 0.3
+    most_bps_hz: float = 6.0
+    least_bps_hz: float = 0.3
+
+    def draw(
+        self,
+        networks: int,
+        generator: Generator,
+        *,
+        probability: Tensor | None = None,
+        mean: Tensor | None = None,
+        slots: int | None = None,
+    ) -> Table:
+        """Arrivals of an episode, or of some slots, with given probabilities and mean demands or drawn ones."""
+        shape = ((slots or self.slots) + 1, networks)
+
+        def pick(values: Sequence[float], *size: int) -> Tensor:
+            return torch.tensor(values)[torch.randint(len(values), size, generator=generator)]
+
+        probability = pick(self.probabilities, networks) if probability is None else probability
+        mean = pick(self.demands, networks) if mean is None else mean
+        comes = torch.rand(shape, generator=generator) < probability
+        demand = mean * pick(self.spread, *shape)
+        asked = torch.randint(self.service.least_asked, self.most_asked + 1, shape, generator=generator).float()
+        seed = int(torch.randint(1 << 40, (1,), generator=generator))
+        parts = [self._network(Streams(seed, range(b, b + 1)), shape[0]) for b in range(networks)]
+        station, rate = (torch.stack(column, 1) for column in zip(*parts, strict=True))
+        return Table(comes, demand, asked, station, rate, probability, mean)
+
+    def _network(self, streams: Streams, users: int) -> tuple[Tensor, Tensor]:
+        """Stations heard ``[T, K]`` and their rates in each period ``[T, K, P]``, one network after the other for memory's sake."""
+        stations = place_stations(self.scenario, streams)
+        place = self._places(streams, users)  # [T, P, 2]
+        silent = replace(self.scenario, channel=replace(self.scenario.channel, fading="none"))
+        paths = propagate(silent, stations, place.reshape(1, -1, 2), streams)
+        power = 10 ** ((paths.rsrp_dbm[0] - 30) / 10)  # [N, T * P]
+        radio = self.scenario.radio
+        noise = 10 ** ((-174 + radio.noise_figure_db - 30) / 10) * radio.bandwidth_hz
+        sinr = power / (noise + self.load * (power.sum(0) - power))
+        efficiency = (sinr.log1p() / math.log(2)).clamp_max(self.most_bps_hz)
+        unit = radio.bandwidth_hz * self.slot_s / self.data_bits
+        efficiency = efficiency.reshape(-1, users, self.periods).permute(1, 0, 2)  # [T, N, P]
+        usable = efficiency[..., :1] >= self.least_bps_hz
+        rate = efficiency.clamp_min(self.least_bps_hz) * usable * unit
+        first = power.reshape(-1, users, self.periods)[..., 0].T
+        station = first.topk(self.heard, 1).indices
+        return station, rate.gather(1, station.unsqueeze(2).expand(-1, -1, self.periods))
+
+    def _places(self, streams: Streams, users: int) -> Tensor:
+        """Where users are in each period ``[T, P, 2]``, m; those who leave the city come in again on the other side."""
+        extent = torch.tensor([self.scenario.layout.width_m, self.scenario.layout.height_m])
+        place = streams.uniform("places", users, 2)[0] * extent
+        centre = streams.uniform("crowd", 2)[0] * extent
+        when = torch.arange(users) / users
+        low, high = self.crowd_window
+        joins = (when >= low) & (when < high) & (streams.uniform("joins", users)[0] < self.crowd)
+        crowd = centre + self.crowd_radius_m * streams.normal("places in the crowd", users, 2)[0]
+        place = torch.where(joins.unsqueeze(1), crowd, place)
+        motion = streams.uniform("motion", users, 2)[0]
+        heading, speed = 2 * math.pi * motion[:, 0], self.speed_mps * motion[:, 1]
+        step = torch.stack([heading.cos(), heading.sin()], 1) * (speed * self.period * self.slot_s).unsqueeze(1)
+        return (place.unsqueeze(1) + step.unsqueeze(1) * torch.arange(self.periods).reshape(1, -1, 1)) % extent
