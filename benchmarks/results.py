@@ -274,7 +274,7 @@ def larger(slots: int = 400) -> None:
         ("random-19:stations=127", 30.0),
     ):
         network = name.split(":")[0]
-        policies = {n: [policy(n)] for n in ("lqf_subband", "lqf_best", "max_weight_local", "genie")}
+        policies = {n: [policy(n)] for n in ("lqf_subband", "lqf_best", "max_weight_local")}
         policies |= {"local_score": [LocalScore(TUNED[network, load])], "MAPPO": agents_of(f"{network}-heavy")}
         print_cells(judge(name, load, policies, slots=slots, layouts=3, traffics=2))
 

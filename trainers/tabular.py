@@ -85,7 +85,7 @@ def q_learning(
     source: DiscreteArrivals,
     *,
     episodes: int = 50_000,
-    num_envs: int = 1000,
+    num_envs: int = 2500,
     explore: float = 0.8,
     epsilon_end: float = 0.02,
     gamma: float = 0.5,
