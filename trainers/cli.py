@@ -62,6 +62,15 @@ def _dispatch(arguments: list[str]) -> int:
 
 def run_lightning(arguments: list[str]) -> Any:
     """``fit``, ``validate``, ``test`` and ``predict`` through LightningCLI."""
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+    try:
+        return _lightning_cli(arguments)
+    except MisconfigurationException as error:
+        raise ValueError(str(error)) from None
+
+
+def _lightning_cli(arguments: list[str]) -> Any:
     import lightning
     from lightning.pytorch.cli import SaveConfigCallback
 

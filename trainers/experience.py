@@ -133,14 +133,19 @@ class Experience(IterableDataset[Sample]):
         self.buffer.add(row | {"action": self.action[turn, rows], "gain": self.gain[turn, rows], "discount": discount})
 
     def state_dict(self) -> dict[str, Any]:
-        """How far it is; experience itself is the replay memory's."""
-        return {"drawn": self.drawn, "episode": self.env.episode}
+        """How far it is, and the decisions that wait; experience itself is the replay memory's."""
+        held = {name: getattr(self, name).clone() for name in ("gain", "discount", "waits", "action", "turn")}
+        seen = {f"seen_{name}": value.clone() for name, value in self.seen.items()}
+        return {"drawn": self.drawn, "env": self.env.state_dict(), **held, **seen}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the next episode."""
-        self.drawn, self.env.episode = state["drawn"], state["episode"]
-        self.views = self.policy.views(self.env.reset()[0])
-        self.waits.zero_()
+        """Go on from a :meth:`state_dict`."""
+        self.drawn = state["drawn"]
+        self.env.load_state_dict(state["env"])
+        for name in ("gain", "discount", "waits", "action", "turn"):
+            setattr(self, name, state[name].clone())
+        self.seen = {name: state[f"seen_{name}"].clone() for name in NAMES}
+        self.views = self.policy.views(self.env.observe(self.env.level))
 
 
 def arrival_of(rows: dict[str, Tensor], prefix: str = "") -> Arrival:

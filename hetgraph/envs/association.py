@@ -157,6 +157,25 @@ class ArrivalEnv:
         rate = self.table.rate[slot]
         return rate if rate.dim() == 2 else rate[..., 0]
 
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the future depends on, beside the source and the seed."""
+        held = {name: value.clone() for name, value in vars(self.users).items()}
+        held |= {f"total_{name}": value.clone() for name, value in self.totals.items()}
+        if self.table.rate.dim() == 4:
+            held |= {"path": self.path.clone(), "since": self.since.clone()}
+        return {"seed": self.seed, "episode": self.episode, "slot": self.slot, **held}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        self.seed, self.episode = state["seed"], state["episode"] - 1
+        self._start()
+        self.slot = state["slot"]
+        self.users = Users(*(state[name].clone() for name in ("left", "rate", "asked")))
+        self.totals = {name: state[f"total_{name}"].clone() for name in self.totals}
+        if self.table.rate.dim() == 4:
+            self.path, self.since = state["path"].clone(), state["since"].clone()
+        self.stations = stations_of(self.users, self.service)
+
     def observe(self, level: Level) -> HeteroData:
         """The networks as graphs: stations, users in service with an edge to their station, and the arriving user's edges.
 

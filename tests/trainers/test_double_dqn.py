@@ -1,5 +1,6 @@
 """Double DQN: the target by hand, replay, semi-Markov experience, permutations, masks."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from hetgraph.models.flat import FlatQ
 from hetgraph.models.grows import Arrival
 from hetgraph.nn.filters import GraphFilter, complete_shift
 from hetgraph.radio import policy
-from hetgraph.trainers import ArrivalDataModule, DoubleDQN, ReplayBuffer, double_dqn_target
+from hetgraph.trainers import ArrivalDataModule, DoubleDQN, ReplayBuffer, double_dqn_target, load_association
 from hetgraph.trainers.checkpoint import RandomState
+from hetgraph.trainers.cli import main
 from hetgraph.trainers.experience import Experience
 from hetgraph.trainers.tabular import q_learning
 
@@ -187,3 +189,37 @@ def test_an_agent_learns_what_no_rule_knows() -> None:
         for n, p in (("q", table), ("random", policy("random_station")))
     }
     assert float(utility["q"]) > 1.05 * float(utility["random"])
+
+
+def test_compare_and_finetune_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(tmp_path, 1, users=True, features="full", widths=(8, 8), dueling=True)
+    path = tmp_path / "last.ckpt"
+    with pytest.raises(SystemExit) as done:
+        main(["compare", "--env", "grows-3", "--policies", f"best_rate,argmax,{path}", "--load", "1", "--demand", "6,10",
+              "--episodes", "20", "--out", str(tmp_path / "out")])  # fmt: skip
+    assert done.value.code == 0
+    rows = json.loads((tmp_path / "out/results.json").read_text())["rows"]
+    assert len(rows) == 6 and (tmp_path / "out/arrivals.png").exists()
+    with pytest.raises(SystemExit) as done:
+        main(["finetune", "--ckpt", str(path), "--layout", "grows-3:stations=4", "--epochs", "1", "--batches", "5",
+              "--layouts", "4", "--out", str(tmp_path / "tuned")])  # fmt: skip
+    assert done.value.code == 0
+    tuned = load_association(tmp_path / "tuned/finetuned.ckpt")
+    assert run_episodes(ArrivalEnv("grows-3:stations=4", 3), tuned, seed=0)["utility"].shape == (3,)
+    for wrong in (["--env", "grows-9"], ["--env", "grows-3", "--demand", "many"], ["--env", "grows-3", "--load", "2"]):
+        with pytest.raises(SystemExit) as done:
+            main(["compare", *wrong])
+        assert done.value.code == 2
+    assert capsys.readouterr().err.count("hetgraph: error: ") == 3
+
+
+@pytest.mark.parametrize("users", [False, True])
+def test_a_resumed_run_ends_bit_equal(tmp_path: Path, users: bool) -> None:
+    options: dict[str, Any] = {"users": users, "features": "full", "widths": (8, 8)}
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    whole, _ = fit(tmp_path / "whole", 2, **options)
+    fit(tmp_path / "parts", 1, **options)
+    parts, _ = fit(tmp_path / "parts", 2, resume=tmp_path / "parts/last.ckpt", **options)
+    for a, b in zip(whole.policy.parameters(), parts.policy.parameters(), strict=True):
+        assert torch.equal(a, b)
