@@ -154,10 +154,20 @@ def test_shipped_configurations_fit_their_classes(name: str, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     if name.startswith(("conflict", "hex", "random")):
         sizes = {"num_envs": 4, "slots": 4, "rollouts": 2, "val_slots": 20, "val_envs": 2}
+    elif name.startswith("grows"):
+        sizes = {"num_envs": 4, "draws": 3, "least": 10, "val_episodes": 4, "test_episodes": 4}
     else:
         sizes = {"train": 2, "val": 1, "size": 2}
     tiny = [part for key, value in sizes.items() for part in (f"--data.init_args.{key}", str(value))]
-    tiny += ["--model.init_args.hidden", "8", "--trainer.limit_train_batches", "1", "--trainer.max_epochs", "1"]
+    width = ["widths", "[8,8]"] if name.startswith("grows") else ["hidden", "8"]
+    tiny += [
+        f"--model.init_args.{width[0]}",
+        width[1],
+        "--trainer.limit_train_batches",
+        "1",
+        "--trainer.max_epochs",
+        "1",
+    ]
     with pytest.raises(SystemExit) as done:
         main(["fit", "--config", name, *tiny])
     assert done.value.code == 0
@@ -177,13 +187,17 @@ MISTAKES = [
     (["compare", "--reference", "wmmse", "--policies", "pf"], "--reference: got 'wmmse', expected one of pf"),
     (["generate", "--out", "x", "--count", "0"], "--count: got 0, expected 1 or more"),
     (["report", "nowhere"], "nowhere: got no such folder"),
+    (
+        ["fit", "--config", "conflict-8", "--trainer.enable_progress_bar", "false"],
+        "`enable_progress_bar=False` but found",
+    ),
     (["compare", "--env", "mars"], "preset: got 'mars', expected one of uma-5bs"),
     (["compare", "--env", "conflict-8", "--load", "much"], "--load: got 'much', expected numbers"),
     (["compare", "--env", "conflict-8", "--policies", "lqf_subband"], "policy: got an environment without channels"),
     (["compare", "--env", "hex-19", "--policies", "gms"], "policy gms: got a graph without conflict edges"),
     (["compare", "--env", "hex-19", "--traffics", "0"], "got 4 policies, 5 layouts, 0 traffic seeds"),
     (["compare", "--policies", "gms"], "policy: got 'gms', which acts in an environment"),
-    (["fit", "--config", "nothing"], "--config: got 'nothing', expected a file or one of conflict-8, hetgnn"),
+    (["fit", "--config", "nothing"], "--config: got 'nothing', expected a file or one of conflict-8, grows"),
     (["fit", "--config", "hetgnn", "--model.init_args.roundz", "3"], "'roundz' is not accepted"),
     (["conquer"], "command: got 'conquer', expected one of fit"),
 ]
