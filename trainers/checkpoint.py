@@ -4,9 +4,9 @@ import json
 import pickle
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning
 import torch
@@ -19,6 +19,7 @@ from hetgraph.models import GROWS, HetGNN, NeighbourhoodMAPPO
 from hetgraph.models.flat import FlatQ
 from hetgraph.radio import OneShotPolicy
 
+M = TypeVar("M", bound=nn.Module)
 GROWS_OPTIONS = ("widths", "taps", "features", "users", "dueling", "flat")
 AGENT_OPTIONS = ("hidden", "hops", "levels_db", "recurrent", "agents", "colours", "overbook")
 MODEL_OPTIONS = ("hidden", "layers", "rounds", "memory", "encoder", "association", "objective")
@@ -74,14 +75,7 @@ def load_agents(path: str | Path) -> NeighbourhoodMAPPO:
         FileNotFoundError: no such file.
         ValueError: a foreign file, or a checkpoint of another model.
     """
-    path = Path(path)
-    options, state = _from_checkpoint(path, "policy.")
-    missing = sorted(set(AGENT_OPTIONS) - set(options))
-    if missing:
-        raise ValueError(f"{path}: got no option {missing[0]!r}, expected a checkpoint of MAPPO")
-    agents = NeighbourhoodMAPPO(**{name: options[name] for name in AGENT_OPTIONS})
-    _fill(agents, state, path)
-    return agents.eval()
+    return _load(path, AGENT_OPTIONS, NeighbourhoodMAPPO, "MAPPO")
 
 
 def load_association(path: str | Path) -> GROWS:
@@ -91,14 +85,18 @@ def load_association(path: str | Path) -> GROWS:
         FileNotFoundError: no such file.
         ValueError: a foreign file, or a checkpoint of another model.
     """
+    return _load(path, GROWS_OPTIONS, association_agent, "DoubleDQN")
+
+
+def _load(path: str | Path, names: Sequence[str], build: Callable[..., M], kind: str) -> M:
     path = Path(path)
     options, state = _from_checkpoint(path, "policy.")
-    missing = sorted(set(GROWS_OPTIONS) - set(options))
+    missing = sorted(set(names) - set(options))
     if missing:
-        raise ValueError(f"{path}: got no option {missing[0]!r}, expected a checkpoint of DoubleDQN")
-    agent = association_agent(**{name: options[name] for name in GROWS_OPTIONS})
-    _fill(agent, state, path)
-    return agent.eval()
+        raise ValueError(f"{path}: got no option {missing[0]!r}, expected a checkpoint of {kind}")
+    model = build(**{name: options[name] for name in names})
+    _fill(model, state, path)
+    return model.eval()
 
 
 def association_agent(

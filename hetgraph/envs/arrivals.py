@@ -1,8 +1,7 @@
 """Arrivals of whole episodes as tables, so that all policies meet the same users."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
@@ -46,44 +45,9 @@ class Table:
         )
 
 
-class Source(Protocol):
-    """Where arrivals come from."""
-
-    @property
-    def service(self) -> Service:
-        """How stations serve."""
-
-    @property
-    def slots(self) -> int:
-        """Slots T of an episode."""
-
-    @property
-    def period(self) -> int:
-        """Slots after which the rates of users who move change; 0 where nobody does."""
-
-    @property
-    def heard(self) -> int:
-        """Stations K that a user hears."""
-
-    @property
-    def candidates(self) -> int:
-        """How many of them, the strongest with room, may take it."""
-
-    def draw(
-        self,
-        networks: int,
-        generator: Generator,
-        *,
-        probability: Tensor | None = None,
-        mean: Tensor | None = None,
-        slots: int | None = None,
-    ) -> Table:
-        """Arrivals of an episode, or of some slots, with given probabilities and mean demands or drawn ones."""
-
-
-@dataclass(frozen=True)
-class DiscreteArrivals:
-    """Arrivals of the paper's simulation: discrete demands and signal strengths, drawn for each user anew.
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where arrivals come from: what users want; how they hear stations is a subclass's.
 
     Args:
         service: how stations serve.
@@ -92,9 +56,6 @@ class DiscreteArrivals:
         demands: mean demands; likewise.
         spread: demands of users as parts of the mean, all as likely.
         most_asked: users ask for ``service.least_asked`` to so many resource blocks, all as likely.
-        rates: data per slot that a station alone gives at each signal strength, all as likely.
-        bonus: what users get more from the first station, the one with slightly stronger signal.
-        hears: stations that a user hears, any of them as likely; 0 for all.
     """
 
     service: Service
@@ -103,20 +64,25 @@ class DiscreteArrivals:
     demands: Sequence[float] = (6.0, 8.0, 10.0, 12.0, 14.0)
     spread: Sequence[float] = (0.5, 1.0, 1.5)
     most_asked: int = 1
-    rates: Sequence[float] = (1.0, 2.0, 3.0)
-    bonus: float = 0.0
-    hears: int = 0
-    period: int = field(default=0, init=False)
 
     @property
     def heard(self) -> int:
-        """Stations that a user hears."""
-        return self.hears or self.service.stations
+        """Stations K that a user hears."""
+        raise NotImplementedError  # pragma: no cover
 
     @property
     def candidates(self) -> int:
-        """All of them."""
+        """How many of them, the strongest with room, may take it."""
         return self.heard
+
+    @property
+    def period(self) -> int:
+        """Slots after which the rates of users who move change; 0 where nobody does."""
+        return 0
+
+    def signals(self, slots: int, networks: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Stations that users hear and their rates, ``station`` and ``rate`` of a :class:`Table`."""
+        raise NotImplementedError  # pragma: no cover
 
     def draw(
         self,
@@ -137,21 +103,46 @@ class DiscreteArrivals:
             slots: slots, instead of an episode's.
         """
         shape = ((slots or self.slots) + 1, networks)
-
-        def pick(values: Sequence[float], *size: int) -> Tensor:
-            return torch.tensor(values)[torch.randint(len(values), size, generator=generator)]
-
-        probability = pick(self.probabilities, networks) if probability is None else probability
-        mean = pick(self.demands, networks) if mean is None else mean
+        probability = pick(self.probabilities, generator, networks) if probability is None else probability
+        mean = pick(self.demands, generator, networks) if mean is None else mean
         comes = torch.rand(shape, generator=generator) < probability
-        demand = mean * pick(self.spread, *shape)
+        demand = mean * pick(self.spread, generator, *shape)
         asked = torch.randint(self.service.least_asked, self.most_asked + 1, shape, generator=generator).float()
-        rate = pick(self.rates, *shape, self.heard)
+        return Table(comes, demand, asked, *self.signals(*shape, generator), probability, mean)
+
+
+def pick(values: Sequence[float], generator: Generator, *size: int) -> Tensor:
+    """Values drawn from some that are all as likely."""
+    return torch.tensor(values)[torch.randint(len(values), size, generator=generator)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscreteArrivals(Source):
+    """Arrivals of the paper's simulation: discrete demands and signal strengths, drawn for each user anew.
+
+    Args:
+        rates: data per slot that a station alone gives at each signal strength, all as likely.
+        bonus: what users get more from the first station, the one with slightly stronger signal.
+        hears: stations that a user hears, any of them as likely; 0 for all.
+    """
+
+    rates: Sequence[float] = (1.0, 2.0, 3.0)
+    bonus: float = 0.0
+    hears: int = 0
+
+    @property
+    def heard(self) -> int:
+        """Stations that a user hears."""
+        return self.hears or self.service.stations
+
+    def signals(self, slots: int, networks: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Stations that users hear and their rates."""
+        rate = pick(self.rates, generator, slots, networks, self.heard)
         who = torch.arange(self.heard).expand(rate.shape)
         if self.heard < self.service.stations:
-            who = torch.rand(*shape, self.service.stations, generator=generator).topk(self.heard, 2).indices
+            everyone = torch.rand(slots, networks, self.service.stations, generator=generator)
+            who = everyone.topk(self.heard, 2).indices
         rate = rate + self.bonus * (who == 0)
         ties = torch.rand(rate.shape, generator=generator) * 1e-4 * self.rates[0]
         order = (rate + ties).argsort(2, descending=True)
-        rate, station = rate.gather(2, order), who.gather(2, order)
-        return Table(comes, demand, asked, station, rate, probability, mean)
+        return who.gather(2, order), rate.gather(2, order)

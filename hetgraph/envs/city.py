@@ -1,22 +1,20 @@
 """Arrivals in a city: hundreds of stations, flash crowds and users who move, on the channels of a scenario."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
 
-from hetgraph.envs.arrivals import Table
-from hetgraph.envs.service import Service
+from hetgraph.envs.arrivals import Source
 from hetgraph.graph.placement import place_stations
 from hetgraph.graph.propagation import propagate
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
 
 
-@dataclass(frozen=True)
-class CityArrivals:
+@dataclass(frozen=True, kw_only=True)
+class CityArrivals(Source):
     """Users come anywhere, for a while many of them at one place, and walk or drive straight on while they are served.
 
     Rates follow Shannon's formula at the users' mean SINR, with all other stations at ``load`` of their power, up to
@@ -25,21 +23,15 @@ class CityArrivals:
 
     Args:
         scenario: stations, channel and radio.
-        service: how stations serve.
-        slots: slots T of an episode.
         slot_s: length of a slot.
         data_bits: bits in a unit of data.
-        probabilities: of an arrival in a slot; each network and episode draws one of them.
-        demands: mean demands, units of data; likewise.
-        spread: demands of users as parts of the mean, all as likely.
-        most_asked: users ask for ``service.least_asked`` to so many resource blocks, all as likely.
-        heard: strongest stations K that a user hears.
-        candidates: how many of them, the strongest with room, may take it.
+        hears: strongest stations K that a user hears.
+        most_candidates: how many of them, the strongest with room, may take it.
         crowd: share of the users who come to the crowd while it lasts.
         crowd_radius_m: standard deviation of its places.
         crowd_window: when it comes and goes, as parts of the episode.
         speed_mps: largest speed of users.
-        period: slots after which places and rates change.
+        moves_every: slots after which places and rates change.
         periods: how many of them are followed; then users stand still.
         load: share of full power at which other stations interfere.
         most_bps_hz: largest spectral efficiency.
@@ -47,53 +39,44 @@ class CityArrivals:
     """
 
     scenario: Scenario
-    service: Service
-    slots: int
     slot_s: float = 5e-3
     data_bits: float = 20e6
-    probabilities: Sequence[float] = (0.5, 0.7, 1.0)
-    demands: Sequence[float] = (6.0, 8.0, 10.0, 12.0, 14.0)
-    spread: Sequence[float] = (0.34, 1.0, 1.66)
-    most_asked: int = 1
-    heard: int = 8
-    candidates: int = 4
+    hears: int = 8
+    most_candidates: int = 4
     crowd: float = 0.5
     crowd_radius_m: float = 150.0
     crowd_window: tuple[float, float] = (0.25, 0.5)
     speed_mps: float = 15.0
-    period: int = field(default=1000)
+    moves_every: int = 1000
     periods: int = 4
     load: float = 0.3
     most_bps_hz: float = 6.0
     least_bps_hz: float = 0.3
 
-    def draw(
-        self,
-        networks: int,
-        generator: Generator,
-        *,
-        probability: Tensor | None = None,
-        mean: Tensor | None = None,
-        slots: int | None = None,
-    ) -> Table:
-        """Arrivals of an episode, or of some slots, with given probabilities and mean demands or drawn ones."""
-        shape = ((slots or self.slots) + 1, networks)
+    @property
+    def heard(self) -> int:
+        """Stations that a user hears."""
+        return self.hears
 
-        def pick(values: Sequence[float], *size: int) -> Tensor:
-            return torch.tensor(values)[torch.randint(len(values), size, generator=generator)]
+    @property
+    def candidates(self) -> int:
+        """How many of them may take it."""
+        return self.most_candidates
 
-        probability = pick(self.probabilities, networks) if probability is None else probability
-        mean = pick(self.demands, networks) if mean is None else mean
-        comes = torch.rand(shape, generator=generator) < probability
-        demand = mean * pick(self.spread, *shape)
-        asked = torch.randint(self.service.least_asked, self.most_asked + 1, shape, generator=generator).float()
+    @property
+    def period(self) -> int:
+        """Slots after which rates change."""
+        return self.moves_every
+
+    def signals(self, slots: int, networks: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Stations that users hear and their rates, one network after the other for memory's sake."""
         seed = int(torch.randint(1 << 40, (1,), generator=generator))
-        parts = [self._network(Streams(seed, range(b, b + 1)), shape[0]) for b in range(networks)]
+        parts = [self._network(Streams(seed, range(b, b + 1)), slots) for b in range(networks)]
         station, rate = (torch.stack(column, 1) for column in zip(*parts, strict=True))
-        return Table(comes, demand, asked, station, rate, probability, mean)
+        return station, rate
 
     def _network(self, streams: Streams, users: int) -> tuple[Tensor, Tensor]:
-        """Stations heard ``[T, K]`` and their rates in each period ``[T, K, P]``, one network after the other for memory's sake."""
+        """Stations heard ``[T, K]`` and their rates in each period ``[T, K, P]``."""
         stations = place_stations(self.scenario, streams)
         place = self._places(streams, users)  # [T, P, 2]
         silent = replace(self.scenario, channel=replace(self.scenario.channel, fading="none"))

@@ -8,6 +8,8 @@ from hetgraph.envs.city import CityArrivals
 from hetgraph.envs.service import Service
 from hetgraph.graph.presets import hetnet_3tier, named
 
+SPREAD = (0.34, 1.0, 1.66)  # demands as parts of the mean
+
 
 def grows_3(stations: int = 3) -> DiscreteArrivals:
     """Three stations; constants that the paper does not print, fitted to its Table I (`benchmarks/grows.py calibrate`).
@@ -21,7 +23,7 @@ def grows_3(stations: int = 3) -> DiscreteArrivals:
     service = Service(stations=stations, blocks=9, unit=1.19 / many, time_unit=many)
     rates = tuple(rate / many for rate in (0.86, 1.6, 2.34))
     slots, hears = round(40 * many), min(stations, 3)
-    return DiscreteArrivals(service, slots, spread=(0.34, 1.0, 1.66), rates=rates, bonus=0.03 / many, hears=hears)
+    return DiscreteArrivals(service=service, slots=slots, spread=SPREAD, rates=rates, bonus=0.03 / many, hears=hears)
 
 
 def grows_city(stations: int = 300) -> CityArrivals:
@@ -35,10 +37,10 @@ def grows_city(stations: int = 300) -> CityArrivals:
     scenario = base.scaled(stations=more, area=more)
     many = scenario.num_stations / 3
     service = Service(scenario.num_stations, blocks=9, unit=1.19 / many, time_unit=many)
-    return CityArrivals(scenario, service, slots=round(40 * many))
+    return CityArrivals(scenario=scenario, service=service, slots=round(40 * many), spread=SPREAD)
 
 
-ARRIVALS: dict[str, Callable[..., DiscreteArrivals | CityArrivals]] = {"grows-3": grows_3, "grows-city": grows_city}
+ARRIVALS: dict[str, Callable[..., Source]] = {"grows-3": grows_3, "grows-city": grows_city}
 
 
 def arrivals(name: str, probability: float | None = None, demand: float | None = None) -> Source:

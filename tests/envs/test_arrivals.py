@@ -18,8 +18,8 @@ from hetgraph.radio.offer import offer_of
 ASKS = Service(3, 9, unit=0.7)
 SLOTS = Service(2, 4, least_asked=2, demand="slots", share="asked")
 SOURCES = {
-    "equal": DiscreteArrivals(ASKS, probabilities=(0.8,), demands=(6.0,), most_asked=5),
-    "asked": DiscreteArrivals(SLOTS, probabilities=(0.9,), demands=(4.0,), most_asked=3, spread=(0.5, 1.0)),
+    "equal": DiscreteArrivals(service=ASKS, probabilities=(0.8,), demands=(6.0,), most_asked=5),
+    "asked": DiscreteArrivals(service=SLOTS, probabilities=(0.9,), demands=(4.0,), most_asked=3, spread=(0.5, 1.0)),
 }
 
 
@@ -97,7 +97,7 @@ def test_observations_are_graphs_and_say_what_the_state_is() -> None:
 
 def test_a_full_station_blocks_or_overflows() -> None:
     source = DiscreteArrivals(
-        Service(2, 1), probabilities=(1.0,), demands=(1000.0,), spread=(1.0,), bonus=10.0, slots=3
+        service=Service(2, 1), probabilities=(1.0,), demands=(1000.0,), spread=(1.0,), bonus=10.0, slots=3
     )
     env = ArrivalEnv(source, 1)
     blocking = run_episodes(env, policy("argmax_blocking"), seed=0)
@@ -138,7 +138,9 @@ def best_script(table: Table, source: DiscreteArrivals, b: int) -> float:
 
 
 def test_the_clairvoyant_search_against_all_scripts() -> None:
-    source = DiscreteArrivals(Service(2, 2), slots=5, probabilities=(0.9,), demands=(3.0,), rates=(0.5, 1.0, 2.0))
+    source = DiscreteArrivals(
+        service=Service(2, 2), slots=5, probabilities=(0.9,), demands=(3.0,), rates=(0.5, 1.0, 2.0)
+    )
     env = ArrivalEnv(source, 12, seed=4)
     env.reset()
     starts = torch.randint(-1, 2, (6, 5, 12), generator=torch.Generator().manual_seed(0))
@@ -190,7 +192,7 @@ def after(state: tuple[tuple[tuple[float, float], ...], ...], left: int, source:
 
 def test_the_rollout_is_near_the_optimum_of_dynamic_programming() -> None:
     source = DiscreteArrivals(
-        Service(2, 2), slots=6, probabilities=(0.9,), demands=(2.0,), spread=(0.5, 1.5), rates=(0.5, 2.0)
+        service=Service(2, 2), slots=6, probabilities=(0.9,), demands=(2.0,), spread=(0.5, 1.5), rates=(0.5, 2.0)
     )
     optimum = exact_value(((), ()), 6, source, {})
     env = ArrivalEnv(source, 4000)

@@ -15,7 +15,7 @@ from hetgraph.radio.offer import offer_of
 def small(**changes: object) -> CityArrivals:
     source = arrivals("grows-city:stations=21", probability=1.0, demand=10.0)
     assert isinstance(source, CityArrivals)
-    return replace(source, slots=60, period=20, **changes)  # type: ignore[arg-type]
+    return replace(source, slots=60, moves_every=20, **changes)  # type: ignore[arg-type]
 
 
 def test_rates_follow_users_who_move_and_stay_for_those_who_stand() -> None:

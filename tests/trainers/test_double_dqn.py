@@ -109,7 +109,7 @@ def test_replay_keeps_the_last_rows_and_draws_by_priority(tmp_path: Path) -> Non
 @pytest.mark.parametrize("n_step", [1, 3])
 def test_experience_is_the_discounted_sum_until_a_later_choice(n_step: int) -> None:
     """Against the rewards of the same episode, network by network."""
-    source = DiscreteArrivals(Service(2, 2), slots=12, probabilities=(0.6,), demands=(4.0,))
+    source = DiscreteArrivals(service=Service(2, 2), slots=12, probabilities=(0.6,), demands=(4.0,))
     agent, buffer = GROWS(features="full"), ReplayBuffer(10_000)
     options: dict[str, Any] = {"gamma": 0.8, "n_step": n_step, "epsilon": lambda _: 1.0, "batch_size": 8}
     data = Experience(ArrivalEnv(source, 5, seed=2), agent, buffer, **options, slots=1, draws=1, least=1)
@@ -176,12 +176,12 @@ def test_the_flat_network_trains_and_refuses_another_number_of_stations(tmp_path
     found = run_episodes(ArrivalEnv("grows-3", 8), module.policy, seed=0)
     assert found["utility"].shape == (8,)
     with pytest.raises(ValueError, match="stations: got 2, expected 3"):
-        run_episodes(ArrivalEnv(DiscreteArrivals(Service(2, 9)), 4), module.policy, seed=0)
+        run_episodes(ArrivalEnv(DiscreteArrivals(service=Service(2, 9)), 4), module.policy, seed=0)
 
 
 def test_an_agent_learns_what_no_rule_knows() -> None:
     """With one block a station and a weak first station, rejections can be learned away; the table finds the better choice."""
-    source = DiscreteArrivals(Service(2, 3), slots=20, probabilities=(0.7,), demands=(4.0,), rates=(0.5, 3.0))
+    source = DiscreteArrivals(service=Service(2, 3), slots=20, probabilities=(0.7,), demands=(4.0,), rates=(0.5, 3.0))
     table = q_learning(source, episodes=4000, num_envs=200, gamma=0.9, rate=0.0, progress=False)
     env = ArrivalEnv(source, 1000)
     utility = {
