@@ -12,7 +12,7 @@ def make(seed: int, k: int, b: int = 64) -> tuple[MonotonicMixer, torch.Tensor, 
     torch.manual_seed(seed)
     mixer = MonotonicMixer(6, 5, 16).double()
     for weight in mixer.parameters():
-        torch.nn.init.normal_(weight, std=1.0)
+        torch.nn.init.normal_(weight, std=0.5)
     return mixer, torch.randn(b, k).double() * 3, torch.randn(b, k, 6).double(), torch.randn(b, 5).double()
 
 
@@ -34,11 +34,12 @@ def test_each_agents_best_action_is_part_of_the_best_joint_one() -> None:
         mixer, _, agent, state = make(seed, 3, 1)
         values = torch.randn(3, 4).double()  # of 4 actions each
         joint = {
-            actions: float(mixer(values[torch.arange(3), torch.tensor(actions)].unsqueeze(0), agent, state))
+            actions: float(mixer(values[torch.arange(3), torch.tensor(actions)].unsqueeze(0), agent, state).detach())
             for actions in itertools.product(range(4), repeat=3)
         }
-        assert joint[tuple(values.argmax(1).tolist())] == max(joint.values())
         assert len(set(joint.values())) > 10
+        best = joint[tuple(values.argmax(1).tolist())]
+        assert best >= max(joint.values()) - 1e-12 and best > min(joint.values())
 
 
 def test_order_and_absent_agents_do_not_matter() -> None:
