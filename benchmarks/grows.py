@@ -1,4 +1,4 @@
-"""Association of arriving users: `python benchmarks/grows.py calibrate | throughput | references | table | sizes`.
+"""Association of arriving users: `python benchmarks/grows.py calibrate | throughput | references | table | tiny | sizes`.
 
 `table` and `sizes` read the checkpoints of runs.py (`python benchmarks/runs.py grows dqn-flat`).
 """
@@ -16,10 +16,10 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, clairvoyant, run_episodes
+from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, clairvoyant, optimum, run_episodes
 from hetgraph.envs.associate import BestRate, Rule, Strongest
 from hetgraph.envs.lookahead import play
-from hetgraph.envs.presets import grows_3
+from hetgraph.envs.presets import grows_3, grows_tiny
 from hetgraph.envs.service import Users
 from hetgraph.models import GROWS
 from hetgraph.radio import policy
@@ -217,6 +217,21 @@ def report(trial: ArrivalTrial, small: ArrivalTrial) -> None:
     )
 
 
+def tiny(episodes: int = 20_000) -> None:
+    """Two stations and six slots: the share of the room between the best rule and the optimum of dynamic programming."""
+    most, loads = optimum(grows_tiny()), {"episodes": episodes, "seed": TEST}
+    policies: dict[str, list] = {name: [policy(name)] for name in ("argmax", "least_loaded", "best_rate")}
+    policies |= {"rollout, 64 futures": [RolloutLookahead(grows_tiny(), BestRate(), 64)], "GROWS": agents("grows-tiny")}
+    trial = judge_arrivals("grows-tiny", policies, **loads)  # type: ignore[arg-type]
+    print(
+        f"dynamic programming: {most.utility:.4f}, {most.states} states\n| policy | utility | share of the optimum |\n|---|---|---|"
+    )
+    for name, values in trial.found.items():
+        each = 6 * values["utility"].mean(1)
+        spread = t_interval(each, "seeds" if len(each) > 1 else "episodes")
+        print(f"| {name} | {spread.mean:.4f}{half(spread)} | {spread.mean / most.utility:.4f} |", flush=True)
+
+
 def sizes() -> None:
     """Agents of three stations on 7, 19 and 300, and in the city, as they are."""
     names = ("argmax_blocking", "argmax", "least_loaded", "best_rate")
@@ -246,6 +261,7 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "calibrate": calibrate,
     "throughput": throughput,
     "table": table,
+    "tiny": tiny,
     "sizes": sizes,
 }
 

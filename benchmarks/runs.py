@@ -58,6 +58,9 @@ def jobs() -> dict[str, list[str]]:
     for seed in SEEDS:
         out[f"grows-{seed}"] = fit("grows", "grows", seed, f"{D}seed", str(seed))
     for seed in SEEDS:
+        small = [f"{D}scenario", "grows-tiny", f"{T}max_epochs", "2", f"{M}widths", "[32,32]"]
+        out[f"grows-tiny-{seed}"] = fit("grows-tiny", "grows", seed, f"{D}seed", str(seed), *small)
+    for seed in SEEDS:
         plain = [f"{M}flat", "3", f"{M}users", "false", f"{M}dueling", "false"]
         out[f"dqn-flat-{seed}"] = fit("dqn-flat", "grows", seed, f"{D}seed", str(seed), *plain)
     for seed in SEEDS:

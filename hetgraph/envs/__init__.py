@@ -6,6 +6,7 @@ from hetgraph.envs.base import QueueEnv, Step
 from hetgraph.envs.cellular import CellularEnv
 from hetgraph.envs.city import CityArrivals
 from hetgraph.envs.conflict import ConflictEnv
+from hetgraph.envs.dynamic_programming import Optimum, optimum
 from hetgraph.envs.episodes import run_episodes
 from hetgraph.envs.face import to_gymnasium, to_pettingzoo
 from hetgraph.envs.ledger import Delays
@@ -23,6 +24,7 @@ __all__ = [
     "ConflictEnv",
     "Delays",
     "DiscreteArrivals",
+    "Optimum",
     "QueueEnv",
     "RolloutLookahead",
     "Service",
@@ -30,6 +32,7 @@ __all__ = [
     "Traffic",
     "cells_of",
     "clairvoyant",
+    "optimum",
     "rollout",
     "run_episodes",
     "to_gymnasium",

@@ -26,6 +26,13 @@ def grows_3(stations: int = 3) -> DiscreteArrivals:
     return DiscreteArrivals(service=service, slots=slots, spread=SPREAD, rates=rates, bonus=0.03 / many, hears=hears)
 
 
+def grows_tiny() -> DiscreteArrivals:
+    """Two stations with two resource blocks and six slots: small enough for dynamic programming."""
+    service = Service(stations=2, blocks=2)
+    load = {"probabilities": (0.9,), "demands": (2.0,), "spread": (0.5, 1.5)}
+    return DiscreteArrivals(service=service, slots=6, rates=(0.5, 2.0), **load)
+
+
 def grows_city(stations: int = 300) -> CityArrivals:
     """A city of macro, micro and pico stations at the density of ``hetnet-3tier``, with a flash crowd and users who move.
 
@@ -40,14 +47,14 @@ def grows_city(stations: int = 300) -> CityArrivals:
     return CityArrivals(scenario=scenario, service=service, slots=round(40 * many), spread=SPREAD)
 
 
-ARRIVALS: dict[str, Callable[..., Source]] = {"grows-3": grows_3, "grows-city": grows_city}
+ARRIVALS: dict[str, Callable[..., Source]] = {"grows-3": grows_3, "grows-tiny": grows_tiny, "grows-city": grows_city}
 
 
 def arrivals(name: str, probability: float | None = None, demand: float | None = None) -> Source:
     """Arrivals by name.
 
     Args:
-        name: ``grows-3`` or ``grows-city``, with its arguments after a colon if need be: ``grows-3:stations=19``.
+        name: ``grows-3``, ``grows-tiny`` or ``grows-city``, with its arguments after a colon if need be: ``grows-3:stations=19``.
         probability: of an arrival in a slot, for all networks.
         demand: mean demand, for all networks.
 
