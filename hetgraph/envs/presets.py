@@ -29,8 +29,14 @@ def grows_3(stations: int = 3) -> DiscreteArrivals:
 def grows_tiny() -> DiscreteArrivals:
     """Two stations with two resource blocks and six slots: small enough for dynamic programming."""
     service = Service(stations=2, blocks=2)
-    load = {"probabilities": (0.9,), "demands": (2.0,), "spread": (0.5, 1.5)}
-    return DiscreteArrivals(service=service, slots=6, rates=(0.5, 2.0), **load)
+    return DiscreteArrivals(
+        service=service,
+        slots=6,
+        probabilities=(0.9,),
+        demands=(2.0,),
+        spread=(0.5, 1.5),
+        rates=(0.5, 2.0),
+    )
 
 
 def grows_city(stations: int = 300) -> CityArrivals:
