@@ -12,6 +12,8 @@ from hetgraph.graph.propagation import propagate
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
 
+MOST_PAIRS = 5_000_000  # of a station and a user's place at once
+
 
 @dataclass(frozen=True, kw_only=True)
 class CityArrivals(Source):
@@ -56,7 +58,7 @@ class CityArrivals(Source):
     @property
     def heard(self) -> int:
         """Stations that a user hears."""
-        return self.hears
+        return min(self.hears, self.service.stations)
 
     @property
     def candidates(self) -> int:
@@ -69,42 +71,46 @@ class CityArrivals(Source):
         return self.moves_every
 
     def signals(self, slots: int, networks: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Stations that users hear and their rates, one network after the other for memory's sake."""
+        """Stations that users hear and their rates, a few networks at a time for memory's sake."""
         seed = int(torch.randint(1 << 40, (1,), generator=generator))
-        parts = [self._network(Streams(seed, range(b, b + 1)), slots) for b in range(networks)]
-        station, rate = (torch.stack(column, 1) for column in zip(*parts, strict=True))
+        few = max(MOST_PAIRS // (slots * self.periods * self.service.stations), 1)
+        parts = [
+            self._networks(Streams(seed, range(first, min(first + few, networks))), slots)
+            for first in range(0, networks, few)
+        ]
+        station, rate = (torch.cat(column).transpose(0, 1) for column in zip(*parts, strict=True))
         return station, rate
 
-    def _network(self, streams: Streams, users: int) -> tuple[Tensor, Tensor]:
-        """Stations heard ``[T, K]`` and their rates in each period ``[T, K, P]``."""
-        stations = place_stations(self.scenario, streams)
-        place = self._places(streams, users)  # [T, P, 2]
+    def _networks(self, streams: Streams, users: int) -> tuple[Tensor, Tensor]:
+        """Stations heard ``[n, T, K]`` and their rates in each period ``[n, T, K, P]``."""
+        n, stations = len(streams.networks), place_stations(self.scenario, streams)
+        place = self._places(streams, users)  # [n, T, P, 2]
         silent = replace(self.scenario, channel=replace(self.scenario.channel, fading="none"))
-        paths = propagate(silent, stations, place.reshape(1, -1, 2), streams)
-        power = 10 ** ((paths.rsrp_dbm[0] - 30) / 10)  # [N, T * P]
+        paths = propagate(silent, stations, place.reshape(n, -1, 2), streams)
+        power = 10 ** ((paths.rsrp_dbm - 30) / 10)  # [n, N, T * P]
         radio = self.scenario.radio
         noise = 10 ** ((-174 + radio.noise_figure_db - 30) / 10) * radio.bandwidth_hz
-        sinr = power / (noise + self.load * (power.sum(0) - power))
+        sinr = power / (noise + self.load * (power.sum(1, keepdim=True) - power))
         efficiency = (sinr.log1p() / math.log(2)).clamp_max(self.most_bps_hz)
-        unit = radio.bandwidth_hz * self.slot_s / self.data_bits
-        efficiency = efficiency.reshape(-1, users, self.periods).permute(1, 0, 2)  # [T, N, P]
+        efficiency = efficiency.reshape(n, -1, users, self.periods).transpose(1, 2)  # [n, T, N, P]
         usable = efficiency[..., :1] >= self.least_bps_hz
-        rate = efficiency.clamp_min(self.least_bps_hz) * usable * unit
-        first = power.reshape(-1, users, self.periods)[..., 0].T
-        station = first.topk(self.heard, 1).indices
-        return station, rate.gather(1, station.unsqueeze(2).expand(-1, -1, self.periods))
+        rate = efficiency.clamp_min(self.least_bps_hz) * usable
+        rate = rate * (radio.bandwidth_hz * self.slot_s / self.data_bits)
+        first = power.reshape(n, -1, users, self.periods)[..., 0].transpose(1, 2)
+        station = first.topk(self.heard, 2).indices
+        return station, rate.gather(2, station.unsqueeze(3).expand(-1, -1, -1, self.periods))
 
     def _places(self, streams: Streams, users: int) -> Tensor:
-        """Where users are in each period ``[T, P, 2]``, m; those who leave the city come in again on the other side."""
+        """Where users are in each period ``[n, T, P, 2]``, m; those who leave the city come in again on the other side."""
         extent = torch.tensor([self.scenario.layout.width_m, self.scenario.layout.height_m])
-        place = streams.uniform("places", users, 2)[0] * extent
-        centre = streams.uniform("crowd", 2)[0] * extent
+        place = streams.uniform("places", users, 2) * extent
+        centre = streams.uniform("crowd", 1, 2) * extent
         when = torch.arange(users) / users
         low, high = self.crowd_window
-        joins = (when >= low) & (when < high) & (streams.uniform("joins", users)[0] < self.crowd)
-        crowd = centre + self.crowd_radius_m * streams.normal("places in the crowd", users, 2)[0]
-        place = torch.where(joins.unsqueeze(1), crowd, place)
-        motion = streams.uniform("motion", users, 2)[0]
-        heading, speed = 2 * math.pi * motion[:, 0], self.speed_mps * motion[:, 1]
-        step = torch.stack([heading.cos(), heading.sin()], 1) * (speed * self.period * self.slot_s).unsqueeze(1)
-        return (place.unsqueeze(1) + step.unsqueeze(1) * torch.arange(self.periods).reshape(1, -1, 1)) % extent
+        joins = (when >= low) & (when < high) & (streams.uniform("joins", users) < self.crowd)
+        crowd = centre + self.crowd_radius_m * streams.normal("places in the crowd", users, 2)
+        place = torch.where(joins.unsqueeze(2), crowd, place)
+        motion = streams.uniform("motion", users, 2)
+        heading, speed = 2 * math.pi * motion[..., 0], self.speed_mps * motion[..., 1]
+        step = torch.stack([heading.cos(), heading.sin()], 2) * (speed * self.period * self.slot_s).unsqueeze(2)
+        return (place.unsqueeze(2) + step.unsqueeze(2) * torch.arange(self.periods).reshape(1, 1, -1, 1)) % extent

@@ -50,7 +50,15 @@ def grows_city(stations: int = 300) -> CityArrivals:
     scenario = base.scaled(stations=more, area=more)
     many = scenario.num_stations / 3
     service = Service(scenario.num_stations, blocks=9, unit=1.19 / many, time_unit=many)
-    return CityArrivals(scenario=scenario, service=service, slots=round(40 * many), spread=SPREAD)
+    slot_s = 0.5 / many  # two users a second and three stations
+    return CityArrivals(
+        scenario=scenario,
+        service=service,
+        slots=round(40 * many),
+        spread=SPREAD,
+        slot_s=slot_s,
+        moves_every=round(5.0 / slot_s),
+    )
 
 
 ARRIVALS: dict[str, Callable[..., Source]] = {"grows-3": grows_3, "grows-tiny": grows_tiny, "grows-city": grows_city}
