@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from hetgraph.envs import ArrivalEnv, run_episodes
+from hetgraph.envs.arrivals import Source
 from hetgraph.models.grows import GROWS
 from hetgraph.radio import policy
 from hetgraph.trainers.checkpoint import association_agent
@@ -41,7 +42,7 @@ class ArrivalDataModule(lightning.LightningDataModule):
     """Arrivals for training, validation and test, with random numbers that they do not share.
 
     Args:
-        scenario: ``grows-3`` or ``grows-city``.
+        scenario: ``grows-3``, ``grows-city`` or a source of arrivals.
         probability: of an arrival in a slot; ``None`` for the scenario's range of them.
         demand: mean demand; likewise.
         num_envs: networks in training.
@@ -65,7 +66,7 @@ class ArrivalDataModule(lightning.LightningDataModule):
 
     def __init__(
         self,
-        scenario: str = "grows-3",
+        scenario: str | Source = "grows-3",
         probability: float | None = None,
         demand: float | None = None,
         num_envs: int = 20,
@@ -87,7 +88,7 @@ class ArrivalDataModule(lightning.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore=() if isinstance(scenario, str) else ("scenario",))
         self.scenario, self.cell = scenario, {"probability": probability, "demand": demand}
         self.num_envs, self.finite, self.seed = num_envs, finite, seed
         self.buffer = ReplayBuffer(capacity, alpha=alpha)
@@ -259,7 +260,7 @@ class DoubleDQN(lightning.LightningModule):
         nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_norm)
 
 
-def _first_look(agent: GROWS, scenario: str, cell: dict[str, Any], seed: int) -> tuple[Tensor, Tensor]:
+def _first_look(agent: GROWS, scenario: str | Source, cell: dict[str, Any], seed: int) -> tuple[Tensor, Tensor]:
     """Stations that a random rule meets in an episode of 256 networks ``[n, K, F]``, ``[n, K]``."""
     env = ArrivalEnv(scenario, 256, **cell, seed=seed)
     rule, obs, generator, seen = policy("random_station"), env.reset()[0], torch.Generator().manual_seed(seed), []
