@@ -37,7 +37,7 @@ from hetgraph.trainers.tabular import q_learning
 
 SEEDS, TEST = range(5), 2_000_000
 OUT = Path("runs/results/grows")
-SIZES = {"grows-3:stations=7": 200, "grows-3:stations=19": 50, "grows-3:stations=300": 3, "grows-city": 3}
+SIZES = {"grows-3:stations=7": 400, "grows-3:stations=19": 100, "grows-3:stations=300": 4, "grows-city": 4}
 CHANCES, DEMANDS = (0.5, 0.7, 1.0), (6.0, 8.0, 10.0, 12.0, 14.0)
 # Table I of the paper, argmax ("B"): rows are mean demands, columns probabilities.
 REJECTIONS = torch.tensor(
@@ -235,12 +235,7 @@ def tiny(episodes: int = 20_000) -> None:
 def sizes() -> None:
     """Agents of three stations on 7, 19 and 300, and in the city, as they are."""
     names = ("argmax_blocking", "argmax", "least_loaded", "best_rate")
-    for scenario, episodes in (
-        ("grows-3:stations=7", 400),
-        ("grows-3:stations=19", 100),
-        ("grows-3:stations=300", 4),
-        ("grows-city", 4),
-    ):
+    for scenario, episodes in SIZES.items():
         for chance, demand in ((0.5, 6.0), (1.0, 14.0)):
             policies = {name: [policy(name)] for name in names} | {"GROWS": agents("grows")}
             trial = judge_arrivals(scenario, policies, probability=chance, demand=demand, episodes=episodes)

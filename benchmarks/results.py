@@ -270,6 +270,8 @@ def larger(slots: int = 400) -> None:
     for name, load in (
         ("hex-19:rings=4", 25.0),
         ("hex-19:rings=6", 25.0),
+        ("random-19:stations=61", 20.0),
+        ("random-19:stations=127", 20.0),
         ("random-19:stations=61", 30.0),
         ("random-19:stations=127", 30.0),
     ):
