@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import itertools
 import logging
 import os
 import re
@@ -147,10 +148,12 @@ def _sentence(error: BaseException) -> str:
 
 
 def _first_reason(text: str) -> str:
-    """The parser's complaint in one line: what it is about, and the first reason."""
+    """The parser's complaint in one line: what it is about, and the first reason, down to the innermost key."""
     lines = [re.sub(r"^\s*- ", "", line).strip() for line in text.splitlines() if line.strip()]
     skip = ("Does not validate", "Subtypes", "Errors:", "Problem with given class_path")
-    return " ".join([lines[0], *[line for line in lines[1:] if not line.startswith(skip)][:1]])
+    rest = [line for line in lines[1:] if not line.startswith(skip)]
+    keys = list(itertools.takewhile(lambda line: line.startswith("Parser key"), rest))
+    return " ".join([lines[0], *rest[: len(keys) + 1]])
 
 
 def _help() -> str:
