@@ -282,8 +282,8 @@ def larger(slots: int = 400) -> None:
 
 
 def cell_policies(network: str, load: float) -> dict[str, list[Policy]]:
-    """What needs no training, with the local score tuned to this network and load; ``fp`` takes the same steps as ``wmmse``."""
-    names = ("lqf_subband", "lqf_best", "max_weight_local", "llq", "fair_itlinq", "wmmse", "genie")
+    """What needs no training, with the local score tuned to this network and load."""
+    names = ("lqf_subband", "lqf_best", "max_weight_local", "llq", "fair_itlinq", "wmmse", "fp", "genie")
     return {name: [policy(name)] for name in names} | {"local_score": [LocalScore(TUNED[network, load])]}
 
 
