@@ -26,7 +26,8 @@ class ArrivalEnv:
     arrival the action does not matter.
 
     Episodes of all networks end together, and are then reset within the same step (``autoreset`` is ``same_step``): ``obs`` is
-    the first observation of the next episode, ``info["final_obs"]`` the last one of the old and ``info["episode"]`` its totals. With
+    the first observation of the next episode, ``info["final_obs"]`` the last one of the old and ``info["episode"]`` its totals.
+    ``info["station_utility"]`` has the parts of the reward that are the stations' ``[B, N]``. With
     ``finite`` this is the end of the task (*terminated*), else a time limit (*truncated*) beyond which to bootstrap.
 
     Args:
@@ -130,16 +131,18 @@ class ArrivalEnv:
         rate = self._rate(t).gather(1, place).squeeze(1)
         taken = comes & room & (action >= 0) & (rate > 0)
         users, put = admit(self.users, torch.where(taken, station, -1), table.demand[t], rate, table.asked[t])
-        users, utility, gone = serve(users, self.service)
+        users, each, gone = serve(users, self.service)
+        utility = each.sum((1, 2))
         self.users = self._move(users, put, place) if table.rate.dim() == 4 else users
         self.stations = stations_of(self.users, self.service)
         found = {"utility": utility, "arrivals": comes, "rejections": comes & ~taken, "completions": gone}
         self.totals = {name: total + found[name] for name, total in self.totals.items()}
         self.slot += 1
-        over, info = self.slot >= self.slots, {}
+        over = self.slot >= self.slots
+        info: dict[str, Any] = {"station_utility": each.sum(2)}
         ended = torch.full((self.num_envs,), over, device=self.device)
         if over:
-            info = {"final_obs": self.observe(self.level).clone(), "episode": self.totals}
+            info |= {"final_obs": self.observe(self.level).clone(), "episode": self.totals}
             self._start()
         no = torch.zeros_like(ended)
         return Step(self.observe(self.level), utility, ended if self.finite else no, no if self.finite else ended, info)

@@ -57,7 +57,7 @@ def play(
         station = torch.where(room, offer.station.gather(1, at).squeeze(1), -1)
         users, _ = admit(users, station, offer.demand, rate, offer.asked)
         users, utility, _ = serve(users, service)
-        total = total + utility
+        total = total + utility.sum((1, 2))
     return total, users
 
 
