@@ -8,13 +8,13 @@ if __name__ != "hetgraph.datasets":
 from hetgraph.datasets.datamodule import FreshLayouts, SnapshotDataModule, scenario_of
 from hetgraph.datasets.labels import add_labels, antenna_shares
 from hetgraph.datasets.lte_sites import estimate_sites, export_csv
-from hetgraph.datasets.lte_trace import LTETraceDataset
+from hetgraph.datasets.lte_trace import LTETrace
 from hetgraph.datasets.snapshot import SnapshotDataset, SnapshotSpec, generate
 from hetgraph.datasets.splits import layout_seed, spatial_mask
 
 __all__ = [
     "FreshLayouts",
-    "LTETraceDataset",
+    "LTETrace",
     "SnapshotDataModule",
     "SnapshotDataset",
     "SnapshotSpec",
