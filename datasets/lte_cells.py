@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Generator
 
 from hetgraph.datasets.lte_rows import Rows
 from hetgraph.datasets.lte_sites import weighted_centroid
@@ -12,8 +14,8 @@ from hetgraph.datasets.lte_trace import Numbers
 from hetgraph.datasets.rsrp_map import Indices, Measured
 from hetgraph.graph import Projection
 
-_MARGIN_DB = 3.0  # a handover comes late by about so much
 _PLACE_M = 25.0
+_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,50 @@ class Cells:
         return np.stack(self.plane.to_xy(rows.latitude, rows.longitude), 1)
 
     def measured(self, files: Sequence[Rows]) -> Measured:
-        """Rows whose cell is known.
-
-        Where the phone reported a neighbour, no other cell was stronger than it or the serving cell, give or take 3 dB.
-        """
+        """Rows whose cell is known; no other cell was stronger there than it and the neighbour that the phone reported."""
         cell = np.concatenate([self.index(rows.cell) for rows in files])
         rsrp = np.concatenate([rows.rsrp_dbm for rows in files])
         heard = np.concatenate([np.fmax(rows.rsrp_dbm, rows.neighbour_rsrp_dbm) for rows in files])
         xy = np.concatenate([self.xy(rows) for rows in files])
         known = cell >= 0
-        return Measured(xy[known], cell[known], rsrp[known], heard[known] + _MARGIN_DB, self.site, self.operator)
+        return Measured(xy[known], cell[known], rsrp[known], heard[known], self.site, self.operator)
+
+    def cluster(
+        self, rows: Measured, count: int, fewest: int, generator: Generator, operator: str | None = None
+    ) -> Indices:
+        """Numbers of the cells of one operator that are nearest to the place of a random row ``[K]``, rising.
+
+        Args:
+            rows: rows of known cells.
+            count: number of cells K.
+            fewest: rows that they must have served together; places are drawn until they have.
+            generator: draws the places.
+            operator: of the cells; ``None`` for that of the row.
+
+        Raises:
+            ValueError: no operator with so many cells, or no place with so many rows.
+        """
+        own = np.bincount(self.operator) * np.isin(np.arange(len(self.operators)), self.operator[rows.cell])
+        if operator is not None:
+            own *= np.array(self.operators) == operator
+        starts = np.flatnonzero((own >= count)[self.operator[rows.cell]])
+        if not starts.size:
+            raise ValueError(
+                f"cells: got {count}, expected at most the {own.max()} of an operator with rows in the split"
+            )
+        most = 0
+        for _ in range(_ATTEMPTS):
+            start = starts[int(torch.randint(len(starts), (1,), generator=generator))]
+            same = np.flatnonzero(self.operator == self.operator[rows.cell[start]])
+            apart = np.hypot(*(self.site[same] - rows.xy[start]).T)
+            chosen = np.sort(same[np.argsort(apart, kind="stable")[:count]])
+            served = int(np.isin(rows.cell, chosen).sum())
+            if served >= fewest:
+                return chosen
+            most = max(most, served)
+        raise ValueError(
+            f"users: got {fewest}, expected at most {most}, the rows that {count} neighbouring cells served"
+        )
 
 
 def cells_of(files: Sequence[Rows], fewest: int, where: str) -> Cells:

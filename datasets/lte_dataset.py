@@ -10,20 +10,20 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 from torch_geometric.data import HeteroData
 
+from hetgraph.datasets.kriging import Kriging
 from hetgraph.datasets.lte_cells import cells_of
 from hetgraph.datasets.lte_files import split_files, trace_files
 from hetgraph.datasets.lte_rows import Rows, TraceReport, clean
 from hetgraph.datasets.lte_trace import LTETrace, Numbers
 from hetgraph.datasets.lte_tracks import Tracks, draw_pieces, tracks_of
 from hetgraph.datasets.measured_graph import Carrier, measured_graph
-from hetgraph.datasets.rsrp_map import Indices, Kriging, fit_maps, predict
+from hetgraph.datasets.rsrp_map import Indices, fit_maps, predict
 from hetgraph.graph.streams import stream
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.units import db_to_linear
 
 Split = Literal["train", "val", "test", "all"]
 SUBCARRIER_HZ = 15e3
-_ATTEMPTS = 100
 
 
 class LTETraceDataset(Dataset[HeteroData]):
@@ -42,6 +42,9 @@ class LTETraceDataset(Dataset[HeteroData]):
     taken as spread evenly over the band's 15 kHz subcarriers, so ``gain = RSRP / (power * 15 kHz / bandwidth)``. All cells
     are taken to share one band, which the traces do not tell. A 4G cell's site is the trace's; a 5G mast's is the centroid of
     the places where its cells served in the training files, weighted by RSRP in mW.
+
+    ``reports`` tells what became of each file's rows, ``files`` the split, ``cells`` and ``maps`` the cells of the training files,
+    ``rows`` the split's rows of these cells.
 
     Args:
         root: folder, searched through for ``*.csv``, or a file.
@@ -95,13 +98,13 @@ class LTETraceDataset(Dataset[HeteroData]):
             got = f"{split!r} of {len(self.files['all'])} files"
             raise ValueError(f"split: got {got}, expected train, val or test with at least one file, or all")
         self.reports: list[TraceReport] = []
-        self._rows, training = self._read()
+        self._files, training = self._read()
         self.cells = cells_of(training, fewest, str(root))
         if operator is not None and operator not in self.cells.operators:
             raise ValueError(f"operator: got {operator!r}, expected one of {', '.join(self.cells.operators)}")
         self.maps = fit_maps(self.cells.measured(training), kriging)
-        self._own = self.cells.measured(self._rows)
-        if not len(self._own.cell):
+        self.rows = self.cells.measured(self._files)
+        if not len(self.rows.cell):
             raise ValueError(
                 f"{root}: got no row of the split {split!r} in a cell of the training files, expected some"
             )
@@ -114,14 +117,14 @@ class LTETraceDataset(Dataset[HeteroData]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"index: got {index}, expected 0..{len(self) - 1}")
         generator = stream(self.seed, index % len(self), "lte-graph")
-        chosen, member = self._cluster(generator)
-        rows = np.flatnonzero(member[self._own.cell])
+        chosen, member = self._cluster(generator, self.num_cells, self.num_users)
+        rows = np.flatnonzero(member[self.rows.cell])
         rows = np.sort(rows[torch.randperm(len(rows), generator=generator)[: self.num_users].numpy()])
-        xy = self._own.xy[rows]
+        xy = self.rows.xy[rows]
         rsrp = predict([self.maps[c] for c in chosen], xy)
-        serving = np.searchsorted(chosen, self._own.cell[rows])
+        serving = np.searchsorted(chosen, self.rows.cell[rows])
         measured = serving[:, None] == np.arange(len(chosen))
-        rsrp = np.where(measured, self._own.rsrp_dbm[rows, None], rsrp)
+        rsrp = np.where(measured, self.rows.rsrp_dbm[rows, None], rsrp)
         gain = self._gain(rsrp).unsqueeze(2).expand(-1, -1, self.carrier.num_rbs)
         bs_pos, ue_pos = (
             _with_height(p, h) for p, h in zip((self.cells.site[chosen], xy), self.heights_m, strict=True)
@@ -207,10 +210,10 @@ class LTETraceDataset(Dataset[HeteroData]):
         On ``val`` and ``test`` these are held-out files; the third number is that of the rows.
         """
         map_off, law_off = [], []
-        for cell in np.unique(self._own.cell):
-            rows = self._own.cell == cell
-            map_off.append(self.maps[cell].predict(self._own.xy[rows]) - self._own.rsrp_dbm[rows])
-            law_off.append(self.maps[cell].trend(self._own.xy[rows]) - self._own.rsrp_dbm[rows])
+        for cell in np.unique(self.rows.cell):
+            rows = self.rows.cell == cell
+            map_off.append(self.maps[cell].predict(self.rows.xy[rows]) - self.rows.rsrp_dbm[rows])
+            law_off.append(self.maps[cell].trend(self.rows.xy[rows]) - self.rows.rsrp_dbm[rows])
         off, law = np.concatenate(map_off), np.concatenate(law_off)
         return float(np.sqrt((off**2).mean())), float(np.sqrt((law**2).mean())), len(off)
 
@@ -223,38 +226,14 @@ class LTETraceDataset(Dataset[HeteroData]):
             self.reports.append(report)
         return [out[p] for p in own], [out[p] for p in training]
 
-    def _cluster(
-        self, generator: Generator, cells: int | None = None, users: int | None = None
-    ) -> tuple[Indices, NDArray[np.bool_]]:
-        """Numbers of the cells nearest to a random row ``[K]``, rising, and which of all cells they are ``[C]``."""
-        cells, users = cells or self.num_cells, users or self.num_users
-        operator = self.cells.operator
-        enough = np.bincount(operator, minlength=len(self.cells.operators)) >= cells
-        if self.operator is not None:
-            enough &= np.array(self.cells.operators) == self.operator
-        starts = np.flatnonzero(enough[operator[self._own.cell]])
-        if not starts.size:
-            most = np.bincount(operator).max()
-            raise ValueError(
-                f"cells: got {cells}, expected at most {most}, those of one operator with rows in this split"
-            )
-        for _ in range(_ATTEMPTS):
-            start = starts[int(torch.randint(len(starts), (1,), generator=generator))]
-            of = np.flatnonzero(operator == operator[self._own.cell[start]])
-            apart = np.hypot(*(self.cells.site[of] - self._own.xy[start]).T)
-            chosen = np.sort(of[np.argsort(apart, kind="stable")[:cells]])
-            member = np.isin(np.arange(len(operator)), chosen)
-            rows = int(member[self._own.cell].sum())
-            if rows >= users:
-                return chosen, member
-        raise ValueError(
-            f"users: got {users}, expected at most the rows of {cells} neighbouring cells, the last had {rows}"
-        )
+    def _cluster(self, generator: Generator, cells: int, users: int) -> tuple[Indices, NDArray[np.bool_]]:
+        chosen = self.cells.cluster(self.rows, cells, users, generator, self.operator)
+        return chosen, np.isin(np.arange(len(self.maps)), chosen)
 
     def _tracks_at(self, slot_s: float, most_gap_s: float) -> Tracks:
         if (slot_s, most_gap_s) not in self._tracks:
             parts = [
-                (rows.time_s, self.cells.xy(rows), rows.rsrp_dbm, self.cells.index(rows.cell)) for rows in self._rows
+                (rows.time_s, self.cells.xy(rows), rows.rsrp_dbm, self.cells.index(rows.cell)) for rows in self._files
             ]
             self._tracks[slot_s, most_gap_s] = tracks_of(parts, self.maps, slot_s, most_gap_s)
         return self._tracks[slot_s, most_gap_s]

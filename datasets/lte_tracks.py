@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
+from hetgraph.datasets.kriging import CellMap
 from hetgraph.datasets.lte_trace import Numbers
-from hetgraph.datasets.rsrp_map import CellMap, Indices, predict
+from hetgraph.datasets.rsrp_map import Indices, predict
 
 _STANDING_M = 0.1  # taken as driven in a slot at least: fading changes about a phone that waits
 
@@ -20,7 +21,7 @@ class Tracks:
 
     Args:
         xy: places of the phones ``[L, 2]``, m.
-        speed_mps: way to the next slot over its time ``[L]``, m/s.
+        speed_mps: way to the next slot over its time, in the last slot that from the one before ``[L]``, m/s.
         rsrp_dbm: measured where ``serving``, imputed elsewhere ``[L, C]``, dBm.
         serving: cell that was measured ``[L]``; -1 for none.
         piece: number of the piece ``[L]``, rising.
@@ -72,7 +73,7 @@ def _piece(
     after = np.searchsorted(time, slots).clip(max=len(time) - 1)
     nearest = np.where(np.abs(time[after] - slots) <= np.abs(time[after - 1] - slots), after, np.maximum(after - 1, 0))
     serving = np.where(np.abs(time[nearest] - slots) <= slot_s / 2, cell[nearest], -1)
-    way = np.hypot(*np.diff(place, axis=0, append=place[-1:]).T)
+    way = np.hypot(*np.diff(place, axis=0, append=2 * place[-1:] - place[-2:-1]).T) if len(slots) > 1 else np.zeros(1)
     heard = predict(maps, place)
     known = serving[:, None] == np.arange(len(maps))
     error = np.where(known, rsrp[nearest, None] - heard, 0.0)
