@@ -182,7 +182,7 @@ class LTETraceDataset(Dataset[HeteroData]):
         ):
             if not value > 0:
                 raise ValueError(f"{name}: got {value}, expected a positive number")
-        tracks = self._tracks_at(slot_s, most_gap_s)
+        tracks = self.tracks(slot_s, most_gap_s)
         chosen, points = [], []
         for number in range(first, first + networks):
             generator = stream(seed, number, "lte-trajectories")
@@ -230,11 +230,15 @@ class LTETraceDataset(Dataset[HeteroData]):
         chosen = self.cells.cluster(self.rows, cells, users, generator, self.operator)
         return chosen, np.isin(np.arange(len(self.maps)), chosen)
 
-    def _tracks_at(self, slot_s: float, most_gap_s: float) -> Tracks:
+    def tracks(self, slot_s: float = 1.0, most_gap_s: float = 5.0) -> Tracks:
+        """The split's files slot by slot, what all cells are heard with included; kept once made.
+
+        Args:
+            slot_s: time between two slots, s.
+            most_gap_s: longest gap between two rows of a piece, s.
+        """
         if (slot_s, most_gap_s) not in self._tracks:
-            parts = [
-                (rows.time_s, self.cells.xy(rows), rows.rsrp_dbm, self.cells.index(rows.cell)) for rows in self._files
-            ]
+            parts = [(f.time_s, self.cells.xy(f), f.rsrp_dbm, self.cells.index(f.cell)) for f in self._files]
             self._tracks[slot_s, most_gap_s] = tracks_of(parts, self.maps, slot_s, most_gap_s)
         return self._tracks[slot_s, most_gap_s]
 

@@ -61,8 +61,8 @@ def tracks_of(
                 parts.append(_piece(time[rows], xy[rows], rsrp[rows], cell[rows], maps, slot_s))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     piece = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
-    xy, speed, rsrp, serving = (torch.from_numpy(column) for column in columns)
-    return Tracks(xy.float(), speed.float(), rsrp.float(), serving, torch.from_numpy(piece))
+    place, speed, heard, served = (torch.from_numpy(column) for column in columns)
+    return Tracks(place.float(), speed.float(), heard.float(), served, torch.from_numpy(piece))
 
 
 def _piece(

@@ -79,6 +79,34 @@ def test_rows_and_cells_of_every_file_are_those_of_a_count_by_hand(lte_traces: P
             assert path.name in str(report) and f"{report.kept} kept of {report.cells} cells" in str(report)
 
 
+MISSING = {  # RSRP, SNR, neighbour's RSRP
+    "4G_car_B_2018.01.19_07.31.48.noheader.csv": (0, 0, 1130),
+    "4G_static_A_2018.01.27_13.58.29.csv": (0, 0, 780),
+    "5G_driving_download_B_2020.02.13_15.02.01.csv": (602, 602, 1334),
+    "5G_driving_netflix_B_2019.11.26_15.02.50.csv": (130, 130, 1134),
+}
+
+
+def test_missing_values_of_every_file_are_those_of_a_count_by_hand(lte_traces: Path) -> None:
+    for path in sorted(lte_traces.glob("*.csv")):
+        trace = LTETrace.read(path)
+        with path.open(newline="") as file:
+            lines = [line for line in csv.reader(file) if line[0] != "Timestamp"]
+        columns = COLUMNS_4G if len(lines[0]) == 20 else COLUMNS_5G
+        rows = [dict(zip(columns, line, strict=True)) for line in lines]
+        rsrp = sum(r["NetworkMode"] not in ("LTE", "5G") or r["RSRP"] == "-" or float(r["RSRP"]) <= -200 for r in rows)
+        snr = sum(r["SNR"] == "-" for r in rows)
+        neighbour = sum(
+            r["NRxRSRP"] == "-"
+            or float(r["NRxRSRP"]) <= -200
+            or (r["NRxRSRQ"] != "-" and abs(float(r["NRxRSRQ"])) > 34)
+            for r in rows
+        )  # an RSRQ beyond -34 dB, such as 2147483647 or -204, is none, and nor is the RSRP beside it
+        got = tuple(int(np.isnan(v).sum()) for v in (trace.rsrp_dbm, trace.snr_db, trace.neighbour_rsrp_dbm))
+        assert got == (rsrp, snr, neighbour), path.name
+        assert got == MISSING.get(path.name, got)
+
+
 def test_between_fixes_the_phone_moves_evenly_and_fixes_stay(lte_traces: Path) -> None:
     trace = LTETrace.read(lte_traces / "5G_driving_download_B_2020.02.13_15.02.01.csv")
     rows, _ = clean(trace)

@@ -10,6 +10,7 @@ import torch
 
 from hetgraph.datasets import Carrier, Kriging, LTETraceDataset
 from hetgraph.datasets.lte_files import split_files
+from hetgraph.datasets.lte_trace import COLUMNS_5G
 from hetgraph.datasets.lte_tracks import bridge
 from hetgraph.graph import CHANNEL, check
 
@@ -54,7 +55,7 @@ def test_gaps_part_a_drive_and_missing_seconds_are_imputed(city: "City", tmp_pat
     gap, single = range(200, 240), (100, 300)
     path = city.write(tmp_path / "t.csv", skip=(*gap, *single))
     data = LTETraceDataset(path, split="all", cells=6, users=1)
-    tracks = data._tracks_at(1.0, 5.0)
+    tracks = data.tracks(1.0, 5.0)
     assert len(tracks.piece) == 900 - len(gap) and tracks.piece.tolist() == [0] * 200 + [1] * 660
     assert (tracks.serving < 0).nonzero().flatten().tolist() == [100, 260]
     neighbours = tracks.rsrp_dbm[[99, 100, 101]]
@@ -63,7 +64,21 @@ def test_gaps_part_a_drive_and_missing_seconds_are_imputed(city: "City", tmp_pat
     assert starts.gain.shape == (1, 160, 200, 6)
     with pytest.raises(ValueError, match="users: got 600, expected at most 542, the network's pieces of 160 slots"):
         data.trajectories(1, 160, users=600)
-    assert len(set(data._tracks_at(1.0, 60.0).piece.tolist())) == 1
+    assert len(set(data.tracks(1.0, 60.0).piece.tolist())) == 1
+
+
+def test_hexadecimal_names_are_names(tmp_path: Path) -> None:
+    good = {"Operatorname": "B", "NetworkMode": "LTE", "Longitude": "-8.4", "Latitude": "51.9", "RSRP": "-90"}
+    row = dict.fromkeys(COLUMNS_5G, "-") | good | {"NRxRSRP": "-95", "NRxRSRQ": "2147483647"}
+    names = ["1E02", "100", "53E42", "1E02", "-", "100", "53E42"]
+    changes = [{"RAWCELLID": name, "Timestamp": f"2020.02.13_15.02.{i:02}"} for i, name in enumerate(names)]
+    changes += [{"RAWCELLID": "100", "Timestamp": "2020.02.13_15.02.30", "RSRP": "-200"}]
+    (tmp_path / "t.csv").write_text("\n".join(",".join((row | c).values()) for c in changes) + "\n")
+    data = LTETraceDataset(tmp_path / "t.csv", split="all", cells=3, users=6)
+    assert data.cells.key.tolist() == ["B/100", "B/1E02", "B/53E42"]
+    assert {k: v for k, v in data.reports[0].dropped.items() if v} == {"missing RSRP": 1, "unknown cell": 1}
+    np.testing.assert_array_equal(data.rows.bound_dbm, -90)
+    check(data[0])
 
 
 def test_the_bridge_is_the_conditional_mean_of_the_process() -> None:
