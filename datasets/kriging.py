@@ -100,7 +100,7 @@ class CellMap:
     def known(self, xy: Numbers, value: Numbers, variance: Numbers) -> "CellMap":
         """The map that knows measurements ``[m]``, with variances ``[m]``, at places ``[m, 2]`` and nothing else."""
         covariance = self.kriging.covariance(xy, xy, self.site) + np.diag(variance)
-        weights: Numbers = np.linalg.solve(covariance, value - self.trend(xy))
+        weights: Numbers = np.asarray(np.linalg.solve(covariance, value - self.trend(xy)), dtype=np.float64)
         return replace(self, places=xy, weights=weights)
 
     def posterior(self, xy: Numbers, value: Numbers, variance: Numbers, query: Numbers) -> tuple[Numbers, Numbers]:
