@@ -43,7 +43,7 @@ def sample(scenario: Scenario, n: int = 1, *, seed: int = 0, first: int = 0) -> 
     if far_w is not None:
         stack.nodes["ue"]["far_interference_w"] = far_w
     stack.edges[MOUNTED_ON] = {"edge_index": mounted}
-    stack.edges[NEIGHBOURS] = {"edge_index": _nearest(stations, scenario.radio.neighbours)}
+    stack.edges[NEIGHBOURS] = {"edge_index": nearest_stations(stations, scenario.radio.neighbours)}
     stack.edges[CONFLICTS] = {"edge_index": torch.zeros(n, 2, 0, dtype=torch.long)}
     if scenario.users.nearest_only:
         nearest = paths.distance_m.transpose(1, 2).argmin(2)  # [n, U]
@@ -219,7 +219,7 @@ def _choose(value: Tensor, chosen: Tensor) -> Tensor:
     return value.gather(2, position)
 
 
-def _nearest(stations: Tensor, neighbours: int) -> Tensor:
+def nearest_stations(stations: Tensor, neighbours: int) -> Tensor:
     """Edges from each station's nearest others to it ``[n, 2, N * m]``."""
     n, count, _ = stations.shape
     kept = min(neighbours, count - 1)
