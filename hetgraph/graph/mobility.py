@@ -36,7 +36,7 @@ class Mobility:
     """
 
     kind: Kind = "waypoint"
-    speed_mps: tuple[float, float] = (1.0, 15.0)
+    speed_mps: tuple[float, float] = (0.5, 1.5)
     pause_s: float = 5.0
     groups: int = 25
     radius_m: float = 30.0

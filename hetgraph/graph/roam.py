@@ -35,7 +35,7 @@ def roam(
     networks: int = 1,
     *,
     steps: int = 50,
-    slot_s: float = 1.0,
+    slot_s: float = 0.5,
     mobility: Mobility = Mobility(),
     seed: int = 0,
     first: int = 0,
