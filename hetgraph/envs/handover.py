@@ -97,7 +97,7 @@ class HandoverEnv:
         time_to_trigger: int = 0,
         ping_pong_steps: int = 5,
         forbid_ping_pong: bool = False,
-        bias_db: float = 9.0,
+        bias_db: float = 6.0,
         rate_unit_bps: float = 1e5,
         networks: int | None = None,
         pool_steps: int | None = None,
