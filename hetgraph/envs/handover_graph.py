@@ -128,9 +128,14 @@ class Terms:
     rate_unit_bps: float
     steps: int
 
+    @property
+    def scale(self) -> float:
+        """Rate of a spectral efficiency of one, in units of the utility."""
+        return self.bandwidth_hz / self.rate_unit_bps
+
     def log_rate(self, efficiency: Tensor) -> Tensor:
         """log(1 + rate / unit) of a spectral efficiency."""
-        return (efficiency * (self.bandwidth_hz / self.rate_unit_bps)).log1p()
+        return (efficiency * self.scale).log1p()
 
     def turn(self, step: int) -> tuple[float, float]:
         """Cosine and sine of the time in the episode."""
