@@ -133,6 +133,7 @@ class HandoverEnv:
         self._pool_seed: int | None = None
         self._draw_pool()
         self._graph = skeleton(Sizes(num_envs, self.num_cells, self.num_users, neighbours + 1), self.device)
+        self.terms.write(self._graph, num_envs)
         self._first = self.num_cells * torch.arange(num_envs, device=self.device).reshape(-1, 1, 1)
         self._start()
 

@@ -137,6 +137,13 @@ class Terms:
         """log(1 + rate / unit) of a spectral efficiency."""
         return (efficiency * self.scale).log1p()
 
+    def write(self, graph: HeteroData, networks: int) -> None:
+        """Tell a graph of so many networks what does not change: ``max_users``, ``levels`` and ``scale [B]``."""
+        device = graph["bs"].x.device
+        graph.max_users = torch.full((networks,), self.rule.max_users, device=device)
+        graph.levels = torch.full((networks,), self.levels, device=device)
+        graph.scale = torch.full((networks,), self.scale, device=device)
+
     def turn(self, step: int) -> tuple[float, float]:
         """Cosine and sine of the time in the episode."""
         angle = 2 * math.pi * step / self.steps
