@@ -1,7 +1,7 @@
 """Handover policies by name, as the entry points of ``hetgraph.handovers`` find them."""
 
 from hetgraph.envs.mover_search import DualPrice, Genetic, Optimum
-from hetgraph.envs.movers import Greedy, ProportionalFair, RandomMover, RoundRobin, Stay, StrongestCell
+from hetgraph.envs.movers import PATIENCE, Greedy, ProportionalFair, RandomMover, RoundRobin, Stay, StrongestCell
 
 stay = Stay()
 random = RandomMover()
@@ -12,4 +12,4 @@ cre = StrongestCell(bias_db=2.0)
 pf_greedy = ProportionalFair()
 genetic = Genetic()
 dual_price = DualPrice()
-pf_optimum = Optimum()
+pf_optimum, pf_patient = Optimum(), Optimum(least_gain=PATIENCE)
