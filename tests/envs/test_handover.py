@@ -206,7 +206,9 @@ def test_no_handover_below_the_margin_or_into_a_full_cell(rule: HandoverRule, ad
         cell, now = env.cell, env.now
         action = drawn(env, g)
         if adversarial:
-            action = replace(action, place=(now.users + torch.rand(now.users.shape, generator=g)).argmax(2))
+            crowd = now.users + torch.rand(now.users.shape, generator=g)
+            shy = torch.rand(b, 30, 1, generator=g) < 0.9
+            action = replace(action, place=crowd.masked_fill(shy & (now.users >= rule.room), 0).argmax(2))
         power_dbm = 10 * (
             world.gain[env.network, t] * world.power_w[env.network].unsqueeze(1)
         ).log10() + bias.unsqueeze(1)
