@@ -8,7 +8,7 @@ random = RandomMover()
 greedy = Greedy()
 round_robin = RoundRobin()
 max_rsrp = StrongestCell()
-cre = StrongestCell(bias_db=2.0)
+cre = StrongestCell(bias_db=5.0, counted_db=1.5)  # the best on validation networks
 pf_greedy = ProportionalFair()
 genetic = Genetic()
 dual_price = DualPrice()
