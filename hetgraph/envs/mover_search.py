@@ -30,7 +30,8 @@ class DualPrice(Mover):
 
     def initial_state(self, obs: HeteroData) -> Tensor:
         """Prices for the users that cells have."""
-        return (obs["bs"].users + 0.1).log().view(obs.num_graphs, -1)
+        price: Tensor = (obs["bs"].users + 0.1).log().view(obs.num_graphs, -1)
+        return price
 
     def choose(self, reports: Reports, state: Tensor, generator: Generator | None) -> tuple[Tensor, Any]:
         """Users' wishes at the prices that come out."""
