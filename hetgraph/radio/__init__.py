@@ -2,6 +2,7 @@
 
 from hetgraph.radio.allocation import Allocation, feasible, violations
 from hetgraph.radio.kpi import KPIs, evaluate
+from hetgraph.radio.noma import noma_power_split, noma_rates, sic_feasible
 from hetgraph.radio.policy import (
     OneShotPolicy,
     Policy,
@@ -25,11 +26,14 @@ __all__ = [
     "evaluate",
     "feasible",
     "noise_plus_far_w",
+    "noma_power_split",
+    "noma_rates",
     "one_shot",
     "policy",
     "policy_names",
     "rates_bps",
     "scheduler_names",
+    "sic_feasible",
     "sinr",
     "violations",
 ]
