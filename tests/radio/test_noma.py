@@ -15,6 +15,10 @@ def random(*shape: int, seed: int) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def exact(values: object) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
 def by_loops(gain: list[float], power: list[float], other: list[float], residual: float) -> list[float]:
     rates = []
     for k in range(len(gain)):
@@ -29,8 +33,8 @@ def by_loops(gain: list[float], power: list[float], other: list[float], residual
 
 def test_three_users_by_hand() -> None:
     """Gains 8, 2, 1 over interference plus noise of 2, 1, 1: order 4 > 2 > 1."""
-    gain, other = torch.tensor([8.0, 2.0, 1.0]).double(), torch.tensor([2.0, 1.0, 1.0]).double()
-    power = torch.tensor([0.5, 1.5, 3.0]).double()
+    gain, other = exact([8.0, 2.0, 1.0]), exact([2.0, 1.0, 1.0])
+    power = exact([0.5, 1.5, 3.0])
     ideal = torch.tensor(
         [math.log2(1 + 4 / 2), math.log2(1 + 3 / (1 + 2 * 0.5)), math.log2(1 + 3 / (1 + 2.0))]
     ).double()
@@ -38,15 +42,15 @@ def test_three_users_by_hand() -> None:
     rest = 0.1  # of cancelled layers
     first = math.log2(1 + 4 / (2 + 8 * rest * 4.5))
     second = math.log2(1 + 3 / (1 + 2 * (0.5 + rest * 3)))
-    imperfect = torch.tensor([first, second, math.log2(1 + 3 / 3)]).double()
+    imperfect = exact([first, second, math.log2(1 + 3 / 3)])
     assert torch.allclose(noma_rates(gain, power, other, sic_residual=rest), imperfect, rtol=0, atol=1e-9)
 
 
 def test_the_order_is_by_gain_over_interference_not_by_gain() -> None:
     """The user with the larger gain hears a neighbour: it is the weak one and suffers the other's layer."""
-    gain, other = torch.tensor([5.0, 1.0]).double(), torch.tensor([10.0, 0.1]).double()
-    power = torch.tensor([2.0, 1.0]).double()
-    expected = torch.tensor([math.log2(1 + 10 / (10 + 5)), math.log2(1 + 1 / 0.1)]).double()
+    gain, other = exact([5.0, 1.0]), exact([10.0, 0.1])
+    power = exact([2.0, 1.0])
+    expected = exact([math.log2(1 + 10 / (10 + 5)), math.log2(1 + 1 / 0.1)])
     assert torch.allclose(noma_rates(gain, power, other), expected, rtol=0, atol=1e-9)
 
 
@@ -58,7 +62,7 @@ def test_clusters_of_any_size_against_loops(residual: float) -> None:
         found = noma_rates(gain, power, other, sic_residual=residual)
         for i, j in itertools.product(range(3), range(5)):
             expected = by_loops(gain[i, j].tolist(), power[i, j].tolist(), other[i, j].tolist(), residual)
-            assert torch.allclose(found[i, j], torch.tensor(expected).double(), rtol=0, atol=1e-9)
+            assert torch.allclose(found[i, j], exact(expected), rtol=0, atol=1e-9)
         assert bool((found[power == 0] == 0).all())
 
 
@@ -103,7 +107,7 @@ def test_the_power_split_against_a_grid() -> None:
     assert torch.allclose(power.sum(1), torch.full((20,), 2.0).double()) and bool((power >= 0).all())
     value = (weights * noma_rates(gain, power, other)).sum(1)
     steps = [s for s in itertools.product(range(41), repeat=3) if sum(s) == 40]
-    grid = torch.tensor(steps).double() / 20  # [G, 3]
+    grid = exact(steps) / 20  # [G, 3]
     rate = noma_rates(gain.unsqueeze(1), grid, other.unsqueeze(1))
     best = (weights.unsqueeze(1) * rate).sum(2).amax(1)
     assert bool((value >= best - 1e-12).all()) and bool((value <= best * 1.05).all())
@@ -127,10 +131,10 @@ def test_noma_is_at_least_orthogonal_access_on_the_same_channels() -> None:
 
 def test_rates_have_gradients_and_equal_users_one_winner() -> None:
     gain, other = torch.ones(2, 3).double(), torch.ones(2, 3).double()
-    split = noma_power_split(gain, other, torch.tensor([[1.0], [0.0]]).double())
+    split = noma_power_split(gain, other, exact([[1.0], [0.0]]))
     assert split.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     power = (0.1 + random(2, 3, seed=1)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda p: noma_sinr(torch.tensor([3.0, 2.0, 1.0]).double(), p, other), (power,))
+    assert torch.autograd.gradcheck(lambda p: noma_sinr(exact([3.0, 2.0, 1.0]), p, other), (power,))
 
 
 def test_bad_numbers_are_refused() -> None:
