@@ -9,6 +9,7 @@ from hetgraph.envs.conflict import ConflictEnv
 from hetgraph.envs.dynamic_programming import Optimum, optimum
 from hetgraph.envs.episodes import run_episodes
 from hetgraph.envs.face import to_gymnasium, to_pettingzoo
+from hetgraph.envs.iot import IoTEnv, RewardWeights
 from hetgraph.envs.ledger import Delays
 from hetgraph.envs.lookahead import RolloutLookahead, clairvoyant
 from hetgraph.envs.run import rollout
@@ -24,8 +25,10 @@ __all__ = [
     "ConflictEnv",
     "Delays",
     "DiscreteArrivals",
+    "IoTEnv",
     "Optimum",
     "QueueEnv",
+    "RewardWeights",
     "RolloutLookahead",
     "Service",
     "Step",

@@ -13,6 +13,7 @@ from hetgraph.radio.policy import (
     scheduler_names,
 )
 from hetgraph.radio.rates import Convention, edge_sinr, equal_airtime, noise_plus_far_w, rates_bps, sinr
+from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 
 __all__ = [
     "Allocation",
@@ -20,7 +21,11 @@ __all__ = [
     "KPIs",
     "OneShotPolicy",
     "Policy",
+    "Schedule",
     "association_names",
+    "budgeted",
+    "clusters",
+    "contest",
     "edge_sinr",
     "equal_airtime",
     "evaluate",

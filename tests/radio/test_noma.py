@@ -35,9 +35,7 @@ def test_three_users_by_hand() -> None:
     """Gains 8, 2, 1 over interference plus noise of 2, 1, 1: order 4 > 2 > 1."""
     gain, other = exact([8.0, 2.0, 1.0]), exact([2.0, 1.0, 1.0])
     power = exact([0.5, 1.5, 3.0])
-    ideal = torch.tensor(
-        [math.log2(1 + 4 / 2), math.log2(1 + 3 / (1 + 2 * 0.5)), math.log2(1 + 3 / (1 + 2.0))]
-    ).double()
+    ideal = exact([math.log2(1 + 8 * 0.5 / 2), math.log2(1 + 2 * 1.5 / (1 + 2 * 0.5)), math.log2(1 + 3 / (1 + 2.0))])
     assert torch.allclose(noma_rates(gain, power, other), ideal, rtol=0, atol=1e-9)
     rest = 0.1  # of cancelled layers
     first = math.log2(1 + 4 / (2 + 8 * rest * 4.5))
