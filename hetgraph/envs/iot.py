@@ -383,7 +383,7 @@ class IoTEnv:
         further = reward + w.energy * efficiency.unsqueeze(1) / 1e6 - w.interference * heard
         load = torch.zeros(b, n, dtype=torch.float64, device=self.device)
         load.scatter_add_(1, place, (self.station >= 0).double())
-        busy = (self.power_w > 0).sum((1, 2))
+        busy = (self.power_w > 1e-6 * self.power_max_w.unsqueeze(2)).sum((1, 2))
         found = {"energy_j": energy_j, "handovers": moved.sum(1), "busy": busy, "jain": fair}
         self.tally.add(served, dropped, load, found)
         return reward, {
