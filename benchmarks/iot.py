@@ -116,7 +116,8 @@ def weights(networks: int = 8) -> None:
         "equal power": MaxWeight(power="equal"),
         "no prediction": MaxWeight(predict=False),
         "all power": MaxWeight(margin=0.0),
-        "two rounds": MaxWeight(rounds=2),
+        "one round": MaxWeight(rounds=1),
+        "three rounds": MaxWeight(rounds=3),
         "60 rounds of WMMSE": MaxWeight(iterations=60),
     }
     table(variants, ("iot-noma", "iot-noma:users=200"), networks)

@@ -126,7 +126,7 @@ class MaxWeight:
         power: Literal["wmmse", "equal"] = "wmmse",
         *,
         iterations: int = 20,
-        rounds: int = 1,
+        rounds: int = 2,
         every: int = 10,
         margin: float = 1.2,
         predict: bool = True,

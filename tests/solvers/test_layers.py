@@ -1,5 +1,6 @@
 """WMMSE of superposed layers: ascent, budgets, and the strong policy against exhaustive search on tiny networks."""
 
+import functools
 import itertools
 import math
 
@@ -46,8 +47,9 @@ def value(view: Spectrum, user: Tensor, power: Tensor) -> Tensor:
     return (weight * gains.efficiency(power)).sum((1, 2, 3)) / math.log(2)
 
 
-def schedules(station: int, users: list[int], units: int) -> tuple[Tensor, Tensor]:
-    """All clusters and powers of a station, in steps of one over ``units`` of its budget."""
+@functools.cache
+def schedules(users: tuple[int, ...], units: int) -> tuple[Tensor, Tensor]:
+    """All clusters of a station's users and their powers, in steps of one over ``units`` of its budget."""
     found = []
     pairs = [c for k in range(min(len(users), LAYERS) + 1) for c in itertools.combinations(users, k)]
     for clusters in itertools.product(pairs, repeat=S):
@@ -64,7 +66,7 @@ def schedules(station: int, users: list[int], units: int) -> tuple[Tensor, Tenso
 
 def best(view: Spectrum, station: tuple[int, ...], units: int) -> float:
     """Largest value over all clusters and powers of a grid for an association."""
-    own = [schedules(n, [u for u in range(U) if station[u] == n], units) for n in range(N)]
+    own = [schedules(tuple(u for u in range(U) if station[u] == n), units) for n in range(N)]
     index = torch.cartesian_prod(*(torch.arange(len(user)) for user, _ in own))
     user = torch.stack([own[n][0][index[:, n]] for n in range(N)], 1)
     power = torch.stack([own[n][1][index[:, n]] for n in range(N)], 1)
