@@ -84,7 +84,7 @@ def table(policies: dict[str, Schedules], scenarios: tuple[str, ...], networks: 
         print("subchannels used, % | ms per decision |\n|---|---|---|---|---|---|---|---|---|")
         for name, policy in policies.items():
             parts, start = [], time.process_time()
-            for first in track(range(0, networks, few), name, transient=True):
+            for first in track(range(0, networks, few), name, transient=True, disable=not sys.stdout.isatty()):
                 env = IoTEnv(scenario, min(few, networks - first), first=first)
                 parts.append(run_iot(env, policy, seed=TEST))
             spent = 1e3 * (time.process_time() - start) / networks / env.episode_slots

@@ -87,6 +87,8 @@ class IoTEnv:
     """
 
     autoreset = "same_step"
+    station: Tensor
+    home: Tensor
 
     def __init__(
         self,
@@ -269,8 +271,8 @@ class IoTEnv:
         self.queue = Deadlines(b, u, self.most_slots, self.device)
         self.tally = Tally(b, n, u, self.device)
         self.slot = 0
-        self.station: Tensor = torch.full((b, u), -1, device=self.device)
-        self.home: Tensor = self.station.clone()
+        self.station = torch.full((b, u), -1, device=self.device)
+        self.home = self.station.clone()
         self.power_w = like.new_zeros(b, n, s)
         self.layer_power_w = like.new_zeros(b, u, s)
         self.interference_w = like.new_full((b, u, s), self.noise_w)
