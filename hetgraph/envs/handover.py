@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs.base import Step
 from hetgraph.envs.handover_graph import Sizes, Terms, set_network, skeleton
-from hetgraph.envs.handover_reward import INDICATORS, RewardWeights, Served, indicators, rewards
+from hetgraph.envs.handover_reward import INDICATORS, HandoverWeights, Served, indicators, rewards
 from hetgraph.envs.handover_view import Now, fill
 from hetgraph.envs.pool import Pool
 from hetgraph.graph.mobility import Mobility
@@ -92,7 +92,7 @@ class HandoverEnv:
         neighbours: int = 3,
         resource_model: ResourceModel = "shared",
         levels: int = 5,
-        weights: RewardWeights = RewardWeights(),
+        weights: HandoverWeights = HandoverWeights(),
         steps: int = 50,
         time_to_trigger: int = 0,
         ping_pong_steps: int = 5,

@@ -1,5 +1,6 @@
 """The data layer: every scenario as a heterogeneous graph of stations, users and antennas."""
 
+from hetgraph.graph.behaviour import Mobility, Services
 from hetgraph.graph.build import complete_edges, from_gain
 from hetgraph.graph.check import check
 from hetgraph.graph.convert import from_networkx, from_npz, to_networkx
@@ -50,6 +51,7 @@ __all__ = [
     "Projection",
     "Radio",
     "Scenario",
+    "Services",
     "Site",
     "Tier",
     "Trajectories",
