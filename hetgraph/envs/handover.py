@@ -12,12 +12,12 @@ from hetgraph.envs.handover_graph import Sizes, Terms, set_network, skeleton
 from hetgraph.envs.handover_reward import INDICATORS, HandoverWeights, Served, indicators, rewards
 from hetgraph.envs.handover_view import Now, fill
 from hetgraph.envs.pool import Pool
-from hetgraph.graph.mobility import Mobility
 from hetgraph.graph.roam import roam, roaming
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.graph.waypoints import Waypoints
 from hetgraph.radio.handover import HandoverRule, ResourceModel, handovers, resource_rates, strongest_cells
 
 LONG_AGO = 1000  # steps since the last handover of a user that had none
@@ -102,7 +102,7 @@ class HandoverEnv:
         networks: int | None = None,
         pool_steps: int | None = None,
         slot_s: float = 0.5,
-        mobility: Mobility = Mobility(),
+        mobility: Waypoints = Waypoints(),
         level: Level = "neighbourhood",
         seed: int = 0,
         device: str | torch.device = "cpu",

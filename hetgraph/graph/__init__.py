@@ -7,7 +7,6 @@ from hetgraph.graph.convert import from_networkx, from_npz, to_networkx
 from hetgraph.graph.features import add_features
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.links import Links, links_of
-from hetgraph.graph.mobility import Mobility
 from hetgraph.graph.presets import PRESETS, interference_k, preset
 from hetgraph.graph.roam import roam, roaming
 from hetgraph.graph.sample import sample
@@ -33,6 +32,7 @@ from hetgraph.graph.tables import (
     write_users,
 )
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.graph.waypoints import Waypoints
 
 __all__ = [
     "CHANNEL",
@@ -56,6 +56,7 @@ __all__ = [
     "Tier",
     "Trajectories",
     "Users",
+    "Waypoints",
     "add_features",
     "check",
     "complete_edges",
