@@ -36,6 +36,19 @@ class HandoverRule:
         return int(self.max_load * self.max_users + 1e-9) + 1
 
 
+@dataclass(frozen=True)
+class HandoverAction:
+    """What all users do in a step.
+
+    Args:
+        place: place among the user's candidates, 0 for staying ``[B, U]``.
+        level: resource level ``[B, U]``.
+    """
+
+    place: Tensor
+    level: Tensor
+
+
 def handovers(cell: Tensor, target: Tensor, gain_db: Tensor, cells: int, rule: HandoverRule) -> Tensor:
     """Cells after the handovers that may take place ``[B, N]``.
 
