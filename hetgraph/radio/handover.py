@@ -62,20 +62,63 @@ def handovers(cell: Tensor, target: Tensor, gain_db: Tensor, cells: int, rule: H
         cells: number of cells K.
         rule: when a user may change.
     """
-    b, n = cell.shape
     asks = (target >= 0) & (target != cell) & (gain_db >= rule.margin_db)
-    load = torch.zeros(b, cells, dtype=torch.long, device=cell.device).scatter_add_(1, cell, torch.ones_like(cell))
+    first = cells * torch.arange(len(cell), device=cell.device).unsqueeze(1)
+    load = torch.zeros(len(cell) * cells, dtype=torch.long, device=cell.device)
+    load.scatter_add_(0, (cell + first).flatten(), torch.ones_like(cell).flatten())
     room = (rule.room - load).clamp_min(0)
-    wanted = torch.where(asks, target, cells)  # last, in a group of its own
-    by_gain = gain_db.argsort(dim=1, descending=True, stable=True)
-    order = by_gain.gather(1, wanted.gather(1, by_gain).argsort(dim=1, stable=True))
-    group = wanted.gather(1, order)
-    place = torch.arange(n, device=cell.device).expand(b, n)
-    starts = torch.full((b, cells + 1), n, device=cell.device).scatter_reduce_(1, group, place, "amin")
-    rank = place - starts.gather(1, group)
-    fits = rank < torch.cat([room, torch.zeros_like(room[:, :1])], 1).gather(1, group)
-    moves = torch.zeros_like(asks).scatter(1, order, fits)
-    return torch.where(moves, target, cell)
+    wanted = (target.clamp_min(0) + first).flatten()
+    crowd = torch.zeros_like(load).scatter_add_(0, wanted, asks.long().flatten())
+    contested = asks.flatten() & (crowd > room)[wanted]
+    who = contested.nonzero().squeeze(1)  # few, as a rule: the others have nobody to compare with
+    moves = asks.flatten() & ~contested
+    if len(who):
+        moves[who] = rank_in_group(gain_db.flatten()[who], wanted[who], len(load)) < room[wanted[who]]
+    return torch.where(moves.reshape(cell.shape), target, cell)
+
+
+def rank_in_group(score: Tensor, group: Tensor, groups: int) -> Tensor:
+    """How many of its group come before each element ``[M]``: those of a higher score, of equal ones the first.
+
+    Args:
+        score: ``[M]``.
+        group: number of each element's group, below ``groups`` ``[M]``.
+        groups: number of groups.
+    """
+    by_score = score.argsort(descending=True, stable=True)
+    order = by_score[group[by_score].argsort(stable=True)]
+    count = torch.bincount(group, minlength=groups)
+    place = torch.arange(len(score), device=score.device) - (count.cumsum(0) - count)[group[order]]
+    return torch.empty_like(place).scatter_(0, order, place)
+
+
+def strongest_cells(received_db: Tensor, most: int) -> Tensor:
+    """First association ``[B, N]``: each user's strongest cell, but no cell has more than ``most`` users.
+
+    Of those for whom a cell has no place the weakest go on to their next best cell, until all have one: nobody could be at
+    a stronger cell without a stronger user's leaving it (Gale and Shapley 1962).
+
+    Args:
+        received_db: received power of each user and cell ``[B, N, K]``.
+        most: users that a cell takes.
+
+    Raises:
+        ValueError: more users than all cells take.
+    """
+    b, n, k = received_db.shape
+    if n > k * most:
+        raise ValueError(f"users: got {n}, expected at most {k * most}, {most} in each of {k} cells")
+    order = received_db.argsort(dim=2, descending=True, stable=True)
+    first = k * torch.arange(b, device=order.device).unsqueeze(1)
+    choice = torch.zeros(b, n, 1, dtype=torch.long, device=order.device)
+    while True:
+        cell = order.gather(2, choice)
+        group = (cell.squeeze(2) + first).flatten()
+        over = (torch.bincount(group, minlength=b * k) > most)[group].nonzero().squeeze(1)
+        if not len(over):
+            return cell.squeeze(2)
+        power = received_db.gather(2, cell).flatten()[over]
+        choice.view(-1)[over] += rank_in_group(power, group[over], b * k) >= most
 
 
 def resource_rates(

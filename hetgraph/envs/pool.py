@@ -1,0 +1,127 @@
+"""What users receive along their trajectories, worked out once, so that a step only looks it up."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hetgraph.graph.trajectories import Trajectories
+from hetgraph.radio.handover import HandoverRule
+
+_PART = 5_000_000  # pairs of a user and a cell at once
+
+
+@dataclass(frozen=True)
+class Look:
+    """Each user's serving cell and its strongest others at one step, the serving one in place 0: ``[B, U, k + 1]`` each.
+
+    Args:
+        cell: number of the cell.
+        received_db: received power over noise, dB.
+        biased_db: the same plus the cell's range expansion where the rule counts it.
+        efficiency: log2(1 + SINR) with all other cells at full power, bit/s/Hz.
+    """
+
+    cell: Tensor
+    received_db: Tensor
+    biased_db: Tensor
+    efficiency: Tensor
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Trajectories and what follows from them.
+
+    Args:
+        trajectories: P networks of T steps, U users and K cells.
+        bias_db: range expansion of each cell ``[P, K]``; zero where the rule does not count it.
+        biased_db: received power over noise plus bias ``[P * T * U * K]``, dB.
+        efficiency: log2(1 + SINR) ``[P * T * U * K]``, bit/s/Hz.
+        strongest: the ``k + 1`` strongest cells after bias, the strongest first ``[P * T, U, k + 1]``.
+        any_measured: whether any gain was measured.
+    """
+
+    trajectories: Trajectories
+    bias_db: Tensor
+    biased_db: Tensor
+    efficiency: Tensor
+    strongest: Tensor
+    any_measured: bool
+
+    @staticmethod
+    def of(trajectories: Trajectories, rule: HandoverRule, bias_db: float, neighbours: int) -> "Pool":
+        """Work out a pool.
+
+        Args:
+            trajectories: of the users.
+            rule: whether bias counts.
+            bias_db: range expansion of all cells whose power is below their network's largest.
+            neighbours: other cells k that a user can ask for.
+        """
+        t = trajectories
+        small = t.power_w < 0.99 * t.power_w.amax(1, keepdim=True)
+        bias = torch.where(small, bias_db if rule.bias else 0.0, 0.0).to(t.gain.dtype)
+        biased, efficiency = torch.empty_like(t.gain), torch.empty_like(t.gain)
+        strongest = torch.empty(*t.gain.shape[:3], neighbours + 1, dtype=torch.long, device=t.gain.device)
+        few = max(_PART // t.gain[0].numel(), 1)
+        for part in torch.arange(t.networks).split(few):
+            rows = slice(int(part[0]), int(part[-1]) + 1)
+            snr = t.gain[rows].double() * (t.power_w[rows].double() / t.noise_w).unsqueeze(1).unsqueeze(2)
+            others = (snr.sum(3, keepdim=True) - snr).clamp_min(0)
+            efficiency[rows] = (snr / (1 + others)).log1p() / math.log(2)
+            biased[rows] = 10 * snr.log10() + bias[rows].unsqueeze(1).unsqueeze(2)
+            strongest[rows] = biased[rows].topk(neighbours + 1, dim=3).indices
+        measured = bool(t.measured.any())
+        return Pool(t, bias, biased.flatten(), efficiency.flatten(), strongest.flatten(0, 1), measured)
+
+    def rows(self, network: Tensor, step: Tensor) -> Tensor:
+        """Rows ``[B]`` of networks at steps; after the last step users stand still."""
+        return network * self.trajectories.steps + step.clamp_max(self.trajectories.steps - 1)
+
+    def look(self, row: Tensor, network: Tensor, cell: Tensor) -> Look:
+        """Serving cells and their rivals.
+
+        Args:
+            row: of :meth:`rows` ``[B]``.
+            network: number of each network ``[B]``.
+            cell: serving cell of each user ``[B, U]``.
+        """
+        strongest = self.strongest[row]
+        found = torch.empty_like(strongest)
+        found[..., 0] = cell
+        met = torch.zeros_like(cell, dtype=torch.bool)
+        for place in range(strongest.shape[2] - 1):  # skip the serving cell where it is met
+            met |= strongest[..., place] == cell
+            found[..., place + 1] = torch.where(met, strongest[..., place + 1], strongest[..., place])
+        where = self._where(row, found)
+        biased, efficiency = self.biased_db.take(where), self.efficiency.take(where)
+        if not bool(self.bias_db.any()):
+            return Look(found, biased, biased, efficiency)
+        return Look(found, biased - self.bias(network, found), biased, efficiency)
+
+    def _where(self, row: Tensor, cell: Tensor) -> Tensor:
+        users, cells = self.trajectories.users, self.trajectories.cells
+        start = (row.unsqueeze(1) * users + torch.arange(users, device=row.device)) * cells
+        return start.unsqueeze(2) + cell
+
+    def everywhere(self, row: Tensor) -> Tensor:
+        """Received power over noise plus bias of all cells ``[B, U, K]``, dB."""
+        t = self.trajectories
+        return self.biased_db.view(-1, t.users, t.cells)[row]
+
+    def bias(self, network: Tensor, cell: Tensor) -> Tensor:
+        """Range expansion of cells ``[B, U, k + 1]``, dB."""
+        return self.bias_db.take(network.reshape(-1, 1, 1) * self.trajectories.cells + cell)
+
+    def distance(self, row: Tensor, network: Tensor, cell: Tensor) -> Tensor:
+        """Distance to cells ``[B, U, k + 1]``, m."""
+        t = self.trajectories
+        user = t.ue_pos.flatten(0, 1)[row].unsqueeze(2)
+        at = network.reshape(-1, 1, 1) * t.cells + cell
+        x, y = (t.bs_pos[..., i].take(at) - user[..., i] for i in (0, 1))
+        return (x.square() + y.square()).sqrt()
+
+    def measured(self, row: Tensor, cell: Tensor) -> Tensor:
+        """Which cells' gains were measured ``[B, U, k + 1]``."""
+        return self.trajectories.measured.take(self._where(row, cell))

@@ -1,0 +1,116 @@
+"""How users move: random waypoint, alone or in groups."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from hetgraph.graph.placement import place_users
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.streams import Streams
+
+Kind = Literal["waypoint", "group"]
+MOST_POINTS = 64  # waypoints drawn for a user; after the last one it begins again with the first
+
+
+@dataclass(frozen=True)
+class Mobility:
+    """How users move.
+
+    Random waypoint (Johnson and Maltz 1996): a user walks straight to its next waypoint, rests and goes on. Reference point
+    group mobility (Hong et al. 1999): a group's reference point does, and its members wander around it. Waypoints follow the
+    law by which the scenario places users, so that crowds stay where they are; where that law ties a user to a cell or a
+    place they are anywhere in the area.
+
+    Args:
+        kind: ``waypoint`` or ``group``.
+        speed_mps: smallest and largest speed, drawn anew at each waypoint.
+        pause_s: longest rest at a waypoint.
+        groups: number of groups; user i belongs to group i modulo it.
+        radius_m: how far members wander from their reference point.
+
+    Raises:
+        ValueError: a value out of its range.
+    """
+
+    kind: Kind = "waypoint"
+    speed_mps: tuple[float, float] = (0.5, 1.5)
+    pause_s: float = 5.0
+    groups: int = 25
+    radius_m: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"mobility.kind: got {self.kind!r}, expected one of {', '.join(get_args(Kind))}")
+        low, high = self.speed_mps
+        if not 0 <= low <= high < math.inf:
+            raise ValueError(f"mobility.speed_mps: got {self.speed_mps}, expected two numbers, 0 <= low <= high")
+        if self.groups < 1 or self.pause_s < 0 or self.radius_m < 0:
+            got = f"groups={self.groups}, pause_s={self.pause_s}, radius_m={self.radius_m}"
+            raise ValueError(f"mobility: got {got}, expected at least one group and nothing negative")
+
+
+def places(
+    scenario: Scenario, mobility: Mobility, stations: Tensor, streams: Streams, *, steps: int, slot_s: float
+) -> tuple[Tensor, Tensor]:
+    """Users' positions ``[n, T, U, 2]``, m, and speeds from each step to the next ``[n, T, U]``, m/s.
+
+    Args:
+        scenario: area and placement of users.
+        mobility: how they move.
+        stations: coordinates ``[n, N, 2]``, m.
+        streams: random numbers.
+        steps: number of steps T.
+        slot_s: time between two steps, s.
+    """
+    extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])
+    start = place_users(scenario, stations, streams)
+    leaders = mobility.groups if mobility.kind == "group" else start.shape[1]
+    leaders = min(leaders, start.shape[1])
+    points = _waypoints(scenario, stations, streams, min(steps, MOST_POINTS))[:, :, :leaders]
+    path = _walk(start[:, :leaders], points, mobility, streams, "walk", steps + 1, slot_s)
+    if mobility.kind == "group":
+        around = 2 * math.pi * streams.uniform("members/angle", MOST_POINTS, start.shape[1])
+        radius = mobility.radius_m * streams.uniform("members/radius", MOST_POINTS, start.shape[1]).sqrt()
+        offsets = torch.stack([around.cos(), around.sin()], -1) * radius.unsqueeze(-1)
+        wander = _walk(offsets[:, 0], offsets, mobility, streams, "members/walk", steps + 1, slot_s)
+        path = path[:, :, torch.arange(start.shape[1]) % leaders] + wander
+        path = torch.minimum(path.clamp_min(0), extent)
+    speed = (path[:, 1:] - path[:, :-1]).norm(dim=-1) / slot_s
+    return path[:, :-1].contiguous(), speed
+
+
+def _waypoints(scenario: Scenario, stations: Tensor, streams: Streams, points: int) -> Tensor:
+    """Where users go next ``[n, points, U, 2]``, m."""
+    extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])
+    if scenario.users.placement not in ("uniform", "clustered"):
+        return streams.uniform("waypoints", points, scenario.users.count, 2) * extent
+    later = [Streams(streams.seed, streams.networks, attempt=1_000_000 + i) for i in range(points)]
+    return torch.stack([place_users(scenario, stations, each) for each in later], 1)
+
+
+def _walk(
+    start: Tensor, points: Tensor, mobility: Mobility, streams: Streams, name: str, steps: int, slot_s: float
+) -> Tensor:
+    """Positions ``[n, T, U, 2]`` of those who start at ``[n, U, 2]`` and visit ``points [n, W, U, 2]`` in turn."""
+    low, high = mobility.speed_mps
+    n, count, users = points.shape[:3]
+    speed = low + (high - low) * streams.uniform(f"{name}/speed", count, users)
+    rest = mobility.pause_s * streams.uniform(f"{name}/pause", count, users)
+    leg, left = torch.zeros(n, 1, users, dtype=torch.long), torch.zeros(n, users)
+    place, path = start, [start]
+    for _ in range(steps - 1):
+        target = points.gather(1, leg.unsqueeze(3).expand(-1, -1, -1, 2)).squeeze(1)
+        reach = speed.gather(1, leg).squeeze(1) * slot_s
+        way = target - place
+        distance = way.norm(dim=-1)
+        going, arrives = left <= 0, distance <= reach
+        share = torch.where(arrives, 1.0, reach / distance.clamp_min(1e-9)) * going
+        place = place + way * share.unsqueeze(2)
+        there = going & arrives
+        left = torch.where(there, rest.gather(1, leg).squeeze(1), left - slot_s)
+        leg = (leg + there.unsqueeze(1)) % count
+        path.append(place)
+    return torch.stack(path, 1)

@@ -1,0 +1,99 @@
+"""Trajectories through the networks of a scenario."""
+
+from dataclasses import replace
+
+import torch
+
+from hetgraph.graph.mobility import Mobility, places
+from hetgraph.graph.placement import place_stations
+from hetgraph.graph.presets import preset
+from hetgraph.graph.propagation import propagate
+from hetgraph.graph.sample import noise_w
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.streams import Streams
+from hetgraph.graph.trajectories import Trajectories
+
+
+def roaming(cells: int = 25, users: int = 250, base: str = "hetnet-3tier") -> Scenario:
+    """A preset with as many cells and users, at the density of its own cells.
+
+    Args:
+        cells: about how many; tiers keep their proportions (``hetnet-3tier`` has exactly 25, 50 or 100).
+        users: number of users.
+        base: the preset.
+
+    Raises:
+        ValueError: an unknown preset, or cells that its tiers cannot make.
+    """
+    scenario = preset(base)
+    more = cells / scenario.num_stations
+    return scenario.scaled(stations=more, area=more, users=users / scenario.users.count)
+
+
+def roam(
+    scenario: Scenario,
+    networks: int = 1,
+    *,
+    steps: int = 50,
+    slot_s: float = 0.5,
+    mobility: Mobility = Mobility(),
+    seed: int = 0,
+    first: int = 0,
+) -> Trajectories:
+    """Users walk through networks of a scenario: path loss, line of sight and shadowing are functions of their place.
+
+    Fast fading is averaged out. Each network is drawn from streams of its own, and alone, so that it is the same bits in any
+    number of them.
+
+    Args:
+        scenario: layout, tiers, placement, channel and radio.
+        networks: number of networks P.
+        steps: number of steps T.
+        slot_s: time between two steps, s.
+        mobility: how users move.
+        seed: of all streams.
+        first: number of the first network.
+
+    Raises:
+        ValueError: a number that is not positive, or a channel that is drawn anew at each place.
+    """
+    for name, number in (("networks", networks), ("steps", steps), ("slot_s", slot_s)):
+        if number <= 0:
+            raise ValueError(f"{name}: got {number}, expected a positive number")
+    channel = scenario.channel
+    if channel.shadowing == "independent" or (channel.shadowing == "none" and channel.los == "probability"):
+        got = f"shadowing={channel.shadowing}, los={channel.los}"
+        raise ValueError(
+            f"scenario.channel: got {got}, expected shadowing that is correlated in space, or none and a fixed LOS"
+        )
+    drawn = [_network(scenario, i, steps, slot_s, mobility, seed) for i in range(first, first + networks)]
+    gain, ue_pos, speed, bs_pos = (torch.cat(column) for column in zip(*drawn, strict=True))
+    counts = torch.tensor([tier.count for tier in scenario.tiers])
+    power_dbm = torch.tensor([tier.power_dbm for tier in scenario.tiers])
+    return Trajectories(
+        gain=gain,
+        ue_pos=ue_pos,
+        speed_mps=speed,
+        bs_pos=bs_pos,
+        power_w=(10 ** ((power_dbm - 30) / 10)).repeat_interleave(counts).expand(networks, -1).contiguous(),
+        tier=torch.arange(len(counts)).repeat_interleave(counts).expand(networks, -1).contiguous(),
+        measured=torch.zeros(1, dtype=torch.bool).expand(gain.shape),
+        bandwidth_hz=scenario.radio.bandwidth_hz,
+        noise_w=noise_w(scenario) * scenario.radio.num_rbs,
+        slot_s=slot_s,
+    )
+
+
+def _network(
+    scenario: Scenario, number: int, steps: int, slot_s: float, mobility: Mobility, seed: int
+) -> tuple[torch.Tensor, ...]:
+    """One network: gain ``[1, T, U, K]``, positions, speeds and cells' positions."""
+    streams = Streams(seed, range(number, number + 1))
+    stations = place_stations(scenario, streams)
+    ue_pos, speed = places(scenario, mobility, stations, streams, steps=steps, slot_s=slot_s)
+    still = replace(
+        scenario, channel=replace(scenario.channel, fading="none"), radio=replace(scenario.radio, num_rbs=1)
+    )
+    paths = propagate(still, stations, ue_pos.reshape(1, -1, 2), streams)
+    gain = paths.gain.reshape(1, len(stations[0]), steps, -1).permute(0, 2, 3, 1).contiguous()
+    return gain, ue_pos, speed, stations
