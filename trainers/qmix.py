@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from hetgraph.models.qmix import GraphQMIX, Importance, Mixing, Values
 from hetgraph.nn.handover_encoders import Encoder
 from hetgraph.radio.handover import HandoverAction
-from hetgraph.trainers.handover import HandoverDataModule, Transitions
+from hetgraph.trainers.handover import Transitions
+from hetgraph.trainers.handover_data import HandoverDataModule
 
 
 def td_target(
@@ -211,14 +212,14 @@ class QMIX(lightning.LightningModule):
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         """Indicators on held-out users, beside those of the strongest cell and of the best association."""
-        self._trial("val", batch)
+        self._trial("val")
 
     def test_step(self, batch: int, batch_idx: int) -> None:
         """As in validation, on the test's."""
-        self._trial("test", batch)
+        self._trial("test")
 
-    def _trial(self, split: Literal["val", "test"], seed: int) -> None:
-        for name, value in self._data().judge(self.policy, split, seed).items():
+    def _trial(self, split: Literal["val", "test"]) -> None:
+        for name, value in self._data().judge(self.policy, split).items():
             self.log(f"{split}/{name}", value, batch_size=1, prog_bar=name == "score")
 
     def _data(self) -> HandoverDataModule:

@@ -9,11 +9,10 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
 from hetgraph.nn.candidates import Candidates, candidates_of, sum_by
-from hetgraph.nn.handover_encoders import COLUMNS, STATE, Encoded, Encoder, encoder_of
+from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, encoder_of
 from hetgraph.nn.mixer import FixedMixer, MonotonicMixer
 from hetgraph.radio.handover import HandoverAction
 
-POWER = 0  # column of received power
 Mixing = Literal["qmix", "vdn", "independent"]
 Importance = Literal["power", "equal", "sum"]
 
@@ -29,6 +28,7 @@ class Values:
         weight: importance of a user to its cell ``[B, U]``.
         own: a cell's value whatever it does ``[B, K]``; 0 without dueling heads.
         stream: the same for the cell's own rewards ``[B, K]``.
+        user: a user's value whatever it does, to the network and to its cell's own rewards ``[B, U, 2]``; likewise.
         allowed: places that may be asked for ``[B, U, C]``.
         cell: cell of each place, counted within the network ``[B, U, C]``.
         agent: states of cells ``[B, K, H]``.
@@ -41,6 +41,7 @@ class Values:
     weight: Tensor
     own: Tensor
     stream: Tensor
+    user: Tensor
     allowed: Tensor
     cell: Tensor
     agent: Tensor
@@ -59,7 +60,7 @@ class Values:
         """Mean of both heads for an action ``[B, U]`` (Algorithm 3 of the paper); asking for what is not allowed is staying."""
         place, level = action.place.unsqueeze(2), action.level.unsqueeze(2)
         place = torch.where(self.allowed.gather(2, place), place, 0)
-        return (self.place.gather(2, place) + self.level.gather(2, level)).squeeze(2) / 2
+        return self.user[..., 0] + (self.place.gather(2, place) + self.level.gather(2, level)).squeeze(2) / 2
 
     def agents(self, action: HandoverAction) -> Tensor:
         """Values of the cells ``[B, K]``: what they have anyway, and the weighted sum over their users."""
@@ -69,7 +70,7 @@ class Values:
         """Values of the cells' own rewards ``[B, K]``: a user who goes counts in the cell that it leaves and in the one it joins."""
         place, level = action.place.unsqueeze(2), action.level.unsqueeze(2)
         place = torch.where(self.allowed.gather(2, place), place, 0)
-        here = (self.leave.gather(2, place) + self.level.gather(2, level)).squeeze(2) / 2
+        here = self.user[..., 1] + (self.leave.gather(2, place) + self.level.gather(2, level)).squeeze(2) / 2
         there = self.join.gather(2, place).squeeze(2) / 2
         out = self.stream.scatter_add(1, self.cell[..., 0], here)
         return out.scatter_add(1, self.cell.gather(2, place).squeeze(2), there)
@@ -85,8 +86,9 @@ class GraphQMIX(nn.Module):
         hidden: width.
         rounds: rounds of messages of the graph encoder.
         mixing: ``qmix``; ``vdn`` for the mean of the agents' values; ``independent`` for agents that learn alone.
-        encoder: ``graph``; ``flat`` for the paper's perceptron on 30 users a cell and a mixer for a fixed number of cells;
-            ``single`` and ``global`` for users that know themselves alone, or the network's totals too.
+        encoder: ``graph``; ``flat`` for the paper's perceptron on 30 users a cell and a mixer for a fixed number of cells, and
+            ``flat-full`` with all that is known of them; ``single`` and ``global`` for users that learn alone from what they
+            know of themselves, or of the network's totals too (``independent`` only).
         dueling: values relative to staying and to the mean level.
         importance: a user's weight: ``power`` for a softmax of received power within the cell (the paper's), ``equal`` for one
             over the users of the cell, ``sum`` for 1.
@@ -99,7 +101,7 @@ class GraphQMIX(nn.Module):
         ValueError: an unknown option, or a flat encoder without a number of cells.
     """
 
-    level: Level = "neighbourhood"
+    level: Level
     name = "qmix"
 
     def __init__(
@@ -119,16 +121,19 @@ class GraphQMIX(nn.Module):
         for option, value, kinds in (("mixing", mixing, Mixing), ("importance", importance, Importance)):
             if value not in get_args(kinds):
                 raise ValueError(f"{option}: got {value!r}, expected one of {', '.join(get_args(kinds))}")
-        if encoder == "flat" and not cells:
+        flat, self.of_users = encoder in ("flat", "flat-full"), encoder in ("single", "global")
+        if flat and not cells:
             raise ValueError("cells: got 0, expected the number of cells that the flat encoder is for")
+        if self.of_users and mixing != "independent":
+            raise ValueError(f"mixing: got {mixing!r}, expected 'independent' for users that learn alone")
         self.mixing, self.dueling, self.importance = mixing, dueling, importance
-        self.cells = cells if encoder == "flat" else 0
+        self.cells = cells if flat else 0
+        self.level = "global" if flat or encoder == "global" else "neighbourhood"
         self.encoder = encoder_of(encoder, hidden, rounds, places, levels)
+        agent, state = self.encoder.widths
         self.mixer: nn.Module | None = None
         if mixing == "qmix":
-            flat = encoder == "flat"
-            self.mixer = FixedMixer(cells, STATE, mixer) if flat else MonotonicMixer(hidden, 2 * hidden, mixer)
-        self.value = nn.Linear(hidden, 2) if dueling else None
+            self.mixer = FixedMixer(cells, state, mixer) if flat else MonotonicMixer(agent, state, mixer)
         for kind, count in COLUMNS.items():
             self.register_buffer(f"{kind}_mean", torch.zeros(count))
             self.register_buffer(f"{kind}_std", torch.ones(count))
@@ -156,21 +161,23 @@ class GraphQMIX(nn.Module):
         }
         seen = replace(raw, **scaled)
         found: Encoded = self.encoder(seen)
-        part, level = found.place, found.level
-        own = stream = found.place.new_zeros(b, k)
-        if self.value is not None:
+        part, level, own, user = found.place, found.level, found.own, found.user
+        if self.dueling:
             part, level = part - part[:, :1], level - level.mean(1, keepdim=True)
-            own, stream = self.value(found.station).reshape(b, k, 2).unbind(2)
+        else:
+            own, user = torch.zeros_like(own), torch.zeros_like(user)
         cell = seen.cell.reshape(b, u, c) - k * torch.arange(b, device=seen.cell.device).reshape(b, 1, 1)
         leave, join = part.reshape(b, u, c, 2).unbind(3)
         weight = self._weight(seen).reshape(b, u)
         allowed = seen.allowed.reshape(b, u, c)
-        station = found.station.reshape(b, k, -1)
-        return Values(leave, join, level.reshape(b, u, -1), weight, own, stream, allowed, cell, station, found.state)
+        whole, stream = own.reshape(b, k, 2).unbind(2)
+        station, user = found.station.reshape(b, k, -1), user.reshape(b, u, 2)
+        level = level.reshape(b, u, -1)
+        return Values(leave, join, level, weight, whole, stream, user, allowed, cell, station, found.state)
 
     def _weight(self, seen: Candidates) -> Tensor:
         """Importance of users ``[B * U]``."""
-        power = seen.ue[:, POWER]
+        power = seen.ue[:, RECEIVED]
         if self.importance == "sum":
             return torch.ones_like(power)
         # Normalised features lie within [-5, 5]: no need for the largest one of each cell.

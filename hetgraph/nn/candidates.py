@@ -23,6 +23,7 @@ class Candidates:
         cell: cell of each place ``[B * U, C]``.
         near: pairs of neighbouring cells ``[2, N]``.
         near_edge: their features ``[N, Fn]``.
+        state: totals of the networks ``[B, S]``.
     """
 
     shape: tuple[int, int, int, int]
@@ -33,6 +34,7 @@ class Candidates:
     cell: Tensor
     near: Tensor
     near_edge: Tensor
+    state: Tensor
 
     @property
     def serving(self) -> Tensor:
@@ -58,6 +60,7 @@ def candidates_of(obs: HeteroData) -> Candidates:
         channel.edge_index[0].reshape(users, places),
         obs[NEIGHBOURS].edge_index,
         obs[NEIGHBOURS].edge_attr,
+        obs.state,
     )
 
 

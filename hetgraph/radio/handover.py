@@ -38,10 +38,10 @@ class HandoverRule:
 
 @dataclass(frozen=True)
 class HandoverAction:
-    """What all users do in a step.
+    """Decisions of all cells for their users.
 
     Args:
-        place: place among the user's candidates, 0 for staying ``[B, U]``.
+        place: place of the cell that each user is to go to, 0 for its own ``[B, U]``; one that is not allowed counts as 0.
         level: resource level ``[B, U]``.
     """
 
