@@ -9,6 +9,9 @@ from hetgraph.envs.conflict import ConflictEnv
 from hetgraph.envs.dynamic_programming import Optimum, optimum
 from hetgraph.envs.episodes import run_episodes
 from hetgraph.envs.face import to_gymnasium, to_pettingzoo
+from hetgraph.envs.handover import HandoverAction, HandoverEnv
+from hetgraph.envs.handover_episodes import run_handovers
+from hetgraph.envs.handover_reward import RewardWeights
 from hetgraph.envs.ledger import Delays
 from hetgraph.envs.lookahead import RolloutLookahead, clairvoyant
 from hetgraph.envs.run import rollout
@@ -24,8 +27,11 @@ __all__ = [
     "ConflictEnv",
     "Delays",
     "DiscreteArrivals",
+    "HandoverAction",
+    "HandoverEnv",
     "Optimum",
     "QueueEnv",
+    "RewardWeights",
     "RolloutLookahead",
     "Service",
     "Step",
@@ -35,6 +41,7 @@ __all__ = [
     "optimum",
     "rollout",
     "run_episodes",
+    "run_handovers",
     "to_gymnasium",
     "to_pettingzoo",
 ]

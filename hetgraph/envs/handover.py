@@ -90,7 +90,7 @@ class HandoverEnv:
         time_to_trigger: int = 0,
         ping_pong_steps: int = 5,
         forbid_ping_pong: bool = False,
-        bias_db: float = 9.0,
+        bias_db: float = 6.0,
         rate_unit_bps: float = 1e5,
         networks: int | None = None,
         pool_steps: int | None = None,
@@ -126,6 +126,7 @@ class HandoverEnv:
         self._pool_seed: int | None = None
         self._draw_pool()
         self._graph = skeleton(Sizes(num_envs, self.num_cells, self.num_users, neighbours + 1), self.device)
+        self.terms.write(self._graph, num_envs)
         self._first = self.num_cells * torch.arange(num_envs, device=self.device).reshape(-1, 1, 1)
         self._start()
 
@@ -168,8 +169,8 @@ class HandoverEnv:
         )
         self.totals = {name: torch.zeros(b, device=self.device) for name in INDICATORS}
         self.step_number = 0
-        look = self.pool.look(self._row(0), self.network, self.cell)
-        self.rate = self._rates(look.efficiency[..., 0])
+        look = self.pool.look(self._row(0), self.cell)
+        self.log_rate = self.terms.log_rate(self._rates(look.efficiency[..., 0]))
         self._trigger()
         self._look()
 
@@ -195,10 +196,11 @@ class HandoverEnv:
     def _look(self) -> None:
         """What users receive at the present step, and where they may go."""
         row = self._row(self.step_number)
-        look = self.pool.look(row, self.network, self.cell)
+        look = self.pool.look(row, self.cell)
         node = look.cell + self._first
-        count = torch.bincount(node[..., 0].flatten(), minlength=self.num_envs * self.num_cells)
-        users, gain_db = count.take(node), look.biased_db - look.biased_db[..., :1]
+        count = torch.zeros(self.num_envs * self.num_cells, dtype=look.efficiency.dtype, device=self.device)
+        count.scatter_add_(0, node[..., 0].flatten(), count.new_ones(node[..., 0].numel()))
+        users, gain_db = count.index_select(0, node.view(-1)).view(node.shape), look.biased_db - look.biased_db[..., :1]
         stronger = gain_db >= self.rule.margin_db
         if self.held is not None:
             stronger &= self.held.gather(2, look.cell) > self.time_to_trigger
@@ -208,7 +210,6 @@ class HandoverEnv:
         allowed = stronger & (users < self.rule.room)
         stronger[..., 0] = allowed[..., 0] = True
         self.now = Now(
-            network=self.network,
             row=row,
             look=look,
             node=node,
@@ -219,7 +220,7 @@ class HandoverEnv:
             allowed=allowed,
             level=self.serving_level,
             since=self.since,
-            rate=self.rate,
+            log_rate=self.log_rate,
             moved=self.moved,
             step=self.step_number,
         )
@@ -302,12 +303,12 @@ class HandoverEnv:
         self.serving_level = action.level
         if self.held is not None:
             self.held = self.held * ~went.unsqueeze(2)
+        node = now.node.gather(2, place).squeeze(2)
         alone = now.look.efficiency.gather(2, place).squeeze(2)
-        self.rate = self._rates(alone)
+        rate = self._rates(alone)
         received = now.look.received_db.gather(2, place).squeeze(2)
-        return Served(
-            before, self.cell, action.level, alone, self.rate, received, self.terms.log_rate(self.rate), returned
-        )
+        self.log_rate = self.terms.log_rate(rate)
+        return Served(now.node[..., 0], node, went, action.level, alone, rate, received, self.log_rate, returned)
 
     def _check(self, action: HandoverAction) -> None:
         shape = (self.num_envs, self.num_users)
@@ -330,7 +331,7 @@ class HandoverEnv:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on, beside the trajectories and the seed."""
-        names = ("cell", "serving_level", "previous", "since", "rate", "moved", "held")
+        names = ("cell", "serving_level", "previous", "since", "log_rate", "moved", "held")
         held = {name: getattr(self, name) for name in names}
         held |= {f"total_{name}": value for name, value in self.totals.items()}
         plain = {"seed": self.seed, "episode": self.episode, "step": self.step_number}
@@ -342,7 +343,7 @@ class HandoverEnv:
         self._draw_pool()
         self._place()
         self.step_number = state["step"]
-        for name in ("cell", "serving_level", "previous", "since", "rate", "moved"):
+        for name in ("cell", "serving_level", "previous", "since", "log_rate", "moved"):
             setattr(self, name, state[name].clone())
         self.totals = {name: state[f"total_{name}"].clone() for name in self.totals}
         if self.time_to_trigger:

@@ -128,9 +128,21 @@ class Terms:
     rate_unit_bps: float
     steps: int
 
+    @property
+    def scale(self) -> float:
+        """Rate of a spectral efficiency of one, in units of the utility."""
+        return self.bandwidth_hz / self.rate_unit_bps
+
     def log_rate(self, efficiency: Tensor) -> Tensor:
         """log(1 + rate / unit) of a spectral efficiency."""
-        return (efficiency * (self.bandwidth_hz / self.rate_unit_bps)).log1p()
+        return (efficiency * self.scale).log1p()
+
+    def write(self, graph: HeteroData, networks: int) -> None:
+        """Tell a graph of so many networks what does not change: ``max_users``, ``levels`` and ``scale [B]``."""
+        device = graph["bs"].x.device
+        graph.max_users = torch.full((networks,), self.rule.max_users, device=device)
+        graph.levels = torch.full((networks,), self.levels, device=device)
+        graph.scale = torch.full((networks,), self.scale, device=device)
 
     def turn(self, step: int) -> tuple[float, float]:
         """Cosine and sine of the time in the episode."""

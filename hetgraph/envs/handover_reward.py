@@ -60,8 +60,9 @@ class Served:
     """How users were served in a step, ``[B, U]`` each.
 
     Args:
-        before: cell that decided for the user.
-        cell: cell that served it.
+        before: cell that decided for the user, as a node of the batch.
+        cell: cell that served it, likewise.
+        went: it was handed over.
         level: resource level.
         alone: spectral efficiency of its link, bit/s/Hz.
         efficiency: spectral efficiency that it got, its rate over the bandwidth.
@@ -72,6 +73,7 @@ class Served:
 
     before: Tensor
     cell: Tensor
+    went: Tensor
     level: Tensor
     alone: Tensor
     efficiency: Tensor
@@ -80,14 +82,10 @@ class Served:
     returned: Tensor
 
 
-def per_cell(columns: list[Tensor], cell: Tensor, cells: int) -> list[Tensor]:
-    """Sums of users' columns ``[B, U]`` over the users of each cell ``[B, K]``."""
-    index = (cell + cells * torch.arange(len(cell), device=cell.device).unsqueeze(1)).flatten()
-    out = []
-    for column in columns:
-        total = torch.zeros(len(cell) * cells, dtype=column.dtype, device=cell.device)
-        out.append(total.index_add_(0, index, column.flatten()).reshape(-1, cells))
-    return out
+def per_cell(columns: list[Tensor], node: Tensor, cells: int) -> list[Tensor]:
+    """Sums of users' columns ``[B, U]`` over the users of each cell ``[B, K]``; cells are named as nodes of the batch."""
+    zero, index = columns[0].new_zeros(len(node) * cells), node.flatten()
+    return [zero.scatter_add(0, index, column.flatten()).view(-1, cells) for column in columns]
 
 
 def rewards(
@@ -108,7 +106,7 @@ def rewards(
         levels: number of levels.
         max_users: users at which a cell's load is one.
     """
-    one, went = torch.ones_like(served.efficiency), (served.cell != served.before).to(served.efficiency.dtype)
+    one, went = torch.ones_like(served.efficiency), served.went.to(served.efficiency.dtype)
     columns = [one, served.efficiency, served.efficiency.square(), served.received_db, served.utility]
     if model == "paper":
         columns.append(served.alone * (served.level + 1) / levels)
@@ -145,7 +143,7 @@ def indicators(served: Served, power_w: Tensor, *, bandwidth_hz: float, max_user
         "anu": served.utility.sum(1),
         "jain": total.square() / (users * square).clamp_min(1e-30),
         "load_imbalance": (load - load.mean(1, keepdim=True)).abs().mean(1),
-        "handover_rate": (served.cell != served.before).to(total.dtype).mean(1),
+        "handover_rate": served.went.to(total.dtype).mean(1),
         "ping_pong_rate": served.returned.to(total.dtype).mean(1),
         "throughput_bps": total * (bandwidth_hz / users),
         "energy_efficiency": total * bandwidth_hz / (power_w + CIRCUIT_POWER_W).sum(1),

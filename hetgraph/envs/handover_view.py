@@ -17,8 +17,7 @@ class Now:
     """The state at the beginning of a step.
 
     Args:
-        network: number of each network in the pool ``[B]``.
-        row: its row there ``[B]``.
+        row: row of each network in the pool ``[B]``.
         look: what users receive from their own cell and its rivals ``[B, U, k + 1]``.
         node: those cells as nodes of the batch ``[B, U, k + 1]``.
         count: users of each cell ``[B, K]``.
@@ -28,12 +27,11 @@ class Now:
         allowed: and it does ``[B, U, k + 1]``.
         level: users' levels in the last step ``[B, U]``.
         since: steps since their last handover ``[B, U]``.
-        rate: their rates over the bandwidth in the last step ``[B, U]``, bit/s/Hz.
+        log_rate: their log(1 + rate / unit) in the last step ``[B, U]``.
         moved: share of users who were handed over in the last step ``[B]``.
         step: number of the step in the episode.
     """
 
-    network: Tensor
     row: Tensor
     look: Look
     node: Tensor
@@ -44,7 +42,7 @@ class Now:
     allowed: Tensor
     level: Tensor
     since: Tensor
-    rate: Tensor
+    log_rate: Tensor
     moved: Tensor
     step: int
 
@@ -72,40 +70,39 @@ def fill(graph: HeteroData, pool: Pool, terms: Terms, now: Now, level: Level) ->
     edges.edge_index[0] = now.node.flatten()
     edges.allowed, edges.gain_db = allowed.flatten(), now.gain_db.flatten()
     edges.efficiency = now.look.efficiency.flatten()
-    log_rate = terms.log_rate(now.rate)
     _edge_columns(edges.edge_attr.view(*now.node.shape, -1), pool, terms, now, local)
-    _user_columns(ue.x.view(*now.rate.shape, -1), pool, terms, now, log_rate)
+    _user_columns(ue.x.view(*now.since.shape, -1), pool, terms, now)
     _cell_columns(bs.x.view(*now.count.shape, -1), terms, now, allowed)
-    graph.step = torch.full_like(now.network, now.step)
-    graph.state = _state(terms, now, log_rate) if everything else now.moved.new_zeros(len(now.row), len(STATE_COLUMNS))
+    graph.step = torch.full_like(now.row, now.step)
+    graph.state = _state(terms, now) if everything else now.moved.new_zeros(len(now.row), len(STATE_COLUMNS))
     return graph
 
 
 def _edge_columns(x: Tensor, pool: Pool, terms: Terms, now: Now, local: bool) -> None:
     """Columns ``EDGE_COLUMNS`` of ``x [B, U, k + 1, Fe]``; that of staying stays."""
-    look = now.look
-    x[..., 0] = (look.received_db - look.received_db[..., :1]) / 10
-    x[..., 1] = look.efficiency / 5
-    x[..., 2] = now.users / terms.rule.max_users
-    with_it = now.users + 1
+    look, users = now.look, now.users
+    torch.mul(look.received_db - look.received_db[..., :1], 0.1, out=x[..., 0])
+    torch.mul(look.efficiency, 0.2, out=x[..., 1])
+    torch.mul(users, 1 / terms.rule.max_users, out=x[..., 2])
+    with_it = users + 1
     with_it[..., 0] -= 1
-    x[..., 3] = terms.log_rate(look.efficiency / with_it)
+    torch.log1p(look.efficiency / with_it * terms.scale, out=x[..., 3])
     if local:
         x[..., 1:, 2:4] = 0
-    x[..., 4] = pool.distance(now.row, now.network, look.cell) / 500
+    torch.mul(pool.distance(look), 1 / 500, out=x[..., 4])
     if pool.any_measured:
-        x[..., 6] = pool.measured(now.row, look.cell)
-    if terms.rule.bias:
-        x[..., 7] = (look.biased_db - look.received_db) / 10
+        x[..., 6] = pool.measured(look)
+    if pool.biases:
+        torch.mul(look.biased_db - look.received_db, 0.1, out=x[..., 7])
 
 
-def _user_columns(x: Tensor, pool: Pool, terms: Terms, now: Now, log_rate: Tensor) -> None:
+def _user_columns(x: Tensor, pool: Pool, terms: Terms, now: Now) -> None:
     """Columns ``UE_COLUMNS`` of ``x [B, U, Fu]``."""
     efficiency = now.look.efficiency[..., 0]
     x[..., 0] = now.look.received_db[..., 0] / SIGNAL_DB
     x[..., 1] = (efficiency.exp2() - 1).clamp_min(1e-9).log10() / 2
     x[..., 2] = efficiency / 5
-    x[..., 3] = log_rate
+    x[..., 3] = now.log_rate
     x[..., 4] = pool.trajectories.speed_mps.flatten(0, 1)[now.row] / 10
     x[..., 5] = now.level / max(terms.levels - 1, 1)
     x[..., 6] = now.since.clamp_max(10) / 10
@@ -117,7 +114,7 @@ def _cell_columns(x: Tensor, terms: Terms, now: Now, allowed: Tensor) -> None:
     efficiency = now.look.efficiency[..., 0]
     leaves = allowed[..., 1:].any(2).to(efficiency.dtype)
     columns = [efficiency, efficiency.square(), leaves]
-    total, square, leavers = per_cell(columns, now.look.cell[..., 0], now.count.shape[1])
+    total, square, leavers = per_cell(columns, now.node[..., 0], now.count.shape[1])
     there = now.count.clamp_min(1)
     mean = total / there
     x[..., 0] = now.count / terms.rule.max_users
@@ -129,11 +126,16 @@ def _cell_columns(x: Tensor, terms: Terms, now: Now, allowed: Tensor) -> None:
     x[..., 7], x[..., 8] = terms.turn(now.step)
 
 
-def _state(terms: Terms, now: Now, log_rate: Tensor) -> Tensor:
+def _state(terms: Terms, now: Now) -> Tensor:
     """Columns ``STATE_COLUMNS`` of each network ``[B, 12]``."""
     load, received = now.count / terms.rule.max_users, now.look.received_db[..., 0] / SIGNAL_DB
     spread = load.std(1, correction=0)
     columns = [load.mean(1), spread, load.amax(1), load.amin(1), spread.square()]
-    columns += [received.mean(1), received.std(1, correction=0), log_rate.mean(1), log_rate.std(1, correction=0)]
+    columns += [
+        received.mean(1),
+        received.std(1, correction=0),
+        now.log_rate.mean(1),
+        now.log_rate.std(1, correction=0),
+    ]
     columns += [(load > 0).to(load.dtype).mean(1), now.moved, (now.count >= terms.rule.room).to(load.dtype).mean(1)]
     return torch.stack(columns, 1)

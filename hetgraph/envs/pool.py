@@ -18,12 +18,14 @@ class Look:
 
     Args:
         cell: number of the cell.
+        where: place in the pool's tables.
         received_db: received power over noise, dB.
         biased_db: the same plus the cell's range expansion where the rule counts it.
         efficiency: log2(1 + SINR) with all other cells at full power, bit/s/Hz.
     """
 
     cell: Tensor
+    where: Tensor
     received_db: Tensor
     biased_db: Tensor
     efficiency: Tensor
@@ -38,7 +40,9 @@ class Pool:
         bias_db: range expansion of each cell ``[P, K]``; zero where the rule does not count it.
         biased_db: received power over noise plus bias ``[P * T * U * K]``, dB.
         efficiency: log2(1 + SINR) ``[P * T * U * K]``, bit/s/Hz.
+        distance_m: ``[P * T * U * K]``, m.
         strongest: the ``k + 1`` strongest cells after bias, the strongest first ``[P * T, U, k + 1]``.
+        biases: whether any cell has a bias.
         any_measured: whether any gain was measured.
     """
 
@@ -46,7 +50,9 @@ class Pool:
     bias_db: Tensor
     biased_db: Tensor
     efficiency: Tensor
+    distance_m: Tensor
     strongest: Tensor
+    biases: bool
     any_measured: bool
 
     @staticmethod
@@ -62,7 +68,7 @@ class Pool:
         t = trajectories
         small = t.power_w < 0.99 * t.power_w.amax(1, keepdim=True)
         bias = torch.where(small, bias_db if rule.bias else 0.0, 0.0).to(t.gain.dtype)
-        biased, efficiency = torch.empty_like(t.gain), torch.empty_like(t.gain)
+        biased, efficiency, distance = (torch.empty_like(t.gain) for _ in range(3))
         strongest = torch.empty(*t.gain.shape[:3], neighbours + 1, dtype=torch.long, device=t.gain.device)
         few = max(_PART // t.gain[0].numel(), 1)
         for part in torch.arange(t.networks).split(few):
@@ -71,34 +77,36 @@ class Pool:
             others = (snr.sum(3, keepdim=True) - snr).clamp_min(0)
             efficiency[rows] = (snr / (1 + others)).log1p() / math.log(2)
             biased[rows] = 10 * snr.log10() + bias[rows].unsqueeze(1).unsqueeze(2)
+            distance[rows] = torch.cdist(t.ue_pos[rows], t.bs_pos[rows].unsqueeze(1).to(t.ue_pos.dtype))
             strongest[rows] = biased[rows].topk(neighbours + 1, dim=3).indices
-        measured = bool(t.measured.any())
-        return Pool(t, bias, biased.flatten(), efficiency.flatten(), strongest.flatten(0, 1), measured)
+        tables = (biased.flatten(), efficiency.flatten(), distance.flatten(), strongest.flatten(0, 1))
+        return Pool(t, bias, *tables, biases=bool(bias.any()), any_measured=bool(t.measured.any()))
 
     def rows(self, network: Tensor, step: Tensor) -> Tensor:
         """Rows ``[B]`` of networks at steps; after the last step users stand still."""
         return network * self.trajectories.steps + step.clamp_max(self.trajectories.steps - 1)
 
-    def look(self, row: Tensor, network: Tensor, cell: Tensor) -> Look:
+    def look(self, row: Tensor, cell: Tensor) -> Look:
         """Serving cells and their rivals.
 
         Args:
             row: of :meth:`rows` ``[B]``.
-            network: number of each network ``[B]``.
             cell: serving cell of each user ``[B, U]``.
         """
-        strongest = self.strongest[row]
+        strongest = self.strongest.index_select(0, row)
         found = torch.empty_like(strongest)
         found[..., 0] = cell
         met = torch.zeros_like(cell, dtype=torch.bool)
         for place in range(strongest.shape[2] - 1):  # skip the serving cell where it is met
             met |= strongest[..., place] == cell
-            found[..., place + 1] = torch.where(met, strongest[..., place + 1], strongest[..., place])
+            torch.where(met, strongest[..., place + 1], strongest[..., place], out=found[..., place + 1])
         where = self._where(row, found)
-        biased, efficiency = self.biased_db.take(where), self.efficiency.take(where)
-        if not bool(self.bias_db.any()):
-            return Look(found, biased, biased, efficiency)
-        return Look(found, biased - self.bias(network, found), biased, efficiency)
+        biased, efficiency = _pick(self.biased_db, where), _pick(self.efficiency, where)
+        if not self.biases:
+            return Look(found, where, biased, biased, efficiency)
+        network = torch.div(row, self.trajectories.steps, rounding_mode="floor")
+        bias = _pick(self.bias_db.view(-1), found + self.trajectories.cells * network.reshape(-1, 1, 1))
+        return Look(found, where, biased - bias, biased, efficiency)
 
     def _where(self, row: Tensor, cell: Tensor) -> Tensor:
         users, cells = self.trajectories.users, self.trajectories.cells
@@ -110,18 +118,15 @@ class Pool:
         t = self.trajectories
         return self.biased_db.view(-1, t.users, t.cells)[row]
 
-    def bias(self, network: Tensor, cell: Tensor) -> Tensor:
-        """Range expansion of cells ``[B, U, k + 1]``, dB."""
-        return self.bias_db.take(network.reshape(-1, 1, 1) * self.trajectories.cells + cell)
-
-    def distance(self, row: Tensor, network: Tensor, cell: Tensor) -> Tensor:
+    def distance(self, look: Look) -> Tensor:
         """Distance to cells ``[B, U, k + 1]``, m."""
-        t = self.trajectories
-        user = t.ue_pos.flatten(0, 1)[row].unsqueeze(2)
-        at = network.reshape(-1, 1, 1) * t.cells + cell
-        x, y = (t.bs_pos[..., i].take(at) - user[..., i] for i in (0, 1))
-        return (x.square() + y.square()).sqrt()
+        return _pick(self.distance_m, look.where)
 
-    def measured(self, row: Tensor, cell: Tensor) -> Tensor:
+    def measured(self, look: Look) -> Tensor:
         """Which cells' gains were measured ``[B, U, k + 1]``."""
-        return self.trajectories.measured.take(self._where(row, cell))
+        return self.trajectories.measured.take(look.where)
+
+
+def _pick(table: Tensor, where: Tensor) -> Tensor:
+    """Elements of a table ``[M]`` at places of any shape."""
+    return table.index_select(0, where.view(-1)).view(where.shape)

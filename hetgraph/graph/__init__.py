@@ -6,7 +6,9 @@ from hetgraph.graph.convert import from_networkx, from_npz, to_networkx
 from hetgraph.graph.features import add_features
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.mobility import Mobility
 from hetgraph.graph.presets import PRESETS, interference_k, preset
+from hetgraph.graph.roam import roam, roaming
 from hetgraph.graph.sample import sample
 from hetgraph.graph.scenario import Channel, Layout, Radio, Scenario, Tier, Users
 from hetgraph.graph.schema import (
@@ -29,6 +31,7 @@ from hetgraph.graph.tables import (
     write_sites,
     write_users,
 )
+from hetgraph.graph.trajectories import Trajectories
 
 __all__ = [
     "CHANNEL",
@@ -43,11 +46,13 @@ __all__ = [
     "Channel",
     "Layout",
     "Links",
+    "Mobility",
     "Projection",
     "Radio",
     "Scenario",
     "Site",
     "Tier",
+    "Trajectories",
     "Users",
     "add_features",
     "check",
@@ -60,6 +65,8 @@ __all__ = [
     "preset",
     "read_sites",
     "read_users",
+    "roam",
+    "roaming",
     "sample",
     "scenario_from_csv",
     "schema_markdown",

@@ -142,8 +142,9 @@ def resource_rates(
     """
     if model not in ("shared", "paper"):
         raise ValueError(f"resource_model: got {model!r}, expected 'shared' or 'paper'")
-    if bool((level < 0).any()) or bool((level >= levels).any()):
-        raise ValueError(f"level: got values from {int(level.min())} to {int(level.max())}, expected 0..{levels - 1}")
+    low, high = (int(end) for end in torch.aminmax(level))
+    if low < 0 or high >= levels:
+        raise ValueError(f"level: got values from {low} to {high}, expected 0..{levels - 1}")
     weight = (level + 1).to(alone_bps.dtype) if model == "shared" else torch.ones_like(alone_bps)
     total = torch.zeros(len(cell), cells, dtype=alone_bps.dtype, device=cell.device).scatter_add_(1, cell, weight)
     rate: Tensor = alone_bps * weight / total.gather(1, cell)

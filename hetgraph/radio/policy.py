@@ -12,6 +12,7 @@ from hetgraph.graph.schema import Level
 from hetgraph.radio.allocation import Allocation
 
 GROUP, SCHEDULERS, ASSOCIATIONS = "hetgraph.policies", "hetgraph.schedulers", "hetgraph.associations"
+HANDOVERS = "hetgraph.handovers"
 
 
 @runtime_checkable
@@ -69,6 +70,25 @@ def scheduler_names() -> list[str]:
 def association_names() -> list[str]:
     """Names of policies that associate users one by one as they arrive, the entry-point group ``hetgraph.associations``."""
     return sorted({point.name for point in entry_points(group=ASSOCIATIONS)})
+
+
+def handover_names() -> list[str]:
+    """Names of policies that hand moving users over, the entry-point group ``hetgraph.handovers``, by this project or others."""
+    return sorted({point.name for point in entry_points(group=HANDOVERS)})
+
+
+def handover_policy(name: str) -> Any:
+    """Registered policy for handovers by name; a group of its own, for which ``random`` is another one than for slots.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    points = {point.name: point for point in entry_points(group=HANDOVERS)}
+    if name not in points:
+        raise ValueError(
+            f"policy: got {name!r}, expected one of {', '.join(sorted(points))}, or the path of a checkpoint"
+        )
+    return points[name].load()
 
 
 def policy(name: str) -> Any:

@@ -1,0 +1,72 @@
+"""Handovers by optimisation: dual prices, a genetic algorithm, and the optimum of the step."""
+
+from typing import Any
+
+from torch import Generator, Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.envs.movers import Mover, Reports
+from hetgraph.graph.schema import Level
+from hetgraph.solvers.genetic import evolve
+from hetgraph.solvers.handover import best_places, prices, wishes
+
+
+class DualPrice(Mover):
+    """Proportionally fair association by prices (Ye et al. 2013): each user wants the largest log rate less price.
+
+    Cells make their prices known, users say whom they would choose, and so on for a few rounds; prices last from step to step.
+
+    Args:
+        rounds: of prices and answers in a step.
+    """
+
+    level: Level = "neighbourhood"
+    name = "dual_price"
+
+    def __init__(self, rounds: int = 10) -> None:
+        super().__init__()
+        self.rounds = rounds
+
+    def initial_state(self, obs: HeteroData) -> Tensor:
+        """Prices for the users that cells have."""
+        return (obs["bs"].users + 0.1).log().view(obs.num_graphs, -1)
+
+    def choose(self, reports: Reports, state: Tensor, generator: Generator | None) -> tuple[Tensor, Any]:
+        """Users' wishes at the prices that come out."""
+        price = prices(reports.choice, state, self.rounds)
+        return wishes(reports.choice, price), price
+
+
+class Genetic(Mover):
+    """A genetic algorithm over all users' places, anew in each step, on the utility of the step.
+
+    Args:
+        population: places of all users that are tried at once.
+        generations: how often they are crossed.
+    """
+
+    level: Level = "global"
+    name = "genetic"
+
+    def __init__(self, population: int = 24, generations: int = 16) -> None:
+        super().__init__()
+        self.population, self.generations = population, generations
+
+    def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
+        """The fittest places."""
+        found = evolve(reports.choice, population=self.population, generations=self.generations, generator=generator)
+        return found, state
+
+
+class Optimum(Mover):
+    """The places with the largest sum of log(1 + rate) in this step that a central search finds; it knows all cells.
+
+    The upper reference of a step: :func:`~hetgraph.solvers.handover.best_places`.
+    """
+
+    level: Level = "global"
+    name = "pf_optimum"
+
+    def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
+        """The best places found."""
+        return best_places(reports.choice), state
