@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.handover import HandoverEnv
+from hetgraph.envs import HandoverEnv
 from hetgraph.envs.handover_memory import recall, remember
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.models.qmix import GraphQMIX

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from hetgraph.envs.handover import HandoverEnv
-from hetgraph.envs.handover_reward import RewardWeights
+from hetgraph.envs import HandoverEnv, RewardWeights, run_handovers
 from hetgraph.graph.roam import roaming
-from hetgraph.graph.streams import stream
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.nn.candidates import Candidates, candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule, ResourceModel
+from hetgraph.radio.policy import handover_policy
 from hetgraph.trainers.handover import HandoverExperience, Transitions
 from hetgraph.trainers.replay import ReplayBuffer
 
@@ -182,9 +181,9 @@ class HandoverDataModule(lightning.LightningDataModule):
         """
         if split not in self._judged:
             env = self.environment(split)
-            self._judged[split] = (env, *(indicators_of(env, reference(name)) for name in REFERENCES))
+            self._judged[split] = (env, *(_means(env, handover_policy(name)) for name in REFERENCES))
         env, rule, best = self._judged[split]
-        found = indicators_of(env, policy)
+        found = _means(env, policy)
         utility = rule["anu"]
         room = (found["anu"] - utility) / (best["anu"] - utility).clamp_min(1e-3 * utility)
         short = (found["handover_rate"] - rule["handover_rate"].clamp_min(MOST_HANDOVERS)).clamp_min(0)
@@ -207,23 +206,9 @@ def first_look(env: HandoverEnv, seed: int) -> tuple[list[Candidates], Tensor]:
     return seen, torch.stack(rewards)
 
 
-def indicators_of(env: HandoverEnv, policy: Any) -> dict[str, Tensor]:
-    """Indicators of an episode of each network, means over networks and time."""
-    env.reset(seed=env.seed)
-    obs, info = env.observe(policy.level), {}
-    state, generator = policy.initial_state(obs), stream(env.seed, 0, "policy")
-    for _ in range(env.steps):
-        action, state = policy.act(obs, state, generator)
-        info = env.step(action).info
-        obs = env.observe(policy.level)
-    return {name: value.mean() for name, value in info["episode"].items()}
-
-
-def reference(name: str) -> Any:
-    """Rule that agents are compared with."""
-    from hetgraph.envs import handover_rules
-
-    return getattr(handover_rules, name)()
+def _means(env: HandoverEnv, policy: Any) -> dict[str, Tensor]:
+    """Indicators of an episode of each network, means over networks."""
+    return {name: value.mean() for name, value in run_handovers(env, policy, seed=env.seed).items()}
 
 
 def _as_it_is(item: Any) -> Any:

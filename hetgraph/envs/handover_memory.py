@@ -42,23 +42,19 @@ def recall(env: HandoverEnv, rows: Mapping[str, Tensor], level: Level = "neighbo
         level: of the observation.
     """
     network, step, cell = rows["network"], rows["step"], rows["cell"].long()
-    n, (k, places) = len(network), (env.num_cells, env.neighbours + 1)
+    n, k, places = len(network), env.num_cells, env.neighbours + 1
     row = env.pool.rows(network, rows["begin"] + step)
-    look = env.pool.look(row, network, cell)
+    look = env.pool.look(row, cell)
     node = look.cell + k * torch.arange(n, device=cell.device).reshape(-1, 1, 1)
-    count = torch.bincount(node[..., 0].flatten(), minlength=n * k)
-    users = count.take(node)
+    count = torch.bincount(node[..., 0].flatten(), minlength=n * k).to(look.efficiency.dtype)
+    users, level_then = count[node], rows["level"].long()
     bits = 2 ** torch.arange(places, device=cell.device)
     stronger = (rows["stronger"].long().unsqueeze(2) & bits) > 0
     allowed = stronger & (users < env.rule.room)
     allowed[..., 0] = True
-    served = env.pool.look(env.pool.rows(network, rows["begin"] + (step - 1).clamp_min(0)), network, cell)
-    serving_level = rows["level"].long()
-    rate = resource_rates(
-        cell, serving_level, served.efficiency[..., 0], k, levels=env.levels, model=env.resource_model
-    )
+    served = env.pool.look(env.pool.rows(network, rows["begin"] + (step - 1).clamp_min(0)), cell).efficiency[..., 0]
+    rate = resource_rates(cell, level_then, served, k, levels=env.levels, model=env.resource_model)
     now = Now(
-        network=network,
         row=row,
         look=look,
         node=node,
@@ -67,13 +63,14 @@ def recall(env: HandoverEnv, rows: Mapping[str, Tensor], level: Level = "neighbo
         gain_db=look.biased_db - look.biased_db[..., :1],
         stronger=stronger,
         allowed=allowed,
-        level=serving_level,
+        level=level_then,
         since=rows["since"].long(),
-        rate=rate,
+        log_rate=env.terms.log_rate(rate),
         moved=rows["moved"],
         step=0,
     )
     graph = skeleton(Sizes(n, k, env.num_users, places), env.device)
+    env.terms.write(graph, n)
     t = env.pool.trajectories
     set_network(graph, t.bs_pos[network], t.power_w[network])
     fill(graph, env.pool, env.terms, now, level)
