@@ -132,9 +132,7 @@ class HandoverDataModule(lightning.LightningDataModule):
         module: Any = self.trainer.lightning_module
         env = self.environment("train")
         if self._state is None and not bool(module.policy.ue_mean.any()):
-            seen, reward = first_look(env, self.seed)
-            module.policy.set_scale(seen)
-            module.set_scale(reward)
+            module.set_scale(*first_look(env, self.seed))
         self.train_data = HandoverExperience(env, module.policy, self.buffer, epsilon=self.epsilon, **self.draws)
         if self._state is not None:
             self.load_state_dict(self._state)

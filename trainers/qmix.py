@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import lightning
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hetgraph.models.qmix import GraphQMIX, Importance, Mixing, Values
+from hetgraph.nn.candidates import Candidates
 from hetgraph.nn.handover_encoders import Encoder
 from hetgraph.radio.handover import HandoverAction
 from hetgraph.trainers.handover import Transitions
@@ -73,7 +75,7 @@ class QMIX(lightning.LightningModule):
     step for all that hundreds of users did.
 
     Args:
-        hidden: see :class:`~hetgraph.models.GraphQMIX`, as for the next nine.
+        hidden: see :class:`~hetgraph.models.GraphQMIX`, as for the next ten.
         rounds: rounds of messages.
         mixing: ``qmix``, ``vdn``, ``independent``.
         encoder: ``graph``, ``flat``, ``single``, ``global``.
@@ -83,6 +85,7 @@ class QMIX(lightning.LightningModule):
         cells: number of cells that ``flat`` is for.
         places: places of a user.
         levels: resource levels.
+        personal: users of a cell differ in what levels are worth.
         gamma: discount of a step.
         joint: weight of the loss of the joint value; of the agents' own ones with ``independent``.
         streams: weight of the loss of each cell's own rewards.
@@ -109,6 +112,7 @@ class QMIX(lightning.LightningModule):
         cells: int = 0,
         places: int = 4,
         levels: int = 5,
+        personal: bool = False,
         gamma: float = 0.95,
         joint: float = 1.0,
         streams: float = 0.0,
@@ -129,7 +133,7 @@ class QMIX(lightning.LightningModule):
             raise ValueError("joint, streams: got 0 for both, expected a loss")
         self.save_hyperparameters()
         self.policy = GraphQMIX(
-            hidden, rounds, mixing, encoder, dueling, importance, mixer, cells, places, levels
+            hidden, rounds, mixing, encoder, dueling, importance, mixer, cells, places, levels, personal
         )
         self.target = copy.deepcopy(self.policy).requires_grad_(False)
         self.history = NormHistory(clip_percentile or 1.0, clip_cap or math.inf) if clip_percentile else None
@@ -149,10 +153,16 @@ class QMIX(lightning.LightningModule):
         if not self.trainer.global_step:
             self.target.load_state_dict(self.policy.state_dict())
 
-    def set_scale(self, reward: Tensor) -> None:
-        """Normalise rewards so that discounted sums of them keep to the scale of one."""
+    def set_scale(self, seen: Sequence[Candidates], reward: Tensor) -> None:
+        """Bring features and rewards to scale by a first look: discounted sums of rewards, times 1 - gamma, are about one.
+
+        Args:
+            seen: T observations of B networks.
+            reward: of the cells ``[T, B, K]``.
+        """
         self.reward_mean.copy_(reward.mean())
         self.reward_std.copy_(reward.std().clamp_min(1e-6))
+        self.policy.set_scale(seen, (reward - self.reward_mean) / self.reward_std)
 
     def training_step(self, batch: Transitions, batch_idx: int) -> Tensor:
         """Loss of a draw."""

@@ -1,5 +1,6 @@
 """QMIX with graph agents: cells that decide where their users go and what share of the cell each gets (design 6.3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -8,8 +9,8 @@ from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
-from hetgraph.nn.candidates import Candidates, candidates_of, sum_by
-from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, encoder_of
+from hetgraph.nn.candidates import Candidates, candidates_of, sum_by, union
+from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, GraphEncoder, encoder_of
 from hetgraph.nn.mixer import FixedMixer, MonotonicMixer
 from hetgraph.radio.handover import HandoverAction
 
@@ -96,6 +97,7 @@ class GraphQMIX(nn.Module):
         cells: number of cells that ``flat`` is for; 0 for any.
         places: places of a user, its own cell's included.
         levels: resource levels.
+        personal: users of a cell differ in what the graph encoder finds levels to be worth; else they all get the same.
 
     Raises:
         ValueError: an unknown option, or a flat encoder without a number of cells.
@@ -116,6 +118,7 @@ class GraphQMIX(nn.Module):
         cells: int = 0,
         places: int = 4,
         levels: int = 5,
+        personal: bool = False,
     ) -> None:
         super().__init__()
         for option, value, kinds in (("mixing", mixing, Mixing), ("importance", importance, Importance)):
@@ -129,7 +132,7 @@ class GraphQMIX(nn.Module):
         self.mixing, self.dueling, self.importance = mixing, dueling, importance
         self.cells = cells if flat else 0
         self.level = "global" if flat or encoder == "global" else "neighbourhood"
-        self.encoder = encoder_of(encoder, hidden, rounds, places, levels)
+        self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal)
         agent, state = self.encoder.widths
         self.mixer: nn.Module | None = None
         if mixing == "qmix":
@@ -138,12 +141,28 @@ class GraphQMIX(nn.Module):
             self.register_buffer(f"{kind}_mean", torch.zeros(count))
             self.register_buffer(f"{kind}_std", torch.ones(count))
 
-    def set_scale(self, seen: list[Candidates]) -> None:
-        """Bring features to mean zero and deviation one over some observations."""
+    def set_scale(self, seen: Sequence[Candidates], reward: Tensor) -> None:
+        """Bring features to mean zero and deviation one over some observations; values begin with what is linear in them.
+
+        Args:
+            seen: T observations of B networks.
+            reward: normalised rewards of the cells ``[T, B, K]``.
+        """
         for kind in COLUMNS:
             rows = torch.cat([getattr(one, kind).flatten(0, -2) for one in seen])
             getattr(self, f"{kind}_mean").copy_(rows.mean(0))
             getattr(self, f"{kind}_std").copy_(rows.std(0).clamp_min(1e-2))
+        if isinstance(self.encoder, GraphEncoder) and self.dueling:
+            whole = union([self._scaled(one) for one in seen])
+            self.encoder.start(whole, self._weight(whole), reward.flatten())
+
+    def _scaled(self, raw: Candidates) -> Candidates:
+        """The same with features brought to scale."""
+        scaled = {
+            kind: ((getattr(raw, kind) - getattr(self, f"{kind}_mean")) / getattr(self, f"{kind}_std")).clamp(-5, 5)
+            for kind in COLUMNS
+        }
+        return replace(raw, **scaled)
 
     def forward(self, obs: HeteroData) -> Values:
         """Values for an observation.
@@ -155,11 +174,7 @@ class GraphQMIX(nn.Module):
         b, k, u, c = raw.shape
         if self.cells and k != self.cells:
             raise ValueError(f"cells: got {k}, expected {self.cells}, as in training: the flat encoder is for no other")
-        scaled = {
-            kind: ((getattr(raw, kind) - getattr(self, f"{kind}_mean")) / getattr(self, f"{kind}_std")).clamp(-5, 5)
-            for kind in COLUMNS
-        }
-        seen = replace(raw, **scaled)
+        seen = self._scaled(raw)
         found: Encoded = self.encoder(seen)
         part, level, own, user = found.place, found.level, found.own, found.user
         if self.dueling:

@@ -1,6 +1,8 @@
 """Messages between users, the cells that they hear, and neighbouring cells."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +64,16 @@ def candidates_of(obs: HeteroData) -> Candidates:
         obs[NEIGHBOURS].edge_attr,
         obs.state,
     )
+
+
+def union(parts: Sequence[Candidates]) -> Candidates:
+    """Observations of equal shape as one of all their networks."""
+    b, *rest = parts[0].shape
+    cells = parts[0].cells()
+    shifted = [replace(one, cell=one.cell + i * cells, near=one.near + i * cells) for i, one in enumerate(parts)]
+    names = [name for name in vars(parts[0]) if name not in ("shape", "near")]
+    joined: dict[str, Any] = {name: torch.cat([getattr(one, name) for one in shifted]) for name in names}
+    return Candidates((b * len(parts), *rest), near=torch.cat([one.near for one in shifted], 1), **joined)  # type: ignore[arg-type]
 
 
 def sum_by(index: Tensor, value: Tensor, size: int) -> Tensor:

@@ -50,22 +50,24 @@ def head(inner: int, outer: int) -> nn.Linear:
 class GraphEncoder(nn.Module):
     """Messages between users and cells; association values on edges, resource values on users.
 
-    A user's value of a level is that of its cell, which all users there share, and what it differs by. Values of places and users
-    add a linear part of their features to what messages find: how a rate compares with another is almost all of it.
+    Values add a linear part of the features to what messages find: how one rate compares with another is almost all of it.
+    A user's values of levels are those of its cell, and with ``personal`` what it differs by.
 
     Args:
         hidden: width.
         rounds: rounds of messages.
         levels: resource levels.
+        personal: users of a cell differ in what levels are worth.
     """
 
-    def __init__(self, hidden: int, rounds: int, levels: int) -> None:
+    def __init__(self, hidden: int, rounds: int, levels: int, personal: bool) -> None:
         super().__init__()
         bs, ue, edge, near = (COLUMNS[kind] for kind in ("bs", "ue", "edge", "near_edge"))
         self.messages = CandidateEncoder(hidden, rounds, (bs, ue, edge, near))
-        self.place, self.level, self.common = head(hidden, 2), head(hidden, levels), head(hidden, levels)
-        self.own, self.user = head(hidden, 2), head(hidden, 2)
-        self.place_linear, self.user_linear = head(edge, 2), head(ue + edge, 2)
+        self.place, self.place_linear = head(hidden, 2), head(edge, 2)
+        self.level, self.personal = head(hidden, levels), head(hidden, levels) if personal else None
+        self.own, self.own_linear = head(hidden, 2), head(bs, 2)
+        self.user, self.user_linear = head(hidden, 2), head(ue + edge, 2)
         self.widths = hidden, 2 * hidden
 
     def forward(self, seen: Candidates) -> Encoded:
@@ -73,9 +75,36 @@ class GraphEncoder(nn.Module):
         station, place = self.messages(seen)
         wide = station.reshape(seen.shape[0], seen.shape[1], -1)
         state = torch.cat([wide.mean(1), wide.amax(1)], 1)
-        level = self.common(station)[seen.serving] + self.level(place[:, 0])
-        user = self.user(place[:, 0]) + self.user_linear(torch.cat([seen.ue, seen.edge[:, 0]], 1))
-        return Encoded(self.place(place) + self.place_linear(seen.edge), level, self.own(station), user, station, state)
+        level = self.level(station)[seen.serving]
+        if self.personal is not None:
+            level = level + self.personal(place[:, 0])
+        user = self.user(place[:, 0]) + self.user_linear(user_columns(seen))
+        own = self.own(station) + self.own_linear(seen.bs)
+        return Encoded(self.place(place) + self.place_linear(seen.edge), level, own, user, station, state)
+
+    def start(self, seen: Candidates, weight: Tensor, reward: Tensor) -> None:
+        """Let the values of cells begin with what of their rewards is linear in the features: learning goes on from there.
+
+        Args:
+            seen: some observations.
+            weight: importance of users ``[B * U]``.
+            reward: normalised rewards of the cells that they led to ``[B * K]``.
+        """
+        columns, one = user_columns(seen), torch.ones_like(seen.bs[:, :1])
+        for part, scale in enumerate((weight, torch.ones_like(weight))):
+            users = sum_by(seen.serving, columns * scale.unsqueeze(1), seen.cells())
+            table = torch.cat([seen.bs, users, one], 1).double()
+            gram = table.T @ table + 1e-3 * len(table) * torch.eye(table.shape[1])
+            found = torch.linalg.solve(gram, table.T @ reward.double()).to(reward.dtype)
+            linear, users_linear, rest = found.split([seen.bs.shape[1], columns.shape[1], 1])
+            with torch.no_grad():
+                self.own_linear.weight[part], self.user_linear.weight[part] = linear, users_linear
+                self.own_linear.bias[part] = rest[0]
+
+
+def user_columns(seen: Candidates) -> Tensor:
+    """What is known of users where they are ``[B * U, Fu + Fe]``."""
+    return torch.cat([seen.ue, seen.edge[:, 0]], 1)
 
 
 class FlatEncoder(nn.Module):
@@ -170,7 +199,7 @@ def totals(seen: Candidates) -> Tensor:
     return torch.cat([seen.state, *parts, seen.bs.reshape(b, k, -1)[:, 0, -2:]], 1)
 
 
-def encoder_of(kind: Encoder, hidden: int, rounds: int, places: int, levels: int) -> nn.Module:
+def encoder_of(kind: Encoder, hidden: int, rounds: int, places: int, levels: int, personal: bool) -> nn.Module:
     """Encoder by name.
 
     Raises:
@@ -179,7 +208,7 @@ def encoder_of(kind: Encoder, hidden: int, rounds: int, places: int, levels: int
     if kind not in get_args(Encoder):
         raise ValueError(f"encoder: got {kind!r}, expected one of {', '.join(get_args(Encoder))}")
     if kind == "graph":
-        return GraphEncoder(hidden, rounds, levels)
+        return GraphEncoder(hidden, rounds, levels, personal)
     if kind in ("flat", "flat-full"):
         return FlatEncoder(hidden, places, levels, kind == "flat-full")
     return UserEncoder(hidden, levels, kind == "global")
