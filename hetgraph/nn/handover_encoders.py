@@ -94,7 +94,7 @@ class GraphEncoder(nn.Module):
         for part, scale in enumerate((weight, torch.ones_like(weight))):
             users = sum_by(seen.serving, columns * scale.unsqueeze(1), seen.cells())
             table = torch.cat([seen.bs, users, one], 1).double()
-            gram = table.T @ table + 1e-3 * len(table) * torch.eye(table.shape[1])
+            gram = table.T @ table + 1e-3 * len(table) * torch.eye(table.shape[1], device=table.device)
             found = torch.linalg.solve(gram, table.T @ reward.double()).to(reward.dtype)
             linear, users_linear, rest = found.split([seen.bs.shape[1], columns.shape[1], 1])
             with torch.no_grad():
@@ -193,7 +193,7 @@ class UserEncoder(nn.Module):
 def totals(seen: Candidates) -> Tensor:
     """State of a network without a graph ``[B, 24]``: the paper's twelve, and deciles of loads and log rates, the time."""
     b, k, u, _ = seen.shape
-    tenths = torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9], device=seen.bs.device)
+    tenths = seen.bs.new_tensor([0.1, 0.3, 0.5, 0.7, 0.9])
     load, rate = seen.bs[:, LOAD].reshape(b, k), seen.ue[:, LOG_RATE].reshape(b, u)
     parts = [torch.quantile(value, tenths, dim=1).T for value in (load, rate)]
     return torch.cat([seen.state, *parts, seen.bs.reshape(b, k, -1)[:, 0, -2:]], 1)
