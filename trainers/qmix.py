@@ -82,7 +82,7 @@ class QMIX(lightning.LightningModule):
         dueling: dueling heads.
         importance: ``power``, ``equal``, ``sum``.
         mixer: width of the mixer.
-        cells: number of cells that ``flat`` is for.
+        flat_cells: number of cells that the flat encoders are for.
         places: places of a user.
         levels: resource levels.
         personal: users of a cell differ in what levels are worth.
@@ -109,7 +109,7 @@ class QMIX(lightning.LightningModule):
         dueling: bool = True,
         importance: Importance = "power",
         mixer: int = 32,
-        cells: int = 0,
+        flat_cells: int = 0,
         places: int = 4,
         levels: int = 5,
         personal: bool = False,
@@ -133,7 +133,7 @@ class QMIX(lightning.LightningModule):
             raise ValueError("joint, streams: got 0 for both, expected a loss")
         self.save_hyperparameters()
         self.policy = GraphQMIX(
-            hidden, rounds, mixing, encoder, dueling, importance, mixer, cells, places, levels, personal
+            hidden, rounds, mixing, encoder, dueling, importance, mixer, flat_cells, places, levels, personal
         )
         self.target = copy.deepcopy(self.policy).requires_grad_(False)
         self.history = NormHistory(clip_percentile or 1.0, clip_cap or math.inf) if clip_percentile else None
@@ -148,11 +148,6 @@ class QMIX(lightning.LightningModule):
         self.register_buffer("reward_std", torch.tensor(1.0))
         self.register_buffer("copies", torch.tensor(0))
 
-    def on_fit_start(self) -> None:
-        """The target network starts as the online one."""
-        if not self.trainer.global_step:
-            self.target.load_state_dict(self.policy.state_dict())
-
     def set_scale(self, seen: Sequence[Candidates], reward: Tensor) -> None:
         """Bring features and rewards to scale by a first look: discounted sums of rewards, times 1 - gamma, are about one.
 
@@ -163,6 +158,7 @@ class QMIX(lightning.LightningModule):
         self.reward_mean.copy_(reward.mean())
         self.reward_std.copy_(reward.std().clamp_min(1e-6))
         self.policy.set_scale(seen, (reward - self.reward_mean) / self.reward_std)
+        self.target.load_state_dict(self.policy.state_dict())
 
     def training_step(self, batch: Transitions, batch_idx: int) -> Tensor:
         """Loss of a draw."""

@@ -94,7 +94,7 @@ class GraphQMIX(nn.Module):
         importance: a user's weight: ``power`` for a softmax of received power within the cell (the paper's), ``equal`` for one
             over the users of the cell, ``sum`` for 1.
         mixer: width of the mixer.
-        cells: number of cells that ``flat`` is for; 0 for any.
+        flat_cells: number of cells that the flat encoders are for.
         places: places of a user, its own cell's included.
         levels: resource levels.
         personal: users of a cell differ in what the graph encoder finds levels to be worth; else they all get the same.
@@ -115,7 +115,7 @@ class GraphQMIX(nn.Module):
         dueling: bool = True,
         importance: Importance = "power",
         mixer: int = 32,
-        cells: int = 0,
+        flat_cells: int = 0,
         places: int = 4,
         levels: int = 5,
         personal: bool = False,
@@ -125,18 +125,18 @@ class GraphQMIX(nn.Module):
             if value not in get_args(kinds):
                 raise ValueError(f"{option}: got {value!r}, expected one of {', '.join(get_args(kinds))}")
         flat, self.of_users = encoder in ("flat", "flat-full"), encoder in ("single", "global")
-        if flat and not cells:
-            raise ValueError("cells: got 0, expected the number of cells that the flat encoder is for")
+        if flat and not flat_cells:
+            raise ValueError("flat_cells: got 0, expected the number of cells that the flat encoder is for")
         if self.of_users and mixing != "independent":
             raise ValueError(f"mixing: got {mixing!r}, expected 'independent' for users that learn alone")
         self.mixing, self.dueling, self.importance = mixing, dueling, importance
-        self.cells = cells if flat else 0
+        self.cells = flat_cells if flat else 0
         self.level = "global" if flat or encoder == "global" else "neighbourhood"
         self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal)
         agent, state = self.encoder.widths
         self.mixer: nn.Module | None = None
         if mixing == "qmix":
-            self.mixer = FixedMixer(cells, state, mixer) if flat else MonotonicMixer(agent, state, mixer)
+            self.mixer = FixedMixer(flat_cells, state, mixer) if flat else MonotonicMixer(agent, state, mixer)
         for kind, count in COLUMNS.items():
             self.register_buffer(f"{kind}_mean", torch.zeros(count))
             self.register_buffer(f"{kind}_std", torch.ones(count))

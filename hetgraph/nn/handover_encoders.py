@@ -51,7 +51,8 @@ class GraphEncoder(nn.Module):
     """Messages between users and cells; association values on edges, resource values on users.
 
     Values add a linear part of the features to what messages find: how one rate compares with another is almost all of it.
-    A user's values of levels are those of its cell, and with ``personal`` what it differs by.
+    Levels are worth the same to all users, and with ``personal`` what each differs by: where a cell's users share it by their
+    levels, equal ones are best for a sum of logarithms, and small errors that differ from user to user cost all there is to win.
 
     Args:
         hidden: width.
@@ -65,7 +66,8 @@ class GraphEncoder(nn.Module):
         bs, ue, edge, near = (COLUMNS[kind] for kind in ("bs", "ue", "edge", "near_edge"))
         self.messages = CandidateEncoder(hidden, rounds, (bs, ue, edge, near))
         self.place, self.place_linear = head(hidden, 2), head(edge, 2)
-        self.level, self.personal = head(hidden, levels), head(hidden, levels) if personal else None
+        self.level = nn.Parameter(torch.zeros(levels))
+        self.personal = head(hidden, levels) if personal else None
         self.own, self.own_linear = head(hidden, 2), head(bs, 2)
         self.user, self.user_linear = head(hidden, 2), head(ue + edge, 2)
         self.widths = hidden, 2 * hidden
@@ -75,7 +77,7 @@ class GraphEncoder(nn.Module):
         station, place = self.messages(seen)
         wide = station.reshape(seen.shape[0], seen.shape[1], -1)
         state = torch.cat([wide.mean(1), wide.amax(1)], 1)
-        level = self.level(station)[seen.serving]
+        level = self.level.expand(len(seen.ue), -1)
         if self.personal is not None:
             level = level + self.personal(place[:, 0])
         user = self.user(place[:, 0]) + self.user_linear(user_columns(seen))

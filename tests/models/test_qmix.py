@@ -18,8 +18,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "graph": {"personal": True},
     "vdn": {"mixing": "vdn", "importance": "equal"},
     "sum": {"importance": "sum", "dueling": False},
-    "flat": {"encoder": "flat", "cells": 6},
-    "flat-full": {"encoder": "flat-full", "cells": 6},
+    "flat": {"encoder": "flat", "flat_cells": 6},
+    "flat-full": {"encoder": "flat-full", "flat_cells": 6},
     "independent": {"mixing": "independent"},
     "single": {"encoder": "single", "mixing": "independent"},
     "global": {"encoder": "global", "mixing": "independent", "dueling": False},
@@ -99,7 +99,7 @@ def test_the_joint_value_never_falls_when_an_agents_rises(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_users_best_choice_is_the_best_joint_one(kind: str) -> None:
     """All 8,000 joint actions of three users with 4 places and 5 levels each, those not allowed left out."""
-    options = KINDS[kind] | ({"cells": 5} if "flat" in kind else {})
+    options = KINDS[kind] | ({"flat_cells": 5} if "flat" in kind else {})
     for seed in range(3):
         made = agent(seed, **options)
         values = made(double(network(1, 5, 3, 4, seed)))
@@ -109,7 +109,8 @@ def test_each_users_best_choice_is_the_best_joint_one(kind: str) -> None:
         many = Values(*(value.expand(len(joint), *value.shape[1:]) for value in vars(values).values()))
         action = HandoverAction(joint[..., 0], joint[..., 1])
         value = made.joint(many, action) if made.mixing != "independent" else many.agents(action).sum(1)
-        found = made.joint(values, values.best()) if made.mixing != "independent" else values.agents(values.best()).sum(1)
+        best = values.best()
+        found = made.joint(values, best) if made.mixing != "independent" else values.agents(best).sum(1)
         assert int(allowed.sum()) < len(joint)
         torch.testing.assert_close(found.squeeze(), value[allowed].max())
         assert float(value[allowed].detach().std()) > 0
@@ -214,7 +215,7 @@ def test_only_the_graph_runs_on_another_number_of_cells_and_options_are_checked(
         ({"mixing": "sum"}, "mixing: got 'sum', expected one of qmix"),
         ({"importance": "rank"}, "importance: got 'rank'"),
         ({"encoder": "tree"}, "encoder: got 'tree'"),
-        ({"encoder": "flat"}, "cells: got 0, expected the number"),
+        ({"encoder": "flat"}, "flat_cells: got 0, expected the number"),
         ({"encoder": "single"}, "mixing: got 'qmix', expected 'independent'"),
     ):
         with pytest.raises(ValueError, match=message):
