@@ -1,15 +1,15 @@
 """Handover policies by name, as the entry points of ``hetgraph.handovers`` find them."""
 
 from hetgraph.envs.mover_search import DualPrice, Genetic, Optimum
-from hetgraph.envs.movers import Greedy, ProportionalFair, RandomMover, RoundRobin, Stay, StrongestCell
+from hetgraph.envs.movers import PATIENCE, Greedy, ProportionalFair, RandomMover, RoundRobin, Stay, StrongestCell
 
 stay = Stay()
 random = RandomMover()
 greedy = Greedy()
 round_robin = RoundRobin()
 max_rsrp = StrongestCell()
-cre = StrongestCell(bias_db=2.0)
+cre = StrongestCell(bias_db=5.0, counted_db=1.5)  # the best on validation networks
 pf_greedy = ProportionalFair()
 genetic = Genetic()
 dual_price = DualPrice()
-pf_optimum = Optimum()
+pf_optimum, pf_patient = Optimum(), Optimum(least_gain=PATIENCE)

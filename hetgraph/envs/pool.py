@@ -71,8 +71,8 @@ class Pool:
         biased, efficiency, distance = (torch.empty_like(t.gain) for _ in range(3))
         strongest = torch.empty(*t.gain.shape[:3], neighbours + 1, dtype=torch.long, device=t.gain.device)
         few = max(_PART // t.gain[0].numel(), 1)
-        for part in torch.arange(t.networks).split(few):
-            rows = slice(int(part[0]), int(part[-1]) + 1)
+        for first in range(0, t.networks, few):
+            rows = slice(first, first + few)
             snr = t.gain[rows].double() * (t.power_w[rows].double() / t.noise_w).unsqueeze(1).unsqueeze(2)
             others = (snr.sum(3, keepdim=True) - snr).clamp_min(0)
             efficiency[rows] = (snr / (1 + others)).log1p() / math.log(2)

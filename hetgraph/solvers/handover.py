@@ -1,6 +1,7 @@
 """Who should be handed over now: dual prices and local search on the sum of log(1 + rate), under the rule's limits."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -185,24 +186,29 @@ class _Search:
         return best > _GAIN
 
 
-def best_places(choice: Choice, price: Tensor | None = None) -> Tensor:
+def best_places(choice: Choice, least_gain: float = 0.0) -> Tensor:
     """Places ``[B, U]`` that :func:`improve` reaches from staying, or from what :func:`prices` propose, whichever is better.
 
     Args:
         choice: who may be where.
-        price: prices of the step before ``[B, K]``.
+        least_gain: what a handover costs, as part of the rate: exp(-least_gain) of it counts elsewhere.
     """
+    if least_gain:
+        counted = torch.cat([choice.rate[..., :1], choice.rate[..., 1:] * math.exp(-least_gain)], 2)
+        choice = replace(choice, rate=counted)
     stay = torch.zeros_like(choice.cell[..., 0])
     one = improve(choice, stay)
-    two = improve(choice, fit(choice, wishes(choice, prices(choice, price))))
+    two = improve(choice, fit(choice, wishes(choice, prices(choice))))
     better = (choice.utility(two) > choice.utility(one)).unsqueeze(1)
     return torch.where(better, two, one)
 
 
-def wishes(choice: Choice, price: Tensor) -> Tensor:
-    """Places of the largest log rate less price ``[B, U]``; staying where that is as good."""
+def wishes(choice: Choice, price: Tensor, least_gain: float = 0.0) -> Tensor:
+    """Places of the largest log rate less price ``[B, U]``; staying where no other is better by more than ``least_gain``."""
     log_rate = choice.rate.clamp_min(1e-6).log().masked_fill(~choice.allowed, -torch.inf)
-    return (log_rate - price.gather(1, choice.cell.flatten(1)).reshape(log_rate.shape)).argmax(2)
+    value = log_rate - price.gather(1, choice.cell.flatten(1)).reshape(log_rate.shape)
+    value[..., 0] += least_gain
+    return value.argmax(2)
 
 
 def fit(choice: Choice, place: Tensor) -> Tensor:

@@ -1,0 +1,138 @@
+"""Handovers of moving users: `python benchmarks/handover.py throughput | baselines | tune`."""
+
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hetgraph.envs import HandoverAction, HandoverEnv, run_handovers
+from hetgraph.envs.mover_search import DualPrice, Optimum
+from hetgraph.envs.movers import Mover, ProportionalFair, StrongestCell
+from hetgraph.graph import CHANNEL, Trajectories, roam, roaming
+from hetgraph.radio import handover_policy
+from hetgraph.radio.handover import HandoverRule, ResourceModel
+from hetgraph.trainers.statistics import t_interval
+
+VALIDATION, TEST = 1_000_000, 2_000_000
+NAMES = (
+    *("stay", "random", "round_robin", "greedy", "max_rsrp", "cre", "genetic"),
+    *("pf_greedy", "dual_price", "pf_optimum", "pf_patient"),
+)
+SHOWN = ("anu", "asc", "jain", "load_imbalance", "handover_rate", "ping_pong_rate")
+Found = dict[str, NDArray[np.float64]]
+
+
+def rate(number: int, batch: int = 128, steps: int = 150) -> tuple[float, float, float]:
+    """Network-steps per second of a process by the clock and by its own CPU time, and of copying what a step moves."""
+    torch.set_num_threads(1)
+    env, g = HandoverEnv(roam(roaming(), 8, steps=51, seed=number), batch), torch.Generator().manual_seed(number)
+    shape = (batch, env.num_users)
+    actions = [
+        HandoverAction(torch.randint(4, shape, generator=g), torch.randint(5, shape, generator=g)) for _ in range(8)
+    ]
+
+    def play(count: int) -> None:
+        for t in range(count):
+            env.step(actions[t % 8])
+
+    play(50)
+    wall, own = time.perf_counter(), time.process_time()
+    play(steps)
+    found = [batch * steps / (time.perf_counter() - wall), batch * steps / (time.process_time() - own)]
+    moved = tables(env)
+    into = [torch.empty_like(value) for value in moved]
+    own = time.process_time()
+    for _ in range(steps):
+        for source, target in zip(moved, into, strict=True):
+            target.copy_(source)
+    return found[0], found[1], batch * steps / (time.process_time() - own)
+
+
+def tables(env: HandoverEnv) -> list[Tensor]:
+    """What a step has to read or write at least: the observation, and what users receive from their candidates."""
+    obs, look = env.observe("neighbourhood"), env.now.look
+    edges, read = obs[CHANNEL], [look.received_db, look.efficiency, look.efficiency, look.cell]
+    written = [edges.edge_index[0], edges.edge_attr, edges.allowed, edges.efficiency, edges.gain_db]
+    return [*read, *written, obs["bs"].x, obs["ue"].x, obs["ue"].cell, obs["ue"].level]
+
+
+def throughput() -> None:
+    """Network-steps per second on all cores at 25 cells and 250 users, random actions, observations included."""
+    cores = len(os.sched_getaffinity(0))
+    env = HandoverEnv(roam(roaming(), 1, steps=51))
+    size = sum(value.numel() * value.element_size() for value in tables(env))
+    with multiprocessing.get_context("spawn").Pool(cores) as pool:
+        wall, own, copy = (sum(column) for column in zip(*pool.map(rate, range(cores)), strict=True))
+    print(f"{cores} processes, 128 networks each, 25 cells, 250 users, load average {os.getloadavg()[0]:.1f}")
+    print("| | network-steps per second |\n|---|---|")
+    print(f"| by the clock | {wall:,.0f} |\n| by CPU time | {own:,.0f} |")
+    print(f"| floor: copying the {size / 1e3:.0f} kB that a step moves | {copy:,.0f} |")
+    print(f"share of the floor {own / copy:.2f}")
+
+
+def judged(world: Trajectories, bias: bool, model: ResourceModel, policies: dict[str, Mover]) -> dict[str, Found]:
+    """Indicators of each network under each policy, on the same episodes."""
+    env = HandoverEnv(world, world.networks, rule=HandoverRule(bias=bias), resource_model=model)
+    found = {name: run_handovers(env, policy, seed=TEST) for name, policy in policies.items()}
+    return {name: {key: value.double().numpy() for key, value in result.items()} for name, result in found.items()}
+
+
+def show(found: dict[str, Found], names: Sequence[str]) -> None:
+    """Table of a mode, ANU beside max RSRP's paired difference."""
+    base = found["max_rsrp"]["anu"]
+    print(
+        "| policy | ANU | ANU - max_rsrp | ASC | Jain | load imbalance | handover rate | ping-pong |\n"
+        + "|---" * 8
+        + "|"
+    )
+    for name in names:
+        gain = t_interval(found[name]["anu"] - base, "networks")
+        cells = [
+            f"{found[name][key].mean():.4g}" if key == "asc" else f"{found[name][key].mean():.4f}" for key in SHOWN[1:]
+        ]
+        print(
+            f"| {name} | {found[name]['anu'].mean():.2f} | {gain.mean:+.2f} ± {gain.high - gain.mean:.2f} | {' | '.join(cells)} |"
+        )
+
+
+def baselines(networks: int = 20) -> None:
+    """All classical policies in the four modes of resources and rule, on the same networks."""
+    world = roam(roaming(), networks, steps=51, seed=TEST)
+    policies = {name: handover_policy(name) for name in NAMES} | {"max_rsrp, level 3": StrongestCell(level_of_all=3)}
+    for model in ("shared", "paper"):
+        for bias in (False, True):
+            found = judged(world, bias, model, policies)  # type: ignore[arg-type]
+            room = t_interval(found["pf_optimum"]["anu"] - found["max_rsrp"]["anu"], "networks")
+            part = room.mean / found["max_rsrp"]["anu"].mean()
+            print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, {networks} networks")
+            print(f"room max_rsrp to pf_optimum {room.mean:.2f} ± {room.high - room.mean:.2f} ({part:.2%} of ANU)")
+            show(found, list(policies))
+
+
+def tune(networks: int = 16) -> None:
+    """Bias of CRE and patience of the others on validation networks."""
+    world = roam(roaming(), networks, steps=51, seed=VALIDATION)
+    policies: dict[str, Mover] = {f"cre {b:g} dB": StrongestCell(b) for b in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0)}
+    for gain in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7):
+        policies |= {f"pf_greedy {gain:g}": ProportionalFair(gain), f"dual_price {gain:g}": DualPrice(least_gain=gain)}
+        policies[f"pf_patient {gain:g}"] = Optimum(gain)
+    for bias in (False, True):
+        found = judged(world, bias, "shared", policies)
+        print(f"\nrule {'CRE' if bias else 'margin'}\n| policy | ANU | handover rate |\n|---|---|---|")
+        for name, result in found.items():
+            print(f"| {name} | {result['anu'].mean():.3f} | {result['handover_rate'].mean():.4f} |", flush=True)
+
+
+COMMANDS: dict[str, Callable[[], None]] = {"throughput": throughput, "baselines": baselines, "tune": tune}
+
+if __name__ == "__main__":
+    for command in sys.argv[1:]:
+        COMMANDS[command]()
+    if len(sys.argv) < 2:
+        print(f"usage: python benchmarks/handover.py {' | '.join(COMMANDS)}")
