@@ -179,7 +179,8 @@ class HandoverDataModule(lightning.LightningDataModule):
         """
         if split not in self._judged:
             env = self.environment(split)
-            self._judged[split] = (env, *(_means(env, handover_policy(name)) for name in REFERENCES))
+            rule, best = (_means(env, handover_policy(name)) for name in REFERENCES)
+            self._judged[split] = env, rule, best
         env, rule, best = self._judged[split]
         found = _means(env, policy)
         utility = rule["anu"]

@@ -17,9 +17,7 @@ from hetgraph.trainers.handover import Transitions
 from hetgraph.trainers.handover_data import HandoverDataModule
 
 
-def td_target(
-    reward: Tensor, value: Tensor, terminated: Tensor, *, gamma: float, squash: float = 5.0
-) -> Tensor:
+def td_target(reward: Tensor, value: Tensor, terminated: Tensor, *, gamma: float, squash: float = 5.0) -> Tensor:
     r"""Target :math:`c \tanh(y / c)` of :math:`y = r + \gamma Q'(s', a')`, without the second term where the task ended.
 
     Args:

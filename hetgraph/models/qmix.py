@@ -206,12 +206,11 @@ class GraphQMIX(nn.Module):
 
     def mix(self, agents: Tensor, values: Values) -> Tensor:
         """Joint value of agents' values ``[B, K]`` -> ``[B]``."""
-        if isinstance(self.mixer, FixedMixer):
-            return self.mixer(agents, values.state)
-        if self.mixer is not None:
-            out: Tensor = self.mixer(agents, values.agent, values.state)
-            return out
-        return agents.mean(1)
+        if self.mixer is None:
+            return agents.mean(1)
+        known = (values.state,) if isinstance(self.mixer, FixedMixer) else (values.agent, values.state)
+        out: Tensor = self.mixer(agents, *known)
+        return out
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""

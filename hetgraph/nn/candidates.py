@@ -132,6 +132,7 @@ class CandidateEncoder(nn.Module):
         may = place[:, 1:] * seen.allowed[:, 1:].unsqueeze(2)
         own = torch.cat([place[:, 0], torch.ones_like(place[:, 0, :1]), may.sum(1)], 1)
         own = sum_by(serving, own, size)
-        stay, count, leave = own.split([place.shape[2], 1, place.shape[2]], 1)
+        width = place.shape[2]
+        stay, count, leave = own[:, :width], own[:, width : width + 1], own[:, width + 1 :]
         come = sum_by(others.flatten(), may.flatten(0, 1), size)
         return [stay / count.clamp_min(1), stay / 10, leave / 10, come / 10]

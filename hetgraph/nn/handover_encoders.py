@@ -181,7 +181,7 @@ class UserEncoder(nn.Module):
 
     def forward(self, seen: Candidates) -> Encoded:
         """Values of users and their places."""
-        b, _, u, c = seen.shape
+        _, _, u, c = seen.shape
         columns, whole = [seen.ue.unsqueeze(1).expand(-1, c, -1), seen.edge], totals(seen)
         if self.everything:
             columns.append(whole.repeat_interleave(u, 0).unsqueeze(1).expand(-1, c, -1))
@@ -201,7 +201,9 @@ def totals(seen: Candidates) -> Tensor:
     return torch.cat([seen.state, *parts, seen.bs.reshape(b, k, -1)[:, 0, -2:]], 1)
 
 
-def encoder_of(kind: Encoder, hidden: int, rounds: int, places: int, levels: int, personal: bool) -> nn.Module:
+def encoder_of(
+    kind: Encoder, hidden: int, rounds: int, places: int, levels: int, personal: bool
+) -> GraphEncoder | FlatEncoder | UserEncoder:
     """Encoder by name.
 
     Raises:
