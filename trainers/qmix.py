@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hetgraph.models.qmix import GraphQMIX, Importance, Mixing, Values
 from hetgraph.nn.candidates import Candidates
-from hetgraph.nn.handover_encoders import Encoder
+from hetgraph.nn.handover_encoders import LOG_RATE, Encoder
 from hetgraph.radio.handover import HandoverAction
 from hetgraph.trainers.handover import Transitions
 from hetgraph.trainers.handover_data import HandoverDataModule
@@ -184,11 +184,16 @@ class QMIX(lightning.LightningModule):
     def _joint(
         self, now: Values, later: Values, batch: Transitions, reward: Tensor, action: HandoverAction
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Values of what was done and of what comes next, and rewards: of networks, of cells or of users that learn alone."""
+        """Values of what was done and of what comes next, and rewards: of networks, of cells or of users that learn alone.
+
+        Such a user's reward is its own log rate: that of its cell, a sum over users, would send it where others are.
+        """
         if self.policy.mixing != "independent":
             return self.policy.joint(now, batch.action), self.target.joint(later, action), reward.mean(1)
         if self.policy.of_users:
-            return now.users(batch.action), later.users(action), reward.gather(1, later.cell[..., 0])
+            told = batch.next_obs["ue"].x[:, LOG_RATE].reshape(len(reward), -1)
+            told = (told - self.policy.ue_mean[LOG_RATE]) / self.policy.ue_std[LOG_RATE]
+            return now.users(batch.action), later.users(action), (1 - self.gamma) * told
         return now.agents(batch.action), later.agents(action), reward
 
     def _note(self, batch_idx: int, name: str, error: Tensor) -> None:

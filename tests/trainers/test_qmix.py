@@ -9,14 +9,16 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from hetgraph.envs import HandoverEnv
+from hetgraph.envs import HandoverEnv, RewardWeights, run_handovers
 from hetgraph.envs.handover_memory import recall, remember
+from hetgraph.envs.movers import Stay
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.radio.handover import HandoverAction, HandoverRule
 from hetgraph.trainers import QMIX, HandoverDataModule, load_handovers
 from hetgraph.trainers.checkpoint import RandomState
 from hetgraph.trainers.handover import HandoverExperience
+from hetgraph.trainers.handover_tabular import HandoverTable, handover_q_learning
 from hetgraph.trainers.qmix import NormHistory, td_loss, td_target
 from hetgraph.trainers.replay import ReplayBuffer
 
@@ -235,6 +237,21 @@ def test_training_moves_weights_and_is_judged(tmp_path: Path, options: dict[str,
     obs = data_module().environment("val").observe(loaded.level)
     one, other = loaded.act(obs, None, None)[0], module.policy.act(obs, None, None)[0]
     assert torch.equal(one.place, other.place) and torch.equal(one.level, other.level)
+
+
+def test_a_table_learns_to_follow_the_strongest_cell() -> None:
+    """Users who walk away from their cell do better with a table than by staying; entries are means of their goals."""
+    table = HandoverTable(rate=0.5)
+    table.learn(torch.tensor([3, 3, 7]), torch.tensor([1.0, 3.0, 5.0]))
+    assert (table.table[3].item(), table.table[7].item()) == (1.0, 2.5)
+    env = HandoverEnv(walks(0, 8), 8, rule=HandoverRule(max_users=U), steps=10, weights=RewardWeights(utility=1.0))
+    learned = handover_q_learning(env, episodes=30, progress=False)
+    held_out = HandoverEnv(walks(9, 8), 8, rule=HandoverRule(max_users=U), steps=10)
+    utility = {
+        name: run_handovers(held_out, rule, seed=0)["anu"].mean().item()
+        for name, rule in (("table", learned), ("stay", Stay()))
+    }
+    assert utility["table"] > 1.1 * utility["stay"]
 
 
 def test_a_loss_is_needed_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
