@@ -1,8 +1,9 @@
-"""Association of arriving users: `python benchmarks/grows.py calibrate | throughput | references | table | tiny | sizes`.
+"""Association of arriving users: `python benchmarks/grows.py NAME ...`, names as in COMMANDS.
 
-`table` and `sizes` read the checkpoints of runs.py (`python benchmarks/runs.py grows dqn-flat`).
+`table`, `sizes`, `finetuned` and `curve` read the checkpoints of runs.py (`python benchmarks/runs.py grows dqn-flat grows-paper`).
 """
 
+import csv
 import multiprocessing
 import os
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from rich.progress import track
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, clairvoyant, optimum, run_episodes
 from hetgraph.envs.associate import BestRate, Rule, Strongest
+from hetgraph.envs.episodes import Associates
 from hetgraph.envs.lookahead import play
 from hetgraph.envs.presets import grows_3, grows_tiny
 from hetgraph.envs.service import Users
@@ -32,10 +35,11 @@ from hetgraph.trainers.arrival_trial import (
     judge_arrivals,
     write_arrivals,
 )
+from hetgraph.trainers.finetune_arrivals import adapt
 from hetgraph.trainers.statistics import t_interval
 from hetgraph.trainers.tabular import q_learning
 
-SEEDS, TEST = range(5), 2_000_000
+SEEDS, VALIDATION, TEST = range(5), 1_000_000, 2_000_000
 OUT = Path("runs/results/grows")
 SIZES = {"grows-3:stations=7": 400, "grows-3:stations=19": 100, "grows-3:stations=300": 4, "grows-city": 4}
 CHANCES, DEMANDS = (0.5, 0.7, 1.0), (6.0, 8.0, 10.0, 12.0, 14.0)
@@ -246,6 +250,65 @@ def sizes() -> None:
                 print(f"| {name} | {ratio.mean:.4f}{half(ratio)} | {values['rejections'].mean():.3f} |", flush=True)
 
 
+def finetuned(epochs: int = 4, draws: int = 400, lr: float = 1e-3) -> None:
+    """Agents of three stations, fine-tuned on another layout; the city's on pieces of 21 stations."""
+    names = ("argmax_blocking", "argmax", "least_loaded", "best_rate")
+    for scenario, episodes in SIZES.items():
+        layout = "grows-city:stations=21" if scenario == "grows-city" else scenario
+        before, after = agents("grows"), []
+        for seed in SEEDS:
+            path = f"runs/grows-{seed}/best.ckpt"
+            options = torch.load(path, weights_only=True)["hyper_parameters"]
+            after.append(adapt(path, options, layout, epochs, draws, lr, seed).policy.eval())
+        for target in dict.fromkeys((layout, scenario)):
+            count = episodes if target == scenario else 60
+            for chance, demand in ((0.5, 6.0), (1.0, 14.0)):
+                policies = {name: [policy(name)] for name in names} | {"before": before, "after": after}
+                trial = judge_arrivals(target, policies, probability=chance, demand=demand, episodes=count)
+                print(f"\n{target}, p = {chance:g}, mean demand {demand:g}, {count} episodes, fine-tuned on {layout}")
+                print("| policy | utility over best rate | rejections |\n|---|---|---|")
+                for name, values in trial.found.items():
+                    ratio = trial.ratio(name, "best_rate")
+                    print(f"| {name} | {ratio.mean:.4f}{half(ratio)} | {values['rejections'].mean():.3f} |", flush=True)
+
+
+def curve(chance: float = 0.5, demand: float = 14.0, episodes: int = 1500) -> None:
+    """Figure 4: utility over the random rule's by episodes of training, on the validation's arrivals."""
+    source, env = cell_of(chance, demand), ArrivalEnv(cell_of(chance, demand), episodes)
+
+    def score(who: Associates) -> float:
+        return float(run_episodes(env, who, seed=VALIDATION)["utility"].mean())
+
+    base = score(policy("random_station"))
+    counts = (2_500, 5_000, 10_000, 20_000, 35_000, 50_000)
+    tables = [[score(q_learning(source, episodes=n, seed=s, progress=False)) for n in counts] for s in SEEDS]
+    figure, axes = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
+    values = np.array([validation_utilities(f"runs/grows-paper-{seed}/metrics.csv") for seed in SEEDS])
+    passed = np.linspace(0, 50_000, values.shape[1] + 1)[1:]
+    for name, x, y in (("GROWS, the paper's network", passed, values), ("Q-learning", counts, np.array(tables))):
+        low, high = (y.mean(0) + sign * 2.776 * y.std(0, ddof=1) / len(SEEDS) ** 0.5 for sign in (-1, 1))
+        axes.plot(x, y.mean(0) / base, marker="o", ms=3, label=name)
+        axes.fill_between(x, low / base, high / base, alpha=0.2)
+    levels = {name: score(policy(name)) for name in ("argmax_blocking", "argmax", "best_rate")}
+    levels["GROWS, for all loads"] = float(np.mean([score(agent) for agent in agents("grows")]))
+    for number, (name, value) in enumerate(levels.items()):
+        axes.axhline(value / base, ls=("--", ":", "-.", "-")[number], color=f"C{number + 2}", label=name)
+        print(f"{name}: {value / base:.4f} of random")
+    axes.set(xlabel="episodes of training", ylabel="utility over random", title=f"p = {chance:g}, demand {demand:g}")
+    axes.legend(fontsize=8)
+    for kind in ("png", "pdf"):
+        figure.savefig(OUT / f"curve.{kind}", dpi=150)
+    print(
+        f"at the end: GROWS, the paper's {values[:, -1].mean() / base:.4f}, Q-learning {np.mean(tables, 0)[-1] / base:.4f}"
+    )
+
+
+def validation_utilities(path: str) -> list[float]:
+    """Mean utility on validation after each epoch."""
+    with Path(path).open(newline="") as file:
+        return [float(row["val/utility"]) for row in csv.DictReader(file) if row["val/utility"]]
+
+
 def agents(name: str) -> list[GROWS]:
     """Best checkpoints of the training seeds."""
     return [load_association(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
@@ -258,6 +321,8 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "table": table,
     "tiny": tiny,
     "sizes": sizes,
+    "finetuned": finetuned,
+    "curve": curve,
 }
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ from typing import Literal
 
 import numpy as np
 
-from hetgraph.datasets.lte_trace import LTETraceDataset
+from hetgraph.datasets.lte_trace import LTETrace, Numbers
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.tables import Site, write_sites, write_users
 
 
 def estimate_sites(
-    trace: LTETraceDataset, *, fewest: int = 5, by: Literal["cell", "node"] = "cell"
+    trace: LTETrace, *, fewest: int = 5, by: Literal["cell", "node"] = "cell"
 ) -> dict[str, tuple[float, float]]:
     """Latitude and longitude of each cell, or of each node, whose cells stand on one mast.
 
@@ -33,19 +33,25 @@ def estimate_sites(
     often = {key: np.array(members) for key, members in rows.items() if len(members) >= fewest}
     if trace.generation == "4G":
         return {key: (float(trace.site[m[0], 0]), float(trace.site[m[0], 1])) for key, m in often.items()}
-    return {key: _centroid(trace, members) for key, members in often.items()}
+    places = np.stack([trace.latitude, trace.longitude], 1)
+    return {key: weighted_centroid(places[members], trace.rsrp_dbm[members]) for key, members in often.items()}
 
 
-def _centroid(trace: LTETraceDataset, rows: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> tuple[float, float]:
-    places = np.stack([trace.latitude[rows], trace.longitude[rows]], 1)
+def weighted_centroid(places: Numbers, rsrp_dbm: Numbers) -> tuple[float, float]:
+    """Centroid of places ``[M, 2]`` weighted by received power in mW, each place counting once with its mean power.
+
+    Args:
+        places: where the cell served ``[M, 2]``, in degrees or metres.
+        rsrp_dbm: RSRP there ``[M]``, dBm.
+    """
     places, inverse, count = np.unique(places, axis=0, return_inverse=True, return_counts=True)
-    power_mw = np.bincount(inverse.reshape(-1), 10 ** (trace.rsrp_dbm[rows] / 10)) / count
-    latitude, longitude = np.average(places, axis=0, weights=power_mw)
-    return float(latitude), float(longitude)
+    power_mw = np.bincount(inverse.reshape(-1), 10 ** (rsrp_dbm / 10)) / count
+    first, second = np.average(places, axis=0, weights=power_mw)
+    return float(first), float(second)
 
 
 def export_csv(
-    trace: LTETraceDataset,
+    trace: LTETrace,
     sites: str | Path,
     users: str | Path,
     *,

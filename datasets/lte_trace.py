@@ -5,6 +5,7 @@ pseudo-users: they were never in the network at once.
 """
 
 import csv
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,13 +28,13 @@ COLUMNS_5G = _names(
     _COMMON + "PINGAVG PINGMIN PINGMAX PINGSTDEV PINGLOSS CELLHEX NODEHEX LACHEX RAWCELLID NRxRSRP NRxRSRQ"
 )
 WRONG_SITE_M = 5000.0
-_RSRP_DBM = (-156.0, -31.0)  # TS 36.133 Table 9.1.4-1; the traces mark missing values by -200 and below
+RSRP_DBM = (-156.0, -31.0)  # TS 36.133 Table 9.1.4-1; the traces mark missing values by -200 and below
 _RSRQ_DB = (-34.0, 2.5)  # TS 36.133 Table 9.1.7-1; the traces mark missing values by 2147483647
 Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class LTETraceDataset:
+class LTETrace:
     """One trace file. Missing numbers are NaN.
 
     Args:
@@ -79,7 +80,7 @@ class LTETraceDataset:
         return len(self.timestamp)
 
     @staticmethod
-    def read(path: str | Path) -> "LTETraceDataset":
+    def read(path: str | Path) -> "LTETrace":
         """Read a trace, with or without its header.
 
         Raises:
@@ -93,18 +94,38 @@ class LTETraceDataset:
         return table.trace("4G" if columns == COLUMNS_4G else "5G")
 
 
-def _read_table(path: Path) -> "tuple[_Table, list[str]]":
+def generation_of(path: Path) -> str:
+    """``4G`` or ``5G``, by the number of columns of a file's first line.
+
+    Raises:
+        ValueError: another number of columns, or no text.
+    """
+    lines = _lines(path, most=1)
+    return "4G" if _columns(path, lines) == COLUMNS_4G else "5G"
+
+
+def _lines(path: Path, most: int | None = None) -> list[tuple[int, list[str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
-            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+            rows = ((reader.line_num, [cell.strip() for cell in row]) for row in reader if row)
+            return list(itertools.islice(rows, most))
     except (UnicodeDecodeError, csv.Error, IsADirectoryError):
         raise ValueError(f"{path}: got something that is no text, expected a trace") from None
+
+
+def _columns(path: Path, lines: list[tuple[int, list[str]]]) -> list[str]:
     width = len(lines[0][1]) if lines else 0
     columns = {20: COLUMNS_4G, 26: COLUMNS_5G}.get(width)
     if columns is None:
         raise ValueError(f"{path}: got {width} columns, expected 20 (4G) or 26 (5G)")
-    first = lines[0][1]
+    return columns
+
+
+def _read_table(path: Path) -> "tuple[_Table, list[str]]":
+    lines = _lines(path)
+    columns = _columns(path, lines)
+    width, first = len(columns), lines[0][1]
     if first[0] == columns[0]:
         for got, expected in zip(first, columns, strict=True):
             if got != expected:
@@ -127,7 +148,7 @@ class _Table:
     lines: list[int]
     cells: dict[str, tuple[str, ...]]
 
-    def trace(self, generation: str) -> LTETraceDataset:
+    def trace(self, generation: str) -> LTETrace:
         latitude, longitude = self.numbers("Latitude"), self.numbers("Longitude")
         site = np.full((len(self.lines), 2), np.nan)
         if generation == "4G":
@@ -137,7 +158,7 @@ class _Table:
         cell, node = self._keys_4g(site) if generation == "4G" else self._keys_5g()
         mode = list(self.cells["NetworkMode"])
         other = ~np.isin(mode, ("LTE", "5G", "-"))
-        return LTETraceDataset(
+        return LTETrace(
             path=self.path,
             generation=generation,
             timestamp=list(self.cells["Timestamp"]),
@@ -148,7 +169,7 @@ class _Table:
             mode=mode,
             cell=cell,
             node=node,
-            rsrp_dbm=np.where(other, np.nan, _within(self.numbers("RSRP"), _RSRP_DBM)),
+            rsrp_dbm=np.where(other, np.nan, _within(self.numbers("RSRP"), RSRP_DBM)),
             rsrq_db=np.where(other, np.nan, _within(self.numbers("RSRQ"), _RSRQ_DB)),
             snr_db=self.numbers("SNR"),
             neighbour_rsrp_dbm=self._neighbour(),
@@ -170,7 +191,7 @@ class _Table:
         return out
 
     def _neighbour(self) -> Numbers:
-        rsrp, quality = _within(self.numbers("NRxRSRP"), _RSRP_DBM), self.numbers("NRxRSRQ")
+        rsrp, quality = _within(self.numbers("NRxRSRP"), RSRP_DBM), self.numbers("NRxRSRQ")
         return np.where(np.isfinite(quality) & np.isnan(_within(quality, _RSRQ_DB)), np.nan, rsrp)
 
     def _time_s(self) -> Numbers:

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hetgraph.datasets import LTETraceDataset, export_csv
+from hetgraph.datasets import LTETrace, export_csv
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--most-users", type=int, default=500)
     args = parser.parse_args()
     try:
-        trace = LTETraceDataset.read(args.trace)
+        trace = LTETrace.read(args.trace)
         args.out.mkdir(parents=True, exist_ok=True)
         sites, users = export_csv(trace, args.out / "sites.csv", args.out / "users.csv", most_users=args.most_users)
     except (OSError, ValueError) as error:

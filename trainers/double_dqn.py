@@ -16,6 +16,7 @@ from hetgraph.models.grows import GROWS
 from hetgraph.radio import policy
 from hetgraph.trainers.checkpoint import association_agent
 from hetgraph.trainers.experience import Experience, arrival_of
+from hetgraph.trainers.local_returns import LocalReturns
 from hetgraph.trainers.replay import ReplayBuffer, Sample
 
 VALIDATION, TEST = 1_000_000, 2_000_000
@@ -61,6 +62,8 @@ class ArrivalDataModule(lightning.LightningDataModule):
         val_episodes: episodes of validation.
         test_episodes: episodes of the test.
         replay_file: keep the replay memory in this file, beside the checkpoints, and go on from it.
+        local: returns of the stations that a choice concerns, without a bootstrap, for networks of many stations.
+        horizon: slots of a local return; 0 for all until the end.
         seed: of training.
     """
 
@@ -85,6 +88,8 @@ class ArrivalDataModule(lightning.LightningDataModule):
         val_episodes: int = 1500,
         test_episodes: int = 2000,
         replay_file: str | None = None,
+        local: bool = False,
+        horizon: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -93,13 +98,14 @@ class ArrivalDataModule(lightning.LightningDataModule):
         self.num_envs, self.finite, self.seed = num_envs, finite, seed
         self.buffer = ReplayBuffer(capacity, alpha=alpha)
         self.options: dict[str, Any] = {
-            "gamma": gamma, "n_step": n_step, "batch_size": batch_size, "slots": slots, "draws": draws, "least": least,
-            "scale": reward_scale,
+            "batch_size": batch_size, "slots": slots, "draws": draws, "least": least, "scale": reward_scale,
         }  # fmt: skip
+        self.options |= {"horizon": horizon} if local else {"gamma": gamma, "n_step": n_step}
+        self.local = local
         self.epsilon_end, self.explore = epsilon_end, explore
         self.episodes = {"val": val_episodes, "test": test_episodes}
         self.replay_file = replay_file
-        self.train_data: Experience | None = None
+        self.train_data: Experience | LocalReturns | None = None
         self._state: dict[str, Any] | None = None
 
     def epsilon(self, drawn: int) -> float:
@@ -116,7 +122,8 @@ class ArrivalDataModule(lightning.LightningDataModule):
         env = ArrivalEnv(self.scenario, self.num_envs, **self.cell, finite=self.finite, seed=self.seed)  # type: ignore[arg-type]
         if self._state is None and not bool(agent.mean.any()):
             agent.set_scale(*_first_look(agent, self.scenario, self.cell, self.seed))
-        self.train_data = Experience(env, agent, self.buffer, epsilon=self.epsilon, **self.options)
+        kind = LocalReturns if self.local else Experience
+        self.train_data = kind(env, agent, self.buffer, epsilon=self.epsilon, **self.options)
         if self._state is not None:
             self.train_data.load_state_dict(self._state)
             if self.replay_file is not None:
@@ -207,11 +214,7 @@ class DoubleDQN(lightning.LightningModule):
         """Loss of a draw."""
         rows = batch.rows
         value = self.policy(arrival_of(rows)).gather(1, rows["action"].unsqueeze(1)).squeeze(1)
-        with torch.no_grad():
-            later = arrival_of(rows, "next_")
-            goal = double_dqn_target(
-                rows["gain"], rows["discount"], self.policy(later), self.target(later), double=self.pick_online
-            )
+        goal = rows["gain"] if self._data().local else self._goal(rows)
         error = value - goal
         self._data().buffer.update(batch.index, error.detach().abs())
         loss = (batch.weight * nn.functional.huber_loss(value, goal, reduction="none")).mean()
@@ -219,6 +222,13 @@ class DoubleDQN(lightning.LightningModule):
             self.log("train/loss", loss, prog_bar=True, batch_size=1)
             self.log("train/value", value.mean(), batch_size=1)
         return loss
+
+    @torch.no_grad()
+    def _goal(self, rows: dict[str, Tensor]) -> Tensor:
+        later = arrival_of(rows, "next_")
+        return double_dqn_target(
+            rows["gain"], rows["discount"], self.policy(later), self.target(later), double=self.pick_online
+        )
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Copy the online network now and then."""

@@ -23,6 +23,8 @@ def adapt(
 ) -> DoubleDQN:
     """Train a checkpoint's weights on a scenario: the weights, on validation the better of before and after.
 
+    Where users hear some of the stations only, choices are credited with what happens at those.
+
     Args:
         path: checkpoint.
         options: its hyperparameters.
@@ -34,7 +36,8 @@ def adapt(
     """
     module = DoubleDQN(**{name: options[name] for name in GROWS_OPTIONS}, target_every=200, lr=lr, lr_end=0.05)
     module.policy.load_state_dict(load_association(path).state_dict())
-    unit = arrivals(scenario).service.time_unit
+    source = arrivals(scenario)
+    unit, local = source.service.time_unit, source.heard < source.service.stations
     data = ArrivalDataModule(
         scenario,
         num_envs=max(round(200 / unit), 4),
@@ -46,7 +49,11 @@ def adapt(
         least=5_000,
         epsilon_end=0.05,
         explore=1,
-        reward_scale=10.0 * unit**2,  # utility to go grows with the stations and with the slots
+        reward_scale=10.0
+        * unit
+        * (1.0 if local else unit),  # utility to go grows with the slots, and with the stations
+        local=local,
+        horizon=round(20 * unit) if local else 0,
         val_episodes=max(round(600 / unit**2), 4),
         seed=seed,
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from hetgraph.envs import HandoverEnv, RewardWeights, run_handovers
+from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
 from hetgraph.graph.roam import roaming
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.nn.candidates import Candidates, candidates_of
@@ -42,7 +42,7 @@ class HandoverDataModule(lightning.LightningDataModule):
         max_users: users at which a load is one.
         neighbours: other cells that a user can ask for.
         resource_model: ``shared`` or ``paper``.
-        weights: weights of the reward's terms that differ from :class:`~hetgraph.envs.handover_reward.RewardWeights`.
+        weights: weights of the reward's terms that differ from :class:`~hetgraph.envs.handover_reward.HandoverWeights`.
         batch_size: transitions of a draw.
         every: steps of all networks before a draw.
         episodes: episodes of all networks in an epoch, that is, from one evaluation to the next.
@@ -93,7 +93,7 @@ class HandoverDataModule(lightning.LightningDataModule):
         self.num_envs = num_envs
         self.options: dict[str, Any] = {
             "rule": HandoverRule(margin_db, max_load, max_users, cre), "neighbours": neighbours, "bias_db": bias_db,
-            "resource_model": resource_model, "weights": RewardWeights(**(weights or {})), "steps": steps,
+            "resource_model": resource_model, "weights": HandoverWeights(**(weights or {})), "steps": steps,
         }  # fmt: skip
         self.draws: dict[str, Any] = {
             "batch_size": batch_size, "every": every, "draws": max(episodes * steps // every, 1), "least": least,

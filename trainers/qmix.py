@@ -192,7 +192,8 @@ class QMIX(lightning.LightningModule):
             return self.policy.joint(now, batch.action), self.target.joint(later, action), reward.mean(1)
         if self.policy.of_users:
             told = batch.next_obs["ue"].x[:, LOG_RATE].reshape(len(reward), -1)
-            told = (told - self.policy.ue_mean[LOG_RATE]) / self.policy.ue_std[LOG_RATE]
+            mean, std = (self.policy.get_buffer(f"ue_{name}")[LOG_RATE] for name in ("mean", "std"))
+            told = (told - mean) / std
             return now.users(batch.action), later.users(action), (1 - self.gamma) * told
         return now.agents(batch.action), later.agents(action), reward
 

@@ -11,7 +11,9 @@ from hetgraph.envs.episodes import run_episodes
 from hetgraph.envs.face import to_gymnasium, to_pettingzoo
 from hetgraph.envs.handover import HandoverEnv
 from hetgraph.envs.handover_episodes import run_handovers
-from hetgraph.envs.handover_reward import RewardWeights
+from hetgraph.envs.handover_reward import HandoverWeights
+from hetgraph.envs.iot import IoTEnv, IoTWeights
+from hetgraph.envs.iot_run import run_iot
 from hetgraph.envs.ledger import Delays
 from hetgraph.envs.lookahead import RolloutLookahead, clairvoyant
 from hetgraph.envs.run import rollout
@@ -30,9 +32,11 @@ __all__ = [
     "DiscreteArrivals",
     "HandoverAction",
     "HandoverEnv",
+    "HandoverWeights",
+    "IoTEnv",
+    "IoTWeights",
     "Optimum",
     "QueueEnv",
-    "RewardWeights",
     "RolloutLookahead",
     "Service",
     "Step",
@@ -43,6 +47,7 @@ __all__ = [
     "rollout",
     "run_episodes",
     "run_handovers",
+    "run_iot",
     "to_gymnasium",
     "to_pettingzoo",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from hetgraph.envs.service import Service
+from hetgraph.envs.service import Service, Stations
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,14 @@ class Source:
         demand = mean * pick(self.spread, generator, *shape)
         asked = torch.randint(self.service.least_asked, self.most_asked + 1, shape, generator=generator).float()
         return Table(comes, demand, asked, *self.signals(*shape, generator), probability, mean)
+
+
+def offered(table: Table, slot: int, stations: Stations, source: Source) -> tuple[Tensor, Tensor, Tensor]:
+    """Rates of the stations that a slot's user hears, their free resource blocks, and which of them may take it ``[B, K]`` each."""
+    rate = table.rate[slot] if table.rate.dim() == 3 else table.rate[slot, ..., 0]
+    free = stations.free.gather(1, table.station[slot])
+    room = (free >= table.asked[slot].unsqueeze(1)) & table.comes[slot].unsqueeze(1) & (rate > 0)
+    return rate, free, room & (room.cumsum(1) <= source.candidates)
 
 
 def pick(values: Sequence[float], generator: Generator, *size: int) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.envs.arrivals import Source, Table
+from hetgraph.envs.arrivals import Source, Table, offered
 from hetgraph.envs.base import Step
 from hetgraph.envs.presets import arrivals
 from hetgraph.envs.service import Users, admit, serve, stations_of
@@ -21,12 +21,13 @@ class ArrivalEnv:
     """``B`` networks; in each slot at most one user arrives and asks one of the stations it hears for resource blocks.
 
     A slot: an arrival, the decision, a slot of service, departures. The action names a place among the stations that the user
-    hears, the strongest first; a user that is sent to a station without room, or nowhere, is rejected and gone. The
+    hears, the strongest first; a user that is sent to one that is no candidate, or nowhere, is rejected and gone. The
     reward is the utility of the slot, the sum of ``log(1 + throughput)`` over all users in service. In slots without an
     arrival the action does not matter.
 
     Episodes of all networks end together, and are then reset within the same step (``autoreset`` is ``same_step``): ``obs`` is
-    the first observation of the next episode, ``info["final_obs"]`` the last one of the old and ``info["episode"]`` its totals. With
+    the first observation of the next episode, ``info["final_obs"]`` the last one of the old and ``info["episode"]`` its totals.
+    ``info["station_utility"]`` has the parts of the reward that are the stations' ``[B, N]``. With
     ``finite`` this is the end of the task (*terminated*), else a time limit (*truncated*) beyond which to bootstrap.
 
     Args:
@@ -126,20 +127,21 @@ class ArrivalEnv:
         table, t = self.table, self.slot
         comes, place = table.comes[t], action.clamp_min(0).unsqueeze(1)
         station = table.station[t].gather(1, place).squeeze(1)
-        room = self.stations.free.gather(1, station.unsqueeze(1)).squeeze(1) >= table.asked[t]
-        rate = self._rate(t).gather(1, place).squeeze(1)
-        taken = comes & room & (action >= 0) & (rate > 0)
+        rates, _, room = offered(table, t, self.stations, self.source)
+        rate, taken = rates.gather(1, place).squeeze(1), room.gather(1, place).squeeze(1) & (action >= 0)
         users, put = admit(self.users, torch.where(taken, station, -1), table.demand[t], rate, table.asked[t])
-        users, utility, gone = serve(users, self.service)
+        users, each, gone = serve(users, self.service)
+        utility = each.sum((1, 2))
         self.users = self._move(users, put, place) if table.rate.dim() == 4 else users
         self.stations = stations_of(self.users, self.service)
         found = {"utility": utility, "arrivals": comes, "rejections": comes & ~taken, "completions": gone}
         self.totals = {name: total + found[name] for name, total in self.totals.items()}
         self.slot += 1
-        over, info = self.slot >= self.slots, {}
+        over = self.slot >= self.slots
+        info: dict[str, Any] = {"station_utility": each.sum(2)}
         ended = torch.full((self.num_envs,), over, device=self.device)
         if over:
-            info = {"final_obs": self.observe(self.level).clone(), "episode": self.totals}
+            info |= {"final_obs": self.observe(self.level).clone(), "episode": self.totals}
             self._start()
         no = torch.zeros_like(ended)
         return Step(self.observe(self.level), utility, ended if self.finite else no, no if self.finite else ended, info)
@@ -152,10 +154,6 @@ class ArrivalEnv:
         period = (self.since // self.source.period).clamp_max(self.path.shape[3] - 1)
         rate = self.path.gather(3, period.unsqueeze(3)).squeeze(3)
         return replace(users, rate=rate * users.on)
-
-    def _rate(self, slot: int) -> Tensor:
-        rate = self.table.rate[slot]
-        return rate if rate.dim() == 2 else rate[..., 0]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on, beside the source and the seed."""
@@ -197,11 +195,8 @@ class ArrivalEnv:
         ue.serving_slot = torch.cat([on.long() - 1, torch.full_like(here, -1, dtype=torch.long)], 1).flatten()
         ue.demand = torch.cat([users.left.flatten(1), demand.unsqueeze(1)], 1).flatten()
         ue.asked_rb = torch.cat([users.asked.flatten(1), asked.unsqueeze(1)], 1).flatten()
-        near, rate = table.station[t], self._rate(t)
+        near, (rate, _, room) = table.station[t], offered(table, t, stations, self.source)
         edges.edge_index[0].reshape(self.num_envs, -1)[:, -near.shape[1] :] = near + self._first
-        free = self.stations.free.gather(1, near)
-        room = (free >= table.asked[t].unsqueeze(1)) & here & (rate > 0)
-        room &= room.cumsum(1) <= self.source.candidates
         edges.rate = torch.cat([users.rate.flatten(1), rate], 1).flatten()
         edges.gain = edges.rate.unsqueeze(1)
         edges.may_serve = torch.cat([on, room], 1).flatten()

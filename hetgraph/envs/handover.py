@@ -8,15 +8,15 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs.base import Step
 from hetgraph.envs.handover_graph import Sizes, Terms, set_network, skeleton
-from hetgraph.envs.handover_reward import INDICATORS, RewardWeights, Served, indicators, rewards
+from hetgraph.envs.handover_reward import INDICATORS, HandoverWeights, Served, indicators, rewards
 from hetgraph.envs.handover_view import Now, fill
 from hetgraph.envs.pool import Pool
-from hetgraph.graph.mobility import Mobility
 from hetgraph.graph.roam import roam, roaming
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.graph.waypoints import Waypoints
 from hetgraph.radio.handover import (
     HandoverAction,
     HandoverRule,
@@ -85,7 +85,7 @@ class HandoverEnv:
         neighbours: int = 3,
         resource_model: ResourceModel = "shared",
         levels: int = 5,
-        weights: RewardWeights = RewardWeights(),
+        weights: HandoverWeights = HandoverWeights(),
         steps: int = 50,
         time_to_trigger: int = 0,
         ping_pong_steps: int = 5,
@@ -95,7 +95,7 @@ class HandoverEnv:
         networks: int | None = None,
         pool_steps: int | None = None,
         slot_s: float = 0.5,
-        mobility: Mobility = Mobility(),
+        mobility: Waypoints = Waypoints(),
         level: Level = "neighbourhood",
         seed: int = 0,
         device: str | torch.device = "cpu",

@@ -23,7 +23,7 @@ INDICATORS = (
 
 
 @dataclass(frozen=True)
-class RewardWeights:
+class HandoverWeights:
     """Weights of the terms of a cell's reward; the paper does not print its own.
 
     Args:
@@ -89,7 +89,7 @@ def per_cell(columns: list[Tensor], node: Tensor, cells: int) -> list[Tensor]:
 
 
 def rewards(
-    served: Served, cells: int, weights: RewardWeights, *, model: ResourceModel, levels: int, max_users: int
+    served: Served, cells: int, weights: HandoverWeights, *, model: ResourceModel, levels: int, max_users: int
 ) -> Tensor:
     r"""Reward of each cell ``[B, K]``, the seven terms of Section III and the utility.
 

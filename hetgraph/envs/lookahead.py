@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.arrivals import Source, Table
+from hetgraph.envs.arrivals import Source, Table, offered
 from hetgraph.envs.associate import Rule
 from hetgraph.envs.service import Stations, Users, admit, serve, stations_of
 from hetgraph.graph.schema import CHANNEL, Level
@@ -19,10 +19,7 @@ Decide = Callable[[int, Offer], Tensor]
 def offer_at(table: Table, slot: int, stations: Stations, source: Source, slots_left: int) -> Offer:
     """Offer of a slot, straight from the tables; :func:`~hetgraph.radio.offer.offer_of` reads the same from the graph."""
     comes, asked, near = table.comes[slot], table.asked[slot], table.station[slot]
-    rate = table.rate[slot] if table.rate.dim() == 3 else table.rate[slot, ..., 0]
-    free = stations.free.gather(1, near)
-    room = (free >= asked.unsqueeze(1)) & comes.unsqueeze(1) & (rate > 0)
-    room &= room.cumsum(1) <= source.candidates
+    rate, free, room = offered(table, slot, stations, source)
     return Offer(
         comes,
         table.demand[slot] * comes,
@@ -53,11 +50,11 @@ def play(
         place = decide(slot, offer)
         at = place.clamp_min(0).unsqueeze(1)
         rate = offer.rate.gather(1, at).squeeze(1)
-        room = (offer.free.gather(1, at).squeeze(1) >= offer.asked) & offer.comes & (place >= 0) & (rate > 0)
+        room = offer.room.gather(1, at).squeeze(1) & (place >= 0)
         station = torch.where(room, offer.station.gather(1, at).squeeze(1), -1)
         users, _ = admit(users, station, offer.demand, rate, offer.asked)
         users, utility, _ = serve(users, service)
-        total = total + utility
+        total = total + utility.sum((1, 2))
     return total, users
 
 

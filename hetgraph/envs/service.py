@@ -132,7 +132,8 @@ def serve(users: Users, service: Service) -> tuple[Users, Tensor, Tensor]:
     r"""Serve for a slot.
 
     Returns:
-        who is left, the utility :math:`\sum \log(1 + \mathrm{throughput} / \mathrm{unit})` ``[B]``, how many left ``[B]``.
+        who is left, the utility :math:`\log(1 + \mathrm{throughput} / \mathrm{unit})` of each one ``[B, N, C]``, and how many
+        left ``[B]``.
     """
     on, throughput = users.on, throughputs(users, service)
     left = users.left - (throughput if service.demand == "data" else on.to(throughput.dtype))
@@ -140,4 +141,4 @@ def serve(users: Users, service: Service) -> tuple[Users, Tensor, Tensor]:
     gone = (on & ~stays).sum((1, 2))
     kept = stays.to(left.dtype)
     rest = Users(left * kept, users.rate * kept, users.asked * kept)
-    return rest, (throughput / service.unit).log1p().sum((1, 2)), gone
+    return rest, (throughput / service.unit).log1p(), gone

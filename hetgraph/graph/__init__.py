@@ -1,12 +1,12 @@
 """The data layer: every scenario as a heterogeneous graph of stations, users and antennas."""
 
+from hetgraph.graph.behaviour import Mobility, Services
 from hetgraph.graph.build import complete_edges, from_gain
 from hetgraph.graph.check import check
 from hetgraph.graph.convert import from_networkx, from_npz, to_networkx
 from hetgraph.graph.features import add_features
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.links import Links, links_of
-from hetgraph.graph.mobility import Mobility
 from hetgraph.graph.presets import PRESETS, interference_k, preset
 from hetgraph.graph.roam import roam, roaming
 from hetgraph.graph.sample import sample
@@ -32,6 +32,7 @@ from hetgraph.graph.tables import (
     write_users,
 )
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.graph.waypoints import Waypoints
 
 __all__ = [
     "CHANNEL",
@@ -50,10 +51,12 @@ __all__ = [
     "Projection",
     "Radio",
     "Scenario",
+    "Services",
     "Site",
     "Tier",
     "Trajectories",
     "Users",
+    "Waypoints",
     "add_features",
     "check",
     "complete_edges",

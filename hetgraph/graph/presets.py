@@ -3,8 +3,10 @@
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Literal, TypeVar
 
+from hetgraph.graph.behaviour import Mobility, Services
 from hetgraph.graph.scenario import Channel, Layout, Radio, Scenario, Tier, Users
 
 T = TypeVar("T")
@@ -167,12 +169,70 @@ def _subbands(
     )
 
 
+def iot_noma(
+    users: int = 100,
+    small_cells: int = 8,
+    subchannels: int = 20,
+    bandwidth_mhz: float = 20.0,
+    disturbance_db: float = 0.0,
+    load: float = 1.0,
+    layers: int = 2,
+) -> Scenario:
+    """Heterogeneous IoT network of the MADDQN-DMADDPG paper (Table 1): a macro station and small cells, superposed users.
+
+    What the paper does not print: the area is 500 m x 500 m, the carrier 2 GHz, a slot 10 ms; path loss, circuit powers and
+    efficiencies are those of urban macro and pico stations, as in ``hetnet-3tier``. Four users in ten stand, four walk, two move
+    in groups; six in ten receive video, the others bursts.
+
+    Args:
+        users: number of users, 20 to 200 in the paper.
+        small_cells: number of small cells, 3 to 15.
+        subchannels: that share the band, 10 to 50.
+        bandwidth_mhz: 10 to 20.
+        disturbance_db: strength of the channels' disturbance, up to 12.
+        load: factor on what users receive.
+        layers: most users on a subchannel of a station.
+    """
+    macro = _station("macro", 1, 46.0, 25.0, "uma", 0.0, 130.0, 0.213)
+    small = _station("small", small_cells, 30.0, 10.0, "umi", 60.0, 6.8, 0.25)
+    return Scenario(
+        name="iot-noma" if layers > 1 else "iot-oma",
+        layout=Layout(500.0, 500.0),
+        tiers=(replace(macro, placement="hex", num_antennas=1), replace(small, num_antennas=1)),
+        users=Users(count=users, placement="uniform"),
+        channel=Channel(carrier_hz=2e9, fading="rayleigh", disturbance_db=disturbance_db),
+        radio=Radio(
+            bandwidth_hz=bandwidth_mhz * 1e6,
+            num_rbs=subchannels,
+            noise_figure_db=9.0,
+            slot_s=10e-3,
+            layers=layers,
+        ),
+        mobility=Mobility(walking=0.4, grouped=0.2),
+        services=Services(load=load),
+    )
+
+
+def iot_oma(
+    users: int = 100,
+    small_cells: int = 8,
+    subchannels: int = 20,
+    bandwidth_mhz: float = 20.0,
+    disturbance_db: float = 0.0,
+    load: float = 1.0,
+) -> Scenario:
+    """The same with one user on a subchannel of a station; arguments as in :func:`iot_noma`."""
+    return iot_noma(users, small_cells, subchannels, bandwidth_mhz, disturbance_db, load, layers=1)
+
+
 PRESETS: dict[str, Callable[..., Scenario]] = {
     "uma-5bs": uma_5bs,
     "hetnet-3tier": hetnet_3tier,
     "interference-k": interference_k,
     "hex-19": hexagonal,
     "random-19": scattered,
+    "iot-noma": iot_noma,
+    "iot-oma": iot_oma,
 }
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import torch
 
-from hetgraph.graph.mobility import Mobility, places
 from hetgraph.graph.placement import place_stations
 from hetgraph.graph.presets import preset
 from hetgraph.graph.propagation import propagate
@@ -12,6 +11,7 @@ from hetgraph.graph.sample import noise_w
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.graph.waypoints import Waypoints, places
 
 
 def roaming(cells: int = 25, users: int = 250, base: str = "hetnet-3tier") -> Scenario:
@@ -36,7 +36,7 @@ def roam(
     *,
     steps: int = 50,
     slot_s: float = 0.5,
-    mobility: Mobility = Mobility(),
+    mobility: Waypoints = Waypoints(),
     seed: int = 0,
     first: int = 0,
 ) -> Trajectories:
@@ -85,7 +85,7 @@ def roam(
 
 
 def _network(
-    scenario: Scenario, number: int, steps: int, slot_s: float, mobility: Mobility, seed: int
+    scenario: Scenario, number: int, steps: int, slot_s: float, mobility: Waypoints, seed: int
 ) -> tuple[torch.Tensor, ...]:
     """One network: gain ``[1, T, U, K]``, positions, speeds and cells' positions."""
     streams = Streams(seed, range(number, number + 1))

@@ -36,14 +36,14 @@ def sample(scenario: Scenario, n: int = 1, *, seed: int = 0, first: int = 0) -> 
     paths = propagate(scenario, stations, users, streams)
     stack = Stack(n)
     stack.graph = _graph_attributes(scenario, n)
-    stack.nodes["bs"] = _station_attributes(scenario, stations)
+    stack.nodes["bs"] = station_attributes(scenario, stations)
     stack.nodes["ue"] = _user_attributes(scenario, users, streams)
     stack.nodes["antenna"], mounted = _antenna_attributes(scenario, n)
     stack.edges[CHANNEL], far_w = _channel_attributes(scenario, paths)
     if far_w is not None:
         stack.nodes["ue"]["far_interference_w"] = far_w
     stack.edges[MOUNTED_ON] = {"edge_index": mounted}
-    stack.edges[NEIGHBOURS] = {"edge_index": _nearest(stations, scenario.radio.neighbours)}
+    stack.edges[NEIGHBOURS] = {"edge_index": nearest_stations(stations, scenario.radio.neighbours)}
     stack.edges[CONFLICTS] = {"edge_index": torch.zeros(n, 2, 0, dtype=torch.long)}
     if scenario.users.nearest_only:
         nearest = paths.distance_m.transpose(1, 2).argmin(2)  # [n, U]
@@ -126,7 +126,8 @@ def _per_station(scenario: Scenario, attribute: str) -> Tensor:
     return torch.tensor([float(getattr(tier, attribute)) for tier in scenario.tiers for _ in range(tier.count)])
 
 
-def _station_attributes(scenario: Scenario, stations: Tensor) -> dict[str, Tensor]:
+def station_attributes(scenario: Scenario, stations: Tensor) -> dict[str, Tensor]:
+    """Attributes of stations at ``stations [n, N, 2]``, m, each ``[n, N, *]``."""
     n, blocks = stations.shape[0], scenario.radio.num_rbs
     power = 10 ** ((_per_station(scenario, "power_dbm") - 30) / 10)
     limits = [tier.power_dbm if tier.rb_power_dbm is None else tier.rb_power_dbm for tier in scenario.tiers]
@@ -201,7 +202,7 @@ def _channel_attributes(scenario: Scenario, paths: Propagation) -> tuple[dict[st
     far_w = None
     if kept < stations:
         chosen = values["rsrp_dbm"].topk(kept, dim=2).indices.sort(2).values  # [n, U, k]
-        per_rb_w = _station_attributes(scenario, paths.gain.new_zeros(n, stations, 2))["power_max_w"] / blocks
+        per_rb_w = station_attributes(scenario, paths.gain.new_zeros(n, stations, 2))["power_max_w"] / blocks
         heard = values["gain"] * per_rb_w.reshape(n, 1, stations, 1)
         near = torch.zeros(n, users, stations, dtype=torch.bool).scatter(2, chosen, True)
         far_w = heard.masked_fill(near.unsqueeze(3), 0).sum(2) * scenario.radio.far_load
@@ -219,7 +220,7 @@ def _choose(value: Tensor, chosen: Tensor) -> Tensor:
     return value.gather(2, position)
 
 
-def _nearest(stations: Tensor, neighbours: int) -> Tensor:
+def nearest_stations(stations: Tensor, neighbours: int) -> Tensor:
     """Edges from each station's nearest others to it ``[n, 2, N * m]``."""
     n, count, _ = stations.shape
     kept = min(neighbours, count - 1)

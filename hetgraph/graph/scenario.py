@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
+from hetgraph.graph.behaviour import Mobility, Services
+
 PATHLOSS = ("uma", "umi", "rma", "inh-mixed", "inh-open", "cost231", "lte", "log-distance", "free-space", "unit")
 T = TypeVar("T")
 
@@ -124,6 +126,9 @@ class Channel:
         fading: per resource block: ``none``, ``rayleigh`` or ``rician``.
         rician_k_db: K factor in dB.
         min_distance_m: 2D distances below this one are taken as this one in the path loss.
+        disturbance_db: standard deviation of a further log-normal change of every link that comes and goes with time; only
+            environments that follow time know it.
+        disturbance_s: time after which its correlation has fallen to 1/e.
     """
 
     carrier_hz: float = 3.5e9
@@ -133,6 +138,8 @@ class Channel:
     fading: Literal["none", "rayleigh", "rician"] = "rayleigh"
     rician_k_db: float = 9.0
     min_distance_m: float = 10.0
+    disturbance_db: float = 0.0
+    disturbance_s: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -150,6 +157,7 @@ class Radio:
         neighbours: nearest stations that are a station's interference neighbourhood.
         neighbour_db: when positive, neighbours are instead the stations whose path loss to a user that the other serves is at
             most so much above the serving station's, in either direction.
+        layers: most users that a station superposes on a resource block; 1 for orthogonal access.
     """
 
     bandwidth_hz: float = 20e6
@@ -161,6 +169,7 @@ class Radio:
     far_load: float = 1.0
     neighbours: int = 6
     neighbour_db: float = 0.0
+    layers: int = 1
 
 
 @dataclass(frozen=True)
@@ -174,6 +183,8 @@ class Scenario:
         users: user equipment.
         channel: propagation.
         radio: bandwidth, noise, candidates.
+        mobility: how users move, in environments that follow time.
+        services: what they receive there.
 
     Raises:
         ValueError: a value out of its range, naming the field, what was got and what was expected.
@@ -185,6 +196,8 @@ class Scenario:
     users: Users = field(default_factory=Users)
     channel: Channel = field(default_factory=Channel)
     radio: Radio = field(default_factory=Radio)
+    mobility: Mobility = field(default_factory=Mobility)
+    services: Services = field(default_factory=Services)
 
     def __post_init__(self) -> None:
         from hetgraph.graph.validate import validate

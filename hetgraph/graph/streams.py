@@ -1,7 +1,7 @@
 """Random numbers keyed by (seed, network, purpose), so that network i is the same alone and among many."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -20,11 +20,11 @@ class Streams:
 
     Args:
         seed: seed of the sample.
-        networks: numbers of the networks.
+        networks: numbers of the networks; one that is named twice is drawn twice, the same.
         attempt: another number gives other random numbers.
     """
 
-    def __init__(self, seed: int, networks: range, attempt: int = 0) -> None:
+    def __init__(self, seed: int, networks: Sequence[int], attempt: int = 0) -> None:
         self.seed = seed
         self.networks = networks
         self.attempt = attempt

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from hetgraph.graph.behaviour import Mobility, Services
     from hetgraph.graph.scenario import Channel, Radio, Scenario, Tier, Users
 
 _POWER_MAX_DBM = 100.0
@@ -27,6 +28,8 @@ def validate(scenario: "Scenario") -> None:
     _validate_users(scenario, scenario.users)
     _validate_channel(scenario.channel)
     _validate_radio(scenario, scenario.radio)
+    _validate_mobility(scenario.mobility)
+    _validate_services(scenario.services)
     for i, tier in enumerate(scenario.tiers):
         _validate_tier(f"tiers[{i}]", tier)
 
@@ -58,13 +61,14 @@ def _validate_users(scenario: "Scenario", users: "Users") -> None:
 
 
 def _validate_channel(channel: "Channel") -> None:
-    _positive("channel", channel, "carrier_hz", "min_distance_m")
+    _positive("channel", channel, "carrier_hz", "min_distance_m", "disturbance_s")
+    _not_negative("channel", channel, "disturbance_db")
     sigma = channel.shadow_sigma_db
     _require("channel.shadow_sigma_db", sigma, sigma is None or sigma >= 0, "0 or more, or null")
 
 
 def _validate_radio(scenario: "Scenario", radio: "Radio") -> None:
-    _positive("radio", radio, "bandwidth_hz", "num_rbs", "slot_s")
+    _positive("radio", radio, "bandwidth_hz", "num_rbs", "slot_s", "layers")
     _require("radio.far_load", radio.far_load, 0 <= radio.far_load <= 1, "0..1")
     _require("radio.candidates", radio.candidates, radio.candidates >= 0, "0 (all) or more")
     _not_negative("radio", radio, "neighbours", "neighbour_db", "noise_figure_db")
@@ -74,6 +78,26 @@ def _validate_radio(scenario: "Scenario", radio: "Radio") -> None:
     )
     noise = radio.noise_w
     _require("radio.noise_w", noise, noise is None or noise >= _NOISE_MIN_W, f"at least {_NOISE_MIN_W:g} W, or null")
+
+
+def _validate_mobility(mobility: "Mobility") -> None:
+    _positive("mobility", mobility, "group_size", "step_s")
+    _not_negative("mobility", mobility, "walking", "grouped", "group_radius_m", "turn_rad", "doppler_hz")
+    moving = mobility.walking + mobility.grouped
+    _require("mobility.walking + mobility.grouped", moving, moving <= 1 + 1e-9, "shares that sum to at most 1")
+    for name in ("walk_mps", "group_mps"):
+        low, high = getattr(mobility, name)
+        _require(f"mobility.{name}", (low, high), 0 <= low <= high, "the least, then the greatest speed")
+
+
+def _validate_services(services: "Services") -> None:
+    _positive("services", services, "bursts_per_s", "burst_bits", "window_s", "video_deadline_s", "burst_deadline_s")
+    _not_negative("services", services, "load")
+    for name in ("video", "video_jitter", "reliability"):
+        value = getattr(services, name)
+        _require(f"services.{name}", value, 0 <= value <= 1, "0..1")
+    rates = services.video_bps
+    _require("services.video_bps", rates, len(rates) > 0 and min(rates) >= 0, "rates of 0 or more, at least one")
 
 
 def _validate_tier(where: str, tier: "Tier") -> None:

@@ -2,18 +2,22 @@
 
 from hetgraph.radio.allocation import Allocation, feasible, violations
 from hetgraph.radio.kpi import KPIs, evaluate
+from hetgraph.radio.noma import noma_power_split, noma_rates, sic_feasible
 from hetgraph.radio.policy import (
     OneShotPolicy,
     Policy,
     association_names,
     handover_names,
     handover_policy,
+    iot_names,
+    iot_policy,
     one_shot,
     policy,
     policy_names,
     scheduler_names,
 )
 from hetgraph.radio.rates import Convention, edge_sinr, equal_airtime, noise_plus_far_w, rates_bps, sinr
+from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 
 __all__ = [
     "Allocation",
@@ -21,19 +25,28 @@ __all__ = [
     "KPIs",
     "OneShotPolicy",
     "Policy",
+    "Schedule",
     "association_names",
+    "budgeted",
+    "clusters",
+    "contest",
     "edge_sinr",
     "equal_airtime",
     "evaluate",
     "feasible",
     "handover_names",
     "handover_policy",
+    "iot_names",
+    "iot_policy",
     "noise_plus_far_w",
+    "noma_power_split",
+    "noma_rates",
     "one_shot",
     "policy",
     "policy_names",
     "rates_bps",
     "scheduler_names",
+    "sic_feasible",
     "sinr",
     "violations",
 ]

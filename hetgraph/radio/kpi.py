@@ -48,14 +48,22 @@ class KPIs:
     subchannel_utilisation: Tensor
 
 
-def evaluate(graph: HeteroData, allocation: Allocation, convention: Convention = "equal_airtime") -> KPIs:
+def evaluate(
+    graph: HeteroData, allocation: Allocation, convention: Convention = "equal_airtime", *, sic_residual: float = 0.0
+) -> KPIs:
     """Rates and indicators of an allocation under a named convention; differentiable in its powers and airtimes.
+
+    Args:
+        graph: a graph or a batch of graphs.
+        allocation: the decision.
+        convention: who shares what with whom.
+        sic_residual: part of a cancelled layer's power that remains, where users are superposed.
 
     Raises:
         ValueError: an unknown convention, or one that the allocation lacks a field for.
     """
     links = links_of(graph)
-    rate = rates_bps(graph, allocation, convention, links=links)
+    rate = rates_bps(graph, allocation, convention, links=links, sic_residual=sic_residual)
     count = links.sum_ue_to_network(torch.ones_like(rate))
     total = links.sum_ue_to_network(rate)
     square = links.sum_ue_to_network(rate**2)

@@ -12,7 +12,7 @@ from hetgraph.graph.schema import Level
 from hetgraph.radio.allocation import Allocation
 
 GROUP, SCHEDULERS, ASSOCIATIONS = "hetgraph.policies", "hetgraph.schedulers", "hetgraph.associations"
-HANDOVERS = "hetgraph.handovers"
+HANDOVERS, IOT = "hetgraph.handovers", "hetgraph.iot"
 
 
 @runtime_checkable
@@ -83,11 +83,27 @@ def handover_policy(name: str) -> Any:
     Raises:
         ValueError: an unknown name.
     """
-    points = {point.name: point for point in entry_points(group=HANDOVERS)}
+    return _of_group(HANDOVERS, name)
+
+
+def iot_names() -> list[str]:
+    """Names of policies for IoT networks, the entry-point group ``hetgraph.iot``, by this project or others."""
+    return sorted({point.name for point in entry_points(group=IOT)})
+
+
+def iot_policy(name: str) -> Any:
+    """Policy for IoT networks by name; these yield a :class:`~hetgraph.radio.Schedule` and have names of their own.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    return _of_group(IOT, name)
+
+
+def _of_group(group: str, name: str) -> Any:
+    points = {point.name: point for point in entry_points(group=group)}
     if name not in points:
-        raise ValueError(
-            f"policy: got {name!r}, expected one of {', '.join(sorted(points))}, or the path of a checkpoint"
-        )
+        raise ValueError(f"policy: got {name!r}, expected one of {', '.join(sorted(points))}")
     return points[name].load()
 
 

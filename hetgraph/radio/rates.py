@@ -21,6 +21,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CHANNEL, CONFLICTS
 from hetgraph.radio.allocation import Allocation
+from hetgraph.radio.noma import noma_sinr
 
 Convention = Literal["equal_airtime", "scheduled", "full", "superposed", "collision"]
 LOG2E = 1 / math.log(2)
@@ -84,8 +85,16 @@ def rates_bps(
     convention: Convention = "equal_airtime",
     *,
     links: Links | None = None,
+    sic_residual: float = 0.0,
 ) -> Tensor:
     """Rate of each user ``[U]``, bit/s, by Shannon's formula (eq. 10) under a named convention; differentiable.
+
+    Args:
+        graph: a graph or a batch of graphs.
+        allocation: the decision.
+        convention: who shares what with whom.
+        links: index structure, when at hand.
+        sic_residual: part of a cancelled layer's power that remains, where users are superposed.
 
     Raises:
         ValueError: an unknown convention, or one that the allocation lacks a field for.
@@ -94,7 +103,7 @@ def rates_bps(
     if convention not in get_args(Convention):
         raise ValueError(f"convention: got {convention!r}, expected one of {', '.join(get_args(Convention))}")
     if convention == "superposed":
-        ratio, airtime = _superposed_sinr(graph, allocation, links), torch.ones(1, 1)
+        ratio, airtime = _superposed_sinr(graph, allocation, links, sic_residual), torch.ones(1, 1)
     else:
         ratio = sinr(graph, allocation, links=links)
         airtime = _airtime(graph, allocation, convention, links)
@@ -119,12 +128,8 @@ def _airtime(graph: HeteroData, allocation: Allocation, convention: Convention, 
     return allocation.airtime * (hit == 0)
 
 
-def _superposed_sinr(graph: HeteroData, allocation: Allocation, links: Links) -> Tensor:
-    """SINR with successive interference cancellation: a user removes the layers of its station's weaker users.
-
-    Users of a station are ordered on each resource block by own gain over inter-cell interference plus noise; each decodes
-    and removes the layers of those below it, and suffers the layers of those above it.
-    """
+def _superposed_sinr(graph: HeteroData, allocation: Allocation, links: Links, sic_residual: float) -> Tensor:
+    """SINR of users that are superposed with all others of their station, see :mod:`hetgraph.radio.noma`."""
     if allocation.layer_power_w is None:
         raise ValueError("allocation.layer_power_w: got None, expected [U, R] under the convention 'superposed'")
     gain, layer, serving = graph[CHANNEL].gain, allocation.layer_power_w, allocation.serving
@@ -135,25 +140,23 @@ def _superposed_sinr(graph: HeteroData, allocation: Allocation, links: Links) ->
     serves = links.lift(graph[CHANNEL].slot) == links.from_ue(slot)
     received = (links.lift(gain) * links.from_bs(power)).masked_fill(serves.unsqueeze(-1), 0)
     own_gain, other = links.pick(gain, slot), links.sum_to_ue(received) + noise
-    quality = own_gain / other
-    stronger = _power_of_stronger(quality.detach(), layer, serving, links.num_bs)
-    return own_gain * layer / (other + own_gain * stronger)
+    clusters, place = _clusters(torch.stack([own_gain, layer, other]), serving, links.num_bs)
+    ratio = noma_sinr(clusters[0], clusters[1], clusters[2], sic_residual=sic_residual)
+    return ratio.transpose(1, 2).flatten(0, 1)[place] * served
 
 
-def _power_of_stronger(quality: Tensor, layer: Tensor, serving: Tensor, stations: int) -> Tensor:
-    """Summed layer power of the users of the same station with a higher quality, per resource block ``[U, R]``.
+def _clusters(value: Tensor, serving: Tensor, stations: int) -> tuple[Tensor, Tensor]:
+    """Values of users ``[3, U, R]`` by station ``[3, N + 1, R, W]``, W users at most, and where each user went ``[U]``.
 
-    Each station is summed by itself: a running sum over all would round one network's powers by another's.
+    Each station has a row of its own: a running sum over all would round one network's powers by another's. Users that are not
+    served are the first row; free places have a power of zero.
     """
-    by_quality = torch.argsort(quality, dim=0, descending=True, stable=True)
-    station = (serving + 1).unsqueeze(1).expand_as(quality).gather(0, by_quality)  # 0: not served
-    by_station = torch.argsort(station, dim=0, stable=True)
-    order = by_quality.gather(0, by_station)  # sorted by (station, quality) on each block
+    order = torch.argsort(serving, stable=True)
     count = torch.bincount(serving + 1, minlength=stations + 1)
     station = torch.repeat_interleave(count)
     rank = torch.arange(station.numel(), device=station.device) - (count.cumsum(0) - count)[station]
-    width, blocks = int(count.max()), quality.shape[1]
-    shifted = layer.new_zeros((stations + 1) * (width + 1), blocks)
-    shifted = shifted.index_copy(0, station * (width + 1) + rank + 1, layer.gather(0, order))
-    above = shifted.reshape(stations + 1, width + 1, blocks).cumsum(1)[station, rank]
-    return torch.zeros_like(layer).scatter(0, order, above)
+    width, blocks = max(int(count.max()), 1), value.shape[2]
+    place = torch.empty_like(order).scatter(0, order, station * width + rank)
+    empty = torch.tensor([1.0, 0.0, 1.0], dtype=value.dtype, device=value.device).reshape(3, 1, 1)
+    table = empty.expand(3, (stations + 1) * width, blocks).index_copy(1, place, value)
+    return table.reshape(3, stations + 1, width, blocks).transpose(2, 3), place

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hetgraph.datasets import LTETraceDataset, estimate_sites, export_csv
+from hetgraph.datasets import LTETrace, estimate_sites, export_csv
 from hetgraph.datasets.lte_trace import COLUMNS_4G, COLUMNS_5G
 from hetgraph.graph import read_sites, read_users
 from hetgraph.graph.geo import great_circle_m
@@ -37,7 +37,7 @@ def write_4g(path: Path, *rows: dict[str, str], header: bool = True) -> Path:
 
 
 def test_4g_wrong_sites_are_the_rows_whose_printed_distance_is_over_5_km(lte_traces: Path) -> None:
-    trace = LTETraceDataset.read(lte_traces / CAR)
+    trace = LTETrace.read(lte_traces / CAR)
     with (lte_traces / CAR).open() as file:
         printed = np.array([math.nan if row[-1] == "-" else float(row[-1]) for row in csv.reader(file)])
     np.testing.assert_array_equal(trace.wrong_site, printed > 5000)
@@ -50,7 +50,7 @@ def test_4g_wrong_sites_are_the_rows_whose_printed_distance_is_over_5_km(lte_tra
 
 
 def test_4g_sectors_have_keys_of_their_own_and_sites_are_within_reach(lte_traces: Path) -> None:
-    trace = LTETraceDataset.read(lte_traces / CAR)
+    trace = LTETrace.read(lte_traces / CAR)
     known = {key for key in trace.cell if key}
     assert len({key.rsplit("/", 1)[1] for key in known}) < len({key.rsplit("/", 1)[0] for key in known}) <= len(known)
     sites = estimate_sites(trace)
@@ -62,7 +62,7 @@ def test_4g_sectors_have_keys_of_their_own_and_sites_are_within_reach(lte_traces
 
 
 def test_5g_names_are_strings_and_a_node_is_its_cells_number_over_256(lte_traces: Path) -> None:
-    trace = LTETraceDataset.read(lte_traces / DRIVE)
+    trace = LTETrace.read(lte_traces / DRIVE)
     pairs = {(c, n) for c, n, m in zip(trace.cell, trace.node, trace.mode, strict=True) if c and m in ("LTE", "5G")}
     assert "B/19736841" not in {c for c, _ in pairs}, "a 3G cell, named for three more rows by a phone on LTE"
     assert {int(c.split("/")[1]) // 256 == int(n.split("/")[1], 16) for c, n in pairs} == {True}
@@ -80,14 +80,14 @@ def test_5g_names_are_strings_and_a_node_is_its_cells_number_over_256(lte_traces
 def test_time_has_gaps_and_repeats(lte_traces: Path) -> None:
     repeats = {CAR: 11, DRIVE: 388}
     for name, count in repeats.items():
-        trace = LTETraceDataset.read(lte_traces / name)
+        trace = LTETrace.read(lte_traces / name)
         step = np.diff(trace.time_s)
         assert trace.time_s[0] == 0 and (step >= 0).all()
         assert (step == 0).sum() == count and (step > 1).any()
 
 
 def test_export_reads_back_in_metres(lte_traces: Path, tmp_path: Path) -> None:
-    trace = LTETraceDataset.read(lte_traces / CAR)
+    trace = LTETrace.read(lte_traces / CAR)
     sites, users = export_csv(trace, tmp_path / "s.csv", tmp_path / "u.csv", most_users=30, power_dbm=43, height_m=30)
     masts, phones = read_sites(tmp_path / "s.csv"), read_users(tmp_path / "u.csv")
     assert (len(masts), len(phones)) == (sites, users) == (len(estimate_sites(trace, by="node")), 30)
@@ -104,12 +104,12 @@ def test_a_phone_that_waits_does_not_pull_the_centroid(tmp_path: Path) -> None:
     lines = [row | {"Latitude": "51.0"}] * 30 + [row | {"Latitude": "52.0"}]
     text = "\n".join(",".join(r[c] for c in COLUMNS_5G) for r in lines)
     (tmp_path / "t.csv").write_text(text)
-    assert estimate_sites(LTETraceDataset.read(tmp_path / "t.csv"))["B/7"] == pytest.approx((51.5, -8.4))
+    assert estimate_sites(LTETrace.read(tmp_path / "t.csv"))["B/7"] == pytest.approx((51.5, -8.4))
 
 
 def test_missing_is_a_dash_and_anything_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    trace = LTETraceDataset.read(write_4g(path, {}, {"RSRP": "-", "Timestamp": "2018.01.19_07.31.59"}, {"SNR": ""}))
+    trace = LTETrace.read(write_4g(path, {}, {"RSRP": "-", "Timestamp": "2018.01.19_07.31.59"}, {"SNR": ""}))
     assert np.isnan(trace.rsrp_dbm[1]) and np.isnan(trace.snr_db).all() and trace.time_s.tolist() == [0, 8, 0]
     bad = [
         ({"RSRP": "strong"}, "line 3, RSRP: got 'strong', expected a number or '-'"),
@@ -118,25 +118,25 @@ def test_missing_is_a_dash_and_anything_else_is_refused(tmp_path: Path) -> None:
     ]
     for row, sentence in bad:
         with pytest.raises(ValueError, match=sentence):
-            LTETraceDataset.read(write_4g(path, {}, row))
+            LTETrace.read(write_4g(path, {}, row))
     with pytest.raises(ValueError, match=r"line 1, Latitude: got '51\.9N'"):
-        LTETraceDataset.read(write_4g(path, {"Latitude": "51.9N"}, header=False))
+        LTETrace.read(write_4g(path, {"Latitude": "51.9N"}, header=False))
     write_4g(path, {})
     path.write_text(path.read_text().replace("RSRQ", "Quality", 1))
     with pytest.raises(ValueError, match="line 1: got the column 'Quality', expected 'RSRQ'"):
-        LTETraceDataset.read(path)
+        LTETrace.read(path)
     path.write_text(path.read_text().replace("Quality", "RSRQ") + "1,2\n")
     with pytest.raises(ValueError, match="line 3: got 2 columns, expected 20"):
-        LTETraceDataset.read(path)
+        LTETrace.read(path)
     path.write_bytes(b"\xff\xfe\x80")
     with pytest.raises(ValueError, match="got something that is no text, expected a trace"):
-        LTETraceDataset.read(path)
+        LTETrace.read(path)
     with pytest.raises(FileNotFoundError, match="got no such file, expected a trace"):
-        LTETraceDataset.read(tmp_path / "no.csv")
+        LTETrace.read(tmp_path / "no.csv")
 
 
 def test_a_trace_without_sites_has_nothing_to_export(tmp_path: Path) -> None:
-    trace = LTETraceDataset.read(write_4g(tmp_path / "t.csv", {"ServingCell_Lat": "53"}))
+    trace = LTETrace.read(write_4g(tmp_path / "t.csv", {"ServingCell_Lat": "53"}))
     with pytest.raises(ValueError, match=r"t\.csv: got no cell with known site, expected at least one"):
         export_csv(trace, tmp_path / "s.csv", tmp_path / "u.csv")
 

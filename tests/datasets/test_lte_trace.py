@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hetgraph.datasets import LTETraceDataset, estimate_sites, export_csv
+from hetgraph.datasets import LTETrace, estimate_sites, export_csv
 from hetgraph.datasets.lte_trace import COLUMNS_4G, COLUMNS_5G
 from hetgraph.graph import check, scenario_from_csv
 from hetgraph.graph.geo import great_circle_m
@@ -25,7 +25,7 @@ def row_4g(**values: str) -> str:
 def test_real_traces(lte_traces: Path, tmp_path: Path) -> None:
     rows = {"4G_static": 855, "4G_car": 2013, "5G_driving_download": 3573, "5G_driving_netflix": 3701}
     for path in sorted(lte_traces.glob("*.csv")):
-        trace = LTETraceDataset.read(path)
+        trace = LTETrace.read(path)
         expected = next(count for name, count in rows.items() if path.name.startswith(name))
         assert abs(len(trace) - expected) <= 1, path.name
         known = np.isfinite(trace.rsrp_dbm)
@@ -40,7 +40,7 @@ def test_real_traces(lte_traces: Path, tmp_path: Path) -> None:
 def test_rows_with_a_wrong_site_lose_it_and_sectors_are_told_apart(tmp_path: Path) -> None:
     lines = [row_4g()] * 3 + [row_4g(CellID="3")] * 2 + [row_4g(ServingCell_Lat="53.0")] * 2 + [row_4g(RSRP="-")]
     (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
-    trace = LTETraceDataset.read(tmp_path / "t.csv")
+    trace = LTETrace.read(tmp_path / "t.csv")
     assert len(set(trace.cell)) == 3 and trace.cell[5] == ""
     assert np.isnan(trace.site[5:7]).all() and np.isnan(trace.rsrp_dbm[-1])
     assert trace.speed_mps[0] == pytest.approx(10.0)
@@ -58,7 +58,7 @@ def test_5g_cells_are_strings_sentinels_are_missing_and_sites_are_weighted(tmp_p
     lost = base | {"Latitude": "51.0", "RSRP": "-200", "NRxRSRP": "-90", "NRxRSRQ": "2147483647"}
     lines = [",".join(COLUMNS_5G)] + [",".join(r[c] for c in COLUMNS_5G) for r in [strong, weak, lost] * 5]
     (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
-    trace = LTETraceDataset.read(tmp_path / "t.csv")
+    trace = LTETrace.read(tmp_path / "t.csv")
     assert len(trace) == 15 and trace.cell[0] == "B/10805003"
     assert np.isnan(trace.rsrp_dbm[2]) and np.isnan(trace.neighbour_rsrp_dbm[2])
     latitude, _ = estimate_sites(trace)["B/10805003"]
@@ -77,4 +77,4 @@ def test_geometry() -> None:
 def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
-        LTETraceDataset.read(tmp_path / "t.csv")
+        LTETrace.read(tmp_path / "t.csv")

@@ -50,10 +50,9 @@ def test_a_station_too_weak_takes_nobody() -> None:
     offer = offer_of(obs)
     assert bool((offer.rate == 0).any()) and not bool(offer.room[offer.rate == 0].any())
     weak = (offer.rate == 0).to(torch.uint8).argmax(1)
-    rejected = env.step(weak).info
-    assert not rejected and float(env.totals["rejections"].sum()) == float(
-        (offer.comes & (offer.rate == 0).any(1)).sum()
-    )
+    env.step(weak)
+    asked = offer.comes & (offer.rate == 0).any(1)
+    assert float(env.totals["rejections"].sum()) == float(asked.sum())
 
 
 def test_the_crowd_comes_and_goes() -> None:

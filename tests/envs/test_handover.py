@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hetgraph.envs import HandoverAction, HandoverEnv, RewardWeights
+from hetgraph.envs import HandoverAction, HandoverEnv, HandoverWeights
 from hetgraph.envs.handover_graph import BS_COLUMNS, EDGE_COLUMNS, STATE_COLUMNS, UE_COLUMNS
 from hetgraph.envs.handover_reward import CIRCUIT_POWER_W, INDICATORS
 from hetgraph.graph import CHANNEL, Trajectories
@@ -92,7 +92,7 @@ class Slow:
         stronger = self.gain(u, k) >= self.rule.margin_db and self.held[u][k] > self.trigger
         return k == self.cell[u] or (stronger and load <= self.rule.max_load + 1e-9)
 
-    def step(self, place: list[int], level: list[int], weights: RewardWeights) -> list[float]:
+    def step(self, place: list[int], level: list[int], weights: HandoverWeights) -> list[float]:
         before = list(self.cell)
         gains = [self.gain(u, self.candidates(u)[place[u]]) for u in range(self.users)]
         wish = [self.candidates(u)[place[u]] for u in range(self.users)]
@@ -126,7 +126,7 @@ class Slow:
                 out.append(alone / len(mates) * (0.5 + 0.5 * (level[u] + 1) / 5))
         return out
 
-    def reward(self, k: int, before: list[int], level: list[int], rate: list[float], w: RewardWeights) -> float:
+    def reward(self, k: int, before: list[int], level: list[int], rate: list[float], w: HandoverWeights) -> float:
         mine = [u for u in range(self.users) if self.cell[u] == k]
         loads = [self.cell.count(j) / self.rule.max_users for j in range(self.cells)]
         mean = sum(loads) / self.cells
@@ -168,7 +168,7 @@ class Slow:
     [(RULE, "shared", 0), (RULE, "paper", 0), (CRE, "shared", 0), (CRE, "paper", 0), (RULE, "shared", 2)],
 )
 def test_fifty_steps_against_one_user_after_the_other(rule: HandoverRule, model: str, trigger: int) -> None:
-    world, weights = wandering(1), RewardWeights(1.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.05)
+    world, weights = wandering(1), HandoverWeights(1.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.05)
     world = replace(
         world, **{name: getattr(world, name)[:, :51] for name in ("gain", "ue_pos", "speed_mps", "measured")}
     )
@@ -366,4 +366,4 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="level: got 'all'"):
         env.observe("all")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"weights\.load: got nan"):
-        RewardWeights(load=float("nan"))
+        HandoverWeights(load=float("nan"))

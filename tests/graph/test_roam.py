@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hetgraph.graph import Mobility, Trajectories, preset, roam, roaming
+from hetgraph.graph import Trajectories, Waypoints, preset, roam, roaming
 from hetgraph.graph.sample import noise_w
 
 FEW = roaming(cells=9, users=12)
@@ -13,7 +13,7 @@ FEW = roaming(cells=9, users=12)
 
 @pytest.mark.parametrize("kind", ["waypoint", "group"])
 def test_a_network_is_the_same_alone(kind: str) -> None:
-    mobility = Mobility(kind)  # type: ignore[arg-type]
+    mobility = Waypoints(kind)  # type: ignore[arg-type]
     many = roam(FEW, 3, steps=6, mobility=mobility, seed=4)
     alone = roam(FEW, 1, steps=6, mobility=mobility, seed=4, first=2)
     for name in ("gain", "ue_pos", "speed_mps", "bs_pos", "power_w", "tier"):
@@ -24,7 +24,7 @@ def test_a_network_is_the_same_alone(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["waypoint", "group"])
 def test_users_walk_within_the_area_at_their_speed(kind: str) -> None:
-    found = roam(FEW, 2, steps=40, slot_s=2.0, mobility=Mobility(kind, speed_mps=(1.0, 3.0), pause_s=4.0))  # type: ignore[arg-type]
+    found = roam(FEW, 2, steps=40, slot_s=2.0, mobility=Waypoints(kind, speed_mps=(1.0, 3.0), pause_s=4.0))  # type: ignore[arg-type]
     extent = torch.tensor([FEW.layout.width_m, FEW.layout.height_m])
     assert bool((found.ue_pos >= 0).all()) and bool((found.ue_pos <= extent).all())
     went = (found.ue_pos[:, 1:] - found.ue_pos[:, :-1]).norm(dim=-1) / 2.0
@@ -35,7 +35,7 @@ def test_users_walk_within_the_area_at_their_speed(kind: str) -> None:
 
 
 def test_groups_stay_together() -> None:
-    mobility = Mobility("group", groups=3, radius_m=20.0)
+    mobility = Waypoints("group", groups=3, radius_m=20.0)
     place = roam(FEW, 2, steps=20, mobility=mobility).ue_pos
     group = torch.arange(12) % 3
     for number in range(3):
@@ -44,7 +44,7 @@ def test_groups_stay_together() -> None:
 
 
 def test_gain_follows_the_place_and_the_scenario() -> None:
-    still = roam(FEW, 1, steps=5, mobility=Mobility(speed_mps=(0.0, 0.0)))
+    still = roam(FEW, 1, steps=5, mobility=Waypoints(speed_mps=(0.0, 0.0)))
     assert torch.equal(still.gain[:, 1:], still.gain[:, :1].expand(-1, 4, -1, -1))
     slow = roam(FEW, 2, steps=60, slot_s=0.02).gain.log10() * 10
     moves = (slow[:, 1:] - slow[:, :-1]).abs()
@@ -88,4 +88,4 @@ def test_bad_input() -> None:
         ({"groups": 0}, "mobility: got groups=0"),
     ):
         with pytest.raises(ValueError, match=match):
-            Mobility(**wrong)  # type: ignore[arg-type]
+            Waypoints(**wrong)  # type: ignore[arg-type]

@@ -60,14 +60,14 @@ def test_the_digest_depends_on_every_value_and_on_nothing_else() -> None:
     assert same.hash == hashlib.sha256(text.encode()).hexdigest()[:16], "what differs from the defaults, sorted"
     assert preset("uma-5bs").hash == "15d6c4ed10b9c6f7", "on disk; a changed default breaks it"
     seen = {FULL.hash}
-    for part in ("layout", "users", "channel", "radio"):
+    for part in ("layout", "users", "channel", "radio", "mobility", "services"):
         value = getattr(FULL, part)
         for field in dataclasses.fields(value):
             old = getattr(value, field.name)
             if isinstance(old, float):
                 changed = dataclasses.replace(value, **{field.name: old * 0.5 + 1e-20})
                 seen.add(dataclasses.replace(FULL, **{part: changed}).hash)
-    assert len(seen) == 1 + 2 + 7 + 4 + 6
+    assert len(seen) == 1 + 2 + 7 + 6 + 6 + 6 + 9
     code = "from hetgraph.graph import preset; print(preset('hetnet-3tier').hash, preset('uma-5bs').hash)"
     other = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert other.stdout.split() == [preset("hetnet-3tier").hash, preset("uma-5bs").hash]

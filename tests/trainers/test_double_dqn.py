@@ -19,6 +19,7 @@ from hetgraph.trainers import ArrivalDataModule, DoubleDQN, ReplayBuffer, double
 from hetgraph.trainers.checkpoint import RandomState
 from hetgraph.trainers.cli import main
 from hetgraph.trainers.experience import Experience
+from hetgraph.trainers.local_returns import LocalReturns
 from hetgraph.trainers.tabular import q_learning
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -223,3 +224,49 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path, users: bool) -> None:
     parts, _ = fit(tmp_path / "parts", 2, resume=tmp_path / "parts/last.ckpt", **options)
     for a, b in zip(whole.policy.parameters(), parts.policy.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def _local(source: DiscreteArrivals, *, finite: bool = True, horizon: int = 0) -> LocalReturns:
+    options: dict[str, Any] = {"epsilon": lambda _: 1.0, "batch_size": 8, "slots": 3, "draws": 5, "least": 1}
+    env = ArrivalEnv(source, 4, finite=finite, seed=2)
+    return LocalReturns(env, GROWS(features="full"), ReplayBuffer(10_000), horizon=horizon, **options)
+
+
+@pytest.mark.parametrize(("finite", "horizon"), [(True, 0), (True, 5), (False, 5)])
+def test_local_returns_are_those_of_the_stations_with_room(finite: bool, horizon: int) -> None:
+    """Against sums over the same episode, choice by choice."""
+    source = DiscreteArrivals(service=Service(6, 2), slots=12, probabilities=(0.8,), demands=(4.0,), hears=3)
+    data = _local(source, finite=finite, horizon=horizon)
+    env, step, utility, seen = data.env, data.env.step, [], []
+
+    def spy(action: torch.Tensor) -> Any:
+        seen.append((env.table.station[env.slot], data.policy.views(env.observe(env.level)).room))
+        out = step(action)
+        utility.append(out.info["station_utility"])
+        torch.testing.assert_close(utility[-1].sum(1), out.reward)
+        return out
+
+    data.env.step = spy  # type: ignore[method-assign]
+    data.collect()
+    expected = []
+    for t, (station, room) in enumerate(seen):
+        last = min(t + (horizon or 12), 12)
+        for b in range(4):
+            stations = station[b][room[b]].tolist()
+            if stations and (finite or t + horizon <= 12):
+                expected.append(sum(float(utility[i][b, s]) for i in range(t, last) for s in stations))
+    found = data.buffer.rows["gain"][: len(data.buffer)]
+    torch.testing.assert_close(found, torch.tensor(expected))
+    assert not data.buffer.rows["discount"].any()
+
+
+def test_local_returns_draw_as_often_as_slots_were_played() -> None:
+    source = DiscreteArrivals(service=Service(6, 2), slots=12, demands=(4.0,), hears=3)
+    data = _local(source)
+    assert len(list(data)) == len(data) == 5
+    assert (data.drawn, data.due, data.env.episode) == (5, 3, 2)
+    again = _local(source)
+    again.load_state_dict(data.state_dict())
+    assert (again.drawn, again.due, again.env.episode) == (5, 3, 2)
+    with pytest.raises(ValueError, match="horizon: got 0"):
+        _local(source, finite=False)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from hetgraph.envs import HandoverEnv, RewardWeights, run_handovers
+from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
 from hetgraph.envs.handover_memory import recall, remember
 from hetgraph.envs.movers import Stay
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
@@ -244,7 +244,7 @@ def test_a_table_learns_to_follow_the_strongest_cell() -> None:
     table = HandoverTable(rate=0.5)
     table.learn(torch.tensor([3, 3, 7]), torch.tensor([1.0, 3.0, 5.0]))
     assert (table.table[3].item(), table.table[7].item()) == (1.0, 2.5)
-    env = HandoverEnv(walks(0, 8), 8, rule=HandoverRule(max_users=U), steps=10, weights=RewardWeights(utility=1.0))
+    env = HandoverEnv(walks(0, 8), 8, rule=HandoverRule(max_users=U), steps=10, weights=HandoverWeights(utility=1.0))
     learned = handover_q_learning(env, episodes=30, progress=False)
     held_out = HandoverEnv(walks(9, 8), 8, rule=HandoverRule(max_users=U), steps=10)
     utility = {

@@ -16,7 +16,7 @@ MOST_POINTS = 64  # waypoints drawn for a user; after the last one it begins aga
 
 
 @dataclass(frozen=True)
-class Mobility:
+class Waypoints:
     """How users move.
 
     Random waypoint (Johnson and Maltz 1996): a user walks straight to its next waypoint, rests and goes on. Reference point
@@ -53,7 +53,7 @@ class Mobility:
 
 
 def places(
-    scenario: Scenario, mobility: Mobility, stations: Tensor, streams: Streams, *, steps: int, slot_s: float
+    scenario: Scenario, mobility: Waypoints, stations: Tensor, streams: Streams, *, steps: int, slot_s: float
 ) -> tuple[Tensor, Tensor]:
     """Users' positions ``[n, T, U, 2]``, m, and speeds from each step to the next ``[n, T, U]``, m/s.
 
@@ -92,7 +92,7 @@ def _waypoints(scenario: Scenario, stations: Tensor, streams: Streams, points: i
 
 
 def _walk(
-    start: Tensor, points: Tensor, mobility: Mobility, streams: Streams, name: str, steps: int, slot_s: float
+    start: Tensor, points: Tensor, mobility: Waypoints, streams: Streams, name: str, steps: int, slot_s: float
 ) -> Tensor:
     """Positions ``[n, T, U, 2]`` of those who start at ``[n, U, 2]`` and visit ``points [n, W, U, 2]`` in turn."""
     low, high = mobility.speed_mps

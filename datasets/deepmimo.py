@@ -1,0 +1,123 @@
+"""Ray-traced scenarios of DeepMIMO as graphs."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torch_geometric.data import HeteroData
+
+from hetgraph.datasets.deepmimo_files import Pair, ScenarioSets
+from hetgraph.datasets.measured_graph import Carrier, measured_graph
+from hetgraph.graph.streams import stream
+
+
+class DeepMIMODataset(Dataset[HeteroData]):
+    """Graphs of a DeepMIMO v4 scenario: transmitters are stations, receivers users, no gain is measured.
+
+    The gain of a pair is the sum of its paths' powers, for a ray tracer's powers are those of 0 dBm sent. With ``coherent`` the
+    paths are summed with their phases, at each resource block's centre frequency turned by their delays. Receivers that no
+    path reaches are left out and counted in ``dropped``.
+
+    Args:
+        root: the scenario's folder; of a scenario with several scenes each is a folder in it, and items go round the scenes.
+        users: receivers of each graph, drawn at random; ``None`` for all.
+        networks: number of graphs; one for each scene by default.
+        seed: of the draw.
+        coherent: sum paths with their phases.
+        carrier: power, band and noise; the carrier frequency is the scenario's.
+
+    Raises:
+        FileNotFoundError: no such folder, or no ``params.json`` or array in it.
+        ValueError: a file in another format, arrays that do not fit together, no receiver that is reached, or fewer than asked for.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        users: int | None = None,
+        networks: int | None = None,
+        seed: int = 0,
+        coherent: bool = False,
+        carrier: Carrier = Carrier(),
+    ) -> None:
+        self.root, self.users, self.seed = Path(root), users, seed
+        sets = ScenarioSets.read(self.root)
+        folders = [self.root]
+        if sets.scenes > 1:
+            folders = sorted(path for path in self.root.iterdir() if path.is_dir())[: sets.scenes]
+            if len(folders) < sets.scenes:
+                raise ValueError(f"{self.root}: got {len(folders)} folders of scenes, expected {sets.scenes}")
+        self.carrier = replace(carrier, carrier_hz=sets.carrier_hz or carrier.carrier_hz)
+        self.scenes = [_scene(folder, sets, self.carrier, coherent) for folder in folders]
+        self.dropped = sum(scene.dropped for scene in self.scenes)
+        self.networks = len(self.scenes) if networks is None else networks
+        fewest = min(len(scene.ue_pos) for scene in self.scenes)
+        if users is not None and not 1 <= users <= fewest:
+            raise ValueError(f"users: got {users}, expected 1 to {fewest}, the receivers of {self.root} with a path")
+        if self.networks < 1:
+            raise ValueError(f"networks: got {networks}, expected at least 1")
+
+    def __len__(self) -> int:
+        return self.networks
+
+    def __getitem__(self, index: int) -> HeteroData:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index: got {index}, expected 0..{len(self) - 1}")
+        number = index % len(self)
+        scene = self.scenes[number % len(self.scenes)]
+        rows = torch.arange(len(scene.ue_pos))
+        if self.users is not None:
+            drawn = torch.randperm(len(rows), generator=stream(self.seed, number, "deepmimo-users"))
+            rows = drawn[: self.users].sort().values
+        gain, los = scene.gain[rows], None if scene.los is None else scene.los[rows]
+        return measured_graph(
+            self.root.name,
+            gain,
+            scene.bs_pos,
+            scene.ue_pos[rows],
+            self.carrier,
+            measured=torch.zeros(gain.shape[:2], dtype=torch.bool),
+            los=los,
+        )
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Gains ``[U, N, R]``, places ``[N, 3]`` and ``[U, 3]``, lines of sight ``[U, N]``, and receivers that were dropped."""
+
+    gain: Tensor
+    bs_pos: Tensor
+    ue_pos: Tensor
+    los: Tensor | None
+    dropped: int
+
+
+def _scene(folder: Path, sets: ScenarioSets, carrier: Carrier, coherent: bool) -> _Scene:
+    gains, sights, stations, places = [], [], [], []
+    for sender in sets.transmitters:
+        pairs = [Pair.read(folder, sender, group, size, coherent) for group, size in sets.receivers.items()]
+        gains.append(np.concatenate([pair.gain(carrier, coherent) for pair in pairs]))
+        known = [pair.los for pair in pairs if pair.los is not None]
+        sights += [np.concatenate(known)] if len(known) == len(pairs) else []
+        stations.append(pairs[0].tx_pos)
+        places.append(np.concatenate([pair.rx_pos for pair in pairs]))
+    for (group, number), place in zip(sets.transmitters, places, strict=True):
+        if not np.array_equal(place, places[0]):
+            raise ValueError(
+                f"{folder}: got other rx_pos for transmitter {number} of set {group}, expected the same for all"
+            )
+    gain = np.stack(gains, 1)  # [U, N, R]
+    heard = (gain > 0).any((1, 2))
+    if not heard.any():
+        raise ValueError(f"{folder}: got no receiver that a path reaches, expected at least one")
+    return _Scene(
+        gain=torch.from_numpy(gain[heard]).float(),
+        bs_pos=torch.from_numpy(np.stack(stations)).float(),
+        ue_pos=torch.from_numpy(places[0][heard]).float(),
+        los=torch.from_numpy(np.stack(sights, 1)[heard]) if len(sights) == len(gains) else None,
+        dropped=int((~heard).sum()),
+    )

@@ -1,0 +1,142 @@
+"""Ray-traced scenarios in the format of DeepMIMO v4: ``params.json`` and one npz for each array and pair of sets.
+
+``params.json`` names the sets of transmitters and receivers (``txrx_sets``: ``id``, ``is_tx``, ``is_rx``, ``num_points``). The
+array ``power`` of transmitter j of set s to the receivers of set r is in ``power_t{s:03}_tx{j:03}_r{r:03}.npz`` under its own
+name; so are ``delay``, ``phase``, ``inter``, ``rx_pos`` and ``tx_pos``. A receiver's missing paths are NaN.
+"""
+
+import json
+import math
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hetgraph.datasets.lte_trace import Numbers
+from hetgraph.datasets.measured_graph import Carrier
+
+_LOS = 0.0  # code of a path without interactions
+
+
+@dataclass(frozen=True)
+class ScenarioSets:
+    """What ``params.json`` tells: transmitters ``(set, number)``, receivers' sets with their sizes, scenes, carrier."""
+
+    path: Path
+    transmitters: list[tuple[int, int]]
+    receivers: dict[int, int]
+    scenes: int
+    carrier_hz: float | None
+
+    @staticmethod
+    def read(root: Path) -> "ScenarioSets":
+        path = root / "params.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: got no such file, expected a DeepMIMO v4 scenario's")
+        try:
+            params: Any = json.loads(path.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise ValueError(f"{path}: got text that is no JSON, expected a DeepMIMO scenario's parameters") from None
+        try:
+            sets = [value for name, value in sorted(params["txrx_sets"].items()) if name.startswith("txrx_set_")]
+            sizes = {int(s["id"]): int(s["num_points"]) for s in sets}
+            senders = [int(s["id"]) for s in sets if s["is_tx"]]
+            receivers = [int(s["id"]) for s in sets if s["is_rx"] and not s["is_tx"]]
+            scenes = int(params.get("scene", {}).get("num_scenes", 1))
+            carrier = params.get("rt_params", {}).get("frequency")
+            carrier_hz = None if carrier is None else float(carrier)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: got {type(error).__name__} {error}, expected txrx_sets with id, is_tx, is_rx and num_points"
+            ) from None
+        transmitters = [(number, i) for number in senders for i in range(sizes[number])]
+        if not transmitters or not sum(sizes[number] for number in receivers):
+            got = f"{len(transmitters)} transmitters and sets {receivers} of receivers"
+            raise ValueError(f"{path}: got {got}, expected at least one of each, the receivers no transmitters")
+        if carrier_hz is not None and not 0 < carrier_hz < math.inf:
+            raise ValueError(f"{path}: rt_params.frequency: got {carrier_hz}, expected a positive number")
+        return ScenarioSets(path, transmitters, {number: sizes[number] for number in receivers}, scenes, carrier_hz)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Paths of one transmitter to a set of M receivers, L paths each.
+
+    Args:
+        power_db: of each path, for 0 dB sent ``[M, L]``; NaN where there is none.
+        phase_deg: ``[M, L]``, where asked for.
+        delay_s: ``[M, L]``, where asked for.
+        los: a path without interactions reaches the receiver ``[M]``, where the file is there.
+        rx_pos: ``[M, 3]``, m.
+        tx_pos: ``[3]``, m.
+    """
+
+    power_db: Numbers
+    phase_deg: Numbers | None
+    delay_s: Numbers | None
+    los: NDArray[np.bool_] | None
+    rx_pos: Numbers
+    tx_pos: Numbers
+
+    @staticmethod
+    def read(folder: Path, sender: tuple[int, int], group: int, size: int, coherent: bool) -> "Pair":
+        def array(name: str, *, needed: bool = True) -> Numbers | None:
+            path = folder / f"{name}_t{sender[0]:03}_tx{sender[1]:03}_r{group:03}.npz"
+            return _array(path, name) if needed or path.exists() else None
+
+        power, rx, tx = array("power"), array("rx_pos"), array("tx_pos")
+        phase, delay = (array("phase"), array("delay")) if coherent else (None, None)
+        inter = array("inter", needed=False)
+        assert power is not None and rx is not None and tx is not None
+        where = f"{folder}: set {sender[0]}, transmitter {sender[1]}, receivers of set {group}"
+        if power.ndim != 2 or len(power) != size or not power.shape[1]:
+            raise ValueError(
+                f"{where}: power: got shape {power.shape}, expected ({size}, paths), as params.json has it"
+            )
+        for name, value in (("phase", phase), ("delay", delay), ("inter", inter)):
+            if value is not None and value.shape != power.shape:
+                raise ValueError(f"{where}: {name}: got shape {value.shape}, expected {power.shape}, that of power")
+        if rx.shape != (size, 3) or tx.size != 3:
+            raise ValueError(f"{where}: got rx_pos {rx.shape} and tx_pos {tx.shape}, expected ({size}, 3) and (1, 3)")
+        if not (np.isfinite(rx).all() and np.isfinite(tx).all()):
+            raise ValueError(f"{where}: got a place that is NaN or infinite, expected finite numbers in m")
+        if np.isposinf(power).any():
+            raise ValueError(f"{where}: power: got infinity, expected dB, or NaN where there is no path")
+        for name, value in (("phase", phase), ("delay", delay)):
+            if value is not None and not np.isfinite(value[np.isfinite(power)]).all():
+                raise ValueError(f"{where}: {name}: got NaN or infinity where power is a number, expected numbers")
+        los = None if inter is None else ((inter == _LOS) & np.isfinite(power)).any(1)
+        return Pair(power, phase, delay, los, rx, tx.reshape(3))
+
+    def gain(self, carrier: Carrier, coherent: bool) -> Numbers:
+        """Linear power gain ``[M, R]``; zero where there is no path."""
+        there = np.isfinite(self.power_db)
+        power = np.where(there, 10.0 ** (np.where(there, self.power_db, 0.0) / 10), 0.0)
+        if not coherent:
+            return np.asarray(np.repeat(power.sum(1)[:, None], carrier.num_rbs, 1))
+        assert self.phase_deg is not None and self.delay_s is not None
+        block = (np.arange(carrier.num_rbs) + 0.5) / carrier.num_rbs - 0.5
+        phase, delay = (np.where(there, value, 0.0) for value in (np.radians(self.phase_deg), self.delay_s))
+        turn = phase[:, None] - 2 * math.pi * carrier.bandwidth_hz * block[:, None] * delay[:, None]  # [M, R, L]
+        return np.asarray(np.abs((np.sqrt(power)[:, None] * np.exp(1j * turn)).sum(2)) ** 2)
+
+
+def _array(path: Path, name: str) -> Numbers:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: got no such file, expected the array {name!r} as npz")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if name not in arrays.files:
+                raise KeyError(", ".join(arrays.files))
+            value = arrays[name]
+    except KeyError as error:
+        raise ValueError(f"{path}: got the arrays {error.args[0]!r}, expected {name!r} among them") from None
+    except (ValueError, OSError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError, EOFError):
+        raise ValueError(f"{path}: got a file that is no plain npz, expected arrays without pickled objects") from None
+    if value.dtype.kind not in "fiu":
+        raise ValueError(f"{path}: {name}: got dtype {value.dtype}, expected numbers")
+    return np.asarray(value, dtype=np.float64)

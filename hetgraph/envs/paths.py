@@ -1,0 +1,95 @@
+"""Where stations and users are during an episode, and the path loss and shadowing between them."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from hetgraph.graph.placement import place_stations, place_users
+from hetgraph.graph.propagation import propagate
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.streams import Streams
+
+MOST_PAIRS = 2_000_000  # of a station and a user's place at once
+
+
+@dataclass(frozen=True)
+class Paths:
+    """``B`` networks of ``N`` stations and ``U`` users, who are at one place after the other in ``P`` steps.
+
+    Args:
+        stations: places of stations ``[B, N, 2]``, m.
+        users: places of users ``[B, P, U, 2]``, m.
+        gain_db: gain of links without fading ``[B, P, U, N]``, dB.
+        speed_mps: of users ``[B, U]``.
+    """
+
+    stations: Tensor
+    users: Tensor
+    gain_db: Tensor
+    speed_mps: Tensor
+
+
+def follow(scenario: Scenario, streams: Streams, geography: Streams, steps: int) -> Paths:
+    """Draw stations, users and the ways that they go.
+
+    Args:
+        scenario: stations, users, channel, mobility.
+        streams: of users.
+        geography: of stations, line of sight and shadowing.
+        steps: places P of each user.
+    """
+    stations = place_stations(scenario, geography)
+    users, speed = _ways(scenario, streams, place_users(scenario, stations, streams), steps)
+    few = max(MOST_PAIRS // (stations.shape[1] * users.shape[1] * users.shape[2]), 1)
+    parts = []
+    for first in range(0, len(stations), few):
+        rows = slice(first, first + few)
+        some = Streams(geography.seed, geography.networks[rows], geography.attempt)
+        parts.append(_gain_db(scenario, stations[rows], users[rows], some))
+    return Paths(stations, users, torch.cat(parts), speed)
+
+
+def _gain_db(scenario: Scenario, stations: Tensor, users: Tensor, streams: Streams) -> Tensor:
+    """Gains ``[n, P, U, N]``, functions of the place."""
+    n, steps, count, _ = users.shape
+    silent = replace(scenario.channel, fading="none")
+    wideband = replace(scenario.radio, num_rbs=1)
+    paths = propagate(replace(scenario, channel=silent, radio=wideband), stations, users.reshape(n, -1, 2), streams)
+    loss = paths.antenna_gain_db - paths.pathloss_db - paths.shadow_db  # [n, N, P * U]
+    return loss.transpose(1, 2).reshape(n, steps, count, -1)
+
+
+def _ways(scenario: Scenario, streams: Streams, start: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Places ``[n, P, U, 2]`` and speeds ``[n, U]``; the edges of the area turn users back."""
+    mobility, users = scenario.mobility, start.shape[1]
+    extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])
+    kind = streams.uniform("mobility", users)
+    walks = kind < mobility.walking
+    grouped = ~walks & (kind < mobility.walking + mobility.grouped)
+    own, own_mps = _walk(scenario, streams, "walk", mobility.walk_mps, users, steps)
+    groups = max(round(users * mobility.grouped / mobility.group_size), 1)
+    way, way_mps = _walk(scenario, streams, "group", mobility.group_mps, groups, steps)
+    member = (streams.uniform("group/member", users) * groups).long()
+    centre = streams.uniform("group/start", groups, 2) * extent
+    row = torch.arange(len(start)).unsqueeze(1)
+    beside = centre[row, member] + mobility.group_radius_m * streams.normal("group/place", users, 2)
+    start = torch.where(grouped.unsqueeze(2), beside, start)
+    moved = torch.where(grouped.reshape(-1, users, 1, 1), way[row, member], own * walks.reshape(-1, users, 1, 1))
+    place = start.unsqueeze(2) + moved
+    inside = extent - (place % (2 * extent) - extent).abs()  # reflected at the edges, as often as need be
+    return inside.transpose(1, 2), torch.where(grouped, way_mps[row, member], own_mps * walks)
+
+
+def _walk(
+    scenario: Scenario, streams: Streams, name: str, speed_mps: tuple[float, float], count: int, steps: int
+) -> tuple[Tensor, Tensor]:
+    """Random walks from the origin ``[n, count, P, 2]``, m, and their speeds ``[n, count]``."""
+    low, high = speed_mps
+    speed = low + (high - low) * streams.uniform(f"{name}/speed", count)
+    turns = scenario.mobility.turn_rad * streams.normal(f"{name}/turns", count, steps)
+    turns[..., 0] = 2 * math.pi * streams.uniform(f"{name}/heading", count)
+    heading = turns.cumsum(2)
+    step = torch.stack([heading.cos(), heading.sin()], 3) * (speed * scenario.mobility.step_s).reshape(-1, count, 1, 1)
+    return step.cumsum(2) - step[..., :1, :], speed

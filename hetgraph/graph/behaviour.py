@@ -1,0 +1,62 @@
+"""How users move and what they want over time, as parts of a scenario."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mobility:
+    """Users that stand, walk at random or move in groups.
+
+    Args:
+        walking: share of users that walk; heading and place change step by step, and the edges of the area turn them back.
+        grouped: share of users that move together with others, such as in vehicles; the rest stands.
+        group_size: mean number of users in a group.
+        group_radius_m: standard deviation of their places within it.
+        walk_mps: least and greatest speed of those who walk.
+        group_mps: least and greatest speed of a group.
+        turn_rad: standard deviation of the change of heading between two places.
+        step_s: time between two places; path loss and shadowing change then.
+        doppler_hz: least Doppler shift, of whatever moves around a user that stands.
+    """
+
+    walking: float = 0.0
+    grouped: float = 0.0
+    group_size: int = 5
+    group_radius_m: float = 10.0
+    walk_mps: tuple[float, float] = (0.5, 1.5)
+    group_mps: tuple[float, float] = (5.0, 15.0)
+    turn_rad: float = 0.5
+    step_s: float = 0.1
+    doppler_hz: float = 1.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """What users receive: continuous streams (video) or packets in bursts, each with a deadline.
+
+    Bits that are not served within their deadline are of no use any more and are dropped. A promise to a user is kept in a time
+    of ``window_s`` if at least the share ``reliability`` of its bits whose fate was settled then was served.
+
+    Args:
+        video: share of users with a stream.
+        video_bps: rates of streams, all as likely.
+        video_jitter: a slot brings the stream's bits times a number between one minus and one plus this.
+        video_deadline_s: deadline of a stream's bits.
+        bursts_per_s: mean number of bursts of the other users.
+        burst_bits: mean size of a burst, exponentially distributed.
+        burst_deadline_s: deadline of a burst's bits.
+        load: factor on all rates.
+        reliability: share of bits that have to be in time.
+        window_s: time over which that is judged.
+    """
+
+    video: float = 0.6
+    video_bps: tuple[float, ...] = (2.5e6, 5e6, 10e6)
+    video_jitter: float = 0.5
+    video_deadline_s: float = 0.1
+    bursts_per_s: float = 5.0
+    burst_bits: float = 7e5
+    burst_deadline_s: float = 0.3
+    load: float = 1.0
+    reliability: float = 0.95
+    window_s: float = 0.5

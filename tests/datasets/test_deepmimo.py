@@ -1,0 +1,210 @@
+"""DeepMIMO v4 scenarios, written here in that format."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hetgraph.datasets import Carrier, DeepMIMODataset, LTETraceDataset
+from hetgraph.graph import CHANNEL, check
+from hetgraph.radio import evaluate, one_shot
+
+NAN = math.nan
+
+
+class Scenario:
+    """Three transmitters in one set, receivers in two, up to four paths."""
+
+    sizes = {1: 5, 2: 3}
+
+    def __init__(self, folder: Path, seed: int = 0) -> None:
+        self.folder, rng = folder, np.random.default_rng(seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tx = rng.uniform(0, 100, (3, 3)).astype(np.float32)
+        self.rx = {s: rng.uniform(0, 100, (n, 3)).astype(np.float32) for s, n in self.sizes.items()}
+        self.arrays: dict[tuple[str, int, int], np.ndarray] = {}
+        for j in range(3):
+            for s, n in self.sizes.items():
+                power = rng.uniform(-120, -60, (n, 4)).astype(np.float32)
+                power[rng.random((n, 4)) < 0.3] = NAN
+                power[-1] = NAN  # no path from anywhere
+                power[0, 0] = -70.0
+                inter = np.where(np.isnan(power), NAN, rng.choice([1, 2, 21], (n, 4))).astype(np.float32)
+                inter[0, 0] = 0 if j == 1 else 11
+                values = {"power": power, "inter": inter, "rx_pos": self.rx[s], "tx_pos": self.tx[j : j + 1]}
+                values["phase"] = np.where(np.isnan(power), NAN, rng.uniform(-180, 180, (n, 4))).astype(np.float32)
+                values["delay"] = np.where(np.isnan(power), NAN, rng.uniform(1e-8, 1e-6, (n, 4))).astype(np.float32)
+                for name, value in values.items():
+                    self.arrays[name, j, s] = value
+                    self.write(name, j, s, value)
+        sets = {"txrx_set_0": {"name": "bs", "id": 0, "is_tx": True, "is_rx": True, "num_points": 3}}
+        for s, n in self.sizes.items():
+            sets[f"txrx_set_{s}"] = {"name": f"grid{s}", "id": s, "is_tx": False, "is_rx": True, "num_points": n}
+        self.params: dict[str, Any] = {
+            "version": "4.0.0",
+            "txrx_sets": sets,
+            "rt_params": {"frequency": 3.5e9, "raytracer_name": "Sionna Ray Tracing"},
+            "scene": {"num_scenes": 1},
+            "materials": {},
+        }
+        self.write_params()
+
+    def path(self, name: str, j: int, s: int) -> Path:
+        return self.folder / f"{name}_t000_tx{j:03}_r{s:03}.npz"
+
+    def write(self, name: str, j: int, s: int, value: np.ndarray, key: str | None = None) -> None:
+        np.savez_compressed(self.path(name, j, s), **{key or name: value})
+
+    def write_params(self) -> None:
+        (self.folder / "params.json").write_text(json.dumps(self.params))
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Scenario:
+    return Scenario(tmp_path / "town")
+
+
+def test_gains_are_the_sums_of_the_paths_powers(scenario: Scenario) -> None:
+    data = DeepMIMODataset(scenario.folder)
+    graph = data[0]
+    check(graph)
+    assert len(data) == 1 and data.dropped == 2 and graph.scenario == "town"
+    assert float(graph.carrier_hz) == pytest.approx(3.5e9)
+    rows = [(1, i) for i in range(4)] + [(2, i) for i in range(2)]
+    gain = graph[CHANNEL].gain.reshape(6, 3)
+    for user, (s, i) in enumerate(rows):
+        assert torch.equal(graph["ue"].pos[user], torch.from_numpy(scenario.rx[s][i]))
+        for j in range(3):
+            paths = scenario.arrays["power", j, s][i]
+            expected = sum(10 ** (float(p) / 10) for p in paths if not math.isnan(p))
+            assert float(gain[user, j]) == pytest.approx(expected, rel=1e-5)
+            sight = any(c == 0 for c in scenario.arrays["inter", j, s][i])
+            assert bool(graph[CHANNEL].los.reshape(6, 3)[user, j]) == sight
+    assert torch.equal(graph["bs"].pos, torch.from_numpy(scenario.tx)) and not graph[CHANNEL].measured.any()
+    assert torch.isfinite(evaluate(graph, one_shot("max_rsrp")(graph)).sum_rate_bps).all()
+
+
+def test_coherent_gains_add_phases_and_delays(scenario: Scenario) -> None:
+    carrier = Carrier(bandwidth_hz=20e6, num_rbs=5)
+    gain = DeepMIMODataset(scenario.folder, coherent=True, carrier=carrier)[0][CHANNEL].gain.reshape(6, 3, 5)
+    for user, (s, i) in enumerate([(1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1)]):
+        for j in range(3):
+            power, phase, delay = (scenario.arrays[name, j, s][i].astype(float) for name in ("power", "phase", "delay"))
+            for r in range(5):
+                offset_hz = (r - 2) * 4e6
+                paths = [
+                    10 ** (p / 20) * np.exp(1j * (math.radians(a) - 2 * math.pi * offset_hz * t))
+                    for p, a, t in zip(power, phase, delay, strict=True)
+                    if not math.isnan(p)
+                ]
+                assert float(gain[user, j, r]) == pytest.approx(abs(sum(paths)) ** 2, rel=1e-3, abs=1e-16)
+    mean = DeepMIMODataset(scenario.folder, carrier=carrier)[0][CHANNEL].gain.reshape(6, 3, 5)
+    assert (mean == mean[..., :1]).all()
+
+
+def test_users_are_drawn_by_seed_and_number(scenario: Scenario) -> None:
+    one, more, other = (
+        DeepMIMODataset(scenario.folder, users=3, networks=n, seed=s) for n, s in ((3, 1), (8, 1), (3, 2))
+    )
+    assert [torch.equal(one[i][CHANNEL].gain, more[i][CHANNEL].gain) for i in range(3)] == [True] * 3
+    places = {tuple(d[i]["ue"].pos[:, 0].tolist()) for d in (more, other) for i in range(3)}
+    assert len(places) > 1 and all(len(p) == 3 for p in places)
+    with pytest.raises(ValueError, match=r"users: got 7, expected 1 to 6, the receivers of .*town with a path"):
+        DeepMIMODataset(scenario.folder, users=7)
+
+
+def test_scenes_are_items(tmp_path: Path) -> None:
+    root = tmp_path / "street"
+    first = Scenario(root / "scene_0000", seed=0)
+    Scenario(root / "scene_0001", seed=1)
+    (root / "params.json").write_text(json.dumps(first.params | {"scene": {"num_scenes": 2}}))
+    data = DeepMIMODataset(root)
+    assert len(data) == 2 and not torch.equal(data[0][CHANNEL].gain, data[1][CHANNEL].gain)
+    (root / "params.json").write_text(json.dumps(first.params | {"scene": {"num_scenes": 3}}))
+    with pytest.raises(ValueError, match="got 2 folders of scenes, expected 3"):
+        DeepMIMODataset(root)
+
+
+def test_both_readers_end_in_the_same_kind_of_graph(scenario: Scenario, drives: Path) -> None:
+    a = DeepMIMODataset(scenario.folder)[0]
+    b = LTETraceDataset(drives, cells=6, users=50, networks=1)[0]
+    assert a.node_types == b.node_types and a.edge_types == b.edge_types
+    for store in (*a.node_types, *a.edge_types):
+        mine, theirs = ({k: (v.dtype, v.dim()) for k, v in g[store].items()} for g in (a, b))
+        theirs |= {"los": mine["los"]} if "los" in mine else {}
+        assert mine == theirs, store
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("power", np.zeros((4, 4)), r"power: got shape \(4, 4\), expected \(5, paths\), as params\.json has it"),
+        ("power", np.zeros(5), r"power: got shape \(5,\), expected \(5, paths\)"),
+        ("inter", np.zeros((5, 3)), r"inter: got shape \(5, 3\), expected \(5, 4\), that of power"),
+        ("phase", np.zeros((5, 3)), r"phase: got shape \(5, 3\), expected \(5, 4\), that of power"),
+        ("phase", np.full((5, 4), NAN), "phase: got NaN or infinity where power is a number, expected numbers"),
+        ("rx_pos", np.zeros((5, 2)), r"got rx_pos \(5, 2\) and tx_pos \(1, 3\), expected \(5, 3\) and \(1, 3\)"),
+        ("rx_pos", np.full((5, 3), NAN), "got a place that is NaN or infinite, expected finite numbers in m"),
+        ("rx_pos", np.zeros((5, 3)), "got other rx_pos for transmitter 1 of set 0, expected the same for all"),
+        ("power", np.full((5, 4), math.inf), "power: got infinity, expected dB, or NaN where there is no path"),
+        ("power", np.array([["x"]]), r"power: got dtype <U1, expected numbers"),
+        ("power", np.array([None]), "got a file that is no plain npz, expected arrays without pickled objects"),
+    ],
+)
+def test_wrong_arrays_are_refused_in_a_sentence(scenario: Scenario, name: str, value: np.ndarray, message: str) -> None:
+    np.savez(scenario.path(name, 0, 1), **{name: value})
+    with pytest.raises(ValueError, match=message):
+        DeepMIMODataset(scenario.folder, coherent=True)
+
+
+def test_a_hostile_pickle_is_not_run(scenario: Scenario, tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "ran",))
+
+    np.savez(scenario.path("power", 2, 2), power=np.array([Hostile()], dtype=object))
+    with pytest.raises(ValueError, match=r"power_t000_tx002_r002\.npz: got a file that is no plain npz"):
+        DeepMIMODataset(scenario.folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_is_missing_is_named(scenario: Scenario, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"params\.json: got no such file, expected a DeepMIMO v4 scenario's"):
+        DeepMIMODataset(tmp_path / "nowhere")
+    scenario.write("power", 0, 1, scenario.arrays["power", 0, 1], key="pwr")
+    with pytest.raises(ValueError, match="got the arrays 'pwr', expected 'power' among them"):
+        DeepMIMODataset(scenario.folder)
+    scenario.path("power", 0, 1).write_bytes(b"PK half a file")
+    with pytest.raises(ValueError, match=r"power_t000_tx000_r001\.npz: got a file that is no plain npz"):
+        DeepMIMODataset(scenario.folder)
+    scenario.path("power", 0, 1).unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r"power_t000_tx000_r001\.npz: got no such file, expected the array 'power'"
+    ):
+        DeepMIMODataset(scenario.folder)
+    scenario.write("power", 0, 1, scenario.arrays["power", 0, 1])
+    for j in range(3):
+        for s, n in scenario.sizes.items():
+            scenario.path("inter", j, s).unlink()
+            scenario.write("power", j, s, np.full((n, 2), NAN))
+    with pytest.raises(ValueError, match="got no receiver that a path reaches, expected at least one"):
+        DeepMIMODataset(scenario.folder)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("{", "got text that is no JSON, expected a DeepMIMO scenario's parameters"),
+        ("[]", "got TypeError .*, expected txrx_sets with id, is_tx, is_rx and num_points"),
+        ('{"txrx_sets": {"txrx_set_0": {"id": 0}}}', "got KeyError 'num_points', expected txrx_sets with id"),
+        ('{"txrx_sets": {}}', r"got 0 transmitters and sets \[\] of receivers, expected at least one of each"),
+    ],
+)
+def test_wrong_parameters_are_refused_in_a_sentence(scenario: Scenario, params: str, message: str) -> None:
+    (scenario.folder / "params.json").write_text(params)
+    with pytest.raises(ValueError, match=message):
+        DeepMIMODataset(scenario.folder)
