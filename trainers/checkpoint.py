@@ -15,13 +15,16 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from hetgraph.graph.schema import SCHEMA_VERSION
-from hetgraph.models import GROWS, HetGNN, NeighbourhoodMAPPO
+from hetgraph.models import GROWS, GraphQMIX, HetGNN, NeighbourhoodMAPPO
 from hetgraph.models.flat import FlatQ
 from hetgraph.radio import OneShotPolicy
 
 M = TypeVar("M", bound=nn.Module)
 GROWS_OPTIONS = ("widths", "taps", "features", "users", "dueling", "flat")
 AGENT_OPTIONS = ("hidden", "hops", "levels_db", "recurrent", "agents", "colours", "overbook")
+QMIX_OPTIONS = (
+    "hidden", "rounds", "mixing", "encoder", "dueling", "importance", "mixer", "flat_cells", "places", "levels", "personal",
+)  # fmt: skip
 MODEL_OPTIONS = ("hidden", "layers", "rounds", "memory", "encoder", "association", "objective")
 
 
@@ -86,6 +89,16 @@ def load_association(path: str | Path) -> GROWS:
         ValueError: a foreign file, or a checkpoint of another model.
     """
     return _load(path, GROWS_OPTIONS, association_agent, "DoubleDQN")
+
+
+def load_handovers(path: str | Path) -> GraphQMIX:
+    """GraphQMIX, or one of its ablations, of a checkpoint of QMIX.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a foreign file, or a checkpoint of another model.
+    """
+    return _load(path, QMIX_OPTIONS, GraphQMIX, "QMIX")
 
 
 def _load(path: str | Path, names: Sequence[str], build: Callable[..., M], kind: str) -> M:

@@ -9,7 +9,7 @@ from hetgraph.envs.conflict import ConflictEnv
 from hetgraph.envs.dynamic_programming import Optimum, optimum
 from hetgraph.envs.episodes import run_episodes
 from hetgraph.envs.face import to_gymnasium, to_pettingzoo
-from hetgraph.envs.handover import HandoverAction, HandoverEnv
+from hetgraph.envs.handover import HandoverEnv
 from hetgraph.envs.handover_episodes import run_handovers
 from hetgraph.envs.handover_reward import HandoverWeights
 from hetgraph.envs.iot import IoTEnv, IoTWeights
@@ -20,6 +20,7 @@ from hetgraph.envs.run import rollout
 from hetgraph.envs.service import Service
 from hetgraph.envs.traffic import Traffic
 from hetgraph.radio.cells import Cells, cells_of
+from hetgraph.radio.handover import HandoverAction
 
 __all__ = [
     "ArrivalEnv",

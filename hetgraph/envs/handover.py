@@ -1,6 +1,5 @@
 """Users move through a network; cells hand them over and set their resource levels (Section III of the QMIX paper)."""
 
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import torch
@@ -18,22 +17,16 @@ from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.graph.waypoints import Waypoints
-from hetgraph.radio.handover import HandoverRule, ResourceModel, handovers, resource_rates, strongest_cells
+from hetgraph.radio.handover import (
+    HandoverAction,
+    HandoverRule,
+    ResourceModel,
+    handovers,
+    resource_rates,
+    strongest_cells,
+)
 
 LONG_AGO = 1000  # steps since the last handover of a user that had none
-
-
-@dataclass(frozen=True)
-class HandoverAction:
-    """Decisions of all cells for their users.
-
-    Args:
-        place: place of the cell that each user is to go to, 0 for its own ``[B, U]``; one that is not allowed counts as 0.
-        level: resource level ``[B, U]``.
-    """
-
-    place: Tensor
-    level: Tensor
 
 
 class HandoverEnv:

@@ -6,9 +6,10 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.handover import HandoverAction, HandoverEnv
+from hetgraph.envs.handover import HandoverEnv
 from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import stream
+from hetgraph.radio.handover import HandoverAction
 
 
 class Moves(Protocol):

@@ -7,9 +7,9 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.handover import HandoverAction
 from hetgraph.envs.handover_graph import BS_COLUMNS, EDGE_COLUMNS
 from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.radio.handover import HandoverAction
 from hetgraph.solvers.handover import Choice
 
 PATIENCE = 0.4  # gain in log rate for which a handover is worth it; the best of 0 to 0.7 on validation networks

@@ -49,3 +49,34 @@ class MonotonicMixer(nn.Module):
         layer = nn.functional.elu(mixed + self.first_bias(state))
         out: Tensor = (layer * self.second(state).abs()).sum(1) + self.value(state).squeeze(1)
         return out
+
+
+class FixedMixer(nn.Module):
+    """The mixer of Rashid et al. 2018, whose hypernetworks make one weight for each of a fixed number of agents.
+
+    Args:
+        agents: number of agents K.
+        state: width of the state.
+        hidden: width of the mixing layer.
+    """
+
+    def __init__(self, agents: int, state: int, hidden: int = 32) -> None:
+        super().__init__()
+        self.agents, self.hidden = agents, hidden
+        self.first = nn.Linear(state, agents * hidden)
+        self.first_bias = nn.Linear(state, hidden)
+        self.second = nn.Linear(state, hidden)
+        self.value = nn.Sequential(nn.Linear(state, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+
+    def forward(self, value: Tensor, state: Tensor) -> Tensor:
+        """Joint values ``[B]`` of chosen values ``[B, K]`` in a state ``[B, state]``.
+
+        Raises:
+            ValueError: another number of agents.
+        """
+        if value.shape[1] != self.agents:
+            raise ValueError(f"FixedMixer: got {value.shape[1]} agents, expected {self.agents}")
+        first = self.first(state).abs().reshape(-1, self.agents, self.hidden)
+        layer = nn.functional.elu(torch.bmm(value.unsqueeze(1), first).squeeze(1) + self.first_bias(state))
+        out: Tensor = (layer * self.second(state).abs()).sum(1) + self.value(state).squeeze(1)
+        return out

@@ -36,6 +36,19 @@ class HandoverRule:
         return int(self.max_load * self.max_users + 1e-9) + 1
 
 
+@dataclass(frozen=True)
+class HandoverAction:
+    """Decisions of all cells for their users.
+
+    Args:
+        place: place of the cell that each user is to go to, 0 for its own ``[B, U]``; one that is not allowed counts as 0.
+        level: resource level ``[B, U]``.
+    """
+
+    place: Tensor
+    level: Tensor
+
+
 def handovers(cell: Tensor, target: Tensor, gain_db: Tensor, cells: int, rule: HandoverRule) -> Tensor:
     """Cells after the handovers that may take place ``[B, N]``.
 

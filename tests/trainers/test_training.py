@@ -154,6 +154,9 @@ def test_shipped_configurations_fit_their_classes(name: str, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     if name.startswith(("conflict", "hex", "random")):
         sizes = {"num_envs": 4, "slots": 4, "rollouts": 2, "val_slots": 20, "val_envs": 2}
+    elif name.startswith(("qmix", "d3qn")):
+        sizes = {"cells": 7, "users": 30, "networks": 2, "num_envs": 1, "val_networks": 2, "steps": 6, "episodes": 1}
+        sizes |= {"batch_size": 4, "least": 4}
     elif name.startswith("grows"):
         sizes = {"num_envs": 4, "draws": 3, "least": 10, "val_episodes": 4, "test_episodes": 4}
     else:
@@ -168,6 +171,7 @@ def test_shipped_configurations_fit_their_classes(name: str, tmp_path: Path, mon
         "--trainer.max_epochs",
         "1",
     ]
+    tiny += ["--model.init_args.flat_cells", "7"] if name == "qmix-paper" else []
     with pytest.raises(SystemExit) as done:
         main(["fit", "--config", name, *tiny])
     assert done.value.code == 0

@@ -1,0 +1,221 @@
+"""QMIX with graph agents: cells that decide where their users go and what share of the cell each gets (design 6.3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Generator, Tensor, nn
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.schema import Level
+from hetgraph.nn.candidates import Candidates, candidates_of, sum_by, union
+from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, GraphEncoder, encoder_of
+from hetgraph.nn.mixer import FixedMixer, MonotonicMixer
+from hetgraph.radio.handover import HandoverAction
+
+Mixing = Literal["qmix", "vdn", "independent"]
+Importance = Literal["power", "equal", "sum"]
+
+
+@dataclass(frozen=True)
+class Values:
+    """Values of what cells can do with their users.
+
+    Args:
+        leave: how much better the user's own cell does if it goes to a place ``[B, U, C]``; 0 for staying, with dueling heads.
+        join: how much better the cell of that place does ``[B, U, C]``.
+        level: values of resource levels ``[B, U, L]``.
+        weight: importance of a user to its cell ``[B, U]``.
+        own: a cell's value whatever it does ``[B, K]``; 0 without dueling heads.
+        stream: the same for the cell's own rewards ``[B, K]``.
+        user: a user's value whatever it does, to the network and to its cell's own rewards ``[B, U, 2]``; likewise.
+        allowed: places that may be asked for ``[B, U, C]``.
+        cell: cell of each place, counted within the network ``[B, U, C]``.
+        agent: states of cells ``[B, K, H]``.
+        state: pooled state ``[B, S]``.
+    """
+
+    leave: Tensor
+    join: Tensor
+    level: Tensor
+    weight: Tensor
+    own: Tensor
+    stream: Tensor
+    user: Tensor
+    allowed: Tensor
+    cell: Tensor
+    agent: Tensor
+    state: Tensor
+
+    @property
+    def place(self) -> Tensor:
+        """Values of a user's places ``[B, U, C]``; minus infinity where it may not go."""
+        return (self.leave + self.join).masked_fill(~self.allowed, -torch.inf)
+
+    def best(self) -> HandoverAction:
+        """Each user's best place and level, together the best joint action: every agent's value is a sum over its users."""
+        return HandoverAction(self.place.argmax(2), self.level.argmax(2))
+
+    def users(self, action: HandoverAction) -> Tensor:
+        """Mean of both heads for an action ``[B, U]`` (Algorithm 3 of the paper); asking for what is not allowed is staying."""
+        place, level = action.place.unsqueeze(2), action.level.unsqueeze(2)
+        place = torch.where(self.allowed.gather(2, place), place, 0)
+        return self.user[..., 0] + (self.place.gather(2, place) + self.level.gather(2, level)).squeeze(2) / 2
+
+    def agents(self, action: HandoverAction) -> Tensor:
+        """Values of the cells ``[B, K]``: what they have anyway, and the weighted sum over their users."""
+        return self.own.scatter_add(1, self.cell[..., 0], self.weight * self.users(action))
+
+    def streams(self, action: HandoverAction) -> Tensor:
+        """Values of the cells' own rewards ``[B, K]``: a user who goes counts in the cell that it leaves and in the one it joins."""
+        place, level = action.place.unsqueeze(2), action.level.unsqueeze(2)
+        place = torch.where(self.allowed.gather(2, place), place, 0)
+        here = self.user[..., 1] + (self.leave.gather(2, place) + self.level.gather(2, level)).squeeze(2) / 2
+        there = self.join.gather(2, place).squeeze(2) / 2
+        out = self.stream.scatter_add(1, self.cell[..., 0], here)
+        return out.scatter_add(1, self.cell.gather(2, place).squeeze(2), there)
+
+
+class GraphQMIX(nn.Module):
+    r"""Values of handovers and resource levels, one agent a cell, mixed into one joint value (Rashid et al. 2018).
+
+    An agent's value is :math:`Q_k = v_k + \sum_{i \in k} w_i (Q^{place}_i + Q^{level}_i) / 2`. The importance
+    :math:`w` is positive and the mixer monotonic, so each user's own best place and level are the best joint action.
+
+    Args:
+        hidden: width.
+        rounds: rounds of messages of the graph encoder.
+        mixing: ``qmix``; ``vdn`` for the mean of the agents' values; ``independent`` for agents that learn alone.
+        encoder: ``graph``; ``flat`` for the paper's perceptron on 30 users a cell and a mixer for a fixed number of cells, and
+            ``flat-full`` with all that is known of them; ``single`` and ``global`` for users that learn alone from what they
+            know of themselves, or of the network's totals too (``independent`` only).
+        dueling: values relative to staying and to the mean level.
+        importance: a user's weight: ``power`` for a softmax of received power within the cell (the paper's), ``equal`` for one
+            over the users of the cell, ``sum`` for 1.
+        mixer: width of the mixer.
+        flat_cells: number of cells that the flat encoders are for.
+        places: places of a user, its own cell's included.
+        levels: resource levels.
+        personal: users of a cell differ in what the graph encoder finds levels to be worth; else they all get the same.
+
+    Raises:
+        ValueError: an unknown option, or a flat encoder without a number of cells.
+    """
+
+    level: Level
+    name = "qmix"
+
+    def __init__(
+        self,
+        hidden: int = 32,
+        rounds: int = 1,
+        mixing: Mixing = "qmix",
+        encoder: Encoder = "graph",
+        dueling: bool = True,
+        importance: Importance = "power",
+        mixer: int = 32,
+        flat_cells: int = 0,
+        places: int = 4,
+        levels: int = 5,
+        personal: bool = False,
+    ) -> None:
+        super().__init__()
+        for option, value, kinds in (("mixing", mixing, Mixing), ("importance", importance, Importance)):
+            if value not in get_args(kinds):
+                raise ValueError(f"{option}: got {value!r}, expected one of {', '.join(get_args(kinds))}")
+        flat, self.of_users = encoder in ("flat", "flat-full"), encoder in ("single", "global")
+        if flat and not flat_cells:
+            raise ValueError("flat_cells: got 0, expected the number of cells that the flat encoder is for")
+        if self.of_users and mixing != "independent":
+            raise ValueError(f"mixing: got {mixing!r}, expected 'independent' for users that learn alone")
+        self.mixing, self.dueling, self.importance = mixing, dueling, importance
+        self.cells = flat_cells if flat else 0
+        self.level = "global" if flat or encoder == "global" else "neighbourhood"
+        self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal)
+        agent, state = self.encoder.widths
+        self.mixer: nn.Module | None = None
+        if mixing == "qmix":
+            self.mixer = FixedMixer(flat_cells, state, mixer) if flat else MonotonicMixer(agent, state, mixer)
+        for kind, count in COLUMNS.items():
+            self.register_buffer(f"{kind}_mean", torch.zeros(count))
+            self.register_buffer(f"{kind}_std", torch.ones(count))
+
+    def set_scale(self, seen: Sequence[Candidates], reward: Tensor) -> None:
+        """Bring features to mean zero and deviation one over some observations; values begin with what is linear in them.
+
+        Args:
+            seen: T observations of B networks.
+            reward: normalised rewards of the cells ``[T, B, K]``.
+        """
+        for kind in COLUMNS:
+            rows = torch.cat([getattr(one, kind).flatten(0, -2) for one in seen])
+            getattr(self, f"{kind}_mean").copy_(rows.mean(0))
+            getattr(self, f"{kind}_std").copy_(rows.std(0).clamp_min(1e-2))
+        if isinstance(self.encoder, GraphEncoder) and self.dueling:
+            whole = union([self._scaled(one) for one in seen])
+            self.encoder.start(whole, self._weight(whole), reward.flatten())
+
+    def _scaled(self, raw: Candidates) -> Candidates:
+        """The same with features brought to scale."""
+        scaled = {
+            kind: ((getattr(raw, kind) - getattr(self, f"{kind}_mean")) / getattr(self, f"{kind}_std")).clamp(-5, 5)
+            for kind in COLUMNS
+        }
+        return replace(raw, **scaled)
+
+    def forward(self, obs: HeteroData) -> Values:
+        """Values for an observation.
+
+        Raises:
+            ValueError: another number of cells than a flat encoder is for.
+        """
+        raw = candidates_of(obs)
+        b, k, u, c = raw.shape
+        if self.cells and k != self.cells:
+            raise ValueError(f"cells: got {k}, expected {self.cells}, as in training: the flat encoder is for no other")
+        seen = self._scaled(raw)
+        found: Encoded = self.encoder(seen)
+        part, level, own, user = found.place, found.level, found.own, found.user
+        if self.dueling:
+            part, level = part - part[:, :1], level - level.mean(1, keepdim=True)
+        else:
+            own, user = torch.zeros_like(own), torch.zeros_like(user)
+        cell = seen.cell.reshape(b, u, c) - k * torch.arange(b, device=seen.cell.device).reshape(b, 1, 1)
+        leave, join = part.reshape(b, u, c, 2).unbind(3)
+        weight = self._weight(seen).reshape(b, u)
+        allowed = seen.allowed.reshape(b, u, c)
+        whole, stream = own.reshape(b, k, 2).unbind(2)
+        station, user = found.station.reshape(b, k, -1), user.reshape(b, u, 2)
+        level = level.reshape(b, u, -1)
+        return Values(leave, join, level, weight, whole, stream, user, allowed, cell, station, found.state)
+
+    def _weight(self, seen: Candidates) -> Tensor:
+        """Importance of users ``[B * U]``."""
+        power = seen.ue[:, RECEIVED]
+        if self.importance == "sum":
+            return torch.ones_like(power)
+        # Normalised features lie within [-5, 5]: no need for the largest one of each cell.
+        share = power.exp() if self.importance == "power" else torch.ones_like(power)
+        total: Tensor = sum_by(seen.serving, share, seen.cells())[seen.serving]
+        return share / total
+
+    def joint(self, values: Values, action: HandoverAction) -> Tensor:
+        """Joint value of an action ``[B]``."""
+        return self.mix(values.agents(action), values)
+
+    def mix(self, agents: Tensor, values: Values) -> Tensor:
+        """Joint value of agents' values ``[B, K]`` -> ``[B]``."""
+        if self.mixer is None:
+            return agents.mean(1)
+        known = (values.state,) if isinstance(self.mixer, FixedMixer) else (values.agent, values.state)
+        out: Tensor = self.mixer(agents, *known)
+        return out
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Nothing to remember."""
+
+    @torch.no_grad()
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[HandoverAction, Any]:
+        """The best joint action."""
+        return self(obs).best(), state

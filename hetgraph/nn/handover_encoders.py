@@ -1,0 +1,218 @@
+"""What agents make of the users and the cells that they see: messages on the graph, or none."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from hetgraph.nn.candidates import CandidateEncoder, Candidates, sum_by
+from hetgraph.nn.encoder import mlp
+from hetgraph.radio.handover import rank_in_group
+
+Encoder = Literal["graph", "flat", "flat-full", "single", "global"]
+COLUMNS = {"bs": 9, "ue": 8, "edge": 8, "near_edge": 1, "state": 12}
+RECEIVED, LOAD, LOG_RATE = 0, 0, 3  # columns of users, cells, users
+GLOBAL = 24
+SLOTS = 30  # users of a cell that a flat encoder has room for
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoder finds.
+
+    Args:
+        place: two numbers for each place: for the cell that a user leaves and for the one that it joins ``[B * U, C, 2]``.
+        level: values of resource levels ``[B * U, L]``.
+        own: a cell's own value, to the network and to itself ``[B * K, 2]``.
+        user: a user's own value, likewise ``[B * U, 2]``.
+        station: states of cells ``[B * K, H]``.
+        state: state of the network ``[B, S]``.
+    """
+
+    place: Tensor
+    level: Tensor
+    own: Tensor
+    user: Tensor
+    station: Tensor
+    state: Tensor
+
+
+def head(inner: int, outer: int) -> nn.Linear:
+    """A linear layer that begins at zero: nobody moves until something is known."""
+    out = nn.Linear(inner, outer)
+    nn.init.zeros_(out.weight)
+    nn.init.zeros_(out.bias)
+    return out
+
+
+class GraphEncoder(nn.Module):
+    """Messages between users and cells; association values on edges, resource values on users.
+
+    Values add a linear part of the features to what messages find: how one rate compares with another is almost all of it.
+    Levels are worth the same to all users, and with ``personal`` what each differs by: where a cell's users share it by their
+    levels, equal ones are best for a sum of logarithms, and small errors that differ from user to user cost all there is to win.
+
+    Args:
+        hidden: width.
+        rounds: rounds of messages.
+        levels: resource levels.
+        personal: users of a cell differ in what levels are worth.
+    """
+
+    def __init__(self, hidden: int, rounds: int, levels: int, personal: bool) -> None:
+        super().__init__()
+        bs, ue, edge, near = (COLUMNS[kind] for kind in ("bs", "ue", "edge", "near_edge"))
+        self.messages = CandidateEncoder(hidden, rounds, (bs, ue, edge, near))
+        self.place, self.place_linear = head(hidden, 2), head(edge, 2)
+        self.level = nn.Parameter(torch.zeros(levels))
+        self.personal = head(hidden, levels) if personal else None
+        self.own, self.own_linear = head(hidden, 2), head(bs, 2)
+        self.user, self.user_linear = head(hidden, 2), head(ue + edge, 2)
+        self.widths = hidden, 2 * hidden
+
+    def forward(self, seen: Candidates) -> Encoded:
+        """Values and states."""
+        station, place = self.messages(seen)
+        wide = station.reshape(seen.shape[0], seen.shape[1], -1)
+        state = torch.cat([wide.mean(1), wide.amax(1)], 1)
+        level = self.level.expand(len(seen.ue), -1)
+        if self.personal is not None:
+            level = level + self.personal(place[:, 0])
+        user = self.user(place[:, 0]) + self.user_linear(user_columns(seen))
+        own = self.own(station) + self.own_linear(seen.bs)
+        return Encoded(self.place(place) + self.place_linear(seen.edge), level, own, user, station, state)
+
+    def start(self, seen: Candidates, weight: Tensor, reward: Tensor) -> None:
+        """Let the values of cells begin with what of their rewards is linear in the features: learning goes on from there.
+
+        Args:
+            seen: some observations.
+            weight: importance of users ``[B * U]``.
+            reward: normalised rewards of the cells that they led to ``[B * K]``.
+        """
+        columns, one = user_columns(seen), torch.ones_like(seen.bs[:, :1])
+        for part, scale in enumerate((weight, torch.ones_like(weight))):
+            users = sum_by(seen.serving, columns * scale.unsqueeze(1), seen.cells())
+            table = torch.cat([seen.bs, users, one], 1).double()
+            gram = table.T @ table + 1e-3 * len(table) * torch.eye(table.shape[1], device=table.device)
+            found = torch.linalg.solve(gram, table.T @ reward.double()).to(reward.dtype)
+            linear, users_linear, rest = found.split([seen.bs.shape[1], columns.shape[1], 1])
+            with torch.no_grad():
+                self.own_linear.weight[part], self.user_linear.weight[part] = linear, users_linear
+                self.own_linear.bias[part] = rest[0]
+
+
+def user_columns(seen: Candidates) -> Tensor:
+    """What is known of users where they are ``[B * U, Fu + Fe]``."""
+    return torch.cat([seen.ue, seen.edge[:, 0]], 1)
+
+
+class FlatEncoder(nn.Module):
+    """A perceptron for each cell on its 30 strongest users, one after the other; cells share its weights.
+
+    The local state has the paper's 321 numbers: ten of each user, three of each of three neighbours, twelve of the cell. RSRQ and
+    CQI, which follow from the SINR, give way to the last level and the steps since the last handover. With ``full`` all that is
+    known of a user's places comes instead of the ten. Further users of a cell stay.
+
+    Args:
+        hidden: width.
+        places: places C of a user.
+        levels: resource levels.
+        full: all features.
+    """
+
+    def __init__(self, hidden: int, places: int, levels: int, full: bool) -> None:
+        super().__init__()
+        self.full, self.places, self.levels = full, places, levels
+        per = COLUMNS["ue"] + (places * (1 + COLUMNS["edge"]) if full else 2)
+        width = SLOTS * per + 3 * (places - 1) + COLUMNS["bs"] + 3
+        self.network = mlp(width, hidden, hidden)
+        self.out, self.own = head(hidden, SLOTS * (2 * places + levels)), nn.Linear(hidden, 2)
+        self.widths = hidden, GLOBAL
+
+    def forward(self, seen: Candidates) -> Encoded:
+        """Values; zero for users without a slot."""
+        cells, users = seen.cells(), len(seen.ue)
+        rank = rank_in_group(seen.ue[:, RECEIVED], seen.serving, cells)
+        slot, held = seen.serving * SLOTS + rank.clamp_max(SLOTS - 1), (rank < SLOTS).unsqueeze(1)
+        row = self._rows(seen) * held
+        wide = row.new_zeros(cells * SLOTS, row.shape[1]).index_add_(0, slot, row)
+        hidden = silu(self.network(torch.cat([wide.reshape(cells, -1), self._cell(seen)], 1)))
+        found = self.out(hidden).reshape(cells * SLOTS, -1)[slot] * held
+        place, level = found.split([2 * self.places, self.levels], 1)
+        place = place.reshape(users, self.places, 2)
+        return Encoded(place, level, self.own(hidden), torch.zeros_like(level[:, :2]), hidden, totals(seen))
+
+    def _rows(self, seen: Candidates) -> Tensor:
+        """What is told of each user ``[B * U, F]``."""
+        if self.full:
+            return torch.cat([seen.ue, seen.edge.flatten(1), seen.allowed.to(seen.ue.dtype)], 1)
+        power, distance = seen.bs[seen.serving, 4:5], seen.edge[:, 0, 4:5]
+        return torch.cat([seen.ue, power, distance], 1)
+
+    def _cell(self, seen: Candidates) -> Tensor:
+        """Mean gap, load and distance of the users' other places, the cell's columns, loads around it ``[B * K, 18 + ...]``."""
+        b, k, _, _ = seen.shape
+        told = torch.cat([seen.edge[:, 1:][..., [0, 2, 4]].flatten(1), torch.ones_like(seen.ue[:, :1])], 1)
+        total = sum_by(seen.serving, told, b * k)
+        load = seen.bs[:, LOAD].reshape(b, k)
+        around = torch.stack([load - load.mean(1, keepdim=True), load.mean(1, keepdim=True).expand_as(load)], 2)
+        most = load.amax(1, keepdim=True).expand_as(load).reshape(-1, 1)
+        return torch.cat([total[:, :-1] / total[:, -1:].clamp_min(1), seen.bs, around.flatten(0, 1), most], 1)
+
+
+class UserEncoder(nn.Module):
+    """A perceptron on what each user knows of itself and a place, with the network's totals or without; users are the agents.
+
+    Args:
+        hidden: width.
+        levels: resource levels.
+        everything: add the totals.
+    """
+
+    def __init__(self, hidden: int, levels: int, everything: bool) -> None:
+        super().__init__()
+        self.everything = everything
+        self.network = mlp(COLUMNS["ue"] + COLUMNS["edge"] + GLOBAL * everything, hidden, hidden)
+        self.place, self.level, self.user = head(hidden, 1), head(hidden, levels), head(hidden, 2)
+        self.widths = 0, GLOBAL
+
+    def forward(self, seen: Candidates) -> Encoded:
+        """Values of users and their places."""
+        _, _, u, c = seen.shape
+        columns, whole = [seen.ue.unsqueeze(1).expand(-1, c, -1), seen.edge], totals(seen)
+        if self.everything:
+            columns.append(whole.repeat_interleave(u, 0).unsqueeze(1).expand(-1, c, -1))
+        hidden = silu(self.network(torch.cat(columns, 2)))
+        place, station = self.place(hidden), hidden.new_zeros(seen.cells(), 0)
+        place = torch.cat([place, torch.zeros_like(place)], 2)
+        own, user = hidden.new_zeros(seen.cells(), 2), self.user(hidden[:, 0])
+        return Encoded(place, self.level(hidden[:, 0]), own, user, station, whole)
+
+
+def totals(seen: Candidates) -> Tensor:
+    """State of a network without a graph ``[B, 24]``: the paper's twelve, and deciles of loads and log rates, the time."""
+    b, k, u, _ = seen.shape
+    tenths = seen.bs.new_tensor([0.1, 0.3, 0.5, 0.7, 0.9])
+    load, rate = seen.bs[:, LOAD].reshape(b, k), seen.ue[:, LOG_RATE].reshape(b, u)
+    parts = [torch.quantile(value, tenths, dim=1).T for value in (load, rate)]
+    return torch.cat([seen.state, *parts, seen.bs.reshape(b, k, -1)[:, 0, -2:]], 1)
+
+
+def encoder_of(
+    kind: Encoder, hidden: int, rounds: int, places: int, levels: int, personal: bool
+) -> GraphEncoder | FlatEncoder | UserEncoder:
+    """Encoder by name.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if kind not in get_args(Encoder):
+        raise ValueError(f"encoder: got {kind!r}, expected one of {', '.join(get_args(Encoder))}")
+    if kind == "graph":
+        return GraphEncoder(hidden, rounds, levels, personal)
+    if kind in ("flat", "flat-full"):
+        return FlatEncoder(hidden, places, levels, kind == "flat-full")
+    return UserEncoder(hidden, levels, kind == "global")

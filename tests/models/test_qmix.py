@@ -1,0 +1,222 @@
+"""GraphQMIX: monotonic, decomposable, equivariant, free in the number of cells and users; its flat ablations are not."""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch_geometric.data import Batch, HeteroData
+
+from hetgraph.envs.handover_graph import BS_COLUMNS, EDGE_COLUMNS, STATE_COLUMNS, UE_COLUMNS
+from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
+from hetgraph.models import GraphQMIX
+from hetgraph.models.qmix import Values
+from hetgraph.nn.handover_encoders import COLUMNS, LOAD, LOG_RATE, RECEIVED
+from hetgraph.radio.handover import HandoverAction
+
+KINDS: dict[str, dict[str, Any]] = {
+    "graph": {"personal": True},
+    "vdn": {"mixing": "vdn", "importance": "equal"},
+    "sum": {"importance": "sum", "dueling": False},
+    "flat": {"encoder": "flat", "flat_cells": 6},
+    "flat-full": {"encoder": "flat-full", "flat_cells": 6},
+    "independent": {"mixing": "independent"},
+    "single": {"encoder": "single", "mixing": "independent"},
+    "global": {"encoder": "global", "mixing": "independent", "dueling": False},
+}
+
+
+def network(b: int = 3, k: int = 6, u: int = 20, places: int = 4, seed: int = 0) -> HeteroData:
+    """A batch of random networks as a handover environment shows them; the last cell of each has no users."""
+    generator = torch.Generator().manual_seed(seed)
+    graph = Batch(_base_cls=HeteroData)
+    graph._num_graphs = b
+    graph["bs"].x = torch.randn(b * k, COLUMNS["bs"], generator=generator)
+    graph["ue"].x = torch.randn(b * u, COLUMNS["ue"], generator=generator)
+    order = torch.rand(b, u, k, generator=generator)
+    order[..., -1] += 1
+    cell = order.argsort(2)[..., :places]
+    first = k * torch.arange(b).reshape(-1, 1, 1)
+    user = torch.arange(b * u).repeat_interleave(places)
+    graph[CHANNEL].edge_index = torch.stack([(cell + first).flatten(), user])
+    graph[CHANNEL].edge_attr = torch.randn(b * u * places, COLUMNS["edge"], generator=generator)
+    allowed = torch.rand(b * u, places, generator=generator) < 0.6
+    allowed[:, 0] = True
+    graph[CHANNEL].allowed = allowed.flatten()
+    pairs = (1 - torch.eye(k)).nonzero().T
+    graph[NEIGHBOURS].edge_index = (pairs.unsqueeze(1) + first.reshape(1, -1, 1)).flatten(1)
+    graph[NEIGHBOURS].edge_attr = torch.rand(graph[NEIGHBOURS].edge_index.shape[1], 1, generator=generator)
+    graph.state = torch.randn(b, COLUMNS["state"], generator=generator)
+    return graph
+
+
+def agent(seed: int = 0, **options: Any) -> GraphQMIX:
+    """An agent in double precision whose heads are no longer zero."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        made = GraphQMIX(hidden=8, mixer=6, **options).double()
+        for weight in made.parameters():
+            torch.nn.init.normal_(weight, std=0.4)
+    return made
+
+
+def double(graph: HeteroData) -> HeteroData:
+    return graph.apply(lambda value: value.double() if value.is_floating_point() else value)
+
+
+def anything(values: Values, seed: int = 0) -> HandoverAction:
+    """An action that asks for allowed places and others."""
+    generator = torch.Generator().manual_seed(seed)
+    b, u, c = values.leave.shape
+    return HandoverAction(
+        torch.randint(c, (b, u), generator=generator),
+        torch.randint(values.level.shape[2], (b, u), generator=generator),
+    )
+
+
+def test_columns_are_those_of_the_environment() -> None:
+    tables = {"bs": BS_COLUMNS, "ue": UE_COLUMNS, "edge": EDGE_COLUMNS, "state": STATE_COLUMNS}
+    assert {kind: len(table) for kind, table in tables.items()} == {k: COLUMNS[k] for k in tables}
+    assert (UE_COLUMNS[RECEIVED], BS_COLUMNS[LOAD], UE_COLUMNS[LOG_RATE]) == ("received", "load", "log_rate")
+
+
+@pytest.mark.parametrize("kind", ["graph", "vdn", "sum", "flat", "flat-full"])
+def test_the_joint_value_never_falls_when_an_agents_rises(kind: str) -> None:
+    for seed, (k, u) in enumerate([(6, 20), (6, 9)] if "flat" in kind else [(6, 20), (3, 5), (11, 40), (24, 30)]):
+        made = agent(seed, **KINDS[kind])
+        values = made(double(network(4, k, u, min(4, k), seed)))
+        agents = values.agents(anything(values)).detach()
+        before = made.mix(agents, values)
+        for cell in range(k):
+            more = agents.clone()
+            more[:, cell] += torch.rand(4, dtype=torch.float64) * 10
+            assert bool((made.mix(more, values) >= before).all())
+        agents.requires_grad_(True)
+        (slope,) = torch.autograd.grad(made.mix(agents, values).sum(), agents)
+        assert bool((slope >= 0).all()) and float(slope.max()) > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_users_best_choice_is_the_best_joint_one(kind: str) -> None:
+    """All 8,000 joint actions of three users with 4 places and 5 levels each, those not allowed left out."""
+    options = KINDS[kind] | ({"flat_cells": 5} if "flat" in kind else {})
+    for seed in range(3):
+        made = agent(seed, **options)
+        values = made(double(network(1, 5, 3, 4, seed)))
+        single = list(itertools.product(range(4), range(5)))
+        joint = torch.tensor(list(itertools.product(single, repeat=3)))  # [8000, 3, 2]
+        allowed = values.allowed[0].gather(1, joint[..., 0].T).all(0)
+        many = Values(*(value.expand(len(joint), *value.shape[1:]) for value in vars(values).values()))
+        action = HandoverAction(joint[..., 0], joint[..., 1])
+        value = made.joint(many, action) if made.mixing != "independent" else many.agents(action).sum(1)
+        best = values.best()
+        found = made.joint(values, best) if made.mixing != "independent" else values.agents(best).sum(1)
+        assert int(allowed.sum()) < len(joint)
+        torch.testing.assert_close(found.squeeze(), value[allowed].max())
+        assert float(value[allowed].detach().std()) > 0
+
+
+def test_agents_values_are_the_weighted_sum_by_hand() -> None:
+    made = agent(**KINDS["graph"])
+    graph = double(network())
+    values = made(graph)
+    action = anything(values)
+    agents, streams = values.agents(action), values.streams(action)
+    power = made._scaled(_candidates(graph)).ue[:, RECEIVED].reshape(3, 20)
+    for b, k in itertools.product(range(3), range(6)):
+        mine = [i for i in range(20) if int(values.cell[b, i, 0]) == k]
+        share = power[b, mine].softmax(0)
+        own, stream = values.own[b, k].clone(), values.stream[b, k].clone()
+        for weight, i in zip(share, mine, strict=True):
+            torch.testing.assert_close(values.weight[b, i], weight)
+            place = int(action.place[b, i]) if bool(values.allowed[b, i, action.place[b, i]]) else 0
+            level = values.level[b, i, action.level[b, i]]
+            own += weight * (values.user[b, i, 0] + (values.leave + values.join)[b, i, place] / 2 + level / 2)
+            stream += values.user[b, i, 1] + (values.leave[b, i, place] + level) / 2
+        for i in range(20):
+            place = int(action.place[b, i]) if bool(values.allowed[b, i, action.place[b, i]]) else 0
+            stream += values.join[b, i, place] / 2 * (int(values.cell[b, i, place]) == k)
+        torch.testing.assert_close(agents[b, k], own)
+        torch.testing.assert_close(streams[b, k], stream)
+
+
+def _candidates(graph: HeteroData) -> Any:
+    from hetgraph.nn.candidates import candidates_of
+
+    return candidates_of(graph)
+
+
+def test_staying_is_worth_nothing_with_dueling_heads_and_untrained_agents_stay() -> None:
+    values = agent(**KINDS["graph"])(double(network()))
+    assert not bool((values.leave + values.join)[..., 0].any())
+    torch.testing.assert_close(values.level.mean(2), torch.zeros_like(values.level[..., 0]))
+    action, _ = GraphQMIX().act(network(), None, None)
+    assert not bool(action.place.any()) and not bool(action.level.any())
+
+
+@pytest.mark.parametrize("kind", ["graph", "flat", "single"])
+def test_values_follow_a_permutation_of_the_users(kind: str) -> None:
+    made, graph = agent(**KINDS[kind]), double(network(2))
+    values, b, u = made(graph), 2, 20
+    order = torch.stack([torch.randperm(u, generator=torch.Generator().manual_seed(i)) for i in range(b)])
+    rows = (order + u * torch.arange(b).unsqueeze(1)).flatten()
+    moved = graph.clone()
+    moved["ue"].x = graph["ue"].x[rows]
+    for name in ("edge_attr", "allowed"):
+        value = graph[CHANNEL][name]
+        moved[CHANNEL][name] = value.reshape(b * u, 4, *value.shape[1:])[rows].flatten(0, 1)
+    moved[CHANNEL].edge_index[0] = graph[CHANNEL].edge_index[0].reshape(b * u, 4)[rows].flatten()
+    other = made(moved)
+    for name in ("leave", "join", "level", "weight", "user"):
+        value = getattr(values, name)
+        torch.testing.assert_close(getattr(other, name).flatten(0, 1), value.flatten(0, 1)[rows])
+    torch.testing.assert_close(other.own, values.own)
+
+
+def test_values_follow_a_permutation_of_the_cells() -> None:
+    made, graph = agent(**KINDS["graph"]), double(network(2))
+    values, k = made(graph), 6
+    order = torch.stack([torch.randperm(k, generator=torch.Generator().manual_seed(i)) for i in range(2)])
+    rows = (order + k * torch.arange(2).unsqueeze(1)).flatten()  # new place -> old place
+    now = rows.argsort()
+    moved = graph.clone()
+    moved["bs"].x = graph["bs"].x[rows]
+    moved[CHANNEL].edge_index[0] = now[graph[CHANNEL].edge_index[0]]
+    moved[NEIGHBOURS].edge_index = now[graph[NEIGHBOURS].edge_index]
+    other, action = made(moved), anything(values)
+    torch.testing.assert_close(other.agents(action).flatten(), values.agents(action).flatten()[rows])
+    torch.testing.assert_close(other.streams(action).flatten(), values.streams(action).flatten()[rows])
+    torch.testing.assert_close(made.joint(other, action), made.joint(values, action))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_of_a_batch_do_not_know_each_other(kind: str) -> None:
+    made, graph = agent(**KINDS[kind]), double(network(3))
+    values, changed = made(graph), graph.clone()
+    changed["bs"].x[6:] += 1
+    changed["ue"].x[20:] -= 1
+    changed.state[1:] *= 2
+    other = made(changed)
+    torch.testing.assert_close(other.place[0], values.place[0], rtol=0, atol=0)
+    assert not torch.equal(other.level[1] + other.place[1, :, :1], values.level[1] + values.place[1, :, :1]) or bool(
+        (other.place[1] != values.place[1]).any()
+    )
+
+
+def test_only_the_graph_runs_on_another_number_of_cells_and_options_are_checked() -> None:
+    made = agent(**KINDS["graph"])
+    for more in (2, 4):
+        values = made(double(network(2, 6 * more, 20 * more)))
+        assert values.agents(values.best()).shape == (2, 6 * more)
+    for kind in ("flat", "flat-full"):
+        with pytest.raises(ValueError, match="cells: got 12, expected 6, as in training"):
+            agent(**KINDS[kind])(double(network(2, 12)))
+    for wrong, message in (
+        ({"mixing": "sum"}, "mixing: got 'sum', expected one of qmix"),
+        ({"importance": "rank"}, "importance: got 'rank'"),
+        ({"encoder": "tree"}, "encoder: got 'tree'"),
+        ({"encoder": "flat"}, "flat_cells: got 0, expected the number"),
+        ({"encoder": "single"}, "mixing: got 'qmix', expected 'independent'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            GraphQMIX(**wrong)

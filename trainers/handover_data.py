@@ -1,0 +1,214 @@
+"""Networks with moving users for training, validation and test, and how agents are judged on them."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import lightning
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
+from hetgraph.graph.roam import roaming
+from hetgraph.graph.trajectories import Trajectories
+from hetgraph.nn.candidates import Candidates, candidates_of
+from hetgraph.radio.handover import HandoverAction, HandoverRule, ResourceModel
+from hetgraph.radio.policy import handover_policy
+from hetgraph.trainers.handover import HandoverExperience, Transitions
+from hetgraph.trainers.replay import ReplayBuffer
+
+Split = Literal["train", "val", "test"]
+REFERENCES = ("max_rsrp", "pf_optimum")
+MOST_HANDOVERS = 0.075  # of all users in a step (Section IV)
+SEEDS = {"train": 0, "val": 1_000_000, "test": 2_000_000}
+
+
+class HandoverDataModule(lightning.LightningDataModule):
+    """Environments for training, validation and test, with layouts and users that they do not share.
+
+    Args:
+        scenario: preset whose density the networks have, or the trajectories of each split.
+        cells: cells of a network that is drawn.
+        users: its users.
+        networks: networks that are drawn for training.
+        num_envs: networks in training at once.
+        val_networks: networks of validation, an episode each.
+        test_networks: networks of the test.
+        steps: of an episode.
+        cre: count the cells' range expansion, so that users can go to weaker cells.
+        bias_db: range expansion of small cells.
+        margin_db: see :class:`~hetgraph.radio.handover.HandoverRule`, as for the next two.
+        max_load: load up to which a cell takes another user.
+        max_users: users at which a load is one.
+        neighbours: other cells that a user can ask for.
+        resource_model: ``shared`` or ``paper``.
+        weights: weights of the reward's terms that differ from :class:`~hetgraph.envs.handover_reward.HandoverWeights`.
+        batch_size: transitions of a draw.
+        every: steps of all networks before a draw.
+        episodes: episodes of all networks in an epoch, that is, from one evaluation to the next.
+        capacity: transitions in the replay memory.
+        least: transitions before the first draw.
+        epsilon_start: chance of a random choice of a user in the first episode.
+        epsilon_decay: factor from episode to episode.
+        epsilon_end: least chance.
+        finite: the end of an episode is the end of the task.
+        replay_file: keep the replay memory in this file, beside the checkpoints, and go on from it.
+        seed: of training.
+    """
+
+    def __init__(
+        self,
+        scenario: str | Mapping[str, Trajectories] = "hetnet-3tier",
+        cells: int = 25,
+        users: int = 250,
+        networks: int = 32,
+        num_envs: int = 16,
+        val_networks: int = 8,
+        test_networks: int = 16,
+        steps: int = 50,
+        cre: bool = False,
+        bias_db: float = 6.0,
+        margin_db: float = 2.5,
+        max_load: float = 0.85,
+        max_users: int = 30,
+        neighbours: int = 3,
+        resource_model: ResourceModel = "shared",
+        weights: dict[str, float] | None = None,
+        batch_size: int = 256,
+        every: int = 2,
+        episodes: int = 5,
+        capacity: int = 50_000,
+        least: int = 256,
+        epsilon_start: float = 1.0,
+        epsilon_decay: float = 0.955,
+        epsilon_end: float = 0.08,
+        finite: bool = False,
+        replay_file: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore=() if isinstance(scenario, str) else ("scenario",))
+        self.source, self.size, self.seed = scenario, (cells, users), seed
+        self.networks = {"train": networks, "val": val_networks, "test": test_networks}
+        self.num_envs = num_envs
+        self.options: dict[str, Any] = {
+            "rule": HandoverRule(margin_db, max_load, max_users, cre), "neighbours": neighbours, "bias_db": bias_db,
+            "resource_model": resource_model, "weights": HandoverWeights(**(weights or {})), "steps": steps,
+        }  # fmt: skip
+        self.draws: dict[str, Any] = {
+            "batch_size": batch_size, "every": every, "draws": max(episodes * steps // every, 1), "least": least,
+            "finite": finite,
+        }  # fmt: skip
+        self.rates = (epsilon_start, epsilon_decay, epsilon_end)
+        self.buffer, self.replay_file = ReplayBuffer(capacity), replay_file
+        self.train_data: HandoverExperience | None = None
+        self._state: dict[str, Any] | None = None
+        self._judged: dict[str, tuple[HandoverEnv, dict[str, Tensor], dict[str, Tensor]]] = {}
+
+    def epsilon(self, episode: int) -> float:
+        """Chance of a random choice in an episode."""
+        start, decay, end = self.rates
+        return max(end, start * decay**episode)
+
+    @property
+    def episodes_done(self) -> int:
+        """Episodes of all training networks that are over."""
+        return 0 if self.train_data is None else self.train_data.env.episode
+
+    def environment(self, split: Split) -> HandoverEnv:
+        """Environment of a split; those of an evaluation have an episode for each network."""
+        count, seed = self.networks[split], SEEDS[split] + (self.seed if split == "train" else 0)
+        scenario: Any = roaming(*self.size, self.source) if isinstance(self.source, str) else self.source[split]
+        if isinstance(scenario, Trajectories):
+            count = scenario.networks
+        envs = self.num_envs if split == "train" else count
+        return HandoverEnv(scenario, envs, networks=count, seed=seed, **self.options)
+
+    def setup(self, stage: str) -> None:
+        """Make the training networks; bring features and rewards to scale by what a mostly idle agent meets."""
+        if stage != "fit" or self.train_data is not None:
+            return
+        assert self.trainer is not None
+        module: Any = self.trainer.lightning_module
+        env = self.environment("train")
+        if self._state is None and not bool(module.policy.ue_mean.any()):
+            module.set_scale(*first_look(env, self.seed))
+        self.train_data = HandoverExperience(env, module.policy, self.buffer, epsilon=self.epsilon, **self.draws)
+        if self._state is not None:
+            self.load_state_dict(self._state)
+
+    def train_dataloader(self) -> DataLoader[Transitions]:
+        """Draws from the replay memory."""
+        assert self.train_data is not None
+        return DataLoader(self.train_data, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """One evaluation."""
+        return DataLoader([0], batch_size=None, collate_fn=_as_it_is)  # type: ignore[arg-type]
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """One evaluation."""
+        return DataLoader([0], batch_size=None, collate_fn=_as_it_is)  # type: ignore[arg-type]
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """As it is."""
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far training is; the replay memory goes to its own file."""
+        if self.train_data is None:
+            return {}
+        if self.replay_file is not None:
+            self.buffer.save(self.replay_file)
+        return self.train_data.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._state = state_dict or None
+        if self.train_data is not None and state_dict:
+            self.train_data.load_state_dict(state_dict)
+            if self.replay_file is not None:
+                self.buffer.load(self.replay_file)
+
+    def judge(self, policy: Any, split: Split) -> dict[str, Tensor]:
+        """Indicators of a policy, means over networks and time, and how it compares on the same users.
+
+        ``ratio`` is that of its utility (``anu``) to the strongest cell's, ``room`` its share of what there is between that rule's
+        and the centralised optimum's (of at least a thousandth), and ``score`` the room less ten times what it falls short of
+        the rule: more handovers than it or 0.075, less than 0.99 of its capacity or Jain's index.
+        """
+        if split not in self._judged:
+            env = self.environment(split)
+            rule, best = (_means(env, handover_policy(name)) for name in REFERENCES)
+            self._judged[split] = env, rule, best
+        env, rule, best = self._judged[split]
+        found = _means(env, policy)
+        utility = rule["anu"]
+        room = (found["anu"] - utility) / (best["anu"] - utility).clamp_min(1e-3 * utility)
+        short = (found["handover_rate"] - rule["handover_rate"].clamp_min(MOST_HANDOVERS)).clamp_min(0)
+        for name in ("asc", "jain"):
+            short = short + (0.99 - found[name] / rule[name]).clamp_min(0)
+        return found | {"ratio": found["anu"] / utility, "room": room, "score": room - 10 * short}
+
+
+def first_look(env: HandoverEnv, seed: int) -> tuple[list[Candidates], Tensor]:
+    """What a random agent sees and gets in an episode: observations, rewards ``[T, B, K]``; the environment then begins anew."""
+    generator, seen, rewards = torch.Generator().manual_seed(seed), [], []
+    shape = (env.num_envs, env.num_users)
+    for _ in range(env.steps):
+        seen.append(candidates_of(env.observe("global").clone()))
+        wanders = torch.rand(shape, generator=generator) < 0.3
+        place = torch.randint(env.neighbours + 1, shape, generator=generator) * wanders
+        level = torch.randint(env.levels, shape, generator=generator)
+        rewards.append(env.step(HandoverAction(place, level)).reward)
+    env.reset(seed=env.seed)
+    return seen, torch.stack(rewards)
+
+
+def _means(env: HandoverEnv, policy: Any) -> dict[str, Tensor]:
+    """Indicators of an episode of each network, means over networks."""
+    return {name: value.mean() for name, value in run_handovers(env, policy, seed=env.seed).items()}
+
+
+def _as_it_is(item: Any) -> Any:
+    return item

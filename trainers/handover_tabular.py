@@ -1,0 +1,115 @@
+"""Tabular Q-learning of single users: a table for each pair of an own cell and a place that a user can go to."""
+
+from typing import Any
+
+import torch
+from rich.progress import track
+from torch import Generator, Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.envs import HandoverEnv
+from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.graph.streams import stream
+from hetgraph.nn.handover_encoders import LOG_RATE
+from hetgraph.radio.handover import HandoverAction
+
+GAPS = (-1.0, -0.5, 0.0, 0.25, 0.5, 1.0)  # received power over that of the own cell, 10 dB as one
+LOADS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65)
+GAP, LOAD = 0, 2  # columns of places
+
+
+class HandoverTable:
+    """Q-values of a user's places by how much stronger the cell is and by the loads of both; of staying by the own load.
+
+    What no training met counts as staying. All users have the same level: the best rule where they share a cell, and of the
+    paper's resources the highest one is always best.
+
+    Args:
+        levels: resource levels.
+        gamma: discount of a step.
+        rate: learning rate; 0 for one over the visits to the power of 0.7.
+    """
+
+    level: Level = "neighbourhood"
+    name = "q_learning"
+
+    def __init__(self, levels: int = 5, gamma: float = 0.5, rate: float = 0.0) -> None:
+        self.levels, self.gamma, self.rate = levels, gamma, rate
+        self.gaps, self.loads = torch.tensor(GAPS), torch.tensor(LOADS)
+        self.width = len(LOADS) + 1
+        size = (1 + len(GAPS) + 1) * self.width * self.width
+        self.table, self.visits = torch.zeros(size), torch.zeros(size)
+
+    def state_of(self, obs: HeteroData) -> tuple[Tensor, Tensor]:
+        """Entry of each place, and where the user may go, both ``[B, U, C]``."""
+        b, edges = int(obs.num_graphs), obs[CHANNEL]
+        users = len(obs["ue"].x) // b
+        told, allowed = edges.edge_attr.reshape(b, users, -1, edges.edge_attr.shape[1]), edges.allowed
+        load = torch.bucketize(told[..., LOAD].contiguous(), self.loads)
+        gap = 1 + torch.bucketize(told[..., GAP].contiguous(), self.gaps)
+        gap[..., 0] = 0
+        return (gap * self.width + load) * self.width + load[..., :1], allowed.reshape(load.shape)
+
+    def value(self, state: Tensor, allowed: Tensor) -> Tensor:
+        """Values of places ``[B, U, C]``; minus infinity for those not allowed and, staying aside, those never met."""
+        known = allowed & (self.visits[state] > 0)
+        known[..., 0] = True
+        return self.table[state].masked_fill(~known, -torch.inf)
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Nothing to remember."""
+
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[HandoverAction, Any]:
+        """Places of the largest values."""
+        place = self.value(*self.state_of(obs)).argmax(2)
+        return HandoverAction(place, torch.full_like(place, self.levels - 1)), state
+
+    def learn(self, state: Tensor, goal: Tensor) -> None:
+        """Move entries ``[n]`` toward goals; of several for one entry, toward their mean."""
+        unique, inverse, count = torch.unique(state, return_inverse=True, return_counts=True)
+        mean = torch.zeros(len(unique)).index_add_(0, inverse, goal) / count
+        self.visits[unique] += count
+        rate = self.rate or self.visits[unique].pow(-0.7).clamp_min(1e-3)
+        self.table[unique] += rate * (mean - self.table[unique])
+
+
+@torch.no_grad()
+def handover_q_learning(
+    env: HandoverEnv,
+    *,
+    episodes: int = 100,
+    epsilon_start: float = 1.0,
+    epsilon_decay: float = 0.955,
+    epsilon_end: float = 0.08,
+    gamma: float = 0.5,
+    rate: float = 0.0,
+    seed: int = 0,
+    progress: bool = True,
+) -> HandoverTable:
+    """Train a table; each user's reward is its own log(1 + rate / unit), for it learns alone.
+
+    Args:
+        env: networks.
+        episodes: of each of them.
+        epsilon_start: chance of a random place in the first episode.
+        epsilon_decay: factor from episode to episode.
+        epsilon_end: least chance.
+        gamma: see :class:`HandoverTable`.
+        rate: see :class:`HandoverTable`.
+        seed: of exploration.
+        progress: show a bar.
+    """
+    table, generator = HandoverTable(env.levels, gamma, rate), stream(seed, 0, "exploration")
+    state, allowed = table.state_of(env.observe(table.level))
+    for episode in track(range(episodes), "Q-learning", disable=not progress):
+        epsilon = max(epsilon_end, epsilon_start * epsilon_decay**episode)
+        for number in range(env.steps):
+            lucky = torch.rand(allowed.shape, generator=generator).masked_fill(~allowed, -1).argmax(2)
+            wanders = torch.rand(lucky.shape, generator=generator) < epsilon
+            place = torch.where(wanders, lucky, table.value(state, allowed).argmax(2))
+            obs = env.step(HandoverAction(place, torch.full_like(place, env.levels - 1))).obs
+            taken, reward = state.gather(2, place.unsqueeze(2)).flatten(), obs["ue"].x[:, LOG_RATE].clone()
+            state, allowed = table.state_of(obs)
+            if number < env.steps - 1:  # after the last step users are where the next episode begins
+                table.learn(taken, reward + gamma * table.value(state, allowed).amax(2).flatten())
+    return table
