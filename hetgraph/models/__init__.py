@@ -3,6 +3,7 @@
 from hetgraph.models.compiled import CompiledAgents
 from hetgraph.models.grows import GROWS
 from hetgraph.models.hetgnn import HetGNN, Prediction
+from hetgraph.models.hybrid import HybridMADDPG
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 
-__all__ = ["GROWS", "CompiledAgents", "HetGNN", "NeighbourhoodMAPPO", "Prediction"]
+__all__ = ["GROWS", "CompiledAgents", "HetGNN", "HybridMADDPG", "NeighbourhoodMAPPO", "Prediction"]

@@ -1,0 +1,64 @@
+"""Rules that the agents of :class:`~hetgraph.models.HybridMADDPG` correct: association, subchannels and powers of a slot.
+
+They read what a local agent may see, and are no part of the MADDQN-DMADDPG paper.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from hetgraph.models.iot_views import at_station
+from hetgraph.radio.auction import needed_power
+from hetgraph.radio.spectrum import Spectrum
+from hetgraph.units import linear_to_db
+
+# Found by trying a few values on `iot-noma` with 20, 100 and 200 users; networks that no test or validation uses.
+BUDGET_WEIGHT = 0.85  # part of the budget's advantage in dB that is not counted: 1 is least path loss, 0 strongest signal
+STAY_DB = 2.0  # for the station that serves already
+RATE_WEIGHT, URGENCY_WEIGHT = 2.0, 0.5  # of logarithms in a bid
+MARGIN = 1.2  # power is for this much more than the bits that wait
+SPREAD = 2.0  # subchannels are for this much more: more of them at less power each
+
+
+def association_bid(view: Spectrum) -> Tensor:
+    """Received power less a price of the station's budget, in tens of dB below the user's best offer ``[B, N, U]``."""
+    budget_dbm = linear_to_db(view.power_max_w) + 30
+    serves = view.station.unsqueeze(2) == torch.arange(view.shape[1], device=view.gain.device)
+    offer = view.rsrp_dbm - BUDGET_WEIGHT * budget_dbm.unsqueeze(1) + STAY_DB * serves
+    return ((offer - offer.amax(2, keepdim=True)) / 10).transpose(1, 2)
+
+
+def expected_sinr(view: Spectrum, station: Tensor) -> Tensor:
+    """SINR of each user alone on each subchannel of its station, with an equal part of the budget ``[B, U, S]``.
+
+    Gains and interference are those of the slot before.
+    """
+    part_w = (view.power_max_w / view.shape[3]).reshape(len(view.power_max_w), 1, -1, 1)
+    sinr = view.gain * part_w / view.candidate_interference_w()
+    return at_station(station, sinr.transpose(1, 2))
+
+
+def subchannel_bid(view: Spectrum, sinr: Tensor) -> Tensor:
+    """Logarithms of the rate and of the bits per slot left, weighted ``[B, U, S]``."""
+    rate = sinr.log1p().clamp_min(1e-6).log()
+    pressing = (view.queue_bits / view.head_slots.clamp_min(1)).clamp_min(1).div(1e4).log()
+    return RATE_WEIGHT * rate + URGENCY_WEIGHT * pressing.unsqueeze(2)
+
+
+def bits_of(view: Spectrum, sinr: Tensor) -> Tensor:
+    """Bits that a subchannel carries in a slot ``[B, U, S]``."""
+    return sinr.log1p() / math.log(2) * view.bits_per_efficiency.reshape(-1, 1, 1)
+
+
+def power_for_queues(view: Spectrum, user: Tensor, sinr: Tensor) -> Tensor:
+    """Powers that carry what waits, with a margin ``[B, N, S, L]``; within the budget."""
+    need = MARGIN * view.queue_bits / view.bits_per_efficiency.unsqueeze(1)
+    power = needed_power(user, sinr, need)
+    return power / power.sum((2, 3), keepdim=True).clamp_min(1)
+
+
+def equal_parts(user: Tensor) -> Tensor:
+    """Equal parts of the budget on all subchannels, and of these for a cluster's users ``[B, N, S, L]``."""
+    on = (user >= 0).float()
+    return on / on.sum(3, keepdim=True).clamp_min(1) / user.shape[2]
