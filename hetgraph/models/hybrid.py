@@ -25,7 +25,7 @@ from hetgraph.models.iot_views import (
     iot_views,
 )
 from hetgraph.nn.agents import AgentLinear, agent_mlp
-from hetgraph.nn.attention import InterferenceAttention
+from hetgraph.nn.attention import EdgeHead, InterferenceAttention
 from hetgraph.nn.encoder import Normalise
 from hetgraph.radio.auction import auction
 from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
@@ -134,16 +134,16 @@ class HybridMADDPG(nn.Module):
         self.everywhere = AgentLinear(hidden, hidden, agents) if scope == "central" else None
         self.attention = InterferenceAttention(hidden, heads, agents, attention)
         self.value = agent_mlp(hidden, hidden, 1, agents=agents)
-        self.edge_head = agent_mlp(2 * hidden, hidden, 1, agents=agents)
-        self.pair_head = agent_mlp(2 * hidden, hidden, hidden // 2 + 1, agents=agents)
+        self.edge_head = EdgeHead(hidden, hidden, hidden, 1, agents, prior)
+        self.pair_head = EdgeHead(hidden, hidden, hidden, hidden // 2 + 1, agents, prior)
         self.pair_stats = nn.Linear(PAIR, hidden // 2)
-        self.layer_head = agent_mlp(3 * hidden, hidden, hidden // 2 + 1, agents=agents)
+        self.layer_head = EdgeHead(hidden, 2 * hidden, hidden, hidden // 2 + 1, agents, prior)
         self.layer_stats = nn.Linear(LAYER, hidden // 2)
         self.off_head = agent_mlp(2 * hidden + 1, hidden, 1, agents=agents)
         self.weights = nn.Parameter(torch.full((2,), -2.0))  # softplus: 0.13
         if prior:
-            for head in (self.edge_head, self.pair_head, self.layer_head, self.off_head):
-                _silence(head[-1])
+            for parameter in self.off_head[-1].parameters():
+                nn.init.zeros_(parameter)
 
     def encode(self, views: IoTViews) -> Agents:
         """States of channels and stations."""
@@ -155,11 +155,11 @@ class HybridMADDPG(nn.Module):
         channel = nn.functional.silu(self.channel(nn.functional.silu(channel)))
         heard = view.active.unsqueeze(1).expand(b, n, u)
         serves = _serves(view.station, n) & heard
-        parts = [own, _mean(channel, serves), _mean(channel, heard)]
-        station = nn.functional.silu(self.gather(torch.cat(parts, 2)))
+        served = _mean(channel, serves)
+        station = nn.functional.silu(self.gather(torch.cat([own, served, _mean(channel, heard)], 2)))
         if self.everywhere is not None:
             station = station + nn.functional.silu(self.everywhere(station.mean(1, keepdim=True).expand_as(station)))
-        return Agents(channel, station, self.attention(channel, serves, heard))
+        return Agents(channel, station, self.attention(channel, served, heard))
 
     def edge_bid(self, views: IoTViews, agents: Agents) -> Tensor:
         """Bids of stations for users ``[B, N, U]``; minus infinity for users that are not there."""
@@ -167,7 +167,7 @@ class HybridMADDPG(nn.Module):
         if self.discrete == "greedy":
             bid = view.rsrp_dbm.transpose(1, 2) / 10
         else:
-            bid = self.edge_head(_beside(agents.channel, agents.station)).squeeze(3)
+            bid = self.edge_head(agents.channel, agents.station).squeeze(3)
             bid = bid + priors.association_bid(view) if self.prior else bid
         return bid.masked_fill(~view.active.unsqueeze(1), -torch.inf)
 
@@ -182,7 +182,7 @@ class HybridMADDPG(nn.Module):
         rate, heard = sinr.log1p(), (view.interference_w / view.noise_w).log()
         stats = [rate / 3, rate - rate.mean(2, keepdim=True), of_station - 1, heard / 3 - 1]
         basis = nn.functional.silu(self.pair_stats(torch.stack(stats, 3).clamp(-5, 5)))
-        factor = at_station(station, self.pair_head(_beside(agents.channel, agents.station)))
+        factor = self.pair_head.own(agents.channel, agents.station, station)
         bid = (basis * factor[..., :-1].unsqueeze(2)).sum(3) / math.sqrt(basis.shape[3]) + factor[..., -1:]
         return bid + rule if self.prior else bid
 
@@ -212,45 +212,39 @@ class HybridMADDPG(nn.Module):
             user = clusters(noisy.detach(), station, view.shape[1], view.layers, view.queue_bits > 0)
         return Discrete(station, user, edge_bid, pair_bid, sinr)
 
-    def discrete_value(self, views: IoTViews, agents: Agents, station: Tensor, user: Tensor) -> Tensor:
-        """Values of the agents' choices ``[B, N]``.
+    def taken(self, views: IoTViews, agents: Agents, station: Tensor, user: Tensor) -> Discrete:
+        """A choice that was made before, with the bids that it gets now; arguments as in :class:`Discrete`."""
+        sinr = priors.expected_sinr(views.spectrum, station)
+        pair_bid = self.pair_bid(views, agents, station, sinr)
+        return Discrete(station, user, self.edge_bid(views, agents), pair_bid, sinr)
 
-        Args:
-            views: of the networks.
-            agents: states.
-            station: station of each user ``[B, U]``.
-            user: users of clusters ``[B, N, S, L]``.
-        """
+    def discrete_value(self, views: IoTViews, agents: Agents, choice: Discrete) -> Tensor:
+        """Values of the agents' choices ``[B, N]``."""
         view = views.spectrum
         b, n, u, s = view.shape
-        won = _serves(station, n)
-        edge = self.edge_bid(views, agents).masked_fill(~won, 0).sum(2) * n / view.active.sum(1, keepdim=True)
-        pair = self.pair_bid(views, agents, station, priors.expected_sinr(view, station))
+        user, won = choice.user, _serves(choice.station, n)
+        edge = choice.edge_bid.masked_fill(~won, 0).sum(2) * n / view.active.sum(1, keepdim=True)
         block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
-        chosen = pair.flatten(1).gather(1, (user.clamp_min(0) * s + block).flatten(1)).reshape(user.shape)
+        chosen = choice.pair_bid.flatten(1).gather(1, (user.clamp_min(0) * s + block).flatten(1)).reshape(user.shape)
         pairs = (chosen * (user >= 0)).sum((2, 3)) / s
         weight = nn.functional.softplus(self.weights)
         out: Tensor = self.value(agents.station).squeeze(2) + weight[0] * edge + weight[1] * pairs
         return out
 
-    def shares(
-        self, views: IoTViews, agents: Agents, station: Tensor, user: Tensor, noise: Tensor | None = None
-    ) -> Tensor:
+    def shares(self, views: IoTViews, agents: Agents, choice: Discrete, noise: Tensor | None = None) -> Tensor:
         """Shares of the budget of the clusters' layers ``[B, N, S, L]``; the rest is not sent.
 
         Args:
             views: of the networks.
             agents: states.
-            station: station of each user ``[B, U]``.
-            user: users of clusters.
+            choice: association and clusters.
             noise: added to the logits of users and of silence ``[B, N, U + 1]``.
         """
-        view = views.spectrum
+        view, user = views.spectrum, choice.user
         if self.power_by == "equal":
             return budgeted(priors.equal_parts(user), view.cap)
-        sinr = priors.expected_sinr(view, station)
-        rule = priors.power_for_queues(view, user, sinr) if self.prior else None
-        logit, off = self._logits(views, agents, user, sinr, rule)
+        rule = priors.power_for_queues(view, user, choice.sinr) if self.prior else None
+        logit, off = self._logits(views, agents, choice, rule)
         if noise is not None:
             place = user.clamp_min(0).flatten(2)
             logit = logit + noise[..., :-1].gather(2, place).reshape(user.shape)
@@ -260,10 +254,10 @@ class HybridMADDPG(nn.Module):
         return budgeted(share, view.cap)
 
     def _logits(
-        self, views: IoTViews, agents: Agents, user: Tensor, sinr: Tensor, rule: Tensor | None
+        self, views: IoTViews, agents: Agents, choice: Discrete, rule: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Logits of layers ``[B, N, S, L]`` and of silence ``[B, N, 1]``."""
-        view = views.spectrum
+        view, user, sinr = views.spectrum, choice.user, choice.sinr
         b, n, s, _ = user.shape
         on = user >= 0
         block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
@@ -277,9 +271,9 @@ class HybridMADDPG(nn.Module):
         stats.append((best.log1p() - quality.log1p()) / 3)
         basis = nn.functional.silu(self.layer_stats(torch.stack(stats, 4).clamp(-5, 5)))
         around = torch.cat([agents.station, agents.context], 2)
-        factor = self.layer_head(_beside(agents.channel, around))  # [B, N, U, K + 1]
-        place = user.clamp_min(0).flatten(2).unsqueeze(3).expand(-1, -1, -1, factor.shape[3])
-        factor = factor.gather(2, place).reshape(*user.shape, -1)
+        factor = self.layer_head.own(agents.channel, around, choice.station)  # [B, U, K + 1]
+        place = user.clamp_min(0).flatten(1).unsqueeze(2).expand(-1, -1, factor.shape[2])
+        factor = factor.gather(1, place).reshape(*user.shape, -1)
         logit = (basis * factor[..., :-1]).sum(4) / math.sqrt(basis.shape[4]) + factor[..., -1]
         left = torch.ones(b, n, 1) if rule is None else 1 - rule.sum((2, 3)).unsqueeze(2)
         left = left.to(logit).clamp_min(LEAST_OFF).log()
@@ -296,7 +290,7 @@ class HybridMADDPG(nn.Module):
         """Both stages; noise as in :meth:`choose` and :meth:`shares`."""
         agents = self.encode(views)
         chosen = self.choose(views, agents, edge_noise, pair_noise)
-        share = self.shares(views, agents, chosen.station, chosen.user, power_noise)
+        share = self.shares(views, agents, chosen, power_noise)
         return Schedule(chosen.station, chosen.user, share)
 
     def initial_state(self, obs: HeteroData) -> Any:
@@ -317,14 +311,3 @@ def _mean(channel: Tensor, counts: Tensor) -> Tensor:
     """Mean of the states that count ``[B, N, H]``."""
     weight = counts.to(channel.dtype).unsqueeze(2)
     return (weight @ channel).squeeze(2) / weight.sum(3).clamp_min(1)
-
-
-def _beside(channel: Tensor, station: Tensor) -> Tensor:
-    """States of channels with those of their stations ``[B, N, U, *]``."""
-    return torch.cat([channel, station.unsqueeze(2).expand(*channel.shape[:3], station.shape[2])], 3)
-
-
-def _silence(layer: nn.Module) -> None:
-    """Let a layer say nothing until it is trained."""
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)

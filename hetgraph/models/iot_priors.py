@@ -8,7 +8,6 @@ import math
 import torch
 from torch import Tensor
 
-from hetgraph.models.iot_views import at_station
 from hetgraph.radio.auction import needed_power
 from hetgraph.radio.spectrum import Spectrum
 from hetgraph.units import linear_to_db
@@ -32,11 +31,25 @@ def association_bid(view: Spectrum) -> Tensor:
 def expected_sinr(view: Spectrum, station: Tensor) -> Tensor:
     """SINR of each user alone on each subchannel of its station, with an equal part of the budget ``[B, U, S]``.
 
-    Gains and interference are those of the slot before.
+    Gains and interference are those of the slot before: of all power that the user heard then, less what came from that station.
     """
-    part_w = (view.power_max_w / view.shape[3]).reshape(len(view.power_max_w), 1, -1, 1)
-    sinr = view.gain * part_w / view.candidate_interference_w()
-    return at_station(station, sinr.transpose(1, 2))
+    _, _, _, s = view.shape
+    gain, before = _of(view.gain, station), _of(view.gain, view.station)
+    of_station = station.clamp_min(0).unsqueeze(2).expand_as(gain)
+    heard_w = gain * view.power_w.gather(1, of_station)
+    served_w = before * view.power_w.gather(1, view.station.clamp_min(0).unsqueeze(2).expand_as(gain))
+    # The same station as before: subtracting what is added would leave rounding errors above the interference.
+    same = (station == view.station).unsqueeze(2)
+    served_w = torch.where((view.station >= 0).unsqueeze(2), served_w, 0)
+    other_w = torch.where(same, view.interference_w, view.interference_w + served_w - heard_w)
+    part_w = (view.power_max_w / s).gather(1, station.clamp_min(0)).unsqueeze(2)
+    return gain * part_w / torch.maximum(other_w, view.noise_w)
+
+
+def _of(gain: Tensor, station: Tensor) -> Tensor:
+    """Gains ``[B, U, N, S]`` of one station for each user ``[B, U, S]``."""
+    place = station.clamp_min(0).reshape(*station.shape, 1, 1).expand(-1, -1, 1, gain.shape[3])
+    return gain.gather(2, place).squeeze(2)
 
 
 def subchannel_bid(view: Spectrum, sinr: Tensor) -> Tensor:

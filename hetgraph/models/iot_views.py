@@ -17,7 +17,7 @@ USER_SHIFT, USER_SCALE = (0.03, 5.0, 20.0, 4.0, 4.0, 4.0, 0.8, 0.5, 10.0), (0.05
 EDGE_SHIFT, EDGE_SCALE = (30.0, 10.0, 15.0, 0.0, 0.2), (20.0, 15.0, 15.0, 3.0, 0.5)
 _DB = ("gain", "interference_w")
 _WHOLE = ("station", "head_slots", "deadline_slots")
-_PLAIN = ("power_max_w", "queue_bits", "bits_per_efficiency", "circuit_power_w", "amplifier_efficiency")
+_PLAIN = ("power_max_w", "queue_bits", "bits_per_efficiency", "circuit_power_w", "amplifier_efficiency", "slot_s")
 _HALF = ("rsrp_dbm", "power_share", "cap", "offered_mbps", "rate_mean_mbps", "station_x", "user_x", "edge_x")
 
 
@@ -32,6 +32,7 @@ class IoTViews:
         edge_x: columns of channel edges ``[B, N, U, 5]``.
         circuit_power_w: power of a station that does not send ``[B, N]``, W.
         amplifier_efficiency: of a station ``[B, N]``.
+        slot_s: length of a slot ``[B]``, s.
     """
 
     spectrum: Spectrum
@@ -40,6 +41,7 @@ class IoTViews:
     edge_x: Tensor
     circuit_power_w: Tensor
     amplifier_efficiency: Tensor
+    slot_s: Tensor
 
     def pack(self) -> dict[str, Tensor]:
         """Rows for a replay memory ``[B, *]``: channels in dB and most else in half precision, counts in 16 bits."""
@@ -86,7 +88,7 @@ class IoTViews:
             int(rows["layers"][0]),
         )
         columns = (wide[name] for name in ("station_x", "user_x", "edge_x"))
-        return cls(spectrum, *columns, rows["circuit_power_w"], rows["amplifier_efficiency"])
+        return cls(spectrum, *columns, rows["circuit_power_w"], rows["amplifier_efficiency"], rows["slot_s"])
 
 
 def iot_views(obs: HeteroData) -> IoTViews:
@@ -106,6 +108,7 @@ def iot_views(obs: HeteroData) -> IoTViews:
         obs[CHANNEL].edge_attr.reshape(b, u, n, EDGE).transpose(1, 2).float(),
         bs.circuit_power_w.reshape(b, n).float(),
         bs.amplifier_efficiency.reshape(b, n).float(),
+        obs.slot_s.float(),
     )
 
 
