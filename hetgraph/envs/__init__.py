@@ -10,6 +10,7 @@ from hetgraph.envs.dynamic_programming import Optimum, optimum
 from hetgraph.envs.episodes import run_episodes
 from hetgraph.envs.face import to_gymnasium, to_pettingzoo
 from hetgraph.envs.iot import IoTEnv, RewardWeights
+from hetgraph.envs.iot_run import run_iot
 from hetgraph.envs.ledger import Delays
 from hetgraph.envs.lookahead import RolloutLookahead, clairvoyant
 from hetgraph.envs.run import rollout
@@ -38,6 +39,7 @@ __all__ = [
     "optimum",
     "rollout",
     "run_episodes",
+    "run_iot",
     "to_gymnasium",
     "to_pettingzoo",
 ]

@@ -102,7 +102,7 @@ class Air:
         self.wide_db, self.wide_db_before = state["wide_db"].clone(), state["wide_db_before"].clone()
         for name, states in state["generators"].items():
             for generator, value in zip(self._generators[name], states, strict=True):
-                generator.set_state(value)
+                generator.set_state(value.clone())  # a row of a table crashes torch 2.13
 
 
 def _generator(seed: int, network: int, purpose: str, device: torch.device) -> Generator:

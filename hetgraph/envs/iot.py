@@ -251,6 +251,7 @@ class IoTEnv:
         step_s = self.scenario.mobility.step_s
         per_step = max(round(step_s / self.slot_s), 1)
         paths = follow(self.scenario, streams, geography, math.ceil((self.episode_slots + 1) / per_step))
+        self.paths = paths
         like = torch.empty(0, **kind)
         self.air = Air(self.scenario, paths, (self.seed, self.networks, self.episode), per_step, like)
         offered = offer(self.scenario.services, streams, u, self.episode_slots + 1, self.slot_s)
@@ -325,7 +326,8 @@ class IoTEnv:
         same = index.unsqueeze(4) == index.unsqueeze(3)  # [B, N, S, L, L]
         earlier = torch.ones(layers, layers, dtype=torch.bool, device=self.device).tril(-1)
         counts &= ~(same & earlier & counts.unsqueeze(3)).any(4)
-        power = budgeted(action.power.to(self.dtype) * counts, self.cap)
+        wished = action.power.to(self.dtype).masked_fill(~counts, 0)  # not times zero: it may be infinite
+        power = budgeted(wished, self.cap)
         return Schedule(self.station, torch.where(counts, action.user, -1), power)
 
     def _transmit(self, action: Schedule) -> Tensor:
@@ -383,7 +385,7 @@ class IoTEnv:
         further = reward + w.energy * efficiency.unsqueeze(1) / 1e6 - w.interference * heard
         load = torch.zeros(b, n, dtype=torch.float64, device=self.device)
         load.scatter_add_(1, place, (self.station >= 0).double())
-        busy = (self.power_w > 0).sum((1, 2))
+        busy = (self.power_w > 1e-6 * self.power_max_w.unsqueeze(2)).sum((1, 2))
         found = {"energy_j": energy_j, "handovers": moved.sum(1), "busy": busy, "jain": fair}
         self.tally.add(served, dropped, load, found)
         return reward, {

@@ -51,11 +51,11 @@ class Services:
     """
 
     video: float = 0.6
-    video_bps: tuple[float, ...] = (2e6, 4e6, 8e6)
+    video_bps: tuple[float, ...] = (2.5e6, 5e6, 10e6)
     video_jitter: float = 0.5
     video_deadline_s: float = 0.1
     bursts_per_s: float = 5.0
-    burst_bits: float = 5e5
+    burst_bits: float = 7e5
     burst_deadline_s: float = 0.3
     load: float = 1.0
     reliability: float = 0.95

@@ -12,6 +12,7 @@ from hetgraph.graph.schema import Level
 from hetgraph.radio.allocation import Allocation
 
 GROUP, SCHEDULERS, ASSOCIATIONS = "hetgraph.policies", "hetgraph.schedulers", "hetgraph.associations"
+IOT = "hetgraph.iot"
 
 
 @runtime_checkable
@@ -69,6 +70,23 @@ def scheduler_names() -> list[str]:
 def association_names() -> list[str]:
     """Names of policies that associate users one by one as they arrive, the entry-point group ``hetgraph.associations``."""
     return sorted({point.name for point in entry_points(group=ASSOCIATIONS)})
+
+
+def iot_names() -> list[str]:
+    """Names of policies for IoT networks, the entry-point group ``hetgraph.iot``, by this project or others."""
+    return sorted({point.name for point in entry_points(group=IOT)})
+
+
+def iot_policy(name: str) -> Any:
+    """Policy for IoT networks by name; these yield a :class:`~hetgraph.radio.Schedule` and have names of their own.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    points = {point.name: point for point in entry_points(group=IOT)}
+    if name not in points:
+        raise ValueError(f"policy: got {name!r}, expected one of {', '.join(sorted(points))}")
+    return points[name].load()
 
 
 def policy(name: str) -> Any:

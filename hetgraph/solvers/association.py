@@ -148,14 +148,23 @@ def _better(best: Tensor, value: Tensor, other: Tensor, log_rate: Tensor, links:
     return torch.where(wins[links.ue_network], other, best), torch.where(wins, candidate, value)
 
 
-def improve_by_moves(log_rate: Tensor, slot: Tensor, links: Links, moves: int) -> Tensor:
+def improve_by_moves(
+    log_rate: Tensor, slot: Tensor, links: Links, moves: int, *, active: Tensor | None = None
+) -> Tensor:
     """Move one user at a time, the one whose move helps its network most, until no move helps.
 
     Moving u from b to b' changes the sum of logs by log c_ub' - log c_ub - (m(n_b' + 1) - m(n_b')) + (m(n_b) - m(n_b - 1))
     with m(n) = n log n.
+
+    Args:
+        log_rate: logarithm of each edge's rate, edge layout.
+        slot: association in slots ``[U]``.
+        links: index structure.
+        moves: most moves per network.
+        active: users that are there ``[U]``; others neither count nor move. All when ``None``.
     """
     flat, slot = links.flat(log_rate), slot.clone()
-    ones = flat.new_ones(links.num_ue)
+    ones = flat.new_ones(links.num_ue) if active is None else active.to(flat.dtype)
     position = torch.arange(links.num_ue, device=slot.device)
     for _ in range(moves):
         station = links.station_of(slot)
@@ -168,7 +177,7 @@ def improve_by_moves(log_rate: Tensor, slot: Tensor, links: Links, moves: int) -
             own = links.lift(links.first_edge[links.ue] + slot[links.ue]) == links.lift(torch.arange(links.num_edges))
             target = links.argmax_slot(score.masked_fill(own, -torch.inf))
         gain = links.pick(links.flat(score), target) - links.pick(flat, slot) + leave
-        gain = torch.where((target != slot) & (links.station_of(target) != station), gain, -torch.inf)
+        gain = torch.where((target != slot) & (links.station_of(target) != station) & (ones > 0), gain, -torch.inf)
         top = gain.new_full((links.num_networks,), -torch.inf).scatter_reduce(0, links.ue_network, gain, "amax")
         chosen = (gain >= top[links.ue_network]) & (gain > 1e-6 if gain.dtype == torch.float32 else gain > 1e-12)
         if not bool(chosen.any()):

@@ -1,0 +1,95 @@
+r"""Weighted MMSE power control (Shi et al. 2011) of superposed layers, under each station's budget.
+
+Every layer of a cluster is a link of its own with an amplitude v: it hears the summed power of other stations, and of its own the
+layers of stronger users (and what remains of cancelled ones). With own gain g, interference plus noise I, total T = I + g v^2 and
+weight alpha one round is, as in :mod:`hetgraph.solvers.wmmse`,
+
+.. math::
+    v_j \leftarrow \frac{\alpha_j g_j v_j / I_j}{\sum_i a_{ij} \alpha_i \beta_i + \mu}, \qquad \beta_i = \frac{g_i v_i^2}{T_i I_i}
+
+with a_ij the gain from layer j to the user of layer i, and the price mu that keeps the station's budget.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hetgraph.radio.noma import noma_sinr
+from hetgraph.solvers.budget import budgeted_amplitude
+
+
+@dataclass(frozen=True)
+class LayerGains:
+    """Gains of the layers' users over noise at full power of each station.
+
+    Args:
+        own: of the own station ``[B, N, S, L]``; zero for a free layer.
+        cross: of all stations, the own one zero ``[B, N, S, L, N]``.
+    """
+
+    own: Tensor
+    cross: Tensor
+
+    def heard(self, power: Tensor) -> Tensor:
+        """Other stations' power plus noise, over noise ``[B, N, S, L]``; ``power [B, N, S, L]`` is in budgets."""
+        total = power.sum(3).transpose(1, 2)[:, None, :, None, :]  # [B, 1, S, 1, N]
+        return (self.cross * total).sum(4) + 1
+
+    def efficiency(self, power: Tensor, *, sic_residual: float = 0.0) -> Tensor:
+        """Nats per channel use of each layer ``[B, N, S, L]``."""
+        return noma_sinr(self.own, power, self.heard(power), sic_residual=sic_residual).log1p()
+
+
+def layer_gains(gain: Tensor, user: Tensor, noise_w: Tensor, power_max_w: Tensor) -> LayerGains:
+    """Gains of clusters.
+
+    Args:
+        gain: of all links ``[B, U, N, S]``.
+        user: users of clusters ``[B, N, S, L]``; -1 for a free layer.
+        noise_w: on a subchannel ``[B, U, S]``, W.
+        power_max_w: budgets ``[B, N]``, W.
+    """
+    b, n, s, _ = user.shape
+    over = gain * (power_max_w[:, None, :, None] / noise_w.unsqueeze(2))
+    network = torch.arange(b, device=user.device).reshape(b, 1, 1, 1)
+    block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
+    rows = over.transpose(2, 3)[network, user.clamp_min(0), block]  # [B, N, S, L, N]
+    rows = rows * (user >= 0).unsqueeze(4)
+    mine = torch.eye(n, dtype=torch.bool, device=user.device).reshape(1, n, 1, 1, n)
+    own = rows.masked_fill(~mine, 0).sum(4)
+    return LayerGains(own, rows.masked_fill(mine, 0))
+
+
+def layered_wmmse(
+    gains: LayerGains, weight: Tensor, start: Tensor, iterations: int = 20, *, sic_residual: float = 0.0
+) -> Tensor:
+    """Powers of layers in parts of the stations' budgets that (locally) maximise the weighted sum of rates ``[B, N, S, L]``.
+
+    Args:
+        gains: of the clusters.
+        weight: of the layers' rates ``[B, N, S, L]``, not negative.
+        start: powers to start from; a layer without stays without.
+        iterations: rounds.
+        sic_residual: part of a cancelled layer's power that remains.
+    """
+    b, n, s, layers = weight.shape
+    own, v = gains.own, start.sqrt()
+    place = torch.arange(layers, device=own.device)
+    tie = place.unsqueeze(1) > place  # of equal users the first counts as the stronger one
+    for _ in range(iterations):
+        power = v * v
+        heard = gains.heard(power)
+        quality = own / heard
+        rival, mine = quality.unsqueeze(3), quality.unsqueeze(4)
+        above = (rival > mine) | ((rival == mine) & tie)  # [.., i, j]: layer j is above i
+        inside = own.unsqueeze(4) * torch.where(above, 1.0, sic_residual)
+        inside = inside.masked_fill(torch.eye(layers, dtype=torch.bool, device=own.device), 0)
+        other = heard + (inside * power.unsqueeze(3)).sum(4)
+        worth = weight / other
+        pain = worth * own * power / (own * power + other)
+        spilled = (gains.cross * pain.unsqueeze(4)).sum((1, 3)).transpose(1, 2)  # [B, N, S]
+        curvature = own * pain + (inside * pain.unsqueeze(4)).sum(3) + spilled.unsqueeze(3)
+        pull = v * worth * own
+        v = budgeted_amplitude(pull.reshape(b * n, -1), curvature.reshape(b * n, -1)).reshape(b, n, s, layers)
+    return v * v
