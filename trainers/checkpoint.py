@@ -15,13 +15,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from hetgraph.graph.schema import SCHEMA_VERSION
-from hetgraph.models import GROWS, HetGNN, NeighbourhoodMAPPO
+from hetgraph.models import GROWS, HetGNN, HybridMADDPG, NeighbourhoodMAPPO
 from hetgraph.models.flat import FlatQ
 from hetgraph.radio import OneShotPolicy
 
 M = TypeVar("M", bound=nn.Module)
 GROWS_OPTIONS = ("widths", "taps", "features", "users", "dueling", "flat")
 AGENT_OPTIONS = ("hidden", "hops", "levels_db", "recurrent", "agents", "colours", "overbook")
+HYBRID_OPTIONS = ("hidden", "heads", "agents", "attention", "prior")
+HYBRID_KINDS = ("scope", "discrete", "power")  # which a run of IoTMAPPO does not have
 MODEL_OPTIONS = ("hidden", "layers", "rounds", "memory", "encoder", "association", "objective")
 
 
@@ -86,6 +88,17 @@ def load_association(path: str | Path) -> GROWS:
         ValueError: a foreign file, or a checkpoint of another model.
     """
     return _load(path, GROWS_OPTIONS, association_agent, "DoubleDQN")
+
+
+def load_hybrid(path: str | Path) -> HybridMADDPG:
+    """Agents of IoT networks of a checkpoint of MADDQN-DMADDPG, of its rivals or of MAPPO on these networks.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a foreign file, or a checkpoint of another model.
+    """
+    kinds = set(HYBRID_KINDS) & set(read_checkpoint(path)["hyper_parameters"])
+    return _load(path, (*HYBRID_OPTIONS, *sorted(kinds)), HybridMADDPG, "MADDQNDMADDPG")
 
 
 def _load(path: str | Path, names: Sequence[str], build: Callable[..., M], kind: str) -> M:

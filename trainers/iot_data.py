@@ -16,6 +16,7 @@ from hetgraph.models.hybrid import HybridMADDPG
 from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.exploration import ActionNoise, Noise, linear_epsilon
 from hetgraph.trainers.iot_experience import IoTExperience, Random
+from hetgraph.trainers.iot_rollouts import IoTRollout, IoTRollouts
 from hetgraph.trainers.replay import Sample
 
 VALIDATION, TEST = 1_000_000, 2_000_000
@@ -65,8 +66,8 @@ class IoTDataModule(lightning.LightningDataModule):
         episode_slots: length of an episode; each has new stations and users.
         weights: of throughput, fairness, handovers, energy and interference in the rewards; ``[1, 0, 0, 0, 0]`` for throughput only.
         batch_size: rows of a draw.
-        slots: slots of all networks before each draw.
-        draws: draws in an epoch.
+        slots: slots of all networks before each draw; of a rollout for a module that learns on the policy.
+        draws: draws or rollouts in an epoch.
         capacity: rows of the replay memory.
         least: rows before the first draw.
         epsilon_start: chance that an agent explores at the start.
@@ -123,7 +124,7 @@ class IoTDataModule(lightning.LightningDataModule):
         self.noise: tuple[float, float, Noise] = (sigma, theta, noise)
         self.envs, self.eval_slots = {"val": val_envs, "test": test_envs}, eval_slots
         self.replay_file = replay_file
-        self.train_data: IoTExperience | None = None
+        self.train_data: IoTExperience | IoTRollouts | None = None
         self._state: dict[str, Any] | None = None
         self._rule: dict[str, dict[str, Tensor]] = {}
 
@@ -143,11 +144,17 @@ class IoTDataModule(lightning.LightningDataModule):
         if stage != "fit" or self.train_data is not None:
             return
         assert self.trainer is not None
-        policy = self.trainer.lightning_module.policy
+        module = self.trainer.lightning_module
+        policy = module.policy
         assert isinstance(policy, HybridMADDPG)
-        self.train_data = IoTExperience(
-            self.environment(policy.level), policy, noise=ActionNoise(*self.noise), epsilon=self.epsilon, **self.options
-        )
+        env = self.environment(policy.level)
+        if getattr(module, "on_policy", False):
+            deviation = module.log_deviation
+            assert isinstance(deviation, Tensor)
+            self.train_data = IoTRollouts(env, policy, deviation, self.options["slots"], self.options["draws"])
+        else:
+            noise = ActionNoise(*self.noise)
+            self.train_data = IoTExperience(env, policy, noise=noise, epsilon=self.epsilon, **self.options)
         if self._state is not None:
             self._resume(self._state)
 
@@ -163,8 +170,8 @@ class IoTDataModule(lightning.LightningDataModule):
             seed=self.seed,
         )
 
-    def train_dataloader(self) -> DataLoader[Sample]:
-        """Draws from the replay memory."""
+    def train_dataloader(self) -> DataLoader[Sample] | DataLoader[IoTRollout]:
+        """Draws from the replay memory, or rollouts."""
         assert self.train_data is not None
         return DataLoader(self.train_data, batch_size=None)
 
@@ -199,7 +206,7 @@ class IoTDataModule(lightning.LightningDataModule):
         """How far training is; the replay memory goes to its own file."""
         if self.train_data is None:
             return {}
-        if self.replay_file is not None:
+        if self.replay_file is not None and isinstance(self.train_data, IoTExperience):
             self.train_data.buffer.save(self.replay_file)
         return self.train_data.state_dict()
 
@@ -212,7 +219,7 @@ class IoTDataModule(lightning.LightningDataModule):
     def _resume(self, state: dict[str, Any]) -> None:
         assert self.train_data is not None
         self.train_data.load_state_dict(state)
-        if self.replay_file is not None:
+        if self.replay_file is not None and isinstance(self.train_data, IoTExperience):
             self.train_data.buffer.load(self.replay_file)
 
 

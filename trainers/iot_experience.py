@@ -106,14 +106,6 @@ class IoTExperience(IterableDataset[Sample]):
         pair = lucky.reshape(b, n, 1, 1) * _gumbel(b, 1, u, s)
         return self.policy.decide(self.views, edge, pair, self.noise.draw(b, n, u + 1))
 
-    def settled(self, window: int, least: float) -> bool:
-        """Whether the mean return over the last ``window`` episodes exceeds that of those before by less than ``least`` of
-        theirs; never for a window of 0."""
-        if not window or len(self.returns) < 2 * window:
-            return False
-        before, last = sum(self.returns[-2 * window : -window]) / window, sum(self.returns[-window:]) / window
-        return last - before < least * abs(before)
-
     def state_dict(self) -> dict[str, Any]:
         """How far it is; experience itself is the replay memory's."""
         held = {"drawn": self.drawn, "env": self.env.state_dict(), "running": self.running.clone()}
@@ -125,6 +117,17 @@ class IoTExperience(IterableDataset[Sample]):
         self.running = state["running"].clone()
         self.env.load_state_dict(state["env"])
         self.views = iot_views(self.env.observe(self.env.level))
+
+
+def settled(returns: list[float], window: int, least: float) -> bool:
+    """Whether the mean of the last ``window`` returns exceeds that of as many before by less than ``least`` of theirs.
+
+    Never for a window of 0.
+    """
+    if not window or len(returns) < 2 * window:
+        return False
+    before, last = sum(returns[-2 * window : -window]) / window, sum(returns[-window:]) / window
+    return last - before < least * abs(before)
 
 
 def _gumbel(*shape: int) -> Tensor:

@@ -13,7 +13,7 @@ from hetgraph.models.iot_views import IoTViews
 from hetgraph.nn.mixer import MonotonicMixer
 from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.iot_data import KPIS, IoTDataModule
-from hetgraph.trainers.iot_experience import later, present
+from hetgraph.trainers.iot_experience import later, present, settled
 from hetgraph.trainers.replay import Sample
 
 Mixing = Literal["monotonic", "mean"]
@@ -259,9 +259,9 @@ class MADDQNDMADDPG(lightning.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Stop when returns no longer rise."""
-        data = self._data()
-        assert data.train_data is not None
-        if data.train_data.drawn >= data.exploration() and data.train_data.settled(self.stop_window, self.stop_least):
+        data, seen = self._data(), self._data().train_data
+        assert seen is not None
+        if seen.drawn >= data.exploration() and settled(seen.returns, self.stop_window, self.stop_least):
             self.trainer.should_stop = True
 
     # Evaluation.

@@ -204,13 +204,16 @@ class HybridMADDPG(nn.Module):
         sinr = priors.expected_sinr(view, station)
         pair_bid = self.pair_bid(views, agents, station, sinr)
         noisy = pair_bid if pair_noise is None else pair_bid + at_station(station, pair_noise)
-        if self.prior:
-            need = priors.SPREAD * priors.MARGIN * view.queue_bits
-            bits = priors.bits_of(view, sinr)
-            user = auction(noisy.detach(), bits, need, station, view.shape[1], view.layers, self.rounds)
-        else:
-            user = clusters(noisy.detach(), station, view.shape[1], view.layers, view.queue_bits > 0)
+        user = self.clusters(views, station, noisy.detach(), sinr)
         return Discrete(station, user, edge_bid, pair_bid, sinr)
+
+    def clusters(self, views: IoTViews, station: Tensor, bid: Tensor, sinr: Tensor) -> Tensor:
+        """Users of clusters ``[B, N, S, L]`` by bids ``[B, U, S]``, with ``prior`` for no more than their bits need."""
+        view = views.spectrum
+        if not self.prior:
+            return clusters(bid, station, view.shape[1], view.layers, view.queue_bits > 0)
+        need, bits = priors.SPREAD * priors.MARGIN * view.queue_bits, priors.bits_of(view, sinr)
+        return auction(bid, bits, need, station, view.shape[1], view.layers, self.rounds)
 
     def taken(self, views: IoTViews, agents: Agents, station: Tensor, user: Tensor) -> Discrete:
         """A choice that was made before, with the bids that it gets now; arguments as in :class:`Discrete`."""
@@ -243,21 +246,17 @@ class HybridMADDPG(nn.Module):
         view, user = views.spectrum, choice.user
         if self.power_by == "equal":
             return budgeted(priors.equal_parts(user), view.cap)
-        rule = priors.power_for_queues(view, user, choice.sinr) if self.prior else None
-        logit, off = self._logits(views, agents, choice, rule)
+        logit, off = self.logits(views, agents, choice)
         if noise is not None:
             place = user.clamp_min(0).flatten(2)
             logit = logit + noise[..., :-1].gather(2, place).reshape(user.shape)
             off = off + noise[..., -1:]
-        logit = logit.masked_fill(user < 0, -torch.inf)
-        share = torch.softmax(torch.cat([logit.flatten(2), off], 2), 2)[..., :-1].reshape(user.shape)
-        return budgeted(share, view.cap)
+        return shares_of(logit, off, user, view.cap)
 
-    def _logits(
-        self, views: IoTViews, agents: Agents, choice: Discrete, rule: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def logits(self, views: IoTViews, agents: Agents, choice: Discrete) -> tuple[Tensor, Tensor]:
         """Logits of layers ``[B, N, S, L]`` and of silence ``[B, N, 1]``."""
         view, user, sinr = views.spectrum, choice.user, choice.sinr
+        rule = priors.power_for_queues(view, user, sinr) if self.prior else None
         b, n, s, _ = user.shape
         on = user >= 0
         block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
@@ -300,6 +299,20 @@ class HybridMADDPG(nn.Module):
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Schedule, Any]:
         """Schedule of a slot, without exploration."""
         return self.decide(iot_views(obs)), state
+
+
+def shares_of(logit: Tensor, off: Tensor, user: Tensor, cap: Tensor) -> Tensor:
+    """Shares of the budget ``[B, N, S, L]`` by a softmax over a station's layers and silence.
+
+    Args:
+        logit: of layers ``[B, N, S, L]``.
+        off: of silence ``[B, N, 1]``.
+        user: users of clusters; a free layer (-1) gets nothing.
+        cap: largest fraction on a subchannel ``[B, N, S]``.
+    """
+    logit = logit.masked_fill(user < 0, -torch.inf)
+    share = torch.softmax(torch.cat([logit.flatten(2), off], 2), 2)[..., :-1].reshape(user.shape)
+    return budgeted(share, cap)
 
 
 def _serves(station: Tensor, stations: int) -> Tensor:

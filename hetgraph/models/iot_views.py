@@ -43,6 +43,13 @@ class IoTViews:
     amplifier_efficiency: Tensor
     slot_s: Tensor
 
+    def select(self, rows: Tensor) -> "IoTViews":
+        """Some of the networks."""
+        view = self.spectrum
+        tables = {name: value[rows] for name, value in vars(view).items() if isinstance(value, Tensor)}
+        columns = (value[rows] for name, value in vars(self).items() if name != "spectrum")
+        return IoTViews(replace(view, **tables), *columns)
+
     def pack(self) -> dict[str, Tensor]:
         """Rows for a replay memory ``[B, *]``: channels in dB and most else in half precision, counts in 16 bits."""
         view = self.spectrum
