@@ -5,7 +5,14 @@ if __name__ != "hetgraph.trainers":
         f"got {__name__!r}, expected hetgraph.trainers: install the project and import it under that name"
     )
 
-from hetgraph.trainers.checkpoint import load_agents, load_association, load_hybrid, load_model, load_policy, save_weights
+from hetgraph.trainers.checkpoint import (
+    load_agents,
+    load_association,
+    load_hybrid,
+    load_model,
+    load_policy,
+    save_weights,
+)
 from hetgraph.trainers.decision_cost import DecisionCost, decision_cost
 from hetgraph.trainers.distillation import DistillationModule
 from hetgraph.trainers.double_dqn import ArrivalDataModule, DoubleDQN, double_dqn_target
@@ -17,13 +24,13 @@ from hetgraph.trainers.mappo import MAPPOModule, TrafficDataModule
 from hetgraph.trainers.replay import ReplayBuffer
 
 __all__ = [
+    "MADDQNDMADDPG",
     "ArrivalDataModule",
     "DecisionCost",
     "DistillationModule",
     "DoubleDQN",
     "IoTDataModule",
     "IoTMAPPO",
-    "MADDQNDMADDPG",
     "MAPPOModule",
     "ReplayBuffer",
     "TrafficDataModule",

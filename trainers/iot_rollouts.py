@@ -63,7 +63,9 @@ class IoTRollout:
     done: Tensor
 
 
-def draw(policy: HybridMADDPG, views: IoTViews, deviation: Tensor) -> tuple[Drawn, Schedule, tuple[Tensor, ...], Tensor]:
+def draw(
+    policy: HybridMADDPG, views: IoTViews, deviation: Tensor
+) -> tuple[Drawn, Schedule, tuple[Tensor, ...], Tensor]:
     """Draw bids and logits; the schedule, logarithms of densities and values ``[B, N]``.
 
     Args:

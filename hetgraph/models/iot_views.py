@@ -13,7 +13,10 @@ from hetgraph.units import db_to_linear, linear_to_db
 STATION, USER, EDGE = 6, 9, 5
 # Columns of bs.x, ue.x and edge_attr of IoTEnv, and typical values and deviations.
 STATION_SHIFT, STATION_SCALE = (36.0, 10.0, 0.3, 0.5, 0.5, 10.0), (8.0, 10.0, 0.5, 0.5, 0.5, 10.0)
-USER_SHIFT, USER_SCALE = (0.03, 5.0, 20.0, 4.0, 4.0, 4.0, 0.8, 0.5, 10.0), (0.05, 10.0, 10.0, 4.0, 4.0, 4.0, 0.3, 0.5, 10.0)
+USER_SHIFT, USER_SCALE = (
+    (0.03, 5.0, 20.0, 4.0, 4.0, 4.0, 0.8, 0.5, 10.0),
+    (0.05, 10.0, 10.0, 4.0, 4.0, 4.0, 0.3, 0.5, 10.0),
+)
 EDGE_SHIFT, EDGE_SCALE = (30.0, 10.0, 15.0, 0.0, 0.2), (20.0, 15.0, 15.0, 3.0, 0.5)
 _DB = ("gain", "interference_w")
 _WHOLE = ("station", "head_slots", "deadline_slots")
@@ -106,7 +109,11 @@ def iot_views(obs: HeteroData) -> IoTViews:
     """
     view = spectrum_of(obs)
     b, n, u, _ = view.shape
-    tables = {name: value.float() for name, value in vars(view).items() if isinstance(value, Tensor) and value.is_floating_point()}
+    tables = {
+        name: value.float()
+        for name, value in vars(view).items()
+        if isinstance(value, Tensor) and value.is_floating_point()
+    }
     bs = obs["bs"]
     return IoTViews(
         replace(view, **tables),

@@ -62,7 +62,10 @@ class EdgeHead(nn.Module):
     def __init__(self, channel: int, station: int, hidden: int, outer: int, agents: int, silent: bool) -> None:
         super().__init__()
         self.agents = agents
-        self.channel, self.station = AgentLinear(channel, hidden, agents), AgentLinear(station, hidden, agents, bias=False)
+        self.channel, self.station = (
+            AgentLinear(channel, hidden, agents),
+            AgentLinear(station, hidden, agents, bias=False),
+        )
         self.out = AgentLinear(hidden, outer, agents)
         if silent:
             for parameter in self.out.parameters():
@@ -77,7 +80,9 @@ class EdgeHead(nn.Module):
         """The same at users' own stations alone ``[B, U, outer]``; users without a station get those of the first one."""
         if self.agents:
             return _pick(self(channel, station), serving)
-        here = self.station(station).gather(1, serving.clamp_min(0).unsqueeze(2).expand(-1, -1, self.out.weight.shape[1]))
+        here = self.station(station).gather(
+            1, serving.clamp_min(0).unsqueeze(2).expand(-1, -1, self.out.weight.shape[1])
+        )
         out: Tensor = self.out(nn.functional.silu(self.channel(_pick(channel, serving)) + here))
         return out
 
