@@ -81,6 +81,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
         joint: weight of the loss of the joint value.
         streams: weight of the loss of each agent's own value.
         own: critics learn each station's own reward; else the team's.
+        energy_aware: the discrete stage learns the reward with energy and interference, too; else eq. 10 alone, as in the paper.
         actor: weight of the policy gradient.
         soft: part of the online networks that joins the target networks after a step.
         lr: learning rate of agents and mixer.
@@ -110,6 +111,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
         joint: float = 1.0,
         streams: float = 1.0,
         own: bool = True,
+        energy_aware: bool = False,
         actor: float = 1.0,
         soft: float = 0.005,
         lr: float = 5e-4,
@@ -133,6 +135,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
             {name: copy.deepcopy(getattr(self, name)) for name in ("policy", "mix", "critics")}
         ).requires_grad_(False)
         self.pick_online, self.gamma, self.joint, self.streams, self.own = double, gamma, joint, streams, own
+        self.energy_aware = energy_aware
         self.actor, self.soft, self.lr, self.critic_lr, self.warmup = actor, soft, lr, critic_lr, warmup
         self.max_norm, self.stop_window, self.stop_least = max_norm, stop_window, stop_least
         self.steps: Tensor
@@ -191,6 +194,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
         rows, weight = batch.rows, batch.weight
         (views, action), after = present(rows), later(rows)
         reward, further = self._centred(rows)
+        reward = further if self.energy_aware else reward
         with torch.no_grad():
             value, agents, following = self.next_choice(after)
             joint_goal = self.joint_target(reward, value, agents)

@@ -224,7 +224,7 @@ class HybridMADDPG(nn.Module):
     def discrete_value(self, views: IoTViews, agents: Agents, choice: Discrete) -> Tensor:
         """Values of the agents' choices ``[B, N]``."""
         view = views.spectrum
-        b, n, u, s = view.shape
+        _, n, _, s = view.shape
         user, won = choice.user, _serves(choice.station, n)
         edge = choice.edge_bid.masked_fill(~won, 0).sum(2) * n / view.active.sum(1, keepdim=True)
         block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)

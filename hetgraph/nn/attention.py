@@ -9,7 +9,7 @@ from hetgraph.nn.agents import AgentLinear
 
 
 class InterferenceAttention(nn.Module):
-    r"""What of all channels heard matters for the users that a station serves: :math:`W [\mathrm{softmax}(q_h K^\top / \sqrt{d}) K]_h`.
+    r"""What of all channels heard matters to the users that a station serves: :math:`W [\mathrm{softmax}(q_h K^T / \sqrt{d}) K]_h`.
 
     The query of each head h is made of what the served users look like on average; keys are the states of all channels that the
     station hears, to its own users and to those of others, with their rate history. They are the values, too: a linear map of

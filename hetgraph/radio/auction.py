@@ -62,7 +62,7 @@ def needed_power(user: Tensor, sinr: Tensor, need: Tensor) -> Tensor:
         sinr: of each user alone on a subchannel with an equal part of the budget ``[B, U, S]``.
         need: efficiency that a user needs in sum, in bit/s/Hz of a subchannel ``[B, U]``.
     """
-    b, n, s, layers = user.shape
+    s, layers = user.shape[2:]
     on, index = user >= 0, user.clamp_min(0)
     block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
     where = (index * s + block).flatten(1)
