@@ -43,11 +43,10 @@ class Air:
         self.fades = channel.fading == "rayleigh"
         self.sigma_db = channel.disturbance_db
         self.memory = math.exp(-radio.slot_s / channel.disturbance_s)
-        kind = {"dtype": like.dtype, "device": like.device}
-        self.h = torch.empty(b, 2, u, n, radio.num_rbs, **kind)
+        self.h = like.new_empty(b, 2, u, n, radio.num_rbs)
         self._innovation = torch.empty_like(self.h)
-        self.disturbed = torch.zeros(b, u, n, **kind)
-        self.gain, self.gain_before = (torch.empty(b, u, n, radio.num_rbs, **kind) for _ in range(2))
+        self.disturbed = like.new_zeros(b, u, n)
+        self.gain, self.gain_before = (like.new_empty(b, u, n, radio.num_rbs) for _ in range(2))
         self.wide_db = self.wide_db_before = self.large_db[:, 0]
         self._generators = {
             name: [_generator(seed, i, f"{name}/{episode}", like.device) for i in networks]

@@ -245,23 +245,22 @@ class IoTEnv:
         """The next episode."""
         self.episode += 1
         b, n, u, s = self.num_envs, self.num_stations, self.num_users, self.num_subchannels
-        kind = {"dtype": self.dtype, "device": self.device}
+        like = torch.empty(0, dtype=self.dtype, device=self.device)
         streams = Streams(self.seed, self.networks, self.episode)
         geography = Streams(self.layout_seed, [0] * b) if self.layout_seed is not None else streams
         step_s = self.scenario.mobility.step_s
         per_step = max(round(step_s / self.slot_s), 1)
         paths = follow(self.scenario, streams, geography, math.ceil((self.episode_slots + 1) / per_step))
         self.paths = paths
-        like = torch.empty(0, **kind)
         self.air = Air(self.scenario, paths, (self.seed, self.networks, self.episode), per_step, like)
         offered = offer(self.scenario.services, streams, u, self.episode_slots + 1, self.slot_s)
         self.active = self._present(streams)
         bits = offered.bits.to(self.device) * self.active
-        mean = offered.mean_bps.to(**kind) * self.active
+        mean = offered.mean_bps.to(like) * self.active
         self.offered = Offered(bits, mean, offered.deadline_slots.to(self.device), offered.video.to(self.device))
         stations = station_attributes(self.scenario, paths.stations)
         self.stations = {
-            name: value.to(**kind) if value.is_floating_point() else value.to(self.device)
+            name: value.to(like) if value.is_floating_point() else value.to(self.device)
             for name, value in stations.items()
         }
         self.power_max_w = self.stations["power_max_w"]
@@ -270,14 +269,14 @@ class IoTEnv:
         self.queue = Deadlines(b, u, self.most_slots, self.device)
         self.tally = Tally(b, n, u, self.device)
         self.slot = 0
-        self.station = torch.full((b, u), -1, device=self.device)
-        self.home = self.station.clone()
-        self.power_w = torch.zeros(b, n, s, **kind)
-        self.layer_power_w = torch.zeros(b, u, s, **kind)
-        self.interference_w = torch.full((b, u, s), self.noise_w, **kind)
-        self.heard_w = torch.zeros(b, u, n, **kind)
-        self.interference_db = torch.zeros(b, n, **kind)
-        self.rate_bps = torch.zeros(b, u, **kind)
+        self.station: Tensor = torch.full((b, u), -1, device=self.device)
+        self.home: Tensor = self.station.clone()
+        self.power_w = like.new_zeros(b, n, s)
+        self.layer_power_w = like.new_zeros(b, u, s)
+        self.interference_w = like.new_full((b, u, s), self.noise_w)
+        self.heard_w = like.new_zeros(b, u, n)
+        self.interference_db = like.new_zeros(b, n)
+        self.rate_bps = like.new_zeros(b, u)
         self.served_mean = mean * self.slot_s
         self.settled_mean = self.served_mean.clone()
         self._graphs.clear()

@@ -111,6 +111,7 @@ class MaxWeight:
         associate: ``pf`` (largest sum of log(rate / users) at full power) or ``max_rsrp``.
         power: ``wmmse``, or ``equal``: each subchannel an equal part of the budget, split optimally within the cluster.
         iterations: rounds of WMMSE.
+        rounds: how often subchannels are filled, each time after the powers of the time before; the best counts.
         every: slots after which users are associated anew.
         margin: layers get power for so many times the bits that wait; 0 for all that WMMSE gives.
         predict: draw gains to their mean.
@@ -125,13 +126,15 @@ class MaxWeight:
         power: Literal["wmmse", "equal"] = "wmmse",
         *,
         iterations: int = 20,
+        rounds: int = 2,
         every: int = 10,
         margin: float = 1.2,
         predict: bool = True,
         name: str = "wmmse_pf",
     ) -> None:
         self.weighting, self.associate, self.power = weighting, associate, power
-        self.iterations, self.every, self.margin, self.predict = iterations, every, margin, predict
+        self.iterations, self.rounds, self.every = iterations, rounds, every
+        self.margin, self.predict = margin, predict
         self.name = name
 
     def initial_state(self, obs: HeteroData) -> Memory:
@@ -176,21 +179,35 @@ class MaxWeight:
         return left / head / view.offered_bps.clamp_min(1e3)
 
     def _schedule(self, view: Spectrum, station: Tensor, gain: Tensor) -> Schedule:
-        user, power = self._fill(view, station, gain)
-        if self.power == "wmmse":
-            gains = layer_gains(gain, user, view.noise_w, view.power_max_w)
-            weight = _of_users(self._weights(view, view.queue_bits), user)
-            weight = weight / weight.flatten(1).amax(1).clamp_min(1e-30).reshape(-1, 1, 1, 1)
-            power = layered_wmmse(gains, weight, power.clamp_min(1e-4) * (user >= 0), self.iterations)
-            if self.margin:
-                power = self._needed(view, gains, user, power)
+        other = at_station(view, station, view.candidate_interference_w())
+        user, power = self._fill(view, station, gain, other)
+        if self.power == "equal":
+            return Schedule(station, user, budgeted(power, view.cap))
+        power, value = self._powers(view, gain, user, power)
+        for _ in range(1, self.rounds):
+            other = _interference(view, station, gain, power)
+            again, start = self._fill(view, station, gain, other)
+            found, worth = self._powers(view, gain, again, start)
+            better = (worth > value).reshape(-1, 1, 1, 1)
+            user, power = torch.where(better, again, user), torch.where(better, found, power)
+            value = torch.maximum(value, worth)
         return Schedule(station, user, budgeted(power, view.cap))
 
-    def _fill(self, view: Spectrum, station: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
+    def _powers(self, view: Spectrum, gain: Tensor, user: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+        """Powers of clusters ``[B, N, S, L]``, and the weighted bits that they carry of those that wait ``[B]``."""
+        gains = layer_gains(gain, user, view.noise_w, view.power_max_w)
+        weight = self._weights(view, view.queue_bits)
+        weight = weight / weight.amax(1, keepdim=True).clamp_min(1e-30)
+        power = layered_wmmse(gains, _of_users(weight, user), start.clamp_min(1e-4) * (user >= 0), self.iterations)
+        if self.margin:
+            power = self._needed(view, gains, user, power)
+        carried = self._carried(view, gains, user, power)
+        return power, (weight * torch.minimum(carried, view.queue_bits)).sum(1)
+
+    def _fill(self, view: Spectrum, station: Tensor, gain: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Clusters ``[B, N, S, L]`` and their powers at equal parts of the budget."""
         b, n, _, s = view.shape
         own = at_station(view, station, gain)
-        other = at_station(view, station, view.candidate_interference_w())
         part = view.power_max_w / s
         budget = part.gather(1, station.clamp_min(0))
         mine = station.unsqueeze(1) == torch.arange(n, device=station.device).reshape(1, n, 1)
@@ -208,15 +225,25 @@ class MaxWeight:
 
     def _needed(self, view: Spectrum, gains: LayerGains, user: Tensor, power: Tensor) -> Tensor:
         """Powers with which layers carry what waits, with a margin; where others send less, less is needed."""
-        bits = view.bits_per_efficiency.reshape(-1, 1, 1, 1) / math.log(2)
         for _ in range(3):
-            nats = gains.efficiency(power) * (user >= 0)
-            index = user.clamp_min(0).flatten(1)
-            total = torch.zeros_like(view.queue_bits).scatter_add(1, index, (bits * nats).flatten(1))
-            part = (self.margin * view.queue_bits / total.clamp_min(1)).clamp_max(1)
-            part = _of_users(part, user)
+            nats = gains.efficiency(power)
+            total = self._carried(view, gains, user, power)
+            part = _of_users((self.margin * view.queue_bits / total.clamp_min(1)).clamp_max(1), user)
             power = power * torch.where(nats > 1e-9, (part * nats).expm1() / nats.expm1().clamp_min(1e-12), 1)
         return power
+
+    @staticmethod
+    def _carried(view: Spectrum, gains: LayerGains, user: Tensor, power: Tensor) -> Tensor:
+        """Bits that a slot would carry for each user ``[B, U]``."""
+        bits = view.bits_per_efficiency.reshape(-1, 1, 1, 1) / math.log(2) * gains.efficiency(power) * (user >= 0)
+        return torch.zeros_like(view.queue_bits).scatter_add(1, user.clamp_min(0).flatten(1), bits.flatten(1))
+
+
+def _interference(view: Spectrum, station: Tensor, gain: Tensor, power: Tensor) -> Tensor:
+    """What users would hear of stations other than their own, plus noise ``[B, U, S]``, W; powers in parts of budgets."""
+    sent = power.sum(3) * view.power_max_w.unsqueeze(2)
+    own = station.unsqueeze(2) == torch.arange(gain.shape[2], device=gain.device)
+    return (gain * sent.unsqueeze(1)).masked_fill(own.unsqueeze(3), 0).sum(2) + view.noise_w
 
 
 def _of_users(value: Tensor, user: Tensor) -> Tensor:

@@ -56,10 +56,14 @@ class RandomSchedule(IoTPolicy):
 
     def decide(self, view: Spectrum, generator: Generator | None) -> Schedule:
         """A random schedule of the users that have something to receive."""
-        (b, n, u, s), kind = view.shape, {"device": view.gain.device, "generator": generator}
-        station = torch.where(view.active, torch.randint(n, (b, u), **kind), -1)
-        user = clusters(torch.rand(b, u, s, **kind), station, n, view.layers, view.queue_bits > 0)
-        return Schedule(station, user, budgeted(torch.rand(user.shape, **kind) * (user >= 0), view.cap))
+        (b, n, u, s), device = view.shape, view.gain.device
+        station = torch.where(view.active, torch.randint(n, (b, u), generator=generator, device=device), -1)
+        user = clusters(
+            torch.rand(b, u, s, generator=generator, device=device), station, n, view.layers, view.queue_bits > 0
+        )
+        return Schedule(
+            station, user, budgeted(torch.rand(user.shape, generator=generator, device=device) * (user >= 0), view.cap)
+        )
 
 
 def deal(view: Spectrum, station: Tensor, quality: Tensor) -> Tensor:

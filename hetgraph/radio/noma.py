@@ -22,7 +22,7 @@ def noma_sinr(
     """SINR of each user's own layer after cancellation ``[*, K]``; arguments as in :func:`noma_rates`."""
     if not 0 <= sic_residual <= 1:
         raise ValueError(f"sic_residual: got {sic_residual}, expected a number from 0 to 1")
-    gain, power, other = torch.broadcast_tensors(gain, layer_power_w, interference_plus_noise_w)
+    gain, power, other = _together(gain, layer_power_w, interference_plus_noise_w)
     order = (gain / other).detach().argsort(dim=-1, descending=True, stable=True)
     ranked = power.gather(-1, order)
     # Sums of the others, not total minus own: the difference would lose a small layer beside a large one.
@@ -80,7 +80,7 @@ def sic_feasible(
     if threshold < 0 or not 0 <= sic_residual <= 1:
         got = f"threshold={threshold}, sic_residual={sic_residual}"
         raise ValueError(f"sic_feasible: got {got}, expected a threshold of 0 or more and a residual from 0 to 1")
-    gain, power, other = torch.broadcast_tensors(gain, layer_power_w, interference_plus_noise_w)
+    gain, power, other = _together(gain, layer_power_w, interference_plus_noise_w)
     key = gain / other if order_by is None else order_by.expand_as(gain)
     order = key.argsort(dim=-1, descending=True, stable=True)
     gain, power, other = (value.gather(-1, order) for value in (gain, power, other))
@@ -118,7 +118,7 @@ def noma_power_split(
         ValueError: a negative weight or budget.
     """
     weights = torch.ones_like(gain) if weights is None else weights
-    gain, other, weights = torch.broadcast_tensors(gain, interference_plus_noise_w, weights)
+    gain, other, weights = _together(gain, interference_plus_noise_w, weights)
     budget = torch.as_tensor(budget_w, dtype=gain.dtype, device=gain.device).expand(*gain.shape[:-1], 1)
     if bool((weights < 0).any()) or bool((budget < 0).any()):
         raise ValueError("noma_power_split: got a negative weight or budget, expected none")
@@ -141,3 +141,9 @@ def noma_power_split(
 def _before(value: Tensor) -> Tensor:
     """Sum of the entries before each one in the last dimension."""
     return torch.cat([torch.zeros_like(value[..., :1]), value[..., :-1].cumsum(-1)], -1)
+
+
+def _together(first: Tensor, second: Tensor, third: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Three tensors broadcast against each other."""
+    first, second, third = torch.broadcast_tensors(first, second, third)  # type: ignore[no-untyped-call]
+    return first, second, third
