@@ -133,7 +133,7 @@ class IoTDataModule(lightning.LightningDataModule):
         if self.explore is not None:
             return self.explore
         assert self.trainer is not None
-        return round(0.8 * self.options["draws"] * max(self.trainer.max_epochs or 1, 1))
+        return round(0.8 * int(self.options["draws"]) * max(self.trainer.max_epochs or 1, 1))
 
     def epsilon(self, drawn: int) -> float:
         """Chance that an agent explores at a draw."""
@@ -170,7 +170,7 @@ class IoTDataModule(lightning.LightningDataModule):
             seed=self.seed,
         )
 
-    def train_dataloader(self) -> DataLoader[Sample] | DataLoader[IoTRollout]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Draws from the replay memory, or rollouts."""
         assert self.train_data is not None
         return DataLoader(self.train_data, batch_size=None)

@@ -137,7 +137,10 @@ class IoTRollouts(IterableDataset[IoTRollout]):
         policy, deviation = self.policy, self.log_deviation.exp()
         rows: list[dict[str, Tensor]] = []
         kept: list[tuple[Drawn, tuple[Tensor, ...]]] = []
-        value, reward, done, final = [], [], [], {}
+        value: list[Tensor] = []
+        reward: list[Tensor] = []
+        done: list[Tensor] = []
+        final: dict[int, Tensor] = {}
         for slot in range(self.slots):
             drawn, action, densities, worth = draw(policy, self.views, deviation)
             rows.append(self.views.pack())
@@ -161,7 +164,8 @@ class IoTRollouts(IterableDataset[IoTRollout]):
         return IoTRollout(packed, every, densities, values, after, torch.stack(reward), torch.stack(done))
 
     def _value(self, views: IoTViews) -> Tensor:
-        return self.policy.value(self.policy.encode(views).station).squeeze(2)
+        out: Tensor = self.policy.value(self.policy.encode(views).station).squeeze(2)
+        return out
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is."""

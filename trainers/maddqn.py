@@ -181,7 +181,9 @@ class MADDQNDMADDPG(lightning.LightningModule):
 
     def critic_target(self, reward: Tensor, views: IoTViews, action: Schedule) -> Tensor:
         """Target of the critics (eq. 4) ``[B, N]``, or ``[B, 1]`` of the team."""
-        values = [self._of_team(critic(views, action)) for critic in self.target["critics"]]  # type: ignore[union-attr]
+        critics = self.target["critics"]
+        assert isinstance(critics, nn.ModuleList)
+        values = [self._of_team(critic(views, action)) for critic in critics]
         return twin_target(self._of_team(reward), values, self.gamma)
 
     def _of_team(self, value: Tensor) -> Tensor:
@@ -199,7 +201,9 @@ class MADDQNDMADDPG(lightning.LightningModule):
             value, agents, following = self.next_choice(after)
             joint_goal = self.joint_target(reward, value, agents)
             own_goal = reward + self.gamma * value
-        policy_optimizer, critic_optimizer = self.optimizers()  # type: ignore[misc]
+        optimizers = self.optimizers()
+        assert isinstance(optimizers, list)
+        policy_optimizer, critic_optimizer = optimizers
         found: dict[str, Tensor] = {}
         if self.policy.power_by == "learned":
             with torch.no_grad():

@@ -72,13 +72,15 @@ class HybridMADDPG(nn.Module):
     r"""Agents that are the stations of an IoT network, for any number of stations, users and subchannels.
 
     **Discrete stage.** A station bids for every user that it hears, and the highest bid wins the user; a station's users bid for
-    its subchannels. The value of an agent's choice is a value of its state plus the bids that it chose,
+    its subchannels. The value of an agent's choice is a value of its state plus the advantages of the bids that it chose,
 
     .. math::
-        Q_n = V_n + \frac{\kappa_1}{U / N} \sum_{u \in n} q_{nu} + \frac{\kappa_2}{S} \sum_{(u, s)} q_{us}
+        Q_n = V_n + \frac{\kappa_1}{U / N} \sum_{u \in n} (q_{nu} - \bar q_u) + \frac{\kappa_2}{S} \sum_{(u, s)} (q_{us} - \bar q_{ns})
 
-    with learned positive weights, so that an agent's best choice is that of the highest bids. (The contest couples agents, and the
-    auction is greedy: the joint choice is the best one up to these two.)
+    with learned positive weights, over the mean of all stations' bids for a user and of all users' bids for a subchannel: what tells
+    of the state and not of the choice is left to :math:`V_n` (dueling, Wang et al. 2016). The means do not depend on the choice,
+    so that an agent's best one is that of the highest bids. (The contest couples agents, and the auction is greedy: the joint
+    choice is the best one up to these two.)
 
     **Continuous stage.** An actor gives each layer of the clusters a share of the budget, and one to silence: a softmax over what
     channel-interference attention, the user's channel and the layer's expected rate say.
@@ -226,12 +228,17 @@ class HybridMADDPG(nn.Module):
         view = views.spectrum
         _, n, _, s = view.shape
         user, won = choice.user, _serves(choice.station, n)
-        edge = choice.edge_bid.masked_fill(~won, 0).sum(2) * n / view.active.sum(1, keepdim=True)
+        edge = choice.edge_bid.masked_fill(~view.active.unsqueeze(1), 0)
+        edge = edge - edge.mean(1, keepdim=True)
+        edges = edge.masked_fill(~won, 0).sum(2) * n / view.active.sum(1, keepdim=True)
+        ready = won & (view.queue_bits > 0).unsqueeze(1)
+        weight = ready.to(edge) / ready.sum(2, keepdim=True).clamp_min(1)
+        mean = (weight @ choice.pair_bid).unsqueeze(3)  # [B, N, S, 1]
         block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
         chosen = choice.pair_bid.flatten(1).gather(1, (user.clamp_min(0) * s + block).flatten(1)).reshape(user.shape)
-        pairs = (chosen * (user >= 0)).sum((2, 3)) / s
-        weight = nn.functional.softplus(self.weights)
-        out: Tensor = self.value(agents.station).squeeze(2) + weight[0] * edge + weight[1] * pairs
+        pairs = ((chosen - mean) * (user >= 0)).sum((2, 3)) / s
+        kappa = nn.functional.softplus(self.weights)
+        out: Tensor = self.value(agents.station).squeeze(2) + kappa[0] * edges + kappa[1] * pairs
         return out
 
     def shares(self, views: IoTViews, agents: Agents, choice: Discrete, noise: Tensor | None = None) -> Tensor:

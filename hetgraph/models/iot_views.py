@@ -1,6 +1,7 @@
 """What agents of an IoT network read of an observation, as dense tables; packed small for a replay memory."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ class IoTViews:
     def select(self, rows: Tensor) -> "IoTViews":
         """Some of the networks."""
         view = self.spectrum
-        tables = {name: value[rows] for name, value in vars(view).items() if isinstance(value, Tensor)}
+        tables: dict[str, Any] = {name: value[rows] for name, value in vars(view).items() if isinstance(value, Tensor)}
         columns = (value[rows] for name, value in vars(self).items() if name != "spectrum")
         return IoTViews(replace(view, **tables), *columns)
 
@@ -97,8 +98,8 @@ class IoTViews:
             rows["bits_per_efficiency"],
             int(rows["layers"][0]),
         )
-        columns = (wide[name] for name in ("station_x", "user_x", "edge_x"))
-        return cls(spectrum, *columns, rows["circuit_power_w"], rows["amplifier_efficiency"], rows["slot_s"])
+        plain = {name: rows[name] for name in ("circuit_power_w", "amplifier_efficiency", "slot_s")}
+        return cls(spectrum, **{name: wide[name] for name in ("station_x", "user_x", "edge_x")}, **plain)
 
 
 def iot_views(obs: HeteroData) -> IoTViews:
@@ -109,7 +110,7 @@ def iot_views(obs: HeteroData) -> IoTViews:
     """
     view = spectrum_of(obs)
     b, n, u, _ = view.shape
-    tables = {
+    tables: dict[str, Any] = {
         name: value.float()
         for name, value in vars(view).items()
         if isinstance(value, Tensor) and value.is_floating_point()
