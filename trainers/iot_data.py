@@ -16,8 +16,7 @@ from hetgraph.models.hybrid import HybridMADDPG
 from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.exploration import ActionNoise, Noise, linear_epsilon
 from hetgraph.trainers.iot_experience import IoTExperience, Random
-from hetgraph.trainers.iot_rollouts import IoTRollout, IoTRollouts
-from hetgraph.trainers.replay import Sample
+from hetgraph.trainers.iot_rollouts import IoTRollouts
 
 VALIDATION, TEST = 1_000_000, 2_000_000
 KPIS = ("throughput_bps", "bit_per_j", "qos_violation", "jain", "handover_rate", "utilisation", "loss")

@@ -32,6 +32,7 @@ from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 
 Scope = Literal["agents", "central"]
 PAIR, LAYER, LEAST_OFF = 4, 6, 1e-3
+EDGE_LIMIT, PAIR_LIMIT = 1.0, 1.0  # largest corrections of the rules' bids: 10 dB, a factor of e
 
 
 @dataclass(frozen=True)
@@ -72,23 +73,22 @@ class HybridMADDPG(nn.Module):
     r"""Agents that are the stations of an IoT network, for any number of stations, users and subchannels.
 
     **Discrete stage.** A station bids for every user that it hears, and the highest bid wins the user; a station's users bid for
-    its subchannels. The value of an agent's choice is a value of its state plus the advantages of the bids that it chose,
+    its subchannels. The value of an agent's choice is that of its state plus the bids that it chose, less those of the best choice,
 
     .. math::
-        Q_n = V_n + \frac{\kappa_1}{U / N} \sum_{u \in n} (q_{nu} - \bar q_u) + \frac{\kappa_2}{S} \sum_{(u, s)} (q_{us} - \bar q_{ns})
+        Q_n = V_n + \Big[\frac{\kappa_1}{U / N} \sum_{u \in n} q_{nu} + \frac{\kappa_2}{S} \sum_{(u, s)} q_{us}\Big]_{a^*}^{a}
 
-    with learned positive weights, over the mean of all stations' bids for a user and of all users' bids for a subchannel: what tells
-    of the state and not of the choice is left to :math:`V_n` (dueling, Wang et al. 2016). The means do not depend on the choice,
-    so that an agent's best one is that of the highest bids. (The contest couples agents, and the auction is greedy: the joint
-    choice is the best one up to these two.)
+    with learned positive weights (dueling with the maximum, Wang et al. 2016, eq. 8): bids learn from how choices differ from the
+    best one, and what only tells of the state is left to :math:`V_n`. An agent's best choice is that of the highest bids. (The
+    contest couples agents, and the auction is greedy: the joint choice is the best one up to these two.)
 
     **Continuous stage.** An actor gives each layer of the clusters a share of the budget, and one to silence: a softmax over what
     channel-interference attention, the user's channel and the layer's expected rate say.
 
     **Prior.** With ``prior`` bids and shares are corrections of rules (:mod:`hetgraph.models.iot_priors`): received power less a price
     of the budget; rate and urgency, users asking for no more subchannels than their bits need; the power that these bits need.
-    The last layers start at zero, so that untrained agents are this rule. Without it bids and shares are the networks' alone, and
-    clusters are the highest bids, as in the paper.
+    The last layers start at zero, so that untrained agents are this rule; corrections of bids are bounded. Without it bids and shares
+    are the networks' alone, and clusters are the highest bids, as in the paper.
 
     Args:
         hidden: width.
@@ -170,7 +170,7 @@ class HybridMADDPG(nn.Module):
             bid = view.rsrp_dbm.transpose(1, 2) / 10
         else:
             bid = self.edge_head(agents.channel, agents.station).squeeze(3)
-            bid = bid + priors.association_bid(view) if self.prior else bid
+            bid = priors.association_bid(view) + _within(bid, EDGE_LIMIT) if self.prior else bid
         return bid.masked_fill(~view.active.unsqueeze(1), -torch.inf)
 
     def pair_bid(self, views: IoTViews, agents: Agents, station: Tensor, sinr: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ class HybridMADDPG(nn.Module):
         basis = nn.functional.silu(self.pair_stats(torch.stack(stats, 3).clamp(-5, 5)))
         factor = self.pair_head.own(agents.channel, agents.station, station)
         bid = (basis * factor[..., :-1].unsqueeze(2)).sum(3) / math.sqrt(basis.shape[3]) + factor[..., -1:]
-        return bid + rule if self.prior else bid
+        return rule + _within(bid, PAIR_LIMIT) if self.prior else bid
 
     def choose(
         self, views: IoTViews, agents: Agents, edge_noise: Tensor | None = None, pair_noise: Tensor | None = None
@@ -225,21 +225,21 @@ class HybridMADDPG(nn.Module):
 
     def discrete_value(self, views: IoTViews, agents: Agents, choice: Discrete) -> Tensor:
         """Values of the agents' choices ``[B, N]``."""
-        view = views.spectrum
-        _, n, _, s = view.shape
-        user, won = choice.user, _serves(choice.station, n)
-        edge = choice.edge_bid.masked_fill(~view.active.unsqueeze(1), 0)
-        edge = edge - edge.mean(1, keepdim=True)
-        edges = edge.masked_fill(~won, 0).sum(2) * n / view.active.sum(1, keepdim=True)
-        ready = won & (view.queue_bits > 0).unsqueeze(1)
-        weight = ready.to(edge) / ready.sum(2, keepdim=True).clamp_min(1)
-        mean = (weight @ choice.pair_bid).unsqueeze(3)  # [B, N, S, 1]
+        best = self.choose(views, agents)
+        advantage = self._worth(views, choice) - self._worth(views, best)
+        out: Tensor = self.value(agents.station).squeeze(2) + advantage
+        return out
+
+    def _worth(self, views: IoTViews, choice: Discrete) -> Tensor:
+        """Weighted bids that stations chose ``[B, N]``."""
+        _, n, _, s = views.spectrum.shape
+        user, users = choice.user, views.spectrum.active.sum(1, keepdim=True)
+        edges = choice.edge_bid.masked_fill(~_serves(choice.station, n), 0).sum(2) * n / users
         block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
         chosen = choice.pair_bid.flatten(1).gather(1, (user.clamp_min(0) * s + block).flatten(1)).reshape(user.shape)
-        pairs = ((chosen - mean) * (user >= 0)).sum((2, 3)) / s
-        kappa = nn.functional.softplus(self.weights)
-        out: Tensor = self.value(agents.station).squeeze(2) + kappa[0] * edges + kappa[1] * pairs
-        return out
+        pairs = (chosen * (user >= 0)).sum((2, 3)) / s
+        weight = nn.functional.softplus(self.weights)
+        return weight[0] * edges + weight[1] * pairs
 
     def shares(self, views: IoTViews, agents: Agents, choice: Discrete, noise: Tensor | None = None) -> Tensor:
         """Shares of the budget of the clusters' layers ``[B, N, S, L]``; the rest is not sent.
@@ -325,6 +325,11 @@ def shares_of(logit: Tensor, off: Tensor, user: Tensor, cap: Tensor) -> Tensor:
 def _serves(station: Tensor, stations: int) -> Tensor:
     """Whether a station serves a user ``[B, N, U]``."""
     return station.unsqueeze(1) == torch.arange(stations, device=station.device).reshape(1, -1, 1)
+
+
+def _within(value: Tensor, limit: float) -> Tensor:
+    """The same near zero, and never beyond the limit."""
+    return limit * (value / limit).tanh()
 
 
 def _mean(channel: Tensor, counts: Tensor) -> Tensor:

@@ -227,21 +227,21 @@ def test_value_of_a_choice_by_loop() -> None:
     _, views = seen()
     policy = stirred()
     agents = policy.encode(views)
-    choice = policy.choose(views, agents)
-    found = policy.discrete_value(views, agents, choice)
+    best = policy.choose(views, agents)
+    torch.manual_seed(3)
+    other = policy.choose(views, agents, torch.randn(2, 3, 7), torch.randn(2, 3, 7, 4))
+    assert not torch.equal(other.station, best.station)
+    found = policy.discrete_value(views, agents, other)
     weight = torch.nn.functional.softplus(policy.weights)
-    ready = views.spectrum.queue_bits > 0
     for b in range(2):
         for n in range(3):
-            own = [u for u in range(7) if choice.station[b, u] == n]
-            edge = sum(choice.edge_bid[b, n, u] - choice.edge_bid[b, :, u].mean() for u in own)
-            pair = torch.tensor(0.0)
-            for s in range(4):
-                rivals = [choice.pair_bid[b, u, s] for u in own if ready[b, u]]
-                for u in choice.user[b, n, s].tolist():
-                    pair = pair + (choice.pair_bid[b, u, s] - sum(rivals) / len(rivals) if u >= 0 else 0)
-            expected = policy.value(agents.station)[b, n, 0] + weight[0] * edge * 3 / 7 + weight[1] * pair / 4
+            expected = policy.value(agents.station)[b, n, 0]
+            for choice, sign in ((other, 1), (best, -1)):
+                edge = sum(choice.edge_bid[b, n, u] for u in range(7) if choice.station[b, u] == n)
+                pair = sum(choice.pair_bid[b, u, s] for s in range(4) for u in choice.user[b, n, s].tolist() if u >= 0)
+                expected = expected + sign * (weight[0] * edge * 3 / 7 + weight[1] * pair / 4)
             torch.testing.assert_close(found[b, n], expected, rtol=1e-4, atol=1e-5)
+    assert torch.equal(policy.discrete_value(views, agents, best), policy.value(agents.station).squeeze(2))
 
 
 def test_a_schedule_without_clusters_sends_nothing() -> None:
