@@ -189,17 +189,16 @@ class IoTDataModule(lightning.LightningDataModule):
     def judge(self, split: Literal["val", "test"], policy: Schedules, seed: int) -> dict[str, Tensor]:
         """Indicators of a policy ``[B]`` each, and a ``score`` beside the rule that untrained agents follow.
 
-        The score is the mean of the ratios of throughput and of bits per joule to the rule's, less the QoS violations beyond
-        the rule's; the rule has 1.
+        The score is the smallest of three ratios to the rule: of throughput, bits per joule, and the share of kept QoS promises.
         """
         trial = IoTEnv(self.scenario, self.envs[split], episode_slots=self.eval_slots)
         found = iot_episode(trial, policy, seed=seed)
         if split not in self._rule:
             self._rule[split] = iot_episode(trial, HybridMADDPG(hidden=2), seed=seed)
         rule = self._rule[split]
-        ratios = [found[name].mean() / rule[name].mean() for name in ("throughput_bps", "bit_per_j")]
-        late = (found["qos_violation"] - rule["qos_violation"]).mean()
-        return found | {"score": (ratios[0] + ratios[1]) / 2 - late}
+        kept = (1 - found["qos_violation"].mean()) / (1 - rule["qos_violation"].mean()).clamp_min(1e-9)
+        ratios = [found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in ("throughput_bps", "bit_per_j")]
+        return found | {"score": torch.stack([*ratios, kept]).amin()}
 
     def state_dict(self) -> dict[str, Any]:
         """How far training is; the replay memory goes to its own file."""

@@ -80,7 +80,7 @@ def draw(
     none = torch.full((b, n, s, view.layers), -1, device=station.device)
     mean = policy.taken(views, agents, station, none)
     pair = _around(mean.pair_bid, deviation[1])
-    user = policy.clusters(views, station, pair, mean.sinr)
+    user = policy.clusters(views, agents, station, pair, mean.sinr)
     choice = Discrete(station, user, mean.edge_bid, mean.pair_bid, mean.sinr)
     logit, off = (_around(value, deviation[2]) for value in policy.logits(views, agents, choice))
     drawn = Drawn(edge, pair, logit, off, station, user)

@@ -109,7 +109,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
         twin: bool = True,
         gamma: float = 0.9,
         joint: float = 1.0,
-        streams: float = 1.0,
+        streams: float = 0.0,
         own: bool = True,
         energy_aware: bool = False,
         actor: float = 1.0,

@@ -31,8 +31,8 @@ from hetgraph.radio.auction import auction
 from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 
 Scope = Literal["agents", "central"]
-PAIR, LAYER, LEAST_OFF = 4, 6, 1e-3
-EDGE_LIMIT, PAIR_LIMIT = 1.0, 1.0  # largest corrections of the rules' bids: 10 dB, a factor of e
+PAIR, LAYER, LEAST_OFF = 5, 7, 1e-3
+EDGE_LIMIT, PAIR_LIMIT = 0.3, 0.5  # largest corrections of the rules' bids: 3 dB, a factor of 1.6
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,13 @@ class Agents:
         channel: states of the channels that they hear ``[B, N, U, H]``.
         station: states of their own ``[B, N, H]``.
         context: what attention found in the channels ``[B, N, H]``.
+        harm: what power on a subchannel would take from others ``[B, N, S]``, see :func:`~hetgraph.models.iot_priors.harm`.
     """
 
     channel: Tensor
     station: Tensor
     context: Tensor
+    harm: Tensor
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class HybridMADDPG(nn.Module):
     channel-interference attention, the user's channel and the layer's expected rate say.
 
     **Prior.** With ``prior`` bids and shares are corrections of rules (:mod:`hetgraph.models.iot_priors`): received power less a price
-    of the budget; rate and urgency, users asking for no more subchannels than their bits need; the power that these bits need.
+    of the budget; rate and urgency, users asking for no more subchannels than their bits need and for none on which others' users
+    would lose too much; the power that these bits need.
     The last layers start at zero, so that untrained agents are this rule; corrections of bids are bounded. Without it bids and shares
     are the networks' alone, and clusters are the highest bids, as in the paper.
 
@@ -161,7 +164,7 @@ class HybridMADDPG(nn.Module):
         station = nn.functional.silu(self.gather(torch.cat([own, served, _mean(channel, heard)], 2)))
         if self.everywhere is not None:
             station = station + nn.functional.silu(self.everywhere(station.mean(1, keepdim=True).expand_as(station)))
-        return Agents(channel, station, self.attention(channel, served, heard))
+        return Agents(channel, station, self.attention(channel, served, heard), priors.harm(views))
 
     def edge_bid(self, views: IoTViews, agents: Agents) -> Tensor:
         """Bids of stations for users ``[B, N, U]``; minus infinity for users that are not there."""
@@ -180,9 +183,10 @@ class HybridMADDPG(nn.Module):
         if self.discrete == "greedy":
             return rule if self.prior else sinr.log1p()
         share = view.power_w / view.power_max_w.unsqueeze(2)
-        of_station = share.gather(1, station.clamp_min(0).unsqueeze(2).expand_as(sinr)) * sinr.shape[2]
+        home = station.clamp_min(0).unsqueeze(2).expand_as(sinr)
+        of_station, harm = share.gather(1, home) * sinr.shape[2], agents.harm.gather(1, home)
         rate, heard = sinr.log1p(), (view.interference_w / view.noise_w).log()
-        stats = [rate / 3, rate - rate.mean(2, keepdim=True), of_station - 1, heard / 3 - 1]
+        stats = [rate / 3, rate - rate.mean(2, keepdim=True), of_station - 1, heard / 3 - 1, harm / 3]
         basis = nn.functional.silu(self.pair_stats(torch.stack(stats, 3).clamp(-5, 5)))
         factor = self.pair_head.own(agents.channel, agents.station, station)
         bid = (basis * factor[..., :-1].unsqueeze(2)).sum(3) / math.sqrt(basis.shape[3]) + factor[..., -1:]
@@ -206,15 +210,15 @@ class HybridMADDPG(nn.Module):
         sinr = priors.expected_sinr(view, station)
         pair_bid = self.pair_bid(views, agents, station, sinr)
         noisy = pair_bid if pair_noise is None else pair_bid + at_station(station, pair_noise)
-        user = self.clusters(views, station, noisy.detach(), sinr)
+        user = self.clusters(views, agents, station, noisy.detach(), sinr)
         return Discrete(station, user, edge_bid, pair_bid, sinr)
 
-    def clusters(self, views: IoTViews, station: Tensor, bid: Tensor, sinr: Tensor) -> Tensor:
+    def clusters(self, views: IoTViews, agents: Agents, station: Tensor, bid: Tensor, sinr: Tensor) -> Tensor:
         """Users of clusters ``[B, N, S, L]`` by bids ``[B, U, S]``, with ``prior`` for no more than their bits need."""
         view = views.spectrum
         if not self.prior:
             return clusters(bid, station, view.shape[1], view.layers, view.queue_bits > 0)
-        need, bits = priors.SPREAD * priors.MARGIN * view.queue_bits, priors.bits_of(view, sinr)
+        need, bits = priors.SPREAD * priors.MARGIN * view.queue_bits, priors.bits_of(view, station, sinr, agents.harm)
         return auction(bid, bits, need, station, view.shape[1], view.layers, self.rounds)
 
     def taken(self, views: IoTViews, agents: Agents, station: Tensor, user: Tensor) -> Discrete:
@@ -274,7 +278,7 @@ class HybridMADDPG(nn.Module):
         best = torch.where(on, quality, 0).amax(3, keepdim=True)
         level = (rule * s).clamp_min(1e-4).log() if rule is not None else torch.zeros_like(quality)
         stats = [quality.log1p() / 3, heard / 3 - 1, mates.expand_as(quality), (quality < best).float(), level / 3]
-        stats.append((best.log1p() - quality.log1p()) / 3)
+        stats += [(best.log1p() - quality.log1p()) / 3, agents.harm.unsqueeze(3).expand_as(quality) / 3]
         basis = nn.functional.silu(self.layer_stats(torch.stack(stats, 4).clamp(-5, 5)))
         around = torch.cat([agents.station, agents.context], 2)
         factor = self.layer_head.own(agents.channel, around, choice.station)  # [B, U, K + 1]

@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor
 
+from hetgraph.models.iot_views import IoTViews
 from hetgraph.radio.auction import needed_power
 from hetgraph.radio.spectrum import Spectrum
 from hetgraph.units import linear_to_db
@@ -18,6 +19,7 @@ BUDGET_WEIGHT = (
 )
 STAY_DB = 2.0  # for the station that serves already
 RATE_WEIGHT, URGENCY_WEIGHT = 2.0, 0.5  # of logarithms in a bid
+HARM_WEIGHT = 0.4  # part of what others would lose that a subchannel must bring
 MARGIN = 1.2  # power is for this much more than the bits that wait
 SPREAD = 2.0  # subchannels are for this much more: more of them at less power each
 
@@ -61,9 +63,32 @@ def subchannel_bid(view: Spectrum, sinr: Tensor) -> Tensor:
     return RATE_WEIGHT * rate + URGENCY_WEIGHT * pressing.unsqueeze(2)
 
 
-def bits_of(view: Spectrum, sinr: Tensor) -> Tensor:
-    """Bits that a subchannel carries in a slot ``[B, U, S]``."""
-    return sinr.log1p() / math.log(2) * view.bits_per_efficiency.reshape(-1, 1, 1)
+def harm(views: IoTViews) -> Tensor:
+    """What an equal part of a station's budget on a subchannel takes from others' users there, in nats ``[B, N, S]``.
+
+    The sum, over users that other stations served on it in the slot before, of the logarithm of one plus the power received over
+    what they heard. All of it is reported to the station by the users that it hears.
+    """
+    view = views.spectrum
+    part_w = (view.power_max_w / view.shape[3]).unsqueeze(2)
+    foreign = view.station.unsqueeze(2) != torch.arange(view.shape[1], device=view.gain.device)
+    counts = foreign.unsqueeze(3) & views.served_on.unsqueeze(2)
+    lost = (view.gain * part_w.unsqueeze(1) / view.interference_w.unsqueeze(2)).log1p()
+    return (lost * counts).sum(1)
+
+
+def bits_of(view: Spectrum, station: Tensor, sinr: Tensor, lost: Tensor) -> Tensor:
+    """Bits that a subchannel carries in a slot ``[B, U, S]``; none where others lose too much.
+
+    Args:
+        view: dense tables.
+        station: station of each user ``[B, U]``.
+        sinr: of :func:`expected_sinr`.
+        lost: of :func:`harm`.
+    """
+    rate = sinr.log1p()
+    at_home = lost.gather(1, station.clamp_min(0).unsqueeze(2).expand_as(rate))
+    return rate * (rate >= HARM_WEIGHT * at_home) / math.log(2) * view.bits_per_efficiency.reshape(-1, 1, 1)
 
 
 def power_for_queues(view: Spectrum, user: Tensor, sinr: Tensor) -> Tensor:

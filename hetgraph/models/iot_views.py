@@ -37,6 +37,7 @@ class IoTViews:
         circuit_power_w: power of a station that does not send ``[B, N]``, W.
         amplifier_efficiency: of a station ``[B, N]``.
         slot_s: length of a slot ``[B]``, s.
+        served_on: whether a user was sent to on a subchannel in the slot before ``[B, U, S]``.
     """
 
     spectrum: Spectrum
@@ -46,6 +47,7 @@ class IoTViews:
     circuit_power_w: Tensor
     amplifier_efficiency: Tensor
     slot_s: Tensor
+    served_on: Tensor
 
     def select(self, rows: Tensor) -> "IoTViews":
         """Some of the networks."""
@@ -67,6 +69,7 @@ class IoTViews:
             "rate_mean_mbps": (view.rate_mean_bps / 1e6).half(),
             "noise_w": view.noise_w[:, 0, 0].float(),  # users have the same noise figure
             "active": view.active.clone(),
+            "served_on": self.served_on.clone(),
             "layers": torch.full_like(view.station[:, 0], view.layers).short(),
         }
         rows |= {name: getattr(self, name).half() for name in ("station_x", "user_x", "edge_x")}
@@ -98,7 +101,7 @@ class IoTViews:
             rows["bits_per_efficiency"],
             int(rows["layers"][0]),
         )
-        plain = {name: rows[name] for name in ("circuit_power_w", "amplifier_efficiency", "slot_s")}
+        plain = {name: rows[name] for name in ("circuit_power_w", "amplifier_efficiency", "slot_s", "served_on")}
         return cls(spectrum, **{name: wide[name] for name in ("station_x", "user_x", "edge_x")}, **plain)
 
 
@@ -124,6 +127,7 @@ def iot_views(obs: HeteroData) -> IoTViews:
         bs.circuit_power_w.reshape(b, n).float(),
         bs.amplifier_efficiency.reshape(b, n).float(),
         obs.slot_s.float(),
+        obs["ue"].power_w.reshape(b, u, -1) > 0,
     )
 
 

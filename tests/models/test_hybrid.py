@@ -75,6 +75,7 @@ def moved(views: IoTViews, station: Tensor, user: Tensor, block: Tensor) -> IoTV
         views.circuit_power_w[:, station],
         views.amplifier_efficiency[:, station],
         views.slot_s,
+        views.served_on[:, user][..., block],
     )
 
 
@@ -107,6 +108,21 @@ def test_untrained_agents_are_their_rules() -> None:
     sinr = priors.expected_sinr(view, action.station)
     torch.testing.assert_close(action.power, priors.power_for_queues(view, action.user, sinr), rtol=2e-3, atol=1e-6)
     assert not torch.equal(stirred().decide(views).power, action.power)
+
+
+def test_harm_is_what_others_lose_by_loop() -> None:
+    _, views = seen()
+    view, found = views.spectrum, priors.harm(views)
+    for b in range(2):
+        for n in range(3):
+            for s in range(4):
+                lost = 0.0
+                for u in range(7):
+                    if views.served_on[b, u, s] and view.station[b, u] != n:
+                        heard = view.gain[b, u, n, s] * view.power_max_w[b, n] / 4 / view.interference_w[b, u, s]
+                        lost += float(heard.log1p())
+                assert float(found[b, n, s]) == pytest.approx(lost, rel=1e-4)
+    assert bool((found > 0).any())
 
 
 def test_expected_sinr_is_that_of_the_candidates_interference() -> None:
