@@ -14,7 +14,9 @@ from hetgraph.radio.spectrum import Spectrum
 from hetgraph.units import linear_to_db
 
 # Found by trying a few values by hand on `iot-noma` with 20, 100 and 200 users, validation networks among them; no test networks.
-BUDGET_WEIGHT = 1.0  # part of the budget's advantage in dB that is not counted: 1 is least path loss, 0 strongest signal
+BUDGET_WEIGHT = (
+    1.0  # part of the budget's advantage in dB that is not counted: 1 is least path loss, 0 strongest signal
+)
 STAY_DB = 2.0  # for the station that serves already
 RATE_WEIGHT, URGENCY_WEIGHT = 2.0, 0.5  # of logarithms in a bid
 HARM_WEIGHT = 0.3  # part of what others would lose that a subchannel must bring
