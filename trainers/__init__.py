@@ -9,32 +9,44 @@ from hetgraph.trainers.checkpoint import (
     load_agents,
     load_association,
     load_handovers,
+    load_hybrid,
     load_model,
     load_policy,
     save_weights,
 )
+from hetgraph.trainers.decision_cost import DecisionCost, decision_cost
 from hetgraph.trainers.distillation import DistillationModule
 from hetgraph.trainers.double_dqn import ArrivalDataModule, DoubleDQN, double_dqn_target
 from hetgraph.trainers.gae import gae
 from hetgraph.trainers.handover_data import HandoverDataModule
+from hetgraph.trainers.iot_data import IoTDataModule, iot_episode
+from hetgraph.trainers.iot_mappo import IoTMAPPO
+from hetgraph.trainers.maddqn import MADDQNDMADDPG
 from hetgraph.trainers.mappo import MAPPOModule, TrafficDataModule
 from hetgraph.trainers.qmix import QMIX
 from hetgraph.trainers.replay import ReplayBuffer
 
 __all__ = [
+    "MADDQNDMADDPG",
     "QMIX",
     "ArrivalDataModule",
+    "DecisionCost",
     "DistillationModule",
     "DoubleDQN",
     "HandoverDataModule",
+    "IoTDataModule",
+    "IoTMAPPO",
     "MAPPOModule",
     "ReplayBuffer",
     "TrafficDataModule",
+    "decision_cost",
     "double_dqn_target",
     "gae",
+    "iot_episode",
     "load_agents",
     "load_association",
     "load_handovers",
+    "load_hybrid",
     "load_model",
     "load_policy",
     "save_weights",

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from hetgraph.graph.schema import SCHEMA_VERSION
-from hetgraph.models import GROWS, GraphQMIX, HetGNN, NeighbourhoodMAPPO
+from hetgraph.models import GROWS, GraphQMIX, HetGNN, HybridMADDPG, NeighbourhoodMAPPO
 from hetgraph.models.flat import FlatQ
 from hetgraph.radio import OneShotPolicy
 
@@ -25,6 +25,8 @@ AGENT_OPTIONS = ("hidden", "hops", "levels_db", "recurrent", "agents", "colours"
 QMIX_OPTIONS = (
     "hidden", "rounds", "mixing", "encoder", "dueling", "importance", "mixer", "flat_cells", "places", "levels", "personal",
 )  # fmt: skip
+HYBRID_OPTIONS = ("hidden", "heads", "agents", "attention", "prior")
+HYBRID_KINDS = ("scope", "discrete", "power")  # which a run of IoTMAPPO does not have
 MODEL_OPTIONS = ("hidden", "layers", "rounds", "memory", "encoder", "association", "objective")
 
 
@@ -99,6 +101,17 @@ def load_handovers(path: str | Path) -> GraphQMIX:
         ValueError: a foreign file, or a checkpoint of another model.
     """
     return _load(path, QMIX_OPTIONS, GraphQMIX, "QMIX")
+
+
+def load_hybrid(path: str | Path) -> HybridMADDPG:
+    """Agents of IoT networks of a checkpoint of MADDQN-DMADDPG, of its rivals or of MAPPO on these networks.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a foreign file, or a checkpoint of another model.
+    """
+    kinds = set(HYBRID_KINDS) & set(read_checkpoint(path)["hyper_parameters"])
+    return _load(path, (*HYBRID_OPTIONS, *sorted(kinds)), HybridMADDPG, "MADDQNDMADDPG")
 
 
 def _load(path: str | Path, names: Sequence[str], build: Callable[..., M], kind: str) -> M:

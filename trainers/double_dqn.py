@@ -205,8 +205,8 @@ class DoubleDQN(lightning.LightningModule):
         self.pick_online, self.target_every = double, target_every
         self.lr, self.lr_end, self.max_norm = lr, lr_end, max_norm
 
-    def on_fit_start(self) -> None:
-        """The target network starts as the online one."""
+    def on_train_start(self) -> None:
+        """The target network starts as the online one; in a resumed run it is the checkpoint's, whose step is known by now."""
         if not self.trainer.global_step:
             self.target.load_state_dict(self.policy.state_dict())
 

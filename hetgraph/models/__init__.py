@@ -3,7 +3,8 @@
 from hetgraph.models.compiled import CompiledAgents
 from hetgraph.models.grows import GROWS
 from hetgraph.models.hetgnn import HetGNN, Prediction
+from hetgraph.models.hybrid import HybridMADDPG
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.models.qmix import GraphQMIX
 
-__all__ = ["GROWS", "CompiledAgents", "GraphQMIX", "HetGNN", "NeighbourhoodMAPPO", "Prediction"]
+__all__ = ["GROWS", "CompiledAgents", "GraphQMIX", "HetGNN", "HybridMADDPG", "NeighbourhoodMAPPO", "Prediction"]

@@ -84,7 +84,8 @@ def budgeted(power: Tensor, cap: Tensor | None = None) -> Tensor:
     """
     power = power.clamp(0, 1)
     if cap is not None:
-        power = power * (cap / power.sum(3).clamp_min(1e-30)).clamp_max(1).unsqueeze(3)
+        # Denominators that are not zero for an empty subchannel keep gradients finite.
+        power = power * (cap / torch.maximum(power.sum(3), cap.clamp_min(1e-30))).unsqueeze(3)
     # Rounding must not break the budget: the sum of the quotients may exceed one by a few units in the last place.
     total = power.sum((2, 3), keepdim=True)
-    return torch.where(total > 1, power / total * (1 - 8 * torch.finfo(power.dtype).eps), power)
+    return torch.where(total > 1, power / total.clamp_min(1) * (1 - 8 * torch.finfo(power.dtype).eps), power)

@@ -216,7 +216,7 @@ def test_compare_and_finetune_from_the_command_line(tmp_path: Path, capsys: pyte
 
 @pytest.mark.parametrize("users", [False, True])
 def test_a_resumed_run_ends_bit_equal(tmp_path: Path, users: bool) -> None:
-    options: dict[str, Any] = {"users": users, "features": "full", "widths": (8, 8)}
+    options: dict[str, Any] = {"users": users, "features": "full", "widths": (8, 8), "target_every": 7}
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
     whole, _ = fit(tmp_path / "whole", 2, **options)

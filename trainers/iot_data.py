@@ -1,0 +1,225 @@
+"""IoT networks for training, validation and test, with layouts, users and traffic that they do not share."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+import lightning
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader
+from torch_geometric.data import HeteroData
+
+from hetgraph.envs import IoTEnv, IoTWeights
+from hetgraph.graph.schema import Level
+from hetgraph.graph.streams import stream
+from hetgraph.models.hybrid import HybridMADDPG
+from hetgraph.radio.schedule import Schedule
+from hetgraph.trainers.exploration import ActionNoise, Noise, linear_epsilon
+from hetgraph.trainers.iot_experience import IoTExperience, Random
+from hetgraph.trainers.iot_rollouts import IoTRollouts
+
+VALIDATION, TEST = 1_000_000, 2_000_000
+KPIS = ("throughput_bps", "bit_per_j", "qos_violation", "jain", "handover_rate", "utilisation", "loss")
+
+
+class Schedules(Protocol):
+    """A policy of IoT networks."""
+
+    level: Level
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Memory before the first decision."""
+
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Schedule, Any]:
+        """Schedule of a slot, and the memory for the next one."""
+
+
+def iot_episode(env: IoTEnv, policy: Schedules, *, seed: int) -> dict[str, Tensor]:
+    """Indicators of an episode of all networks ``[B]`` each, and the ``return`` of their team rewards.
+
+    Args:
+        env: its networks start anew.
+        policy: who decides; it sees what it declares.
+        seed: of the networks; the policy's random numbers depend on it, too.
+    """
+    env.reset(seed=seed)
+    obs = env.observe(policy.level)
+    state, generator = policy.initial_state(obs), stream(seed, 0, "policy")
+    total = torch.zeros(env.num_envs)
+    while True:
+        action, state = policy.act(obs, state, generator)
+        step = env.step(action)
+        total += step.info["team_reward"].float()
+        if "episode" in step.info:
+            found: dict[str, Tensor] = step.info["episode"]
+            return found | {"return": total}
+        obs = env.observe(policy.level)
+
+
+class IoTDataModule(lightning.LightningDataModule):
+    """Slots of exploring agents, and episodes of validation and test.
+
+    Args:
+        scenario: ``iot-noma`` or ``iot-oma``, with arguments if need be.
+        num_envs: networks in training.
+        episode_slots: length of an episode; each has new stations and users.
+        weights: of throughput, fairness, handovers, energy and interference in the rewards; ``[1, 0, 0, 0, 0]`` for throughput only.
+        batch_size: rows of a draw.
+        slots: slots of all networks before each draw; of a rollout for a module that learns on the policy.
+        draws: draws or rollouts in an epoch.
+        capacity: rows of the replay memory.
+        least: rows before the first draw.
+        epsilon_start: chance that an agent explores at the start.
+        epsilon_end: and after exploration; it falls linearly.
+        explore: draws of exploration; ``None`` for 80% of those of all epochs.
+        random: ``near`` or ``uniform`` choices of an exploring agent.
+        spread: of near ones, in the unit of bids.
+        noise: ``ou`` or ``gaussian``, on the power logits.
+        sigma: its deviation.
+        theta: how fast ``ou`` returns to zero.
+        val_envs: networks of validation.
+        test_envs: networks of the test.
+        eval_slots: length of their episodes.
+        replay_file: keep the replay memory in this file, beside the checkpoints, and go on from it.
+        seed: of training.
+    """
+
+    def __init__(
+        self,
+        scenario: str = "iot-noma",
+        num_envs: int = 16,
+        episode_slots: int = 200,
+        weights: Sequence[float] = (1.0, 1.0, 1.0, 0.1, 0.1),
+        batch_size: int = 128,
+        slots: int = 1,
+        draws: int = 200,
+        capacity: int = 20_000,
+        least: int = 512,
+        epsilon_start: float = 0.9,
+        epsilon_end: float = 0.05,
+        explore: int | None = None,
+        random: Random = "near",
+        spread: float = 0.2,
+        noise: Noise = "ou",
+        sigma: float = 0.3,
+        theta: float = 0.15,
+        val_envs: int = 8,
+        test_envs: int = 16,
+        eval_slots: int = 200,
+        replay_file: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if len(weights) != 5:
+            raise ValueError(f"weights: got {len(weights)} numbers, expected 5")
+        self.save_hyperparameters()
+        self.scenario, self.num_envs, self.episode_slots, self.seed = scenario, num_envs, episode_slots, seed
+        self.weights = tuple(weights)
+        self.options: dict[str, Any] = {
+            "capacity": capacity, "batch_size": batch_size, "slots": slots, "draws": draws, "least": least,
+            "random": random, "spread": spread,
+        }  # fmt: skip
+        self.epsilon_range, self.explore = (epsilon_start, epsilon_end), explore
+        self.noise: tuple[float, float, Noise] = (sigma, theta, noise)
+        self.envs, self.eval_slots = {"val": val_envs, "test": test_envs}, eval_slots
+        self.replay_file = replay_file
+        self.train_data: IoTExperience | IoTRollouts | None = None
+        self._state: dict[str, Any] | None = None
+        self._rule: dict[str, dict[str, Tensor]] = {}
+
+    def exploration(self) -> int:
+        """Draws of exploration."""
+        if self.explore is not None:
+            return self.explore
+        assert self.trainer is not None
+        return round(0.8 * int(self.options["draws"]) * max(self.trainer.max_epochs or 1, 1))
+
+    def epsilon(self, drawn: int) -> float:
+        """Chance that an agent explores at a draw."""
+        return linear_epsilon(drawn, self.exploration(), *self.epsilon_range)
+
+    def setup(self, stage: str) -> None:
+        """Make the training networks."""
+        if stage != "fit" or self.train_data is not None:
+            return
+        assert self.trainer is not None
+        module = self.trainer.lightning_module
+        policy = module.policy
+        assert isinstance(policy, HybridMADDPG)
+        env = self.environment(policy.level)
+        if getattr(module, "on_policy", False):
+            deviation = module.log_deviation
+            assert isinstance(deviation, Tensor)
+            self.train_data = IoTRollouts(env, policy, deviation, self.options["slots"], self.options["draws"])
+        else:
+            noise = ActionNoise(*self.noise)
+            self.train_data = IoTExperience(env, policy, noise=noise, epsilon=self.epsilon, **self.options)
+        if self._state is not None:
+            self._resume(self._state)
+
+    def environment(self, level: Level) -> IoTEnv:
+        """Training networks, with stations' own rewards."""
+        return IoTEnv(
+            self.scenario,
+            self.num_envs,
+            episode_slots=self.episode_slots,
+            weights=IoTWeights(*self.weights),
+            sharing="own",
+            level=level,
+            seed=self.seed,
+        )
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Draws from the replay memory, or rollouts."""
+        assert self.train_data is not None
+        return DataLoader(self.train_data, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Seed of the validation's networks."""
+        return DataLoader([VALIDATION], batch_size=None, collate_fn=_as_it_is)  # type: ignore[arg-type]
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Seed of the test's networks."""
+        return DataLoader([TEST], batch_size=None, collate_fn=_as_it_is)  # type: ignore[arg-type]
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """As it is: the replay memory is where the environment is."""
+        return batch
+
+    def judge(self, split: Literal["val", "test"], policy: Schedules, seed: int) -> dict[str, Tensor]:
+        """Indicators of a policy ``[B]`` each, and a ``score`` beside the rule that untrained agents follow.
+
+        The score is the smallest of three ratios to the rule: of throughput, bits per joule, and the share of kept QoS promises.
+        """
+        trial = IoTEnv(self.scenario, self.envs[split], episode_slots=self.eval_slots)
+        found = iot_episode(trial, policy, seed=seed)
+        if split not in self._rule:
+            self._rule[split] = iot_episode(trial, HybridMADDPG(hidden=2), seed=seed)
+        rule = self._rule[split]
+        kept = (1 - found["qos_violation"].mean()) / (1 - rule["qos_violation"].mean()).clamp_min(1e-9)
+        ratios = [found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in ("throughput_bps", "bit_per_j")]
+        return found | {"score": torch.stack([*ratios, kept]).amin()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far training is; the replay memory goes to its own file."""
+        if self.train_data is None:
+            return {}
+        if self.replay_file is not None and isinstance(self.train_data, IoTExperience):
+            self.train_data.buffer.save(self.replay_file)
+        return self.train_data.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._state = state_dict or None
+        if self.train_data is not None and state_dict:
+            self._resume(state_dict)
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        assert self.train_data is not None
+        self.train_data.load_state_dict(state)
+        if self.replay_file is not None and isinstance(self.train_data, IoTExperience):
+            self.train_data.buffer.load(self.replay_file)
+
+
+def _as_it_is(item: Any) -> Any:
+    return item

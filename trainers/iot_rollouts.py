@@ -1,0 +1,190 @@
+"""Rollouts of sampled bids and powers in IoT networks, for learning on the policy."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from hetgraph.envs import IoTEnv
+from hetgraph.models.hybrid import Agents, Discrete, HybridMADDPG, shares_of
+from hetgraph.models.iot_views import IoTViews, iot_views
+from hetgraph.radio.schedule import Schedule, contest
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn of the Gaussians around bids and logits, and the choice that followed.
+
+    Args:
+        edge: bids of stations for users ``[B, N, U]``.
+        pair: bids of users for subchannels of their station ``[B, U, S]``.
+        logit: of layers ``[B, N, S, L]``.
+        off: of silence ``[B, N, 1]``.
+        station: station of each user ``[B, U]``.
+        user: users of clusters ``[B, N, S, L]``.
+    """
+
+    edge: Tensor
+    pair: Tensor
+    logit: Tensor
+    off: Tensor
+    station: Tensor
+    user: Tensor
+
+    def select(self, rows: Tensor) -> "Drawn":
+        """Some of the networks."""
+        return Drawn(*(value[rows] for value in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class IoTRollout:
+    """``T`` slots of ``B`` networks.
+
+    Args:
+        rows: packed tables before each slot ``[T * B, *]``.
+        drawn: what was drawn ``[T * B, *]``.
+        log_prob: of :func:`log_probs` ``[T * B, *]`` each.
+        value: of the observations ``[T, B, N]``.
+        next_value: of those after each slot, before any reset ``[T, B, N]``.
+        reward: of the stations, with the continuous stage's terms ``[T, B, N]``.
+        done: the episode ended after the slot ``[T, B]``.
+    """
+
+    rows: dict[str, Tensor]
+    drawn: Drawn
+    log_prob: tuple[Tensor, ...]
+    value: Tensor
+    next_value: Tensor
+    reward: Tensor
+    done: Tensor
+
+
+def draw(
+    policy: HybridMADDPG, views: IoTViews, deviation: Tensor
+) -> tuple[Drawn, Schedule, tuple[Tensor, ...], Tensor]:
+    """Draw bids and logits; the schedule, logarithms of densities and values ``[B, N]``.
+
+    Args:
+        policy: whose bids and logits are the means.
+        views: of the networks.
+        deviation: of stations' bids, of users' bids and of logits ``[3]``.
+    """
+    view, agents = views.spectrum, policy.encode(views)
+    edge = _around(policy.edge_bid(views, agents), deviation[0])
+    station = contest(edge, view.active.unsqueeze(1).expand_as(edge))
+    b, n, _, s = view.shape
+    none = torch.full((b, n, s, view.layers), -1, device=station.device)
+    mean = policy.taken(views, agents, station, none)
+    pair = _around(mean.pair_bid, deviation[1])
+    user = policy.clusters(views, agents, station, pair, mean.sinr)
+    choice = Discrete(station, user, mean.edge_bid, mean.pair_bid, mean.sinr)
+    logit, off = (_around(value, deviation[2]) for value in policy.logits(views, agents, choice))
+    drawn = Drawn(edge, pair, logit, off, station, user)
+    densities = log_probs(policy, views, agents, choice, drawn, deviation)
+    value = policy.value(agents.station).squeeze(2)
+    return drawn, Schedule(station, user, shares_of(logit, off, user, view.cap)), densities, value
+
+
+def log_probs(
+    policy: HybridMADDPG, views: IoTViews, agents: Agents, choice: Discrete, drawn: Drawn, deviation: Tensor
+) -> tuple[Tensor, ...]:
+    """Logarithms of densities of bids for users, for subchannels, of logits and of silence; zero for what decides nothing."""
+    view = views.spectrum
+    logit, off = policy.logits(views, agents, choice)
+    return (
+        _density(drawn.edge, choice.edge_bid, deviation[0], view.active.unsqueeze(1)),
+        _density(drawn.pair, choice.pair_bid, deviation[1], (view.queue_bits > 0).unsqueeze(2)),
+        _density(drawn.logit, logit, deviation[2], drawn.user >= 0),
+        _density(drawn.off, off, deviation[2], torch.ones_like(off, dtype=torch.bool)),
+    )
+
+
+class IoTRollouts(IterableDataset[IoTRollout]):
+    """Rollouts one after the other; the networks go on where the last one left them.
+
+    Args:
+        env: environment, with each station's own rewards.
+        policy: whose decisions are drawn.
+        deviation: of what is drawn ``[3]``; a parameter that training changes.
+        slots: slots T of a rollout.
+        draws: rollouts in an epoch.
+    """
+
+    def __init__(self, env: IoTEnv, policy: HybridMADDPG, deviation: Tensor, slots: int, draws: int) -> None:
+        self.env, self.policy, self.log_deviation, self.slots, self.draws = env, policy, deviation, slots, draws
+        self.drawn = 0
+        self.views = iot_views(env.reset()[0])
+        self.running = torch.zeros(env.num_envs)
+        self.returns: list[float] = []
+
+    def __len__(self) -> int:
+        """Rollouts in an epoch."""
+        return self.draws
+
+    def __iter__(self) -> Iterator[IoTRollout]:
+        """Rollouts of an epoch."""
+        for _ in range(self.draws):
+            self.drawn += 1
+            yield self.collect()
+
+    @torch.no_grad()
+    def collect(self) -> IoTRollout:
+        """Some slots."""
+        policy, deviation = self.policy, self.log_deviation.exp()
+        rows: list[dict[str, Tensor]] = []
+        kept: list[tuple[Drawn, tuple[Tensor, ...]]] = []
+        value: list[Tensor] = []
+        reward: list[Tensor] = []
+        done: list[Tensor] = []
+        final: dict[int, Tensor] = {}
+        for slot in range(self.slots):
+            drawn, action, densities, worth = draw(policy, self.views, deviation)
+            rows.append(self.views.pack())
+            kept.append((drawn, densities))
+            step = self.env.step(action)
+            self.running += step.info["team_reward"].float()
+            if "final_obs" in step.info:
+                final[slot] = self._value(iot_views(step.info["final_obs"]))
+                self.returns += self.running.tolist()
+                self.running.zero_()
+            for held, new in ((value, worth), (reward, step.info["continuous_reward"].float()), (done, step.truncated)):
+                held.append(new)
+            self.views = iot_views(step.obs)
+        values = torch.stack(value)
+        after = torch.cat([values[1:], self._value(self.views).unsqueeze(0)])
+        for slot, worth in final.items():
+            after[slot] = worth
+        every = Drawn(*(torch.cat(parts) for parts in zip(*(vars(d).values() for d, _ in kept), strict=True)))
+        densities = tuple(torch.cat(parts) for parts in zip(*(p for _, p in kept), strict=True))
+        packed = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+        return IoTRollout(packed, every, densities, values, after, torch.stack(reward), torch.stack(done))
+
+    def _value(self, views: IoTViews) -> Tensor:
+        out: Tensor = self.policy.value(self.policy.encode(views).station).squeeze(2)
+        return out
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far it is."""
+        held = {"drawn": self.drawn, "env": self.env.state_dict(), "running": self.running.clone()}
+        return held | {"returns": list(self.returns)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        self.drawn, self.returns, self.running = state["drawn"], list(state["returns"]), state["running"].clone()
+        self.env.load_state_dict(state["env"])
+        self.views = iot_views(self.env.observe(self.env.level))
+
+
+def _around(mean: Tensor, deviation: Tensor) -> Tensor:
+    return mean + deviation * torch.randn_like(mean)
+
+
+def _density(value: Tensor, mean: Tensor, deviation: Tensor, counts: Tensor) -> Tensor:
+    # Bids for users that are not there are minus infinity: keep their difference out of sum and gradient.
+    off = torch.where(counts, value, 0) - torch.where(counts, mean, 0)
+    log = -0.5 * (off / deviation).square() - deviation.log() - 0.5 * math.log(2 * math.pi)
+    return torch.where(counts, log, 0)
