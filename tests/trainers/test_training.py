@@ -157,6 +157,16 @@ def test_shipped_configurations_fit_their_classes(name: str, tmp_path: Path, mon
     elif name.startswith(("qmix", "d3qn")):
         sizes = {"cells": 7, "users": 30, "networks": 2, "num_envs": 1, "val_networks": 2, "steps": 6, "episodes": 1}
         sizes |= {"batch_size": 4, "least": 4}
+    elif name.startswith("iot"):
+        sizes = {
+            "num_envs": 2,
+            "draws": 2,
+            "batch_size": 2,
+            "least": 4,
+            "episode_slots": 8,
+            "eval_slots": 4,
+            "val_envs": 1,
+        }
     elif name.startswith("grows"):
         sizes = {"num_envs": 4, "draws": 3, "least": 10, "val_episodes": 4, "test_episodes": 4}
     else:
@@ -201,7 +211,7 @@ MISTAKES = [
     (["compare", "--env", "hex-19", "--policies", "gms"], "policy gms: got a graph without conflict edges"),
     (["compare", "--env", "hex-19", "--traffics", "0"], "got 4 policies, 5 layouts, 0 traffic seeds"),
     (["compare", "--policies", "gms"], "policy: got 'gms', which acts in an environment"),
-    (["fit", "--config", "nothing"], "--config: got 'nothing', expected a file or one of conflict-8, grows"),
+    (["fit", "--config", "nothing"], "--config: got 'nothing', expected a file or one of conflict-8, d3qn, grows"),
     (["fit", "--config", "hetgnn", "--model.init_args.roundz", "3"], "'roundz' is not accepted"),
     (["conquer"], "command: got 'conquer', expected one of fit"),
 ]
