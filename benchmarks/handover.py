@@ -1,10 +1,15 @@
-"""Handovers of moving users: `python benchmarks/handover.py throughput | baselines | tune`."""
+"""Handovers of moving users: `python benchmarks/handover.py throughput | baselines | tune | learned | sizes`.
+
+`learned` and `sizes` read the checkpoints of runs.py (`python benchmarks/runs.py qmix`); modes without any are left out.
+"""
 
 import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +20,10 @@ from hetgraph.envs import HandoverAction, HandoverEnv, run_handovers
 from hetgraph.envs.mover_search import DualPrice, Optimum
 from hetgraph.envs.movers import Mover, ProportionalFair, StrongestCell
 from hetgraph.graph import CHANNEL, Trajectories, roam, roaming
+from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_policy
 from hetgraph.radio.handover import HandoverRule, ResourceModel
+from hetgraph.trainers import load_handovers
 from hetgraph.trainers.statistics import t_interval
 
 VALIDATION, TEST = 1_000_000, 2_000_000
@@ -25,6 +32,15 @@ NAMES = (
     *("pf_greedy", "dual_price", "pf_optimum", "pf_patient"),
 )
 SHOWN = ("anu", "asc", "jain", "load_imbalance", "handover_rate", "ping_pong_rate")
+SEEDS = range(5)
+MODES: dict[tuple[ResourceModel, bool], str] = {
+    ("shared", True): "qmix",
+    ("shared", False): "qmix-margin",
+    ("paper", True): "qmix-levels",
+    ("paper", False): "qmix-levels-margin",
+}
+RIVALS = ("max_rsrp", "cre", "greedy", "genetic", "pf_greedy", "dual_price", "pf_optimum", "pf_patient")
+RATIOS = ("anu", "asc", "jain", "load_imbalance")
 Found = dict[str, NDArray[np.float64]]
 
 
@@ -76,7 +92,7 @@ def throughput() -> None:
     print(f"share of the floor {own / copy:.2f}")
 
 
-def judged(world: Trajectories, bias: bool, model: ResourceModel, policies: dict[str, Mover]) -> dict[str, Found]:
+def judged(world: Trajectories, bias: bool, model: ResourceModel, policies: dict[str, Any]) -> dict[str, Found]:
     """Indicators of each network under each policy, on the same episodes."""
     env = HandoverEnv(world, world.networks, rule=HandoverRule(bias=bias), resource_model=model)
     found = {name: run_handovers(env, policy, seed=TEST) for name, policy in policies.items()}
@@ -115,21 +131,70 @@ def baselines(networks: int = 20) -> None:
             show(found, list(policies))
 
 
-def tune(networks: int = 16) -> None:
-    """Bias of CRE and patience of the others on validation networks."""
-    world = roam(roaming(), networks, steps=51, seed=VALIDATION)
-    policies: dict[str, Mover] = {f"cre {b:g} dB": StrongestCell(b) for b in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0)}
-    for gain in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7):
-        policies |= {f"pf_greedy {gain:g}": ProportionalFair(gain), f"dual_price {gain:g}": DualPrice(least_gain=gain)}
-        policies[f"pf_patient {gain:g}"] = Optimum(gain)
-    for bias in (False, True):
-        found = judged(world, bias, "shared", policies)
-        print(f"\nrule {'CRE' if bias else 'margin'}\n| policy | ANU | handover rate |\n|---|---|---|")
-        for name, result in found.items():
-            print(f"| {name} | {result['anu'].mean():.3f} | {result['handover_rate'].mean():.4f} |", flush=True)
+def agents(name: str) -> list[GraphQMIX]:
+    """Best checkpoints of the training seeds, none where one is missing."""
+    paths = [Path(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
+    return [load_handovers(path) for path in paths] if all(path.exists() for path in paths) else []
 
 
-COMMANDS: dict[str, Callable[[], None]] = {"throughput": throughput, "baselines": baselines, "tune": tune}
+def learned(networks: int = 20) -> None:
+    """Agents of each mode beside the classical policies on the same networks, intervals over training seeds."""
+    for (model, bias), name in MODES.items():
+        members = agents(name)
+        if members:
+            world = roam(roaming(), networks, steps=51, seed=TEST)
+            print(
+                f"\nresources {model}, rule {'CRE' if bias else 'margin'}, 25 cells, {networks} networks, agents {name}"
+            )
+            compare(world, bias, model, members)
+
+
+def sizes() -> None:
+    """Agents of 25 cells on twice and four times as many, as they are."""
+    for (model, bias), name in MODES.items():
+        members = agents(name)
+        for cells, networks in ((50, 6), (100, 3)) if members else ():
+            world = roam(roaming(cells, 10 * cells), networks, steps=51, seed=TEST)
+            print(
+                f"\nresources {model}, rule {'CRE' if bias else 'margin'}, {cells} cells, {networks} networks, agents {name}"
+            )
+            compare(world, bias, model, members)
+
+
+def compare(world: Trajectories, bias: bool, model: ResourceModel, members: Sequence[GraphQMIX]) -> None:
+    """Indicators beside max RSRP's: the classical ones' intervals over networks, the agents' over training seeds."""
+    policies: dict[str, Any] = {name: handover_policy(name) for name in RIVALS}
+    policies |= {f"agents {seed}": member for seed, member in enumerate(members)}
+    found = judged(world, bias, model, policies)
+    base = found["max_rsrp"]
+    room = (found["pf_optimum"]["anu"] - base["anu"]).mean()
+    own = [found[f"agents {seed}"] for seed in range(len(members))]
+    print(
+        "| policy | ANU - max_rsrp | share of the room | "
+        + " | ".join(f"{key}, ratio" for key in RATIOS)
+        + " | handover rate |"
+    )
+    print("|---" * (len(RATIOS) + 4) + "|")
+    for name in (*RIVALS, "GraphQMIX"):
+        if name == "GraphQMIX":
+            gain = t_interval(np.array([(each["anu"] - base["anu"]).mean() for each in own]), "seeds")
+            parts = {key: np.mean([each[key].mean() for each in own]) for key in (*RATIOS, "handover_rate")}
+        else:
+            gain = t_interval(found[name]["anu"] - base["anu"], "networks")
+            parts = {key: found[name][key].mean() for key in (*RATIOS, "handover_rate")}
+        half = gain.high - gain.mean
+        ratios = [f"{parts[key] / base[key].mean():.4f}" for key in RATIOS]
+        cells = [f"{gain.mean:+.3f} ± {half:.3f}", f"{gain.mean / room:.3f} ± {half / room:.3f}", *ratios]
+        print(f"| {name} | {' | '.join(cells)} | {parts['handover_rate']:.4f} |", flush=True)
+
+
+COMMANDS: dict[str, Callable[[], None]] = {
+    "throughput": throughput,
+    "baselines": baselines,
+    "tune": tune,
+    "learned": learned,
+    "sizes": sizes,
+}
 
 if __name__ == "__main__":
     for command in sys.argv[1:]:

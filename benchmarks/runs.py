@@ -66,6 +66,12 @@ def jobs() -> dict[str, list[str]]:
     for seed in SEEDS:
         cell = [f"{D}probability", "0.5", f"{D}demand", "14"]
         out[f"grows-paper-{seed}"] = fit("grows-paper", "grows-paper", seed, f"{D}seed", str(seed), *cell)
+    modes = {"qmix": [], "qmix-margin": ["cre"], "qmix-levels": ["model"], "qmix-levels-margin": ["cre", "model"]}
+    change = {"cre": [f"{D}cre", "false"], "model": [f"{D}resource_model", "paper"]}
+    for name, changes in modes.items():
+        for seed in SEEDS:
+            options = [part for key in changes for part in change[key]]
+            out[f"{name}-{seed}"] = fit(name, "qmix", seed, f"{D}seed", str(seed), *options)
     for rounds in ("0", "8"):
         for encoder in ENCODERS:
             for seed in SEEDS:
