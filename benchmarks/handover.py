@@ -188,6 +188,20 @@ def compare(world: Trajectories, bias: bool, model: ResourceModel, members: Sequ
         print(f"| {name} | {' | '.join(cells)} | {parts['handover_rate']:.4f} |", flush=True)
 
 
+def tune(networks: int = 16) -> None:
+    """Bias of CRE and patience of the others on validation networks."""
+    world = roam(roaming(), networks, steps=51, seed=VALIDATION)
+    policies: dict[str, Mover] = {f"cre {b:g} dB": StrongestCell(b) for b in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0)}
+    for gain in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7):
+        policies |= {f"pf_greedy {gain:g}": ProportionalFair(gain), f"dual_price {gain:g}": DualPrice(least_gain=gain)}
+        policies[f"pf_patient {gain:g}"] = Optimum(gain)
+    for bias in (False, True):
+        found = judged(world, bias, "shared", policies)
+        print(f"\nrule {'CRE' if bias else 'margin'}\n| policy | ANU | handover rate |\n|---|---|---|")
+        for name, result in found.items():
+            print(f"| {name} | {result['anu'].mean():.3f} | {result['handover_rate'].mean():.4f} |", flush=True)
+
+
 COMMANDS: dict[str, Callable[[], None]] = {
     "throughput": throughput,
     "baselines": baselines,
