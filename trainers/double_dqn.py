@@ -3,12 +3,11 @@
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import lightning
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from hetgraph.envs import ArrivalEnv, run_episodes
 from hetgraph.envs.arrivals import Source
@@ -18,6 +17,7 @@ from hetgraph.trainers.checkpoint import association_agent
 from hetgraph.trainers.experience import Experience, arrival_of
 from hetgraph.trainers.local_returns import LocalReturns
 from hetgraph.trainers.replay import ReplayBuffer, Sample
+from hetgraph.trainers.replay_data import ReplayDataModule
 
 VALIDATION, TEST = 1_000_000, 2_000_000
 
@@ -39,7 +39,7 @@ def double_dqn_target(
     return reward + torch.where(discount > 0, discount * value, 0.0)
 
 
-class ArrivalDataModule(lightning.LightningDataModule):
+class ArrivalDataModule(ReplayDataModule):
     """Arrivals for training, validation and test, with random numbers that they do not share.
 
     Args:
@@ -67,6 +67,8 @@ class ArrivalDataModule(lightning.LightningDataModule):
         seed: of training.
     """
 
+    evaluations: ClassVar[dict[str, int]] = {"val": VALIDATION, "test": TEST}
+
     def __init__(
         self,
         scenario: str | Source = "grows-3",
@@ -92,11 +94,10 @@ class ArrivalDataModule(lightning.LightningDataModule):
         horizon: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(ReplayBuffer(capacity, alpha=alpha), replay_file)
         self.save_hyperparameters(ignore=() if isinstance(scenario, str) else ("scenario",))
         self.scenario, self.cell = scenario, {"probability": probability, "demand": demand}
         self.num_envs, self.finite, self.seed = num_envs, finite, seed
-        self.buffer = ReplayBuffer(capacity, alpha=alpha)
         self.options: dict[str, Any] = {
             "batch_size": batch_size, "slots": slots, "draws": draws, "least": least, "scale": reward_scale,
         }  # fmt: skip
@@ -104,9 +105,7 @@ class ArrivalDataModule(lightning.LightningDataModule):
         self.local = local
         self.epsilon_end, self.explore = epsilon_end, explore
         self.episodes = {"val": val_episodes, "test": test_episodes}
-        self.replay_file = replay_file
         self.train_data: Experience | LocalReturns | None = None
-        self._state: dict[str, Any] | None = None
 
     def epsilon(self, drawn: int) -> float:
         """Chance of a random choice at a draw."""
@@ -124,43 +123,7 @@ class ArrivalDataModule(lightning.LightningDataModule):
             agent.set_scale(*_first_look(agent, self.scenario, self.cell, self.seed))
         kind = LocalReturns if self.local else Experience
         self.train_data = kind(env, agent, self.buffer, epsilon=self.epsilon, **self.options)
-        if self._state is not None:
-            self.train_data.load_state_dict(self._state)
-            if self.replay_file is not None:
-                self.buffer.load(self.replay_file)
-
-    def train_dataloader(self) -> DataLoader[Sample]:
-        """Draws from the replay memory."""
-        assert self.train_data is not None
-        return DataLoader(self.train_data, batch_size=None)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Seed of the validation's arrivals."""
-        return DataLoader([VALIDATION], batch_size=None, collate_fn=_as_it_is)  # type: ignore[arg-type]
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Seed of the test's arrivals."""
-        return DataLoader([TEST], batch_size=None, collate_fn=_as_it_is)  # type: ignore[arg-type]
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """As it is."""
-        return batch
-
-    def state_dict(self) -> dict[str, Any]:
-        """How far training is; the replay memory goes to its own file."""
-        if self.train_data is None:
-            return {}
-        if self.replay_file is not None:
-            self.buffer.save(self.replay_file)
-        return self.train_data.state_dict()
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
-        self._state = state_dict or None
-        if self.train_data is not None and state_dict:
-            self.train_data.load_state_dict(state_dict)
-            if self.replay_file is not None:
-                self.buffer.load(self.replay_file)
+        self.resume()
 
     def trial(self, split: Literal["val", "test"]) -> ArrivalEnv:
         """Networks of an evaluation, an episode each."""
@@ -278,7 +241,3 @@ def _first_look(agent: GROWS, scenario: str | Source, cell: dict[str, Any], seed
         seen.append(agent.views(obs))
         obs = env.step(rule.act(obs, None, generator)[0]).obs
     return torch.cat([v.station for v in seen]), torch.cat([v.room for v in seen])
-
-
-def _as_it_is(item: Any) -> Any:
-    return item

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import lightning
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
 from hetgraph.graph.roam import roaming
@@ -14,8 +12,9 @@ from hetgraph.graph.trajectories import Trajectories
 from hetgraph.nn.candidates import Candidates, candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule, ResourceModel
 from hetgraph.radio.policy import handover_policy
-from hetgraph.trainers.handover import HandoverExperience, Transitions
+from hetgraph.trainers.handover import HandoverExperience
 from hetgraph.trainers.replay import ReplayBuffer
+from hetgraph.trainers.replay_data import ReplayDataModule
 
 Split = Literal["train", "val", "test"]
 REFERENCES = ("max_rsrp", "pf_optimum")
@@ -23,7 +22,7 @@ MOST_HANDOVERS = 0.075  # of all users in a step (Section IV)
 SEEDS = {"train": 0, "val": 1_000_000, "test": 2_000_000}
 
 
-class HandoverDataModule(lightning.LightningDataModule):
+class HandoverDataModule(ReplayDataModule):
     """Environments for training, validation and test, with layouts and users that they do not share.
 
     Args:
@@ -86,7 +85,7 @@ class HandoverDataModule(lightning.LightningDataModule):
         replay_file: str | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(ReplayBuffer(capacity), replay_file)
         self.save_hyperparameters(ignore=() if isinstance(scenario, str) else ("scenario",))
         self.source, self.size, self.seed = scenario, (cells, users), seed
         self.networks = {"train": networks, "val": val_networks, "test": test_networks}
@@ -100,9 +99,7 @@ class HandoverDataModule(lightning.LightningDataModule):
             "finite": finite,
         }  # fmt: skip
         self.rates = (epsilon_start, epsilon_decay, epsilon_end)
-        self.buffer, self.replay_file = ReplayBuffer(capacity), replay_file
         self.train_data: HandoverExperience | None = None
-        self._state: dict[str, Any] | None = None
         self._judged: dict[str, tuple[HandoverEnv, dict[str, Tensor], dict[str, Tensor]]] = {}
 
     def epsilon(self, episode: int) -> float:
@@ -134,41 +131,7 @@ class HandoverDataModule(lightning.LightningDataModule):
         if self._state is None and not bool(module.policy.ue_mean.any()):
             module.set_scale(*first_look(env, self.seed))
         self.train_data = HandoverExperience(env, module.policy, self.buffer, epsilon=self.epsilon, **self.draws)
-        if self._state is not None:
-            self.load_state_dict(self._state)
-
-    def train_dataloader(self) -> DataLoader[Transitions]:
-        """Draws from the replay memory."""
-        assert self.train_data is not None
-        return DataLoader(self.train_data, batch_size=None)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """One evaluation."""
-        return DataLoader([0], batch_size=None, collate_fn=_as_it_is)  # type: ignore[arg-type]
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """One evaluation."""
-        return DataLoader([0], batch_size=None, collate_fn=_as_it_is)  # type: ignore[arg-type]
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """As it is."""
-        return batch
-
-    def state_dict(self) -> dict[str, Any]:
-        """How far training is; the replay memory goes to its own file."""
-        if self.train_data is None:
-            return {}
-        if self.replay_file is not None:
-            self.buffer.save(self.replay_file)
-        return self.train_data.state_dict()
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
-        self._state = state_dict or None
-        if self.train_data is not None and state_dict:
-            self.train_data.load_state_dict(state_dict)
-            if self.replay_file is not None:
-                self.buffer.load(self.replay_file)
+        self.resume()
 
     def judge(self, policy: Any, split: Split) -> dict[str, Tensor]:
         """Indicators of a policy, means over networks and time, and how it compares on the same users.
@@ -208,7 +171,3 @@ def first_look(env: HandoverEnv, seed: int) -> tuple[list[Candidates], Tensor]:
 def _means(env: HandoverEnv, policy: Any) -> dict[str, Tensor]:
     """Indicators of an episode of each network, means over networks."""
     return {name: value.mean() for name, value in run_handovers(env, policy, seed=env.seed).items()}
-
-
-def _as_it_is(item: Any) -> Any:
-    return item
