@@ -189,10 +189,10 @@ def table(episodes: int = 2000) -> None:
     arrival_figures(trials, "best_rate", OUT)
 
 
-def share(small: ArrivalTrial) -> np.ndarray:
-    """Part of the rollout's gain over the best rule of the cell that each seed of GROWS takes ``[S]``."""
+def share(small: ArrivalTrial, who: str = "GROWS") -> np.ndarray:
+    """Part of the rollout's gain over the best rule of the cell that each seed of agents takes ``[S]``."""
     base = max(small.found[n]["utility"].mean() for n in ("argmax", "argmax_blocking", "least_loaded", "best_rate"))
-    gain = small.found["GROWS"]["utility"].mean(1) - base
+    gain = small.found[who]["utility"].mean(1) - base
     return gain / (small.found["rollout"]["utility"].mean() - base)
 
 
@@ -272,6 +272,29 @@ def finetuned(epochs: int = 4, draws: int = 400, lr: float = 1e-3) -> None:
                     print(f"| {name} | {ratio.mean:.4f}{half(ratio)} | {values['rejections'].mean():.3f} |", flush=True)
 
 
+def cells(epochs: int = 6, draws: int = 400, lr: float = 1e-3, episodes: int = 300) -> None:
+    """Agents of all loads, fine-tuned on one: the cells in which they take least of the rollout's gain."""
+    names = ("argmax_blocking", "argmax", "least_loaded", "best_rate")
+    for chance, demand in ((0.5, 6.0), (1.0, 12.0), (1.0, 14.0)):
+        load, after = {"probability": chance, "demand": demand}, []
+        for seed in SEEDS:
+            path = f"runs/grows-{seed}/best.ckpt"
+            options = torch.load(path, weights_only=True)["hyper_parameters"]
+            after.append(adapt(path, options, "grows-3", epochs, draws, lr, seed, **load).policy.eval())
+        policies = {name: [policy(name)] for name in names} | {"GROWS": agents("grows"), "fine-tuned": after}
+        with np.load(OUT / f"cell-{chance:g}-{demand:g}.npz") as kept:
+            small = judge_arrivals("grows-3", policies, **load, episodes=episodes)
+            small.found["rollout"] = {k: kept[f"rollout_{k}"] for k in STATISTICS}
+        whole = judge_arrivals("grows-3", policies, **load, episodes=2000)
+        for who in ("GROWS", "fine-tuned"):
+            part, ratio = t_interval(share(small, who), "seeds"), whole.ratio(who, "argmax_blocking")
+            print(
+                f"p = {chance:g}, demand {demand:g}, {who}: {part.mean:.1%} ±{(part.high - part.low) / 2:.1%} of the rollout's gain; "
+                f"over blocking {ratio.mean:.4f}{half(ratio)}; rejections {whole.found[who]['rejections'].mean():.3f}",
+                flush=True,
+            )
+
+
 def curve(chance: float = 0.5, demand: float = 14.0, episodes: int = 1500) -> None:
     """Figure 4: utility over the random rule's by episodes of training, on the validation's arrivals."""
     source, env = cell_of(chance, demand), ArrivalEnv(cell_of(chance, demand), episodes)
@@ -322,6 +345,7 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "tiny": tiny,
     "sizes": sizes,
     "finetuned": finetuned,
+    "cells": cells,
     "curve": curve,
 }
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from hetgraph.envs import HandoverAction, HandoverEnv, run_handovers
 from hetgraph.envs.mover_search import DualPrice, Optimum
-from hetgraph.envs.movers import Mover, ProportionalFair, StrongestCell
+from hetgraph.envs.movers import Announced, Mover, ProportionalFair, StrongestCell
 from hetgraph.graph import CHANNEL, Trajectories, roam, roaming
 from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_policy
@@ -29,7 +29,7 @@ from hetgraph.trainers.statistics import t_interval
 VALIDATION, TEST = 1_000_000, 2_000_000
 NAMES = (
     *("stay", "random", "round_robin", "greedy", "max_rsrp", "cre", "genetic"),
-    *("pf_greedy", "dual_price", "pf_optimum", "pf_patient"),
+    *("pf_greedy", "pf_announced", "dual_price", "pf_optimum", "pf_patient"),
 )
 SHOWN = ("anu", "asc", "jain", "load_imbalance", "handover_rate", "ping_pong_rate")
 SEEDS = range(5)
@@ -39,7 +39,7 @@ MODES: dict[tuple[ResourceModel, bool], str] = {
     ("paper", True): "qmix-levels",
     ("paper", False): "qmix-levels-margin",
 }
-RIVALS = ("max_rsrp", "cre", "greedy", "genetic", "pf_greedy", "dual_price", "pf_optimum", "pf_patient")
+RIVALS = ("max_rsrp", "cre", "greedy", "genetic", "pf_greedy", "pf_announced", "dual_price", "pf_optimum", "pf_patient")
 RATIOS = ("anu", "asc", "jain", "load_imbalance")
 Found = dict[str, NDArray[np.float64]]
 
@@ -194,7 +194,7 @@ def tune(networks: int = 16) -> None:
     policies: dict[str, Mover] = {f"cre {b:g} dB": StrongestCell(b) for b in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0)}
     for gain in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7):
         policies |= {f"pf_greedy {gain:g}": ProportionalFair(gain), f"dual_price {gain:g}": DualPrice(least_gain=gain)}
-        policies[f"pf_patient {gain:g}"] = Optimum(gain)
+        policies |= {f"pf_announced {gain:g}": Announced(gain), f"pf_patient {gain:g}": Optimum(gain)}
     for bias in (False, True):
         found = judged(world, bias, "shared", policies)
         print(f"\nrule {'CRE' if bias else 'margin'}\n| policy | ANU | handover rate |\n|---|---|---|")

@@ -23,7 +23,8 @@ M = TypeVar("M", bound=nn.Module)
 GROWS_OPTIONS = ("widths", "taps", "features", "users", "dueling", "flat")
 AGENT_OPTIONS = ("hidden", "hops", "levels_db", "recurrent", "agents", "colours", "overbook")
 QMIX_OPTIONS = (
-    "hidden", "rounds", "mixing", "encoder", "dueling", "importance", "mixer", "flat_cells", "places", "levels", "personal",
+    "hidden", "rounds", "mixing", "encoder", "dueling", "importance", "mixer", "flat_cells", "places", "levels",
+    "personal", "intentions",
 )  # fmt: skip
 HYBRID_OPTIONS = ("hidden", "heads", "agents", "attention", "prior")
 HYBRID_KINDS = ("scope", "discrete", "power")  # which a run of IoTMAPPO does not have

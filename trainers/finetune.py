@@ -27,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batches", type=int, default=100, help="training batches in an epoch")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--freeze-encoder", action="store_true", help="train the rounds and heads alone")
+    parser.add_argument("--probability", type=float, default=None, help="of an arrival, for one load (arrivals only)")
+    parser.add_argument("--demand", type=float, default=None, help="mean demand, likewise")
     parser.add_argument("--layouts", type=int, default=10, help="held-out layouts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="runs/finetuned")

@@ -19,7 +19,15 @@ RULES = ("best_rate", "argmax", "argmax_blocking", "least_loaded")
 
 
 def adapt(
-    path: str | Path, options: dict[str, Any], scenario: str, epochs: int, draws: int, lr: float, seed: int
+    path: str | Path,
+    options: dict[str, Any],
+    scenario: str,
+    epochs: int,
+    draws: int,
+    lr: float,
+    seed: int,
+    probability: float | None = None,
+    demand: float | None = None,
 ) -> DoubleDQN:
     """Train a checkpoint's weights on a scenario: the weights, on validation the better of before and after.
 
@@ -33,13 +41,17 @@ def adapt(
         draws: draws of an epoch, each after a slot of all networks.
         lr: learning rate at the start.
         seed: of training.
+        probability: of an arrival in a slot; ``None`` for the scenario's range of them.
+        demand: mean demand; likewise.
     """
     module = DoubleDQN(**{name: options[name] for name in GROWS_OPTIONS}, target_every=200, lr=lr, lr_end=0.05)
     module.policy.load_state_dict(load_association(path).state_dict())
-    source = arrivals(scenario)
+    source = arrivals(scenario, probability, demand)
     unit, local = source.service.time_unit, source.heard < source.service.stations
     data = ArrivalDataModule(
         scenario,
+        probability=probability,
+        demand=demand,
         num_envs=max(round(200 / unit), 4),
         gamma=1.0,
         n_step=3,
@@ -72,12 +84,12 @@ def adapt(
 
 def finetune_arrivals(args: argparse.Namespace, options: dict[str, Any]) -> int:
     """Fine-tune and print before, after and the rules on held-out arrivals."""
-    console = Console()
-    module = adapt(args.ckpt, options, args.layout, args.epochs, args.batches, args.lr, args.seed)
+    console, load = Console(), {"probability": args.probability, "demand": args.demand}
+    module = adapt(args.ckpt, options, args.layout, args.epochs, args.batches, args.lr, args.seed, **load)
     agents = {"before": [load_association(args.ckpt)], "after": [module.policy]}
     rules = {name: [policy(name)] for name in RULES}
     with Progress(console=Console(stderr=True)) as progress:
-        trial = judge_arrivals(args.layout, rules | agents, episodes=args.layouts, progress=progress)
+        trial = judge_arrivals(args.layout, rules | agents, **load, episodes=args.layouts, progress=progress)
     print_arrivals(trial, RULES[0], console)
     out = Path(args.out)
     write_arrivals([trial], RULES[0], out)

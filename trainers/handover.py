@@ -27,6 +27,7 @@ class Transitions:
         obs: what was seen.
         action: what was done.
         reward: of each cell ``[B, K]``.
+        credit: what each user added to the utility ``[B, U]``.
         next_obs: what was seen then.
         terminated: the task ended with the step ``[B]``.
     """
@@ -34,6 +35,7 @@ class Transitions:
     obs: HeteroData
     action: HandoverAction
     reward: Tensor
+    credit: Tensor
     next_obs: HeteroData
     terminated: Tensor
 
@@ -45,7 +47,7 @@ class HandoverExperience(IterableDataset[Transitions]):
     after which nothing is seen, is left out; with ``finite`` it is the end of the task.
 
     Args:
-        env: environment.
+        env: environment that tells credits.
         policy: the agent.
         buffer: replay memory.
         epsilon: chance of a random place, and of a random level, of a user by the number of the episode.
@@ -90,14 +92,15 @@ class HandoverExperience(IterableDataset[Transitions]):
         for _ in range(steps):
             action, before = self.explore(), remember(env)
             last = env.step_number == env.steps - 1
-            reward = env.step(action).reward
+            step = env.step(action)
             if last and not self.finite:
                 continue
             after = before if last else remember(env)
             row = before | {NEXT + name: value for name, value in after.items() if name not in ("network", "begin")}
             taken = {"place": action.place.to(torch.uint8), "taken": action.level.to(torch.uint8)}
             ended = torch.full((env.num_envs,), last)
-            self.buffer.add(row | taken | {"reward": reward, "terminated": ended})
+            got = {"reward": step.reward, "credit": step.info["credit"].half(), "terminated": ended}
+            self.buffer.add(row | taken | got)
 
     @torch.no_grad()
     def explore(self) -> HandoverAction:
@@ -121,6 +124,7 @@ class HandoverExperience(IterableDataset[Transitions]):
             recall(self.env, rows, level),
             HandoverAction(rows["place"].long(), rows["taken"].long()),
             rows["reward"],
+            rows["credit"].float(),
             recall(self.env, later, level),
             rows["terminated"],
         )

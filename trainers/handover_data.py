@@ -1,13 +1,16 @@
 """Networks with moving users for training, validation and test, and how agents are judged on them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
 from hetgraph.graph.roam import roaming
+from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.nn.candidates import Candidates, candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule, ResourceModel
@@ -26,7 +29,9 @@ class HandoverDataModule(ReplayDataModule):
     """Environments for training, validation and test, with layouts and users that they do not share.
 
     Args:
-        scenario: preset whose density the networks have, or the trajectories of each split.
+        scenario: preset whose density the networks have; a folder of drive tests, split by file
+            (:class:`~hetgraph.datasets.LTETraceDataset`; validation has other pieces of the training files where there are fewer
+            than three); or the trajectories of each split.
         cells: cells of a network that is drawn.
         users: its users.
         networks: networks that are drawn for training.
@@ -52,6 +57,7 @@ class HandoverDataModule(ReplayDataModule):
         epsilon_end: least chance.
         finite: the end of an episode is the end of the task.
         replay_file: keep the replay memory in this file, beside the checkpoints, and go on from it.
+        generation: of the drive tests, where the folder holds both.
         seed: of training.
     """
 
@@ -83,16 +89,17 @@ class HandoverDataModule(ReplayDataModule):
         epsilon_end: float = 0.08,
         finite: bool = False,
         replay_file: str | None = None,
+        generation: Literal["4G", "5G"] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(ReplayBuffer(capacity), replay_file)
         self.save_hyperparameters(ignore=() if isinstance(scenario, str) else ("scenario",))
-        self.source, self.size, self.seed = scenario, (cells, users), seed
+        self.source, self.size, self.seed, self.generation = scenario, (cells, users), seed, generation
         self.networks = {"train": networks, "val": val_networks, "test": test_networks}
         self.num_envs = num_envs
         self.options: dict[str, Any] = {
             "rule": HandoverRule(margin_db, max_load, max_users, cre), "neighbours": neighbours, "bias_db": bias_db,
-            "resource_model": resource_model, "weights": HandoverWeights(**(weights or {})), "steps": steps,
+            "resource_model": resource_model, "weights": HandoverWeights(**(weights or {})), "steps": steps, "credit": True,
         }  # fmt: skip
         self.draws: dict[str, Any] = {
             "batch_size": batch_size, "every": every, "draws": max(episodes * steps // every, 1), "least": least,
@@ -115,11 +122,24 @@ class HandoverDataModule(ReplayDataModule):
     def environment(self, split: Split) -> HandoverEnv:
         """Environment of a split; those of an evaluation have an episode for each network."""
         count, seed = self.networks[split], SEEDS[split] + (self.seed if split == "train" else 0)
-        scenario: Any = roaming(*self.size, self.source) if isinstance(self.source, str) else self.source[split]
+        scenario: Any = self._scenario(split, seed)
         if isinstance(scenario, Trajectories):
             count = scenario.networks
         envs = self.num_envs if split == "train" else count
         return HandoverEnv(scenario, envs, networks=count, seed=seed, **self.options)
+
+    def _scenario(self, split: Split, seed: int) -> Scenario | Trajectories:
+        """What a split's networks are drawn from, or their trajectories."""
+        if not isinstance(self.source, str):
+            return self.source[split]
+        if not Path(self.source).exists():
+            return roaming(*self.size, self.source)
+        cells, users = self.size
+        traces: dict[str, Any] = {"generation": self.generation, "cells": cells, "users": users}
+        drives = LTETraceDataset(self.source, split="train", **traces)
+        if drives.files.get(split) and split != "train":
+            drives = LTETraceDataset(self.source, split=split, **traces)
+        return drives.trajectories(self.networks[split], self.options["steps"] + 1, seed=seed)
 
     def setup(self, stage: str) -> None:
         """Make the training networks; bring features and rewards to scale by what a mostly idle agent meets."""
@@ -154,18 +174,24 @@ class HandoverDataModule(ReplayDataModule):
         return found | {"ratio": found["anu"] / utility, "room": room, "score": room - 10 * short}
 
 
-def first_look(env: HandoverEnv, seed: int) -> tuple[list[Candidates], Tensor]:
-    """What a random agent sees and gets in an episode: observations, rewards ``[T, B, K]``; the environment then begins anew."""
-    generator, seen, rewards = torch.Generator().manual_seed(seed), [], []
+def first_look(env: HandoverEnv, seed: int) -> tuple[list[Candidates], Tensor, Tensor]:
+    """What a random agent sees and gets in an episode; the environment then begins anew.
+
+    Returns:
+        Observations, rewards of cells ``[T, B, K]`` and credits of users ``[T, B, U]``.
+    """
+    generator, seen, rewards, credits = torch.Generator().manual_seed(seed), [], [], []
     shape = (env.num_envs, env.num_users)
     for _ in range(env.steps):
         seen.append(candidates_of(env.observe("global").clone()))
         wanders = torch.rand(shape, generator=generator) < 0.3
         place = torch.randint(env.neighbours + 1, shape, generator=generator) * wanders
         level = torch.randint(env.levels, shape, generator=generator)
-        rewards.append(env.step(HandoverAction(place, level)).reward)
+        step = env.step(HandoverAction(place, level))
+        rewards.append(step.reward)
+        credits.append(step.info["credit"])
     env.reset(seed=env.seed)
-    return seen, torch.stack(rewards)
+    return seen, torch.stack(rewards), torch.stack(credits)
 
 
 def _means(env: HandoverEnv, policy: Any) -> dict[str, Tensor]:

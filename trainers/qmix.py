@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import lightning
@@ -68,9 +69,8 @@ class NormHistory(nn.Module):
 class QMIX(lightning.LightningModule):
     """QMIX of cells that hand users over, its ablations, and agents that learn alone.
 
-    Besides the joint value, each cell's own rewards can be learned by the same heads (``streams``): a user who goes changes the
-    rewards of the cell that it leaves and of the one that it joins, and of no other. The joint value alone has one number a
-    step for all that hundreds of users did.
+    Besides the joint value, what each user adds to the utility of all can be learned by the same heads (``credit``): a difference
+    reward (Wolpert and Tumer 2002). The joint value alone has one number a step for all that hundreds of users did.
 
     Args:
         hidden: see :class:`~hetgraph.models.GraphQMIX`, as for the next ten.
@@ -83,10 +83,14 @@ class QMIX(lightning.LightningModule):
         flat_cells: number of cells that the flat encoders are for.
         places: places of a user.
         levels: resource levels.
-        personal: users of a cell differ in what levels are worth.
+        personal: levels count by what they change of utility and sum rate.
+        intentions: rounds in which users announce where they mean to go.
         gamma: discount of a step.
         joint: weight of the loss of the joint value; of the agents' own ones with ``independent``.
-        streams: weight of the loss of each cell's own rewards.
+        credit: weight of the loss of what each user adds to the utility of all.
+        gap: part alpha of the advantage that targets lose (advantage learning, Bellemare et al. 2016): values of actions then
+            differ by 1 / (1 - alpha) times as much. Going now or a step later differs by little else.
+        warm: draws in which values of places stay as they begin, until the others fit them.
         double: the online network picks the next action, the target network judges it.
         soft: part of the online network that joins the target network after a step; 0 for none.
         hard_every: episodes between copies to the target network; 0 for never.
@@ -111,9 +115,12 @@ class QMIX(lightning.LightningModule):
         places: int = 4,
         levels: int = 5,
         personal: bool = False,
+        intentions: int = 0,
         gamma: float = 0.95,
         joint: float = 1.0,
-        streams: float = 0.0,
+        credit: float = 0.0,
+        gap: float = 0.0,
+        warm: int = 0,
         double: bool = True,
         soft: float = 0.008,
         hard_every: int = 20,
@@ -127,40 +134,62 @@ class QMIX(lightning.LightningModule):
         super().__init__()
         if not 0 <= gamma < 1:
             raise ValueError(f"gamma: got {gamma}, expected a number from 0 to below 1")
-        if not joint and not streams:
-            raise ValueError("joint, streams: got 0 for both, expected a loss")
+        if not (joint or credit):
+            raise ValueError("joint, credit: got 0 for both, expected a loss")
         self.save_hyperparameters()
         self.policy = GraphQMIX(
-            hidden, rounds, mixing, encoder, dueling, importance, mixer, flat_cells, places, levels, personal
+            hidden,
+            rounds,
+            mixing,
+            encoder,
+            dueling,
+            importance,
+            mixer,
+            flat_cells,
+            places,
+            levels,
+            personal,
+            intentions,
         )
         self.target = copy.deepcopy(self.policy).requires_grad_(False)
         self.history = NormHistory(clip_percentile or 1.0, clip_cap or math.inf) if clip_percentile else None
-        self.gamma, self.joint, self.streams, self.pick_online = gamma, joint, streams, double
-        self.soft, self.hard_every = soft, hard_every
+        self.gamma, self.joint, self.credit, self.gap = gamma, joint, credit, gap
+        self.warm = warm
+        self.pick_online, self.soft, self.hard_every = double, soft, hard_every
         self.squash, self.td_clip, self.clip_cap = squash, td_clip, clip_cap
         self.lr, self.lr_end = lr, lr_end
         self.reward_mean: Tensor
         self.reward_std: Tensor
+        self.credit_mean: Tensor
+        self.credit_std: Tensor
         self.copies: Tensor
         self.register_buffer("reward_mean", torch.tensor(0.0))
         self.register_buffer("reward_std", torch.tensor(1.0))
+        self.register_buffer("credit_mean", torch.tensor(0.0))
+        self.register_buffer("credit_std", torch.tensor(1.0))
         self.register_buffer("copies", torch.tensor(0))
 
-    def set_scale(self, seen: Sequence[Candidates], reward: Tensor) -> None:
+    def set_scale(self, seen: Sequence[Candidates], reward: Tensor, credit: Tensor) -> None:
         """Bring features and rewards to scale by a first look: discounted sums of rewards, times 1 - gamma, are about one.
 
         Args:
             seen: T observations of B networks.
             reward: of the cells ``[T, B, K]``.
+            credit: of users ``[T, B, U]``.
         """
+        self.credit_mean.copy_(credit.mean())
+        self.credit_std.copy_(credit.std().clamp_min(1e-6))
         self.reward_mean.copy_(reward.mean())
         self.reward_std.copy_(reward.std().clamp_min(1e-6))
-        self.policy.set_scale(seen, (reward - self.reward_mean) / self.reward_std)
+        own = (credit - self.credit_mean) / self.credit_std
+        self.policy.set_scale(seen, (reward - self.reward_mean) / self.reward_std, own)
         self.target.load_state_dict(self.policy.state_dict())
 
     def training_step(self, batch: Transitions, batch_idx: int) -> Tensor:
         """Loss of a draw."""
         now = self.policy(batch.obs)
+        if self.global_step < self.warm:
+            now = replace(now, place=now.place.detach())
         with torch.no_grad():
             later = self.target(batch.next_obs)
             action = (self.policy(batch.next_obs) if self.pick_online else later).best()
@@ -171,12 +200,16 @@ class QMIX(lightning.LightningModule):
             error = td_target(gain, after, batch.terminated, gamma=self.gamma, squash=self.squash) - value
             loss = loss + self.joint * td_loss(error, self.td_clip)
             self._note(batch_idx, "joint", error)
-        if self.streams:
-            after = later.streams(action)
-            goal = td_target(reward, after, batch.terminated, gamma=self.gamma, squash=self.squash)
-            error = goal - now.streams(batch.action)
-            loss = loss + self.streams * td_loss(error, self.td_clip)
-            self._note(batch_idx, "streams", error)
+        if self.credit:
+            gain = (1 - self.gamma) * (batch.credit - self.credit_mean) / self.credit_std
+            goal = td_target(gain, later.credits(action), batch.terminated, gamma=self.gamma, squash=self.squash)
+            if self.gap:
+                with torch.no_grad():
+                    then = self.target(batch.obs)
+                    goal = goal - self.gap * (then.credits(then.best()) - then.credits(batch.action))
+            error = goal - now.credits(batch.action)
+            loss = loss + self.credit * td_loss(error, self.td_clip)
+            self._note(batch_idx, "credit", error)
         if batch_idx % 25 == 0:
             self.log("train/loss", loss, prog_bar=True, batch_size=1)
         return loss

@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs.base import Step
 from hetgraph.envs.handover_graph import Sizes, Terms, set_network, skeleton
-from hetgraph.envs.handover_reward import INDICATORS, HandoverWeights, Served, indicators, rewards
+from hetgraph.envs.handover_reward import INDICATORS, HandoverWeights, Served, credits, indicators, rewards
 from hetgraph.envs.handover_view import Now, fill
 from hetgraph.envs.pool import Pool
 from hetgraph.graph.roam import roam, roaming
@@ -66,6 +66,7 @@ class HandoverEnv:
         pool_steps: length of its trajectories; ``None`` for an episode's and one step more.
         slot_s: time between two of its steps, s.
         mobility: how its users move.
+        credit: tell ``info["credit"] [B, U]``, see :func:`~hetgraph.envs.handover_reward.credits`.
         level: of the observations.
         seed: of the trajectories that are drawn for a scenario, and of where episodes begin.
         device: where the tensors are.
@@ -96,6 +97,7 @@ class HandoverEnv:
         pool_steps: int | None = None,
         slot_s: float = 0.5,
         mobility: Waypoints = Waypoints(),
+        credit: bool = False,
         level: Level = "neighbourhood",
         seed: int = 0,
         device: str | torch.device = "cpu",
@@ -122,6 +124,7 @@ class HandoverEnv:
         )
         self.bias_db, self.rate_unit_bps, self.mobility = bias_db, rate_unit_bps, mobility
         self._drawn = (networks or num_envs, pool_steps or steps + 1, slot_s)
+        self.credit = credit
         self.level, self.device, self.seed, self.episode = level, torch.device(device), seed, -1
         self._pool_seed: int | None = None
         self._draw_pool()
@@ -222,7 +225,7 @@ class HandoverEnv:
             since=self.since,
             log_rate=self.log_rate,
             moved=self.moved,
-            step=self.step_number,
+            step=torch.full_like(row, self.step_number),
         )
 
     def _trigger(self) -> None:
@@ -278,6 +281,8 @@ class HandoverEnv:
         self.step_number += 1
         over = self.step_number >= self.steps
         info: dict[str, Any] = {"indicators": found}
+        if self.credit:
+            info["credit"] = credits(served, self.num_cells, self.weights, self.resource_model)
         self._trigger()
         self._look()
         if over:

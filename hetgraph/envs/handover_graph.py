@@ -40,6 +40,7 @@ EDGE_COLUMNS = (
     "stay",  # the serving cell
     "measured",
     "bias",  # range expansion that the rule counts, 10 dB as one
+    "worth",  # what the user's presence there adds to the utility of all, see `presence`
 )
 STATE_COLUMNS = (
     "load_mean",
@@ -138,13 +139,27 @@ class Terms:
         return (efficiency * self.scale).log1p()
 
     def write(self, graph: HeteroData, networks: int) -> None:
-        """Tell a graph of so many networks what does not change: ``max_users``, ``levels`` and ``scale [B]``."""
+        """Tell a graph of so many networks what does not change: ``max_users``, ``levels``, ``scale`` and ``shared [B]``."""
         device = graph["bs"].x.device
         graph.max_users = torch.full((networks,), self.rule.max_users, device=device)
         graph.levels = torch.full((networks,), self.levels, device=device)
         graph.scale = torch.full((networks,), self.scale, device=device)
+        graph.shared = torch.full((networks,), self.model == "shared", device=device)
 
-    def turn(self, step: int) -> tuple[float, float]:
-        """Cosine and sine of the time in the episode."""
-        angle = 2 * math.pi * step / self.steps
-        return math.cos(angle), math.sin(angle)
+    def turn(self, step: Tensor) -> Tensor:
+        """Cosine and sine of the time in the episode ``[2, B]``."""
+        angle = 2 * math.pi / self.steps * step
+        return torch.stack([angle.cos(), angle.sin()])
+
+
+def presence(log_rate: Tensor, users: Tensor) -> Tensor:
+    r"""What a user adds to the sum of log rates of all by being in a cell: its own, less what the others lose.
+
+    Of n equal shares each of the others loses :math:`\log(n / (n - 1))` as long as rates are well above the utility's unit.
+
+    Args:
+        log_rate: log(1 + rate / unit) of the user there ``[*]``.
+        users: n, itself included ``[*]``.
+    """
+    others = (users - 1).clamp_min(0)
+    return log_rate - (others * (users / others.clamp_min(1)).log())

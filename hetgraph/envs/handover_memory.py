@@ -7,7 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs.handover import HandoverEnv
-from hetgraph.envs.handover_graph import BS_COLUMNS, Sizes, set_network, skeleton
+from hetgraph.envs.handover_graph import Sizes, set_network, skeleton
 from hetgraph.envs.handover_view import Now, fill
 from hetgraph.graph.schema import Level
 from hetgraph.radio.handover import resource_rates
@@ -67,15 +67,10 @@ def recall(env: HandoverEnv, rows: Mapping[str, Tensor], level: Level = "neighbo
         since=rows["since"].long(),
         log_rate=env.terms.log_rate(rate),
         moved=rows["moved"],
-        step=0,
+        step=step,
     )
     graph = skeleton(Sizes(n, k, env.num_users, places), env.device)
     env.terms.write(graph, n)
     t = env.pool.trajectories
     set_network(graph, t.bs_pos[network], t.power_w[network])
-    fill(graph, env.pool, env.terms, now, level)
-    graph.step = step.clone()
-    angle = 2 * torch.pi * step / env.steps
-    for name, value in (("cos_time", angle.cos()), ("sin_time", angle.sin())):
-        graph["bs"].x[:, BS_COLUMNS.index(name)] = value.repeat_interleave(k)
-    return graph
+    return fill(graph, env.pool, env.terms, now, level)

@@ -1,7 +1,16 @@
 """Handover policies by name, as the entry points of ``hetgraph.handovers`` find them."""
 
 from hetgraph.envs.mover_search import DualPrice, Genetic, Optimum
-from hetgraph.envs.movers import PATIENCE, Greedy, ProportionalFair, RandomMover, RoundRobin, Stay, StrongestCell
+from hetgraph.envs.movers import (
+    PATIENCE,
+    Announced,
+    Greedy,
+    ProportionalFair,
+    RandomMover,
+    RoundRobin,
+    Stay,
+    StrongestCell,
+)
 
 stay = Stay()
 random = RandomMover()
@@ -9,7 +18,7 @@ greedy = Greedy()
 round_robin = RoundRobin()
 max_rsrp = StrongestCell()
 cre = StrongestCell(bias_db=5.0, counted_db=1.5)  # the best on validation networks
-pf_greedy = ProportionalFair()
+pf_greedy, pf_announced = ProportionalFair(), Announced()
 genetic = Genetic()
 dual_price = DualPrice()
 pf_optimum, pf_patient = Optimum(), Optimum(least_gain=PATIENCE)

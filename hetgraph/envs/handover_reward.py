@@ -34,7 +34,8 @@ class HandoverWeights:
         fairness: w5, of Jain's index of its users' rates, minus 0.5.
         capacity: w6, of tanh(C / 5): see :func:`rewards`.
         balance: w7, against tanh(2 sigma) with the standard deviation of all cells' loads.
-        utility: of its users' summed log(1 + rate / unit), the cell's part of what networks are judged by.
+        utility: of its users' summed log(1 + rate / unit), the cell's part of what networks are judged by (ANU).
+        sum_rate: of their summed spectral efficiency, bit/s/Hz, likewise (ASC).
 
     Raises:
         ValueError: a number that is not finite.
@@ -48,6 +49,7 @@ class HandoverWeights:
     capacity: float = 0.5
     balance: float = 0.5
     utility: float = 0.0
+    sum_rate: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -91,7 +93,7 @@ def per_cell(columns: list[Tensor], node: Tensor, cells: int) -> list[Tensor]:
 def rewards(
     served: Served, cells: int, weights: HandoverWeights, *, model: ResourceModel, levels: int, max_users: int
 ) -> Tensor:
-    r"""Reward of each cell ``[B, K]``, the seven terms of Section III and the utility.
+    r"""Reward of each cell ``[B, K]``, the seven terms of Section III, the utility and the sum rate.
 
     With the paper's resources the capacity of a cell is the mean over its users of log2(1 + SINR) times
     ``(level + 1) / levels``; where levels share the cell its fractions add up to one, and C is the sum over its users of
@@ -119,10 +121,36 @@ def rewards(
     own = weights.efficiency * (total / there).tanh()
     own = own + weights.signal * (signal / (there * SIGNAL_DB)).tanh()
     own = own + weights.fairness * (jain - 0.5) + weights.capacity * (capacity / 5).tanh() + weights.utility * utility
+    own = own + weights.sum_rate * total
     handed = (3 * left / had.clamp_min(1)).tanh()
     spread = load.std(1, correction=0, keepdim=True)
     reward = own * (count > 0) - weights.handover * handed
     return reward - weights.load * (2 * (load - BALANCED).abs()).tanh() - weights.balance * (2 * spread).tanh()
+
+
+def credits(served: Served, cells: int, weights: HandoverWeights, model: ResourceModel) -> Tensor:
+    r"""Difference reward of each user ``[B, U]`` (Wolpert and Tumer 2002): what its being served adds to utility and sum rate.
+
+    Of the utility, its own log(1 + rate) less what the others of the cell would gain if it were not there, to first order in
+    the logarithm of the share: :math:`\sum_i \frac{r_i}{1 + r_i} \log\frac{S}{S - w}` with the cell's sum S of weights; of the
+    sum rate, its own less what the others would gain, :math:`\frac{w}{S - w} \sum_i r_i`.
+
+    Args:
+        served: how users were served.
+        cells: number of cells K.
+        weights: of the terms; those of the paper are not shared out among users.
+        model: how levels count.
+    """
+    weight = (served.level + 1).to(served.utility.dtype) if model == "shared" else torch.ones_like(served.utility)
+    part = 1 - (-served.utility).exp()
+    columns = [weight, part, served.efficiency]
+    total, parts, rates = (sums.view(-1)[served.cell] for sums in per_cell(columns, served.cell, cells))
+    without = total - weight
+    share = torch.where(without > 0.5, total / without.clamp_min(0.5), 1.0)
+    utility = served.utility - (parts - part) * share.log()
+    return weights.utility * utility + weights.sum_rate * (
+        served.efficiency - (rates - served.efficiency) * (share - 1)
+    )
 
 
 def indicators(served: Served, power_w: Tensor, *, bandwidth_hz: float, max_users: int) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.handover_graph import STATE_COLUMNS, Terms
+from hetgraph.envs.handover_graph import STATE_COLUMNS, Terms, presence
 from hetgraph.envs.handover_reward import BALANCED, SIGNAL_DB, per_cell
 from hetgraph.envs.pool import Look, Pool
 from hetgraph.graph.schema import CHANNEL, Level
@@ -29,7 +29,7 @@ class Now:
         since: steps since their last handover ``[B, U]``.
         log_rate: their log(1 + rate / unit) in the last step ``[B, U]``.
         moved: share of users who were handed over in the last step ``[B]``.
-        step: number of the step in the episode.
+        step: number of the step in the episode ``[B]``.
     """
 
     row: Tensor
@@ -44,7 +44,7 @@ class Now:
     since: Tensor
     log_rate: Tensor
     moved: Tensor
-    step: int
+    step: Tensor
 
 
 def fill(graph: HeteroData, pool: Pool, terms: Terms, now: Now, level: Level) -> HeteroData:
@@ -73,7 +73,7 @@ def fill(graph: HeteroData, pool: Pool, terms: Terms, now: Now, level: Level) ->
     _edge_columns(edges.edge_attr.view(*now.node.shape, -1), pool, terms, now, local)
     _user_columns(ue.x.view(*now.since.shape, -1), pool, terms, now)
     _cell_columns(bs.x.view(*now.count.shape, -1), terms, now, allowed)
-    graph.step = torch.full_like(now.row, now.step)
+    graph.step = now.step.clone()
     graph.state = _state(terms, now) if everything else now.moved.new_zeros(len(now.row), len(STATE_COLUMNS))
     return graph
 
@@ -87,8 +87,9 @@ def _edge_columns(x: Tensor, pool: Pool, terms: Terms, now: Now, local: bool) ->
     with_it = users + 1
     with_it[..., 0] -= 1
     torch.log1p(look.efficiency / with_it * terms.scale, out=x[..., 3])
+    x[..., 8] = presence(x[..., 3], with_it)
     if local:
-        x[..., 1:, 2:4] = 0
+        x[..., 1:, 2:4] = x[..., 8] = 0
     torch.mul(pool.distance(look), 1 / 500, out=x[..., 4])
     if pool.any_measured:
         x[..., 6] = pool.measured(look)
@@ -123,7 +124,7 @@ def _cell_columns(x: Tensor, terms: Terms, now: Now, allowed: Tensor) -> None:
     x[..., 3] = (square / there - mean.square()).clamp_min(0).sqrt() / 5
     x[..., 5] = leavers / there
     x[..., 6] = (terms.rule.room - now.count).clamp_min(0) / terms.rule.max_users
-    x[..., 7], x[..., 8] = terms.turn(now.step)
+    x[..., 7:9] = terms.turn(now.step).T.unsqueeze(1)
 
 
 def _state(terms: Terms, now: Now) -> Tensor:

@@ -10,9 +10,8 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs.handover_graph import BS_COLUMNS, EDGE_COLUMNS
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.radio.handover import HandoverAction
+from hetgraph.solvers.announced import PATIENCE, announced
 from hetgraph.solvers.handover import Choice
-
-PATIENCE = 0.4  # gain in log rate for which a handover is worth it; the best of 0 to 0.7 on validation networks
 
 
 @dataclass(frozen=True)
@@ -186,6 +185,28 @@ class ProportionalFair(Mover):
         gain = reports.choice.rate.clamp_min(1e-9).log() - cost
         gain[..., 0] += self.least_gain
         return best(reports, gain), state
+
+
+class Announced(Mover):
+    """The place by which the user raises the sum of log(1 + rate) most, others doing as they announce.
+
+    Args:
+        patience: what a handover costs, as part of the rate: exp(-patience) of it counts elsewhere.
+    """
+
+    name = "pf_announced"
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        super().__init__()
+        self.patience = patience
+
+    def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
+        """Places that are worth most."""
+        c, (b, u, places) = reports.choice, reports.choice.cell.shape
+        node = c.cell + c.cells * torch.arange(b, device=c.cell.device).reshape(-1, 1, 1)
+        tables = (value.reshape(b * u, places) for value in (node, c.rate, c.allowed))
+        worth = announced(*tables, b * c.cells, patience=self.patience)
+        return best(reports, worth.reshape(b, u, places)), state
 
 
 def _with_it(reports: Reports) -> Tensor:

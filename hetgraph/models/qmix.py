@@ -13,6 +13,7 @@ from hetgraph.nn.candidates import Candidates, candidates_of, sum_by, union
 from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, GraphEncoder, encoder_of
 from hetgraph.nn.mixer import FixedMixer, MonotonicMixer
 from hetgraph.radio.handover import HandoverAction
+from hetgraph.solvers.announced import announced
 
 Mixing = Literal["qmix", "vdn", "independent"]
 Importance = Literal["power", "equal", "sum"]
@@ -23,35 +24,26 @@ class Values:
     """Values of what cells can do with their users.
 
     Args:
-        leave: how much better the user's own cell does if it goes to a place ``[B, U, C]``; 0 for staying, with dueling heads.
-        join: how much better the cell of that place does ``[B, U, C]``.
+        place: values of a user's places ``[B, U, C]``, minus infinity where it may not go; 0 for staying, with dueling heads.
         level: values of resource levels ``[B, U, L]``.
         weight: importance of a user to its cell ``[B, U]``.
         own: a cell's value whatever it does ``[B, K]``; 0 without dueling heads.
-        stream: the same for the cell's own rewards ``[B, K]``.
-        user: a user's value whatever it does, to the network and to its cell's own rewards ``[B, U, 2]``; likewise.
+        user: a user's value whatever it does, to the network and in its credit ``[B, U, 2]``; the first likewise.
         allowed: places that may be asked for ``[B, U, C]``.
         cell: cell of each place, counted within the network ``[B, U, C]``.
         agent: states of cells ``[B, K, H]``.
         state: pooled state ``[B, S]``.
     """
 
-    leave: Tensor
-    join: Tensor
+    place: Tensor
     level: Tensor
     weight: Tensor
     own: Tensor
-    stream: Tensor
     user: Tensor
     allowed: Tensor
     cell: Tensor
     agent: Tensor
     state: Tensor
-
-    @property
-    def place(self) -> Tensor:
-        """Values of a user's places ``[B, U, C]``; minus infinity where it may not go."""
-        return (self.leave + self.join).masked_fill(~self.allowed, -torch.inf)
 
     def best(self) -> HandoverAction:
         """Each user's best place and level, together the best joint action: every agent's value is a sum over its users."""
@@ -63,18 +55,13 @@ class Values:
         place = torch.where(self.allowed.gather(2, place), place, 0)
         return self.user[..., 0] + (self.place.gather(2, place) + self.level.gather(2, level)).squeeze(2) / 2
 
+    def credits(self, action: HandoverAction) -> Tensor:
+        """Values of what users add to the utility of all ``[B, U]``."""
+        return self.users(action) - self.user[..., 0] + self.user[..., 1]
+
     def agents(self, action: HandoverAction) -> Tensor:
         """Values of the cells ``[B, K]``: what they have anyway, and the weighted sum over their users."""
         return self.own.scatter_add(1, self.cell[..., 0], self.weight * self.users(action))
-
-    def streams(self, action: HandoverAction) -> Tensor:
-        """Values of the cells' own rewards ``[B, K]``: a user who goes counts in the cell that it leaves and in the one it joins."""
-        place, level = action.place.unsqueeze(2), action.level.unsqueeze(2)
-        place = torch.where(self.allowed.gather(2, place), place, 0)
-        here = self.user[..., 1] + (self.leave.gather(2, place) + self.level.gather(2, level)).squeeze(2) / 2
-        there = self.join.gather(2, place).squeeze(2) / 2
-        out = self.stream.scatter_add(1, self.cell[..., 0], here)
-        return out.scatter_add(1, self.cell.gather(2, place).squeeze(2), there)
 
 
 class GraphQMIX(nn.Module):
@@ -97,7 +84,8 @@ class GraphQMIX(nn.Module):
         flat_cells: number of cells that the flat encoders are for.
         places: places of a user, its own cell's included.
         levels: resource levels.
-        personal: users of a cell differ in what the graph encoder finds levels to be worth; else they all get the same.
+        intentions: rounds in which users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced`).
+        personal: levels count by what they change of utility and sum rate; else they are worth the same to all.
 
     Raises:
         ValueError: an unknown option, or a flat encoder without a number of cells.
@@ -119,6 +107,7 @@ class GraphQMIX(nn.Module):
         places: int = 4,
         levels: int = 5,
         personal: bool = False,
+        intentions: int = 0,
     ) -> None:
         super().__init__()
         for option, value, kinds in (("mixing", mixing, Mixing), ("importance", importance, Importance)):
@@ -130,31 +119,43 @@ class GraphQMIX(nn.Module):
         if self.of_users and mixing != "independent":
             raise ValueError(f"mixing: got {mixing!r}, expected 'independent' for users that learn alone")
         self.mixing, self.dueling, self.importance = mixing, dueling, importance
-        self.cells = flat_cells if flat else 0
+        self.cells, self.places = flat_cells if flat else 0, places
         self.level = "global" if flat or encoder == "global" else "neighbourhood"
-        self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal)
+        self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal, bool(intentions))
         agent, state = self.encoder.widths
         self.mixer: nn.Module | None = None
         if mixing == "qmix":
             self.mixer = FixedMixer(flat_cells, state, mixer) if flat else MonotonicMixer(agent, state, mixer)
+        self.intentions = intentions
         for kind, count in COLUMNS.items():
+            count += kind == "edge" and bool(intentions)
             self.register_buffer(f"{kind}_mean", torch.zeros(count))
             self.register_buffer(f"{kind}_std", torch.ones(count))
 
-    def set_scale(self, seen: Sequence[Candidates], reward: Tensor) -> None:
+    @torch.no_grad()
+    def set_scale(self, seen: Sequence[Candidates], reward: Tensor, credit: Tensor) -> None:
         """Bring features to mean zero and deviation one over some observations; values begin with what is linear in them.
 
         Args:
             seen: T observations of B networks.
             reward: normalised rewards of the cells ``[T, B, K]``.
+            credit: normalised credits of users ``[T, B, U]``.
         """
+        seen = [self._announced(one) for one in seen]
         for kind in COLUMNS:
             rows = torch.cat([getattr(one, kind).flatten(0, -2) for one in seen])
             getattr(self, f"{kind}_mean").copy_(rows.mean(0))
             getattr(self, f"{kind}_std").copy_(rows.std(0).clamp_min(1e-2))
         if isinstance(self.encoder, GraphEncoder) and self.dueling:
             whole = union([self._scaled(one) for one in seen])
-            self.encoder.start(whole, self._weight(whole), reward.flatten())
+            self.encoder.start(whole, self._weight(whole), reward.flatten(), credit.flatten())
+
+    def _announced(self, raw: Candidates) -> Candidates:
+        """The same with what places will be worth if users do as they announce."""
+        if not self.intentions:
+            return raw
+        worth = announced(raw.cell, raw.rate, raw.allowed, raw.cells(), rounds=self.intentions)
+        return replace(raw, edge=torch.cat([raw.edge, worth.unsqueeze(2)], 2))
 
     def _scaled(self, raw: Candidates) -> Candidates:
         """The same with features brought to scale."""
@@ -168,27 +169,28 @@ class GraphQMIX(nn.Module):
         """Values for an observation.
 
         Raises:
-            ValueError: another number of cells than a flat encoder is for.
+            ValueError: another number of places than in training, or of cells than a flat encoder is for.
         """
-        raw = candidates_of(obs)
+        raw = self._announced(candidates_of(obs))
         b, k, u, c = raw.shape
+        if c != self.places and not self.of_users:
+            raise ValueError(f"places: got {c} of each user, expected {self.places}, as in training")
         if self.cells and k != self.cells:
             raise ValueError(f"cells: got {k}, expected {self.cells}, as in training: the flat encoder is for no other")
         seen = self._scaled(raw)
         found: Encoded = self.encoder(seen)
-        part, level, own, user = found.place, found.level, found.own, found.user
+        place, level, own, user = found.place, found.level, found.own, found.user
         if self.dueling:
-            part, level = part - part[:, :1], level - level.mean(1, keepdim=True)
+            place, level = place - place[:, :1], level - level.mean(1, keepdim=True)
         else:
-            own, user = torch.zeros_like(own), torch.zeros_like(user)
+            own, user = torch.zeros_like(own), user * user.new_tensor([0.0, 1.0])
         cell = seen.cell.reshape(b, u, c) - k * torch.arange(b, device=seen.cell.device).reshape(b, 1, 1)
-        leave, join = part.reshape(b, u, c, 2).unbind(3)
         weight = self._weight(seen).reshape(b, u)
         allowed = seen.allowed.reshape(b, u, c)
-        whole, stream = own.reshape(b, k, 2).unbind(2)
+        place = place.reshape(b, u, c).masked_fill(~allowed, -torch.inf)
         station, user = found.station.reshape(b, k, -1), user.reshape(b, u, 2)
         level = level.reshape(b, u, -1)
-        return Values(leave, join, level, weight, whole, stream, user, allowed, cell, station, found.state)
+        return Values(place, level, weight, own.reshape(b, k), user, allowed, cell, station, found.state)
 
     def _weight(self, seen: Candidates) -> Tensor:
         """Importance of users ``[B * U]``."""

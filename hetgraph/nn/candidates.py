@@ -26,6 +26,9 @@ class Candidates:
         near: pairs of neighbouring cells ``[2, N]``.
         near_edge: their features ``[N, Fn]``.
         state: totals of the networks ``[B, S]``.
+        rate: of each place if its cell were the user's alone, in units of the utility ``[B * U, C]``.
+        scale: rate of a spectral efficiency of 1 bit/s/Hz in these units ``[B * U]``.
+        shared: levels share a cell ``[B * U]``.
     """
 
     shape: tuple[int, int, int, int]
@@ -37,6 +40,9 @@ class Candidates:
     near: Tensor
     near_edge: Tensor
     state: Tensor
+    rate: Tensor
+    scale: Tensor
+    shared: Tensor
 
     @property
     def serving(self) -> Tensor:
@@ -63,6 +69,9 @@ def candidates_of(obs: HeteroData) -> Candidates:
         obs[NEIGHBOURS].edge_index,
         obs[NEIGHBOURS].edge_attr,
         obs.state,
+        (channel.efficiency.reshape(b, -1) * obs.scale.reshape(-1, 1)).reshape(users, places),
+        obs.scale.repeat_interleave(users // b),
+        obs.shared.repeat_interleave(users // b),
     )
 
 

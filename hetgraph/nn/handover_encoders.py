@@ -1,6 +1,6 @@
 """What agents make of the users and the cells that they see: messages on the graph, or none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -10,9 +10,10 @@ from torch.nn.functional import silu
 from hetgraph.nn.candidates import CandidateEncoder, Candidates, sum_by
 from hetgraph.nn.encoder import mlp
 from hetgraph.radio.handover import rank_in_group
+from hetgraph.solvers.level_worth import level_worth
 
 Encoder = Literal["graph", "flat", "flat-full", "single", "global"]
-COLUMNS = {"bs": 9, "ue": 8, "edge": 8, "near_edge": 1, "state": 12}
+COLUMNS = {"bs": 9, "ue": 8, "edge": 9, "near_edge": 1, "state": 12}
 RECEIVED, LOAD, LOG_RATE = 0, 0, 3  # columns of users, cells, users
 GLOBAL = 24
 SLOTS = 30  # users of a cell that a flat encoder has room for
@@ -23,10 +24,10 @@ class Encoded:
     """What an encoder finds.
 
     Args:
-        place: two numbers for each place: for the cell that a user leaves and for the one that it joins ``[B * U, C, 2]``.
+        place: values of places ``[B * U, C]``.
         level: values of resource levels ``[B * U, L]``.
-        own: a cell's own value, to the network and to itself ``[B * K, 2]``.
-        user: a user's own value, likewise ``[B * U, 2]``.
+        own: a cell's own value ``[B * K]``.
+        user: a user's own value, to the network and in its credit ``[B * U, 2]``.
         station: states of cells ``[B * K, H]``.
         state: state of the network ``[B, S]``.
     """
@@ -51,62 +52,82 @@ class GraphEncoder(nn.Module):
     """Messages between users and cells; association values on edges, resource values on users.
 
     Values add a linear part of the features to what messages find: how one rate compares with another is almost all of it.
-    Levels are worth the same to all users, and with ``personal`` what each differs by: where a cell's users share it by their
+    Levels are worth the same to all users, and with ``personal`` what they change: where a cell's users share it by their
     levels, equal ones are best for a sum of logarithms, and small errors that differ from user to user cost all there is to win.
 
     Args:
         hidden: width.
         rounds: rounds of messages.
+        places: places C of a user.
         levels: resource levels.
-        personal: users of a cell differ in what levels are worth.
+        personal: levels count by what they change of utility and sum rate (:func:`~hetgraph.solvers.level_worth.level_worth`).
+        announced: the last column of places is what they will be worth if users do as they announce.
     """
 
-    def __init__(self, hidden: int, rounds: int, levels: int, personal: bool) -> None:
+    def __init__(self, hidden: int, rounds: int, places: int, levels: int, personal: bool, announced: bool) -> None:
         super().__init__()
         bs, ue, edge, near = (COLUMNS[kind] for kind in ("bs", "ue", "edge", "near_edge"))
+        edge, self.announced = edge + announced, announced
+        ue += places * (1 + edge)
         self.messages = CandidateEncoder(hidden, rounds, (bs, ue, edge, near))
-        self.place, self.place_linear = head(hidden, 2), head(edge, 2)
+        self.place, self.place_linear = head(hidden, 1), head(edge, 1)
         self.level = nn.Parameter(torch.zeros(levels))
-        self.personal = head(hidden, levels) if personal else None
-        self.own, self.own_linear = head(hidden, 2), head(bs, 2)
-        self.user, self.user_linear = head(hidden, 2), head(ue + edge, 2)
+        self.personal = nn.Parameter(torch.zeros(2)) if personal else None
+        self.own, self.own_linear = head(hidden, 1), head(bs, 1)
+        self.user, self.user_linear = head(hidden, 2), head(ue, 2)
         self.widths = hidden, 2 * hidden
 
     def forward(self, seen: Candidates) -> Encoded:
         """Values and states."""
+        seen = replace(seen, ue=user_columns(seen))
         station, place = self.messages(seen)
         wide = station.reshape(seen.shape[0], seen.shape[1], -1)
         state = torch.cat([wide.mean(1), wide.amax(1)], 1)
         level = self.level.expand(len(seen.ue), -1)
         if self.personal is not None:
-            level = level + self.personal(place[:, 0])
-        user = self.user(place[:, 0]) + self.user_linear(user_columns(seen))
-        own = self.own(station) + self.own_linear(seen.bs)
-        return Encoded(self.place(place) + self.place_linear(seen.edge), level, own, user, station, state)
+            table = level_worth(seen.serving, seen.rate[:, 0], seen.shared, seen.cells(), len(self.level))
+            unit = torch.stack([torch.ones_like(seen.scale), 1 / seen.scale], 1)
+            level = level + (table * unit.unsqueeze(1)) @ self.personal
+        user = self.user(place[:, 0]) + self.user_linear(seen.ue)
+        own = (self.own(station) + self.own_linear(seen.bs)).squeeze(1)
+        value = (self.place(place) + self.place_linear(seen.edge)).squeeze(2)
+        return Encoded(value, level, own, user, station, state)
 
-    def start(self, seen: Candidates, weight: Tensor, reward: Tensor) -> None:
-        """Let the values of cells begin with what of their rewards is linear in the features: learning goes on from there.
+    @torch.no_grad()
+    def start(self, seen: Candidates, weight: Tensor, reward: Tensor, credit: Tensor) -> None:
+        """Let values begin with what of rewards and credits is linear in the features, and places with what they are worth.
 
         Args:
             seen: some observations.
             weight: importance of users ``[B * U]``.
             reward: normalised rewards of the cells that they led to ``[B * K]``.
+            credit: normalised credits of users ``[B * U]``.
         """
-        columns, one = user_columns(seen), torch.ones_like(seen.bs[:, :1])
-        for part, scale in enumerate((weight, torch.ones_like(weight))):
-            users = sum_by(seen.serving, columns * scale.unsqueeze(1), seen.cells())
-            table = torch.cat([seen.bs, users, one], 1).double()
-            gram = table.T @ table + 1e-3 * len(table) * torch.eye(table.shape[1], device=table.device)
-            found = torch.linalg.solve(gram, table.T @ reward.double()).to(reward.dtype)
-            linear, users_linear, rest = found.split([seen.bs.shape[1], columns.shape[1], 1])
-            with torch.no_grad():
-                self.own_linear.weight[part], self.user_linear.weight[part] = linear, users_linear
-                self.own_linear.bias[part] = rest[0]
+        if self.announced:
+            self.place_linear.weight.zero_()
+            self.place_linear.weight[0, -1] = 1.0
+        if self.personal is not None:
+            self.personal[0] = 0.5
+        columns = user_columns(seen)
+        users = sum_by(seen.serving, columns * weight.unsqueeze(1), seen.cells())
+        found = least_squares(torch.cat([seen.bs, users], 1), reward)
+        linear, users_linear, rest = found.split([seen.bs.shape[1], columns.shape[1], 1])
+        self.own_linear.weight[0], self.own_linear.bias[0], self.user_linear.weight[0] = linear, rest[0], users_linear
+        found = least_squares(columns, credit)
+        self.user_linear.weight[1], self.user_linear.bias[1] = found[:-1], found[-1]
+
+
+def least_squares(columns: Tensor, value: Tensor) -> Tensor:
+    """Weights of columns ``[n, F]`` and of a constant, the last one, that fit ``value [n]`` best; small ones are preferred."""
+    table = torch.cat([columns, torch.ones_like(columns[:, :1])], 1).double()
+    gram = table.T @ table + 1e-3 * len(table) * torch.eye(table.shape[1], device=table.device)
+    found: Tensor = torch.linalg.solve(gram, table.T @ value.double()).to(value.dtype)
+    return found
 
 
 def user_columns(seen: Candidates) -> Tensor:
-    """What is known of users where they are ``[B * U, Fu + Fe]``."""
-    return torch.cat([seen.ue, seen.edge[:, 0]], 1)
+    """What is known of users and all their places ``[B * U, Fu + C (1 + Fe)]``: what can be had later counts too."""
+    return torch.cat([seen.ue, seen.edge.flatten(1), seen.allowed.to(seen.ue.dtype)], 1)
 
 
 class FlatEncoder(nn.Module):
@@ -129,26 +150,26 @@ class FlatEncoder(nn.Module):
         per = COLUMNS["ue"] + (places * (1 + COLUMNS["edge"]) if full else 2)
         width = SLOTS * per + 3 * (places - 1) + COLUMNS["bs"] + 3
         self.network = mlp(width, hidden, hidden)
-        self.out, self.own = head(hidden, SLOTS * (2 * places + levels)), nn.Linear(hidden, 2)
+        self.out, self.own = head(hidden, SLOTS * (places + levels + 1)), nn.Linear(hidden, 1)
         self.widths = hidden, GLOBAL
 
     def forward(self, seen: Candidates) -> Encoded:
         """Values; zero for users without a slot."""
-        cells, users = seen.cells(), len(seen.ue)
+        cells = seen.cells()
         rank = rank_in_group(seen.ue[:, RECEIVED], seen.serving, cells)
         slot, held = seen.serving * SLOTS + rank.clamp_max(SLOTS - 1), (rank < SLOTS).unsqueeze(1)
         row = self._rows(seen) * held
         wide = row.new_zeros(cells * SLOTS, row.shape[1]).index_add_(0, slot, row)
         hidden = silu(self.network(torch.cat([wide.reshape(cells, -1), self._cell(seen)], 1)))
         found = self.out(hidden).reshape(cells * SLOTS, -1)[slot] * held
-        place, level = found.split([2 * self.places, self.levels], 1)
-        place = place.reshape(users, self.places, 2)
-        return Encoded(place, level, self.own(hidden), torch.zeros_like(level[:, :2]), hidden, totals(seen))
+        place, level, user = found.split([self.places, self.levels, 1], 1)
+        user = torch.cat([torch.zeros_like(user), user], 1)
+        return Encoded(place, level, self.own(hidden).squeeze(1), user, hidden, totals(seen))
 
     def _rows(self, seen: Candidates) -> Tensor:
         """What is told of each user ``[B * U, F]``."""
         if self.full:
-            return torch.cat([seen.ue, seen.edge.flatten(1), seen.allowed.to(seen.ue.dtype)], 1)
+            return user_columns(seen)
         power, distance = seen.bs[seen.serving, 4:5], seen.edge[:, 0, 4:5]
         return torch.cat([seen.ue, power, distance], 1)
 
@@ -186,9 +207,8 @@ class UserEncoder(nn.Module):
         if self.everything:
             columns.append(whole.repeat_interleave(u, 0).unsqueeze(1).expand(-1, c, -1))
         hidden = silu(self.network(torch.cat(columns, 2)))
-        place, station = self.place(hidden), hidden.new_zeros(seen.cells(), 0)
-        place = torch.cat([place, torch.zeros_like(place)], 2)
-        own, user = hidden.new_zeros(seen.cells(), 2), self.user(hidden[:, 0])
+        place, station = self.place(hidden).squeeze(2), hidden.new_zeros(seen.cells(), 0)
+        own, user = hidden.new_zeros(seen.cells()), self.user(hidden[:, 0])
         return Encoded(place, self.level(hidden[:, 0]), own, user, station, whole)
 
 
@@ -202,7 +222,7 @@ def totals(seen: Candidates) -> Tensor:
 
 
 def encoder_of(
-    kind: Encoder, hidden: int, rounds: int, places: int, levels: int, personal: bool
+    kind: Encoder, hidden: int, rounds: int, places: int, levels: int, personal: bool, announced: bool
 ) -> GraphEncoder | FlatEncoder | UserEncoder:
     """Encoder by name.
 
@@ -212,7 +232,7 @@ def encoder_of(
     if kind not in get_args(Encoder):
         raise ValueError(f"encoder: got {kind!r}, expected one of {', '.join(get_args(Encoder))}")
     if kind == "graph":
-        return GraphEncoder(hidden, rounds, levels, personal)
+        return GraphEncoder(hidden, rounds, places, levels, personal, announced)
     if kind in ("flat", "flat-full"):
         return FlatEncoder(hidden, places, levels, kind == "flat-full")
     return UserEncoder(hidden, levels, kind == "global")

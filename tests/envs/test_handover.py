@@ -273,7 +273,7 @@ def test_seeds_episodes_and_resets() -> None:
     for _ in range(10):
         step = env.step(drawn(env, torch.Generator().manual_seed(0)))
     assert bool(step.truncated.all()) and not bool(step.terminated.any())
-    assert env.network.tolist() == [2, 0] and env.now.step == 0
+    assert env.network.tolist() == [2, 0] and env.now.step.tolist() == [0, 0]
     assert step.info["final_obs"].step.tolist() == [10, 10] and step.obs.step.tolist() == [0, 0]
     env.reset(seed=1)
     assert torch.equal(env.begin, begin)

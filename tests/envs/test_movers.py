@@ -114,7 +114,7 @@ def test_first_association_against_the_strongest_pairs_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["random", "greedy", "round_robin", "max_rsrp", "cre", "pf_greedy", "dual_price", "stay"]
+    "name", ["random", "greedy", "round_robin", "max_rsrp", "cre", "pf_greedy", "pf_announced", "dual_price", "stay"]
 )
 def test_policies_see_no_more_than_they_declare(name: str, world: Trajectories) -> None:
     """What a level hides may be anything; and loads of cells that a user cannot ask for do not matter to rules without prices."""

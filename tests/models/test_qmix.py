@@ -16,6 +16,7 @@ from hetgraph.radio.handover import HandoverAction
 
 KINDS: dict[str, dict[str, Any]] = {
     "graph": {"personal": True},
+    "announced": {"intentions": 3},
     "vdn": {"mixing": "vdn", "importance": "equal"},
     "sum": {"importance": "sum", "dueling": False},
     "flat": {"encoder": "flat", "flat_cells": 6},
@@ -30,6 +31,7 @@ def network(b: int = 3, k: int = 6, u: int = 20, places: int = 4, seed: int = 0)
     """A batch of random networks as a handover environment shows them; the last cell of each has no users."""
     generator = torch.Generator().manual_seed(seed)
     graph = Batch(_base_cls=HeteroData)
+    graph.scale, graph.shared = torch.full((b,), 50.0), torch.ones(b, dtype=torch.bool)
     graph._num_graphs = b
     graph["bs"].x = torch.randn(b * k, COLUMNS["bs"], generator=generator)
     graph["ue"].x = torch.randn(b * u, COLUMNS["ue"], generator=generator)
@@ -40,6 +42,7 @@ def network(b: int = 3, k: int = 6, u: int = 20, places: int = 4, seed: int = 0)
     user = torch.arange(b * u).repeat_interleave(places)
     graph[CHANNEL].edge_index = torch.stack([(cell + first).flatten(), user])
     graph[CHANNEL].edge_attr = torch.randn(b * u * places, COLUMNS["edge"], generator=generator)
+    graph[CHANNEL].efficiency = 4 * torch.rand(b * u * places, generator=generator)
     allowed = torch.rand(b * u, places, generator=generator) < 0.6
     allowed[:, 0] = True
     graph[CHANNEL].allowed = allowed.flatten()
@@ -67,7 +70,7 @@ def double(graph: HeteroData) -> HeteroData:
 def anything(values: Values, seed: int = 0) -> HandoverAction:
     """An action that asks for allowed places and others."""
     generator = torch.Generator().manual_seed(seed)
-    b, u, c = values.leave.shape
+    b, u, c = values.place.shape
     return HandoverAction(
         torch.randint(c, (b, u), generator=generator),
         torch.randint(values.level.shape[2], (b, u), generator=generator),
@@ -80,10 +83,10 @@ def test_columns_are_those_of_the_environment() -> None:
     assert (UE_COLUMNS[RECEIVED], BS_COLUMNS[LOAD], UE_COLUMNS[LOG_RATE]) == ("received", "load", "log_rate")
 
 
-@pytest.mark.parametrize("kind", ["graph", "vdn", "sum", "flat", "flat-full"])
+@pytest.mark.parametrize("kind", ["graph", "announced", "vdn", "sum", "flat", "flat-full"])
 def test_the_joint_value_never_falls_when_an_agents_rises(kind: str) -> None:
     for seed, (k, u) in enumerate([(6, 20), (6, 9)] if "flat" in kind else [(6, 20), (3, 5), (11, 40), (24, 30)]):
-        made = agent(seed, **KINDS[kind])
+        made = agent(seed, **KINDS[kind], places=min(4, k))
         values = made(double(network(4, k, u, min(4, k), seed)))
         agents = values.agents(anything(values)).detach()
         before = made.mix(agents, values)
@@ -121,23 +124,20 @@ def test_agents_values_are_the_weighted_sum_by_hand() -> None:
     graph = double(network())
     values = made(graph)
     action = anything(values)
-    agents, streams = values.agents(action), values.streams(action)
+    agents, credits = values.agents(action), values.credits(action)
     power = made._scaled(_candidates(graph)).ue[:, RECEIVED].reshape(3, 20)
     for b, k in itertools.product(range(3), range(6)):
         mine = [i for i in range(20) if int(values.cell[b, i, 0]) == k]
         share = power[b, mine].softmax(0)
-        own, stream = values.own[b, k].clone(), values.stream[b, k].clone()
+        own = values.own[b, k].clone()
         for weight, i in zip(share, mine, strict=True):
             torch.testing.assert_close(values.weight[b, i], weight)
             place = int(action.place[b, i]) if bool(values.allowed[b, i, action.place[b, i]]) else 0
             level = values.level[b, i, action.level[b, i]]
-            own += weight * (values.user[b, i, 0] + (values.leave + values.join)[b, i, place] / 2 + level / 2)
-            stream += values.user[b, i, 1] + (values.leave[b, i, place] + level) / 2
-        for i in range(20):
-            place = int(action.place[b, i]) if bool(values.allowed[b, i, action.place[b, i]]) else 0
-            stream += values.join[b, i, place] / 2 * (int(values.cell[b, i, place]) == k)
+            heads = (values.place[b, i, place] + level) / 2
+            own += weight * (values.user[b, i, 0] + heads)
+            torch.testing.assert_close(credits[b, i], values.user[b, i, 1] + heads)
         torch.testing.assert_close(agents[b, k], own)
-        torch.testing.assert_close(streams[b, k], stream)
 
 
 def _candidates(graph: HeteroData) -> Any:
@@ -148,13 +148,13 @@ def _candidates(graph: HeteroData) -> Any:
 
 def test_staying_is_worth_nothing_with_dueling_heads_and_untrained_agents_stay() -> None:
     values = agent(**KINDS["graph"])(double(network()))
-    assert not bool((values.leave + values.join)[..., 0].any())
+    assert not bool(values.place[..., 0].any())
     torch.testing.assert_close(values.level.mean(2), torch.zeros_like(values.level[..., 0]))
     action, _ = GraphQMIX().act(network(), None, None)
     assert not bool(action.place.any()) and not bool(action.level.any())
 
 
-@pytest.mark.parametrize("kind", ["graph", "flat", "single"])
+@pytest.mark.parametrize("kind", ["graph", "announced", "flat", "single"])
 def test_values_follow_a_permutation_of_the_users(kind: str) -> None:
     made, graph = agent(**KINDS[kind]), double(network(2))
     values, b, u = made(graph), 2, 20
@@ -162,19 +162,20 @@ def test_values_follow_a_permutation_of_the_users(kind: str) -> None:
     rows = (order + u * torch.arange(b).unsqueeze(1)).flatten()
     moved = graph.clone()
     moved["ue"].x = graph["ue"].x[rows]
-    for name in ("edge_attr", "allowed"):
+    for name in ("edge_attr", "allowed", "efficiency"):
         value = graph[CHANNEL][name]
         moved[CHANNEL][name] = value.reshape(b * u, 4, *value.shape[1:])[rows].flatten(0, 1)
     moved[CHANNEL].edge_index[0] = graph[CHANNEL].edge_index[0].reshape(b * u, 4)[rows].flatten()
     other = made(moved)
-    for name in ("leave", "join", "level", "weight", "user"):
+    for name in ("place", "level", "weight", "user"):
         value = getattr(values, name)
         torch.testing.assert_close(getattr(other, name).flatten(0, 1), value.flatten(0, 1)[rows])
     torch.testing.assert_close(other.own, values.own)
 
 
-def test_values_follow_a_permutation_of_the_cells() -> None:
-    made, graph = agent(**KINDS["graph"]), double(network(2))
+@pytest.mark.parametrize("kind", ["graph", "announced"])
+def test_values_follow_a_permutation_of_the_cells(kind: str) -> None:
+    made, graph = agent(**KINDS[kind]), double(network(2))
     values, k = made(graph), 6
     order = torch.stack([torch.randperm(k, generator=torch.Generator().manual_seed(i)) for i in range(2)])
     rows = (order + k * torch.arange(2).unsqueeze(1)).flatten()  # new place -> old place
@@ -185,7 +186,7 @@ def test_values_follow_a_permutation_of_the_cells() -> None:
     moved[NEIGHBOURS].edge_index = now[graph[NEIGHBOURS].edge_index]
     other, action = made(moved), anything(values)
     torch.testing.assert_close(other.agents(action).flatten(), values.agents(action).flatten()[rows])
-    torch.testing.assert_close(other.streams(action).flatten(), values.streams(action).flatten()[rows])
+    torch.testing.assert_close(other.credits(action), values.credits(action))
     torch.testing.assert_close(made.joint(other, action), made.joint(values, action))
 
 

@@ -216,11 +216,11 @@ def test_experience_is_what_happened(finite: bool) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"streams": 1.0},
+        {"credit": 1.0, "intentions": 2, "gap": 0.5, "warm": 3},
         {"mixing": "vdn", "importance": "sum", "double": False, "squash": 0.0, "td_clip": 0.0},
         {"mixing": "independent", "soft": 0.0, "hard_every": 1},
         {"encoder": "flat", "flat_cells": K},
-        {"encoder": "flat-full", "flat_cells": K, "mixing": "vdn", "streams": 0.5},
+        {"encoder": "flat-full", "flat_cells": K, "mixing": "vdn", "credit": 0.5},
         {"encoder": "single", "mixing": "independent"},
         {"encoder": "global", "mixing": "independent", "dueling": False, "double": False},
     ],
@@ -255,7 +255,7 @@ def test_a_table_learns_to_follow_the_strongest_cell() -> None:
 
 
 def test_a_loss_is_needed_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="joint, streams: got 0 for both"):
+    with pytest.raises(ValueError, match="joint, credit: got 0 for both"):
         QMIX(joint=0.0)
     with pytest.raises(ValueError, match="gamma: got 1"):
         QMIX(gamma=1.0)
@@ -265,7 +265,7 @@ def test_a_loss_is_needed_and_foreign_checkpoints_are_refused(tmp_path: Path) ->
 
 
 def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"streams": 1.0, "hard_every": 3}
+    options: dict[str, Any] = {"credit": 1.0, "hard_every": 3}
     whole, _ = fit(tmp_path / "whole", 2, **options)
     first, _ = fit(tmp_path / "parts", 2, Interrupt(), **options)
     assert not torch.equal(first.policy.encoder.level, whole.policy.encoder.level)

@@ -1,0 +1,37 @@
+"""What a user's resource level adds to utility and sum rate, its cell's other users at the level below the highest."""
+
+import torch
+from torch import Tensor
+
+
+def level_worth(cell: Tensor, rate: Tensor, shared: Tensor, cells: int, levels: int) -> Tensor:
+    r"""Changes of the utility and of the sum rate by each level of a user ``[n, L, 2]``; 0 for the level of the others.
+
+    Of a sum of logarithms equal shares are the maximum, so a larger share of a user with a good link costs utility in the second
+    order, and adds to the sum rate in the first. Where levels share a cell, all others lose what one user gains; in the
+    paper's model nobody does, and the highest level is best.
+
+    Args:
+        cell: cell of each user, counted through all networks ``[n]``.
+        rate: rate if the cell were the user's alone, in units of the utility ``[n]``.
+        shared: levels share the cell, else the paper's model ``[n]``.
+        cells: number of cells of all networks.
+        levels: number of levels L.
+    """
+
+    def per_cell(value: Tensor) -> Tensor:
+        return value.new_zeros(cells).index_add(0, cell, value)[cell]
+
+    usual = max(levels - 1, 1)
+    weight = torch.arange(1, levels + 1, dtype=rate.dtype, device=rate.device)
+    count = per_cell(torch.ones_like(rate)).unsqueeze(1)
+    total = usual * count - usual + weight  # of weights, with this user at each level
+    equal = (rate.unsqueeze(1) / count).expand(-1, levels)
+    felt = (per_cell(equal[:, 0] / (1 + equal[:, 0])) - equal[:, 0] / (1 + equal[:, 0])).unsqueeze(1)
+    others = (per_cell(rate) - rate).unsqueeze(1)
+    own = rate.unsqueeze(1) * weight / total
+    utility = own.log1p() - equal.log1p() - felt * (total / (usual * count)).log()
+    gained = own - equal + others * (usual / total - 1 / count)
+    printed, before = equal * (1 + weight / levels) / 2, equal * (1 + usual / levels) / 2
+    worth = torch.where(shared.unsqueeze(1), utility, printed.log1p() - before.log1p())
+    return torch.stack([worth, torch.where(shared.unsqueeze(1), gained, printed - before)], 2)

@@ -1,0 +1,30 @@
+"""What levels change, against rates worked out with and without the change."""
+
+import pytest
+import torch
+
+from hetgraph.radio.handover import ResourceModel, resource_rates
+from hetgraph.solvers.level_worth import level_worth
+
+
+@pytest.mark.parametrize("model", ["shared", "paper"])
+def test_changes_are_those_of_the_rates(model: ResourceModel) -> None:
+    """The sum rate exactly; the utility to first order in what others lose, which is small."""
+    generator = torch.Generator().manual_seed(0)
+    cell = torch.randint(3, (1, 20), generator=generator)
+    rate = 5 + 200 * torch.rand(1, 20, generator=generator, dtype=torch.float64)
+    shared = torch.full((20,), model == "shared")
+    found = level_worth(cell[0], rate[0], shared, 3, 5)
+    usual = torch.full((1, 20), 3)
+    before = resource_rates(cell, usual, rate, 3, model=model)
+    for user in range(20):
+        for level in range(5):
+            other = usual.clone()
+            other[0, user] = level
+            after = resource_rates(cell, other, rate, 3, model=model)
+            change = (after.log1p() - before.log1p()).sum(), (after - before).sum()
+            assert float(found[user, level, 0]) == pytest.approx(float(change[0]), abs=0.02)
+            assert float(found[user, level, 1]) == pytest.approx(float(change[1]), rel=1e-5, abs=1e-5)
+    assert bool((found[:, 3] == 0).all()) or float(found[:, 3].abs().max()) < 1e-9
+    if model == "shared":
+        assert bool((found[:, :, 0] <= 0.02).all())
