@@ -1,6 +1,7 @@
-"""Handovers of moving users: `python benchmarks/handover.py throughput | baselines | tune | learned | sizes`.
+"""Handovers of moving users: `python benchmarks/handover.py throughput | baselines | tune | learned | sizes | traces`.
 
-`learned` and `sizes` read the checkpoints of runs.py (`python benchmarks/runs.py qmix`); modes without any are left out.
+`learned`, `sizes` and `traces` read the checkpoints of runs.py (`python benchmarks/runs.py qmix`); what is not trained is
+left out. TRACES is the folder with the drive tests.
 """
 
 import multiprocessing
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverAction, HandoverEnv, run_handovers
 from hetgraph.envs.mover_search import DualPrice, Optimum
 from hetgraph.envs.movers import Announced, Mover, ProportionalFair, StrongestCell
@@ -33,11 +35,19 @@ NAMES = (
 )
 SHOWN = ("anu", "asc", "jain", "load_imbalance", "handover_rate", "ping_pong_rate")
 SEEDS = range(5)
-MODES: dict[tuple[ResourceModel, bool], str] = {
-    ("shared", True): "qmix",
-    ("shared", False): "qmix-margin",
-    ("paper", True): "qmix-levels",
-    ("paper", False): "qmix-levels-margin",
+MODES: dict[tuple[ResourceModel, bool], dict[str, str]] = {
+    ("shared", True): {
+        "GraphQMIX": "qmix",
+        "GraphQMIX, sum rate": "qmix-asc",
+        "GraphQMIX, no announcements": "qmix-plain",
+    },
+    ("shared", False): {"GraphQMIX": "qmix-margin", "GraphQMIX, sum rate": "qmix-asc-margin"},
+    ("paper", True): {"GraphQMIX": "qmix-levels"},
+    ("paper", False): {"GraphQMIX": "qmix-levels-margin"},
+}
+TRACES: dict[ResourceModel, dict[str, str]] = {
+    "shared": {"GraphQMIX": "qmix-traces", "GraphQMIX of hetnet-3tier": "qmix-margin"},
+    "paper": {"GraphQMIX": "qmix-traces-levels", "GraphQMIX of hetnet-3tier": "qmix-levels-margin"},
 }
 RIVALS = ("max_rsrp", "cre", "greedy", "genetic", "pf_greedy", "pf_announced", "dual_price", "pf_optimum", "pf_patient")
 RATIOS = ("anu", "asc", "jain", "load_imbalance")
@@ -137,55 +147,69 @@ def agents(name: str) -> list[GraphQMIX]:
     return [load_handovers(path) for path in paths] if all(path.exists() for path in paths) else []
 
 
+def teams(names: dict[str, str]) -> dict[str, list[GraphQMIX]]:
+    """Agents by what they are called in tables; those that are not trained are left out."""
+    found = {label: agents(name) for label, name in names.items()}
+    return {label: members for label, members in found.items() if members}
+
+
 def learned(networks: int = 20) -> None:
     """Agents of each mode beside the classical policies on the same networks, intervals over training seeds."""
-    for (model, bias), name in MODES.items():
-        members = agents(name)
-        if members:
-            world = roam(roaming(), networks, steps=51, seed=TEST)
-            print(
-                f"\nresources {model}, rule {'CRE' if bias else 'margin'}, 25 cells, {networks} networks, agents {name}"
-            )
-            compare(world, bias, model, members)
+    world = roam(roaming(), networks, steps=51, seed=TEST)
+    for (model, bias), names in MODES.items():
+        print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, 25 cells, {networks} networks")
+        compare(world, bias, model, teams(names))
 
 
 def sizes() -> None:
     """Agents of 25 cells on twice and four times as many, as they are."""
-    for (model, bias), name in MODES.items():
-        members = agents(name)
-        for cells, networks in ((50, 6), (100, 3)) if members else ():
-            world = roam(roaming(cells, 10 * cells), networks, steps=51, seed=TEST)
-            print(
-                f"\nresources {model}, rule {'CRE' if bias else 'margin'}, {cells} cells, {networks} networks, agents {name}"
-            )
-            compare(world, bias, model, members)
+    for cells, networks in ((50, 6), (100, 3)):
+        world = roam(roaming(cells, 10 * cells), networks, steps=51, seed=TEST)
+        for (model, bias), names in MODES.items():
+            print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, {cells} cells, {networks} networks")
+            compare(world, bias, model, teams(names))
 
 
-def compare(world: Trajectories, bias: bool, model: ResourceModel, members: Sequence[GraphQMIX]) -> None:
+def traces(folder: str | None = None, networks: int = 16) -> None:
+    """Agents on drive tests, the test's files; those of hetnet-3tier beside those trained on other files."""
+    data = LTETraceDataset(folder or os.environ.get("TRACES", "traces"), generation="5G", split="test", cells=22)
+    world = data.trajectories(networks, 51, seed=TEST)
+    for model, names in TRACES.items():
+        print(f"\nresources {model}, rule margin, 22 cells of the 5G drive tests, {networks} networks")
+        compare(world, False, model, teams(names))
+
+
+def compare(world: Trajectories, bias: bool, model: ResourceModel, members: dict[str, list[GraphQMIX]]) -> None:
     """Indicators beside max RSRP's: the classical ones' intervals over networks, the agents' over training seeds."""
     policies: dict[str, Any] = {name: handover_policy(name) for name in RIVALS}
-    policies |= {f"agents {seed}": member for seed, member in enumerate(members)}
+    policies |= {f"{label} {seed}": one for label, team in members.items() for seed, one in enumerate(team)}
     found = judged(world, bias, model, policies)
     base = found["max_rsrp"]
-    room = (found["pf_optimum"]["anu"] - base["anu"]).mean()
-    own = [found[f"agents {seed}"] for seed in range(len(members))]
-    print(
-        "| policy | ANU - max_rsrp | share of the room | "
-        + " | ".join(f"{key}, ratio" for key in RATIOS)
-        + " | handover rate |"
-    )
-    print("|---" * (len(RATIOS) + 4) + "|")
-    for name in (*RIVALS, "GraphQMIX"):
-        if name == "GraphQMIX":
+    rooms = [(found[name]["anu"] - base["anu"]).mean() for name in ("pf_optimum", "pf_patient")]
+    heads = [
+        "policy",
+        "ANU - max_rsrp",
+        "of pf_optimum's room",
+        "of pf_patient's",
+        *RATIOS,
+        "handover rate",
+        "ping-pong",
+    ]
+    print(f"| {' | '.join(heads)} |\n" + "|---" * len(heads) + "|")
+    for name in (*RIVALS, *members):
+        if name in members:
+            own = [found[f"{name} {seed}"] for seed in range(len(members[name]))]
             gain = t_interval(np.array([(each["anu"] - base["anu"]).mean() for each in own]), "seeds")
-            parts = {key: np.mean([each[key].mean() for each in own]) for key in (*RATIOS, "handover_rate")}
         else:
-            gain = t_interval(found[name]["anu"] - base["anu"], "networks")
-            parts = {key: found[name][key].mean() for key in (*RATIOS, "handover_rate")}
+            own, gain = [found[name]], t_interval(found[name]["anu"] - base["anu"], "networks")
         half = gain.high - gain.mean
-        ratios = [f"{parts[key] / base[key].mean():.4f}" for key in RATIOS]
-        cells = [f"{gain.mean:+.3f} ± {half:.3f}", f"{gain.mean / room:.3f} ± {half / room:.3f}", *ratios]
-        print(f"| {name} | {' | '.join(cells)} | {parts['handover_rate']:.4f} |", flush=True)
+        parts = {
+            key: np.mean([each[key].mean() for each in own]) for key in (*RATIOS, "handover_rate", "ping_pong_rate")
+        }
+        cells = [f"{gain.mean:+.3f} ± {half:.3f}", *(f"{gain.mean / room:.3f} ± {half / room:.3f}" for room in rooms)]
+        cells += [f"{parts[key] / base[key].mean():.4f}" for key in RATIOS]
+        cells += [f"{parts[key]:.4f}" for key in ("handover_rate", "ping_pong_rate")]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 def tune(networks: int = 16) -> None:
@@ -208,6 +232,7 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "tune": tune,
     "learned": learned,
     "sizes": sizes,
+    "traces": traces,
 }
 
 if __name__ == "__main__":

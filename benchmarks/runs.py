@@ -11,6 +11,7 @@ from pathlib import Path
 
 SEEDS = range(5)
 ENCODERS = ("hetero", "no_antennas", "homogeneous", "bs_only", "edge_mlp")
+TRACES = os.environ.get("TRACES", "traces")  # folder with the drive tests of Raca et al.
 M, D, T = "--model.init_args.", "--data.init_args.", "--trainer."
 
 
@@ -67,7 +68,15 @@ def jobs() -> dict[str, list[str]]:
         cell = [f"{D}probability", "0.5", f"{D}demand", "14"]
         out[f"grows-paper-{seed}"] = fit("grows-paper", "grows-paper", seed, f"{D}seed", str(seed), *cell)
     modes = {"qmix": [], "qmix-margin": ["cre"], "qmix-levels": ["model"], "qmix-levels-margin": ["cre", "model"]}
-    change = {"cre": [f"{D}cre", "false"], "model": [f"{D}resource_model", "paper"]}
+    modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "asc"], "qmix-plain": ["plain"]}
+    modes |= {"qmix-traces": ["traces", "cre"], "qmix-traces-levels": ["traces", "cre", "model"]}
+    change = {
+        "cre": [f"{D}cre", "false"],
+        "model": [f"{D}resource_model", "paper"],
+        "asc": [f"{D}weights.sum_rate", "0.2"],
+    }
+    change["plain"] = [f"{M}intentions", "0", f"{M}personal", "false", f"{M}warm", "0", f"{T}max_epochs", "8"]
+    change["traces"] = [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22"]
     for name, changes in modes.items():
         for seed in SEEDS:
             options = [part for key in changes for part in change[key]]

@@ -10,6 +10,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
+from hetgraph.envs import HandoverWeights
 from hetgraph.models.qmix import GraphQMIX, Importance, Mixing, Values
 from hetgraph.nn.candidates import Candidates
 from hetgraph.nn.handover_encoders import LOG_RATE, Encoder
@@ -134,6 +135,8 @@ class QMIX(lightning.LightningModule):
         super().__init__()
         if not 0 <= gamma < 1:
             raise ValueError(f"gamma: got {gamma}, expected a number from 0 to below 1")
+        if not 0 <= gap < 1:
+            raise ValueError(f"gap: got {gap}, expected a number from 0 to below 1")
         if not (joint or credit):
             raise ValueError("joint, credit: got 0 for both, expected a loss")
         self.save_hyperparameters()
@@ -182,7 +185,12 @@ class QMIX(lightning.LightningModule):
         self.reward_mean.copy_(reward.mean())
         self.reward_std.copy_(reward.std().clamp_min(1e-6))
         own = (credit - self.credit_mean) / self.credit_std
-        self.policy.set_scale(seen, (reward - self.reward_mean) / self.reward_std, own)
+        weights: HandoverWeights = self._data().options["weights"]
+        slope = (
+            2 * (1 - self.gamma) / (1 - self.gap) / float(self.credit_std)
+        )  # a level counts by half, and in its step alone
+        terms = slope * weights.utility, slope * weights.sum_rate
+        self.policy.set_scale(seen, (reward - self.reward_mean) / self.reward_std, own, terms)
         self.target.load_state_dict(self.policy.state_dict())
 
     def training_step(self, batch: Transitions, batch_idx: int) -> Tensor:

@@ -133,13 +133,16 @@ class GraphQMIX(nn.Module):
             self.register_buffer(f"{kind}_std", torch.ones(count))
 
     @torch.no_grad()
-    def set_scale(self, seen: Sequence[Candidates], reward: Tensor, credit: Tensor) -> None:
+    def set_scale(
+        self, seen: Sequence[Candidates], reward: Tensor, credit: Tensor, terms: tuple[float, float] = (1.0, 0.0)
+    ) -> None:
         """Bring features to mean zero and deviation one over some observations; values begin with what is linear in them.
 
         Args:
             seen: T observations of B networks.
             reward: normalised rewards of the cells ``[T, B, K]``.
             credit: normalised credits of users ``[T, B, U]``.
+            terms: what a unit of utility and of sum rate adds to a level's value, with ``personal``.
         """
         seen = [self._announced(one) for one in seen]
         for kind in COLUMNS:
@@ -148,7 +151,7 @@ class GraphQMIX(nn.Module):
             getattr(self, f"{kind}_std").copy_(rows.std(0).clamp_min(1e-2))
         if isinstance(self.encoder, GraphEncoder) and self.dueling:
             whole = union([self._scaled(one) for one in seen])
-            self.encoder.start(whole, self._weight(whole), reward.flatten(), credit.flatten())
+            self.encoder.start(whole, self._weight(whole), reward.flatten(), credit.flatten(), terms)
 
     def _announced(self, raw: Candidates) -> Candidates:
         """The same with what places will be worth if users do as they announce."""

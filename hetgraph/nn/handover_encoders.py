@@ -52,15 +52,15 @@ class GraphEncoder(nn.Module):
     """Messages between users and cells; association values on edges, resource values on users.
 
     Values add a linear part of the features to what messages find: how one rate compares with another is almost all of it.
-    Levels are worth the same to all users, and with ``personal`` what they change: where a cell's users share it by their
-    levels, equal ones are best for a sum of logarithms, and small errors that differ from user to user cost all there is to win.
+    Levels are worth the same to all users, or with ``personal`` what they change.
 
     Args:
         hidden: width.
         rounds: rounds of messages.
         places: places C of a user.
         levels: resource levels.
-        personal: levels count by what they change of utility and sum rate (:func:`~hetgraph.solvers.level_worth.level_worth`).
+        personal: levels count by what they change of utility and sum rate (:func:`~hetgraph.solvers.level_worth.level_worth`);
+            that is known, and small errors that differ from user to user cost more than there is to win.
         announced: the last column of places is what they will be worth if users do as they announce.
     """
 
@@ -72,7 +72,8 @@ class GraphEncoder(nn.Module):
         self.messages = CandidateEncoder(hidden, rounds, (bs, ue, edge, near))
         self.place, self.place_linear = head(hidden, 1), head(edge, 1)
         self.level = nn.Parameter(torch.zeros(levels))
-        self.personal = nn.Parameter(torch.zeros(2)) if personal else None
+        self.personal: Tensor | None
+        self.register_buffer("personal", torch.tensor([1.0, 0.0]) if personal else None)
         self.own, self.own_linear = head(hidden, 1), head(bs, 1)
         self.user, self.user_linear = head(hidden, 2), head(ue, 2)
         self.widths = hidden, 2 * hidden
@@ -87,14 +88,16 @@ class GraphEncoder(nn.Module):
         if self.personal is not None:
             table = level_worth(seen.serving, seen.rate[:, 0], seen.shared, seen.cells(), len(self.level))
             unit = torch.stack([torch.ones_like(seen.scale), 1 / seen.scale], 1)
-            level = level + (table * unit.unsqueeze(1)) @ self.personal
+            level = (table * unit.unsqueeze(1)) @ self.personal
         user = self.user(place[:, 0]) + self.user_linear(seen.ue)
         own = (self.own(station) + self.own_linear(seen.bs)).squeeze(1)
         value = (self.place(place) + self.place_linear(seen.edge)).squeeze(2)
         return Encoded(value, level, own, user, station, state)
 
     @torch.no_grad()
-    def start(self, seen: Candidates, weight: Tensor, reward: Tensor, credit: Tensor) -> None:
+    def start(
+        self, seen: Candidates, weight: Tensor, reward: Tensor, credit: Tensor, terms: tuple[float, float]
+    ) -> None:
         """Let values begin with what of rewards and credits is linear in the features, and places with what they are worth.
 
         Args:
@@ -102,12 +105,13 @@ class GraphEncoder(nn.Module):
             weight: importance of users ``[B * U]``.
             reward: normalised rewards of the cells that they led to ``[B * K]``.
             credit: normalised credits of users ``[B * U]``.
+            terms: what a unit of utility and of sum rate adds to a level's value.
         """
         if self.announced:
             self.place_linear.weight.zero_()
             self.place_linear.weight[0, -1] = 1.0
         if self.personal is not None:
-            self.personal[0] = 0.5
+            self.personal.copy_(torch.tensor(terms))
         columns = user_columns(seen)
         users = sum_by(seen.serving, columns * weight.unsqueeze(1), seen.cells())
         found = least_squares(torch.cat([seen.bs, users], 1), reward)

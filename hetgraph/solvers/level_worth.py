@@ -9,7 +9,8 @@ def level_worth(cell: Tensor, rate: Tensor, shared: Tensor, cells: int, levels: 
 
     Of a sum of logarithms equal shares are the maximum, so a larger share of a user with a good link costs utility in the second
     order, and adds to the sum rate in the first. Where levels share a cell, all others lose what one user gains; in the
-    paper's model nobody does, and the highest level is best.
+    paper's model nobody does, and the highest level is best. Utility is taken as the sum of log rates: with log(1 + rate)
+    those with low rates would each want a little more, and all of them together would gain nothing.
 
     Args:
         cell: cell of each user, counted through all networks ``[n]``.
@@ -27,11 +28,10 @@ def level_worth(cell: Tensor, rate: Tensor, shared: Tensor, cells: int, levels: 
     count = per_cell(torch.ones_like(rate)).unsqueeze(1)
     total = usual * count - usual + weight  # of weights, with this user at each level
     equal = (rate.unsqueeze(1) / count).expand(-1, levels)
-    felt = (per_cell(equal[:, 0] / (1 + equal[:, 0])) - equal[:, 0] / (1 + equal[:, 0])).unsqueeze(1)
     others = (per_cell(rate) - rate).unsqueeze(1)
     own = rate.unsqueeze(1) * weight / total
-    utility = own.log1p() - equal.log1p() - felt * (total / (usual * count)).log()
+    utility = (weight / usual).log() - count * (total / (usual * count)).log()
     gained = own - equal + others * (usual / total - 1 / count)
     printed, before = equal * (1 + weight / levels) / 2, equal * (1 + usual / levels) / 2
-    worth = torch.where(shared.unsqueeze(1), utility, printed.log1p() - before.log1p())
+    worth = torch.where(shared.unsqueeze(1), utility, (printed / before).log())
     return torch.stack([worth, torch.where(shared.unsqueeze(1), gained, printed - before)], 2)
