@@ -14,6 +14,7 @@ from hetgraph.models import HybridMADDPG
 from hetgraph.models.iot_views import iot_views
 from hetgraph.trainers import (
     MADDQNDMADDPG,
+    BestCheckpoint,
     IoTDataModule,
     IoTMAPPO,
     decision_cost,
@@ -64,7 +65,7 @@ def test_joint_target_by_hand(double: bool) -> None:
     module = MADDQNDMADDPG(hidden=8, double=double)
     with torch.no_grad():
         for parameter in module.policy.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
+            parameter.add_(2.0 * torch.randn_like(parameter))
         rows = drawn(module)
         after, target, picker = (
             later(rows),
@@ -212,6 +213,21 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
     for other in ("iot-noma:users=9,small_cells=3,subchannels=5", "iot-oma:users=3,small_cells=1,subchannels=2"):
         found = iot_episode(IoTEnv(other, 2, episode_slots=3), policy, seed=1)
         assert found["return"].shape == (2,) and bool((found["served_bits"] > 0).all())
+
+
+def test_the_weights_kept_are_never_worse_than_the_start(tmp_path: Path) -> None:
+    quiet()
+    torch.manual_seed(0)
+    module = MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0, lr=30.0, max_norm=1e9)  # a rate that ruins what it trains
+    best = BestCheckpoint(tmp_path, filename="best", monitor="val/score", mode="max", enable_version_counter=False)
+    trainer = lightning.Trainer(
+        max_epochs=1, logger=False, num_sanity_val_steps=-1, enable_progress_bar=False, enable_model_summary=False,
+        accelerator="cpu", callbacks=[best],
+    )  # fmt: skip
+    trainer.fit(module, data(eval_slots=12, draws=12))
+    assert best.best_model_score == 1 and float(trainer.callback_metrics["val/score"]) < 1
+    assert not same(module.policy, load_hybrid(tmp_path / "best.ckpt"))
+    assert not load_hybrid(tmp_path / "best.ckpt").edge_head.out.weight.any()
 
 
 RIVALS: dict[str, dict[str, Any]] = {
