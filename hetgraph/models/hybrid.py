@@ -138,7 +138,7 @@ class HybridMADDPG(nn.Module):
         self.of_station = Normalise(STATION_SHIFT, STATION_SCALE)
         self.of_user = Normalise(USER_SHIFT, USER_SCALE)
         self.of_edge = Normalise(EDGE_SHIFT, EDGE_SCALE)
-        self.enter = AgentLinear(EDGE + USER, hidden, agents)
+        self.enter, self.enter_user = AgentLinear(EDGE, hidden, agents), AgentLinear(USER, hidden, agents, bias=False)
         self.enter_station = AgentLinear(STATION, hidden, agents)
         self.channel = AgentLinear(hidden, hidden, agents)
         self.gather = AgentLinear(3 * hidden, hidden, agents)
@@ -160,9 +160,9 @@ class HybridMADDPG(nn.Module):
         """States of channels and stations."""
         view = views.spectrum
         b, n, u, _ = view.shape
-        user = self.of_user(views.user_x).unsqueeze(1).expand(b, n, u, USER)
+        user = self.enter_user(self.of_user(views.user_x).unsqueeze(1).expand(b, self.enter_user.agents or 1, u, USER))
         own = self.enter_station(self.of_station(views.station_x))
-        channel = self.enter(torch.cat([self.of_edge(views.edge_x), user], 3)) + own.unsqueeze(2)
+        channel = self.enter(self.of_edge(views.edge_x)) + user + own.unsqueeze(2)
         channel = nn.functional.silu(self.channel(nn.functional.silu(channel)))
         heard = view.active.unsqueeze(1).expand(b, n, u)
         serves = _serves(view.station, n) & heard
@@ -170,7 +170,12 @@ class HybridMADDPG(nn.Module):
         station = nn.functional.silu(self.gather(torch.cat([own, served, _mean(channel, heard)], 2)))
         if self.everywhere is not None:
             station = station + nn.functional.silu(self.everywhere(station.mean(1, keepdim=True).expand_as(station)))
-        return Agents(channel, station, self.attention(channel, served, heard), priors.harm(views), priors.announced_price(views))
+        return Agents(channel, station, self.attention(channel, served, heard), *self.reported(views))
+
+    @torch.no_grad()
+    def reported(self, views: IoTViews) -> tuple[Tensor, Tensor]:
+        """Harm and prices ``[B, N, S]`` as users report them."""
+        return priors.harm(views), priors.announced_price(views, self.rule.weights(views.spectrum))
 
     def edge_bid(self, views: IoTViews, agents: Agents) -> Tensor:
         """Bids of stations for users ``[B, N, U]``; minus infinity for users that are not there."""
@@ -185,7 +190,7 @@ class HybridMADDPG(nn.Module):
     def pair_bid(self, views: IoTViews, agents: Agents, station: Tensor, sinr: Tensor) -> Tensor:
         """Bids of users for subchannels of their station ``[B, U, S]``."""
         view = views.spectrum
-        rule = self.rule.subchannel_bid(view, sinr)
+        rule = self.rule.subchannel_bid(views, sinr)
         if self.discrete == "greedy":
             return rule if self.prior else sinr.log1p()
         share = view.power_w / view.power_max_w.unsqueeze(2)

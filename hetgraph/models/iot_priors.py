@@ -28,8 +28,10 @@ class Rule(nn.Module):
         stay_db: for the station that serves already.
         rate: weight of the logarithm of the rate in a bid for a subchannel.
         urgency: weight of the logarithm of the bits per slot left.
+        stay: bid more for a subchannel on which the user was served: what others hear changes less from slot to slot.
         harm: part of what others would lose that a subchannel must bring.
         spread: subchannels are for so many times the bits that wait: more of them at less power each.
+        weight: power of :func:`urgency` that weights users' rates.
         price: weight of what others' users announce as the price of interference.
         margin: power is for so many times the bits that wait.
         iterations: rounds of WMMSE.
@@ -39,27 +41,32 @@ class Rule(nn.Module):
     stay_db: Tensor
     rate: Tensor
     urgency: Tensor
+    stay: Tensor
     harm: Tensor
     spread: Tensor
+    weight: Tensor
     price: Tensor
     margin: Tensor
     iterations: Tensor
 
     def __init__(
         self,
-        budget: float = 1.2,
+        budget: float = 1.1,
         stay_db: float = 2.0,
         rate: float = 2.0,
         urgency: float = 0.5,
-        harm: float = 0.0,
-        spread: float = 1.5,
+        stay: float = 0.7,
+        harm: float = 0.15,
+        spread: float = 2.0,
+        weight: float = 0.4,
         price: float = 1.0,
         margin: float = 1.2,
-        iterations: int = 8,
+        iterations: int = 12,
     ) -> None:
         super().__init__()
         constants = dict(
-            budget=budget, stay_db=stay_db, rate=rate, urgency=urgency, harm=harm, spread=spread, price=price, margin=margin
+            budget=budget, stay_db=stay_db, rate=rate, urgency=urgency, stay=stay, harm=harm, spread=spread, weight=weight,
+            price=price, margin=margin,
         )  # fmt: skip
         for name, value in constants.items():
             self.register_buffer(name, torch.tensor(float(value)))
@@ -72,11 +79,12 @@ class Rule(nn.Module):
         offer = view.rsrp_dbm - self.budget * budget_dbm.unsqueeze(1) + self.stay_db * serves
         return ((offer - offer.amax(2, keepdim=True)) / 10).transpose(1, 2)
 
-    def subchannel_bid(self, view: Spectrum, sinr: Tensor) -> Tensor:
-        """Logarithms of the rate and of the bits per slot left, weighted ``[B, U, S]``."""
+    def subchannel_bid(self, views: IoTViews, sinr: Tensor) -> Tensor:
+        """Logarithms of the rate and of the bits per slot left, weighted, and more for where it was ``[B, U, S]``."""
+        view = views.spectrum
         rate = sinr.log1p().clamp_min(1e-6).log()
         pressing = (view.queue_bits / view.head_slots.clamp_min(1)).clamp_min(1).div(1e4).log()
-        return self.rate * rate + self.urgency * pressing.unsqueeze(2)
+        return self.rate * rate + self.urgency * pressing.unsqueeze(2) + self.stay * (views.signal_w > 0)
 
     def bits_of(self, view: Spectrum, station: Tensor, sinr: Tensor, lost: Tensor) -> Tensor:
         """Bits that a subchannel carries in a slot ``[B, U, S]``; none where others lose too much.
@@ -90,6 +98,10 @@ class Rule(nn.Module):
         rate = sinr.log1p()
         at_home = lost.gather(1, station.clamp_min(0).unsqueeze(2).expand_as(rate))
         return rate * (rate >= self.harm * at_home) / math.log(2) * view.bits_per_efficiency.reshape(-1, 1, 1)
+
+    def weights(self, view: Spectrum) -> Tensor:
+        """Of users' rates ``[B, U]``."""
+        return urgency(view).pow(self.weight)
 
     def wanted_bits(self, view: Spectrum) -> Tensor:
         """Bits for which users ask for subchannels ``[B, U]``."""
@@ -106,7 +118,7 @@ class Rule(nn.Module):
         """
         on, s = user >= 0, user.shape[2]
         quality = of_layers(sinr, user) * s * on
-        weight = urgency(view).gather(1, user.clamp_min(0).flatten(1)).reshape(user.shape) * on
+        weight = self.weights(view).gather(1, user.clamp_min(0).flatten(1)).reshape(user.shape) * on
         efficiency = self.margin * view.queue_bits / view.bits_per_efficiency.unsqueeze(1)
         start = needed_power(user, sinr, efficiency).clamp_min(LEAST_POWER) * on
         start = start / start.sum((2, 3), keepdim=True).clamp_min(1)
@@ -126,7 +138,7 @@ class Rule(nn.Module):
 
 
 def urgency(view: Spectrum) -> Tensor:
-    """Weights of users' rates ``[B, U]``: bits over what the user is offered per second and over the slots left for the oldest."""
+    """How urgent users' bits are ``[B, U]``: bits over what the user is offered per second and over the slots left for the oldest."""
     return view.queue_bits / view.head_slots.clamp_min(1) / view.offered_bps.clamp_min(1e3)
 
 
@@ -174,17 +186,21 @@ def harm(views: IoTViews) -> Tensor:
     return (lost * counts).sum(1)
 
 
-def announced_price(views: IoTViews) -> Tensor:
+def announced_price(views: IoTViews, weight: Tensor) -> Tensor:
     """What a station's full budget on a subchannel costs others' users, by their weights, to first order ``[B, N, S]``.
 
     A user announces on each subchannel what a watt of interference would have cost it in the slot before: its weight times
     :math:`g p / (I (I + g p))`, with the power gp that it received of its own layer and the interference I (interference pricing,
     Huang, Berry and Honig 2006; in WMMSE the weighted squared receiver). It needs no more than what the user measured, and a station
     hears it from the users that hear the station.
+
+    Args:
+        views: of the networks.
+        weight: of the users' rates ``[B, U]``.
     """
     view = views.spectrum
     total_w = view.interference_w + views.signal_w
-    pain = urgency(view).unsqueeze(2) * views.signal_w / (view.interference_w * total_w)
+    pain = weight.unsqueeze(2) * views.signal_w / (view.interference_w * total_w)
     # [B, U, N, S] only once: gains times the prices of others' users.
     price = torch.einsum("buns,bun,bus->bns", view.gain, _foreign(view).to(pain.dtype), pain)
     return price * view.power_max_w.unsqueeze(2)

@@ -106,7 +106,7 @@ def test_untrained_agents_are_their_rules() -> None:
     offer = view.rsrp_dbm + serves - policy.rule.budget * 10 * view.power_max_w.log10().unsqueeze(1)
     assert torch.equal(action.station, offer.argmax(2))
     sinr = priors.expected_sinr(view, action.station)
-    power = policy.rule.powers(view, action.user, sinr, priors.announced_price(views))
+    power = policy.rule.powers(view, action.user, sinr, policy.reported(views)[1])
     torch.testing.assert_close(action.power, power, rtol=2e-3, atol=1e-6)
     assert not torch.equal(stirred().decide(views).power, action.power)
 
@@ -128,7 +128,8 @@ def test_harm_is_what_others_lose_by_loop() -> None:
 
 def test_announced_prices_are_what_a_little_interference_costs_by_loop() -> None:
     _, views = seen()
-    view, found, weight = views.spectrum, priors.announced_price(views), priors.urgency(views.spectrum).double()
+    view, weight = views.spectrum, priors.urgency(views.spectrum).double()
+    found = priors.announced_price(views, weight.float())
     for b in range(2):
         for n in range(3):
             for s in range(4):
