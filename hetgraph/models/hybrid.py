@@ -198,7 +198,14 @@ class HybridMADDPG(nn.Module):
         of_station, harm = share.gather(1, home) * sinr.shape[2], agents.harm.gather(1, home)
         price = agents.price.gather(1, home)
         rate, heard = sinr.log1p(), (view.interference_w / view.noise_w).log()
-        stats = [rate / 3, rate - rate.mean(2, keepdim=True), of_station - 1, heard / 3 - 1, harm / 3, price.log1p() / 3]
+        stats = [
+            rate / 3,
+            rate - rate.mean(2, keepdim=True),
+            of_station - 1,
+            heard / 3 - 1,
+            harm / 3,
+            price.log1p() / 3,
+        ]
         basis = nn.functional.silu(self.pair_stats(torch.stack(stats, 3).clamp(-5, 5)))
         factor = self.pair_head.own(agents.channel, agents.station, station)
         bid = (basis * factor[..., :-1].unsqueeze(2)).sum(3) / math.sqrt(basis.shape[3]) + factor[..., -1:]

@@ -64,10 +64,10 @@ class Rule(nn.Module):
         iterations: int = 12,
     ) -> None:
         super().__init__()
-        constants = dict(
-            budget=budget, stay_db=stay_db, rate=rate, urgency=urgency, stay=stay, harm=harm, spread=spread, weight=weight,
-            price=price, margin=margin,
-        )  # fmt: skip
+        constants = {
+            "budget": budget, "stay_db": stay_db, "rate": rate, "urgency": urgency, "stay": stay, "harm": harm,
+            "spread": spread, "weight": weight, "price": price, "margin": margin,
+        }  # fmt: skip
         for name, value in constants.items():
             self.register_buffer(name, torch.tensor(float(value)))
         self.register_buffer("iterations", torch.tensor(iterations))
@@ -132,7 +132,9 @@ class Rule(nn.Module):
         for _ in range(3):
             nats = noma_sinr(quality, power, alone).log1p()
             total = torch.zeros_like(view.queue_bits).scatter_add(1, place, (bits * nats).flatten(1))
-            part = (self.margin * view.queue_bits / total.clamp_min(1)).clamp_max(1).gather(1, place).reshape(user.shape)
+            part = (
+                (self.margin * view.queue_bits / total.clamp_min(1)).clamp_max(1).gather(1, place).reshape(user.shape)
+            )
             power = power * torch.where(nats > 1e-9, (part * nats).expm1() / nats.expm1().clamp_min(1e-12), 1)
         return power
 

@@ -102,7 +102,9 @@ def test_untrained_agents_are_their_rules() -> None:
     policy, view = HybridMADDPG(hidden=8), views.spectrum
     with torch.no_grad():
         action = policy.decide(views)
-    serves = torch.zeros_like(view.rsrp_dbm).scatter(2, view.station.clamp_min(0).unsqueeze(2), float(policy.rule.stay_db))
+    serves = torch.zeros_like(view.rsrp_dbm).scatter(
+        2, view.station.clamp_min(0).unsqueeze(2), float(policy.rule.stay_db)
+    )
     offer = view.rsrp_dbm + serves - policy.rule.budget * 10 * view.power_max_w.log10().unsqueeze(1)
     assert torch.equal(action.station, offer.argmax(2))
     sinr = priors.expected_sinr(view, action.station)
