@@ -205,7 +205,9 @@ class Parts(MaxWeight):
     level: Level = "global"
 
     def __init__(self, agents: HybridMADDPG, association: Source, clusters: Source, powers: Source) -> None:
-        super().__init__(associate="max_rsrp" if association == "paper" else "pf")
+        super().__init__(
+            every=10 if association == "strong" else sys.maxsize
+        )  # the base class associates in slot 0 alone
         self.agents, self.association, self.clusters, self.powers = agents, association, clusters, powers
 
     @torch.inference_mode()
@@ -219,7 +221,6 @@ class Parts(MaxWeight):
             station = max_rsrp(spectrum_of(obs))
         else:
             return super().act(obs, state, generator)
-        # Between two associations the base class keeps the station of the memory.
         memory = Memory(state.slot or 1, station, state.fading, state.correlation)
         return super().act(obs, memory, generator)
 

@@ -81,7 +81,7 @@ class GraphCritic(nn.Module):
 
     Users hear of their clusters (bits promised, bits left, time left) and of the power that they receive of each station; stations
     of the users that they serve and of those that they disturb; and all of the mean. The promised reward is added with weights
-    that start at those of the environment, or at zero.
+    that start at those of the environment, the rest at zero; or these weights start at zero.
 
     Args:
         hidden: width.
@@ -99,6 +99,10 @@ class GraphCritic(nn.Module):
         self.to_station = nn.Linear(3 * hidden, hidden)
         self.out = mlp(2 * hidden, hidden, 1)
         self.first = nn.Parameter(torch.tensor(FIRST) if promised else torch.zeros(len(FIRST)))
+        if promised:
+            # Actors that follow a network that has learned nothing yet lose what their rule is worth.
+            for parameter in self.out[-1].parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, views: IoTViews, action: Schedule) -> Tensor:
         """Values ``[B, N]``, differentiable in ``action.power``."""
