@@ -312,6 +312,14 @@ class HybridMADDPG(nn.Module):
             return logit, off
         return _within(logit, POWER_LIMIT) + rule.clamp_min(1e-12).log(), _within(off, POWER_LIMIT) + left
 
+    @torch.no_grad()
+    def reference(self, views: IoTViews, station: Tensor, user: Tensor) -> Tensor:
+        """Powers on given clusters that critics compare others with ``[B, N, S, L]``: the rule's, or equal parts without ``prior``."""
+        if not self.prior:
+            return priors.equal_parts(user)
+        price = self.reported(views)[1]
+        return self.rule.powers(views.spectrum, user, priors.expected_sinr(views.spectrum, station), price)
+
     def decide(
         self,
         views: IoTViews,

@@ -236,6 +236,24 @@ def test_gradients_reach_the_actor_and_are_finite(prior: bool) -> None:
     assert all(g is not None and bool((g != 0).any()) for g in reached)
 
 
+def test_untrained_critics_say_what_is_promised_and_value_the_reference_alone() -> None:
+    _, views = seen()
+    policy = stirred()
+    with torch.no_grad():
+        action = policy.decide(views)
+        critic, reference = GraphCritic(8), policy.reference(views, action.station, action.user)
+        torch.testing.assert_close(critic(views, action, reference), promise(views, action).reward @ critic.first)
+        for parameter in critic.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        at_reference = critic(views, Schedule(action.station, action.user, reference), reference)
+        for name in ("gain", "first"):  # what compares powers has no say where they are the reference
+            for parameter in [critic.first] if name == "first" else critic.gain.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        again = critic(views, Schedule(action.station, action.user, reference), reference)
+        torch.testing.assert_close(again, at_reference, rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(critic(views, action, reference), again)
+
+
 def test_packed_views_are_close_and_small() -> None:
     _, views = seen()
     rows = views.pack()

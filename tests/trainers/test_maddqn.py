@@ -215,23 +215,21 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
         assert found["return"].shape == (2,) and bool((found["served_bits"] > 0).all())
 
 
-def test_the_weights_kept_are_never_worse_than_the_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("later_score", [0.5, 2.0])
+def test_the_weights_kept_are_never_worse_than_the_start(tmp_path: Path, later_score: float) -> None:
     quiet()
-    for later_score in (0.5, 2.0):
-        module, found, scores = MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0), data(), iter([1.0, later_score])
-        judge = found.judge
-        found.judge = lambda *args: judge(*args) | {"score": torch.tensor(next(scores))}  # type: ignore[method-assign]
-        best = BestCheckpoint(tmp_path, filename="best", monitor="val/score", mode="max", enable_version_counter=False)
-        trainer = lightning.Trainer(
-            max_epochs=1, logger=False, num_sanity_val_steps=-1, enable_progress_bar=False, enable_model_summary=False,
-            accelerator="cpu", callbacks=[best],
-        )  # fmt: skip
-        trainer.fit(module, found)
-        kept = load_hybrid(tmp_path / "best.ckpt")
-        assert best.best_model_score == max(1.0, later_score) and module.policy.edge_head.out.weight.any()
-        assert same(kept, module.policy) == (later_score > 1) and bool(kept.edge_head.out.weight.any()) == (
-            later_score > 1
-        )
+    module, found, scores = MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0), data(), iter([1.0, later_score])
+    judge = found.judge
+    found.judge = lambda *args: judge(*args) | {"score": torch.tensor(next(scores))}  # type: ignore[method-assign]
+    best = BestCheckpoint(tmp_path, filename="best", monitor="val/score", mode="max", enable_version_counter=False)
+    trainer = lightning.Trainer(
+        max_epochs=1, logger=False, num_sanity_val_steps=-1, enable_progress_bar=False, enable_model_summary=False,
+        accelerator="cpu", callbacks=[best],
+    )  # fmt: skip
+    trainer.fit(module, found)
+    kept = load_hybrid(tmp_path / "best.ckpt")
+    assert best.best_model_score == max(1.0, later_score) and module.policy.edge_head.out.weight.any()
+    assert same(kept, module.policy) == (later_score > 1) and bool(kept.edge_head.out.weight.any()) == (later_score > 1)
 
 
 RIVALS: dict[str, dict[str, Any]] = {
