@@ -13,5 +13,4 @@ class BestCheckpoint(ModelCheckpoint):
 
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The first candidate."""
-        if not trainer.fast_dev_run:
-            self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
+        self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
