@@ -1,9 +1,13 @@
-"""IoT networks: `python benchmarks/iot.py throughput | baselines [networks] | weights [networks]`."""
+"""IoT networks: `python benchmarks/iot.py throughput | baselines [networks] | weights [networks]`.
+
+Of trained agents (iot_learned.py): `learned | ablations | curves | oma | gap [networks]`, and `jobs`, the runs that they need.
+"""
 
 import os
 import sys
 import time
 
+import iot_learned
 import torch
 from rich.progress import track
 from torch import Tensor
@@ -126,7 +130,11 @@ def weights(networks: int = 8) -> None:
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     what, *rest = sys.argv[1:] or ["throughput"]
-    commands = {"throughput": throughput, "baselines": baselines, "weights": weights}
+    commands = {
+        "throughput": throughput, "baselines": baselines, "weights": weights, "learned": iot_learned.learned,
+        "ablations": iot_learned.ablations, "curves": iot_learned.curves, "oma": iot_learned.oma, "gap": iot_learned.gap,
+        "jobs": iot_learned.jobs,
+    }  # fmt: skip
     if what not in commands:
         raise SystemExit(f"command: got {what!r}, expected one of {', '.join(commands)}")
     commands[what](*map(int, rest))

@@ -5,6 +5,7 @@ if __name__ != "hetgraph.trainers":
         f"got {__name__!r}, expected hetgraph.trainers: install the project and import it under that name"
     )
 
+from hetgraph.trainers.best import BestCheckpoint
 from hetgraph.trainers.checkpoint import (
     load_agents,
     load_association,
@@ -30,6 +31,7 @@ __all__ = [
     "MADDQNDMADDPG",
     "QMIX",
     "ArrivalDataModule",
+    "BestCheckpoint",
     "DecisionCost",
     "DistillationModule",
     "DoubleDQN",

@@ -19,6 +19,7 @@ from hetgraph.trainers.iot_experience import IoTExperience, Random
 from hetgraph.trainers.iot_rollouts import IoTRollouts
 
 VALIDATION, TEST = 1_000_000, 2_000_000
+COST = 10.0  # of a lost share of throughput or promises, in shares of bits per joule
 KPIS = ("throughput_bps", "bit_per_j", "qos_violation", "jain", "handover_rate", "utilisation", "loss")
 
 
@@ -189,7 +190,8 @@ class IoTDataModule(lightning.LightningDataModule):
     def judge(self, split: Literal["val", "test"], policy: Schedules, seed: int) -> dict[str, Tensor]:
         """Indicators of a policy ``[B]`` each, and a ``score`` beside the rule that untrained agents follow.
 
-        The score is the smallest of three ratios to the rule: of throughput, bits per joule, and the share of kept QoS promises.
+        The score is the ratio of bits per joule to the rule's, less ``COST`` times what is lost of its throughput and of its kept QoS
+        promises, both as shares: the rule serves almost all bits where it can, so that energy is what is left to win.
         """
         trial = IoTEnv(self.scenario, self.envs[split], episode_slots=self.eval_slots)
         found = iot_episode(trial, policy, seed=seed)
@@ -197,8 +199,9 @@ class IoTDataModule(lightning.LightningDataModule):
             self._rule[split] = iot_episode(trial, HybridMADDPG(hidden=2), seed=seed)
         rule = self._rule[split]
         kept = (1 - found["qos_violation"].mean()) / (1 - rule["qos_violation"].mean()).clamp_min(1e-9)
-        ratios = [found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in ("throughput_bps", "bit_per_j")]
-        return found | {"score": torch.stack([*ratios, kept]).amin()}
+        throughput, efficiency = (found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in KPIS[:2])
+        lost = (1 - throughput).clamp_min(0) + (1 - kept).clamp_min(0)
+        return found | {"score": efficiency - COST * lost}
 
     def state_dict(self) -> dict[str, Any]:
         """How far training is; the replay memory goes to its own file."""

@@ -151,7 +151,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
         for critic in self.critics:
             assert isinstance(critic, GraphCritic)
             if self.policy.prior:
-                critic.first.data.copy_(torch.tensor([throughput, energy, -interference]))
+                for weights in (critic.first, critic.level):
+                    weights.data.copy_(torch.tensor([throughput, energy, -interference]))
         for name in ("policy", "mix", "critics"):
             self.target[name].load_state_dict(getattr(self, name).state_dict())
 
@@ -183,7 +184,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
         """Target of the critics (eq. 4) ``[B, N]``, or ``[B, 1]`` of the team."""
         critics = self.target["critics"]
         assert isinstance(critics, nn.ModuleList)
-        values = [self._of_team(critic(views, action)) for critic in critics]
+        reference = self.policy.reference(views, action.station, action.user)
+        values = [self._of_team(critic(views, action, reference)) for critic in critics]
         return twin_target(self._of_team(reward), values, self.gamma)
 
     def _of_team(self, value: Tensor) -> Tensor:
@@ -205,15 +207,17 @@ class MADDQNDMADDPG(lightning.LightningModule):
         assert isinstance(optimizers, list)
         policy_optimizer, critic_optimizer = optimizers
         found: dict[str, Tensor] = {}
+        reference: Tensor | None = None
         if self.policy.power_by == "learned":
             with torch.no_grad():
                 goal = self.critic_target(further, after, following)
-            estimates = [self._of_team(critic(views, action)) for critic in self.critics]
+            reference = self.policy.reference(views, action.station, action.user)
+            estimates = [self._of_team(critic(views, action, reference)) for critic in self.critics]
             loss = sum((_huber(estimate, goal, weight) for estimate in estimates), torch.zeros(()))
             self._update(critic_optimizer, loss, self.critics)
             found["critic"], found["critic_correlation"] = loss, _correlation(estimates[0], goal)
         if int(self.steps) >= self.warmup:
-            loss = self._agents_loss(views, action, weight, joint_goal, own_goal, found)
+            loss = self._agents_loss(views, action, reference, weight, (joint_goal, own_goal), found)
             self._update(policy_optimizer, loss, self.policy, self.mix)
         self.steps += 1
         self._follow()
@@ -222,8 +226,15 @@ class MADDQNDMADDPG(lightning.LightningModule):
             self.log_dict(logged | {"train/reward": rows["reward"].mean()}, batch_size=1)
 
     def _agents_loss(
-        self, views: IoTViews, action: Schedule, weight: Tensor, joint: Tensor, own: Tensor, found: dict[str, Tensor]
+        self,
+        views: IoTViews,
+        action: Schedule,
+        reference: Tensor | None,
+        weight: Tensor,
+        goals: tuple[Tensor, Tensor],
+        found: dict[str, Tensor],
     ) -> Tensor:
+        joint, own = goals
         agents = self.policy.encode(views)
         choice = self.policy.taken(views, agents, action.station, action.user)
         loss = torch.zeros(())
@@ -238,7 +249,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
         if self.policy.power_by == "learned":
             share = self.policy.shares(views, agents, choice)
             self.critics.requires_grad_(False)
-            gain = self.critics[0](views, Schedule(action.station, action.user, share)).mean(1)
+            assert reference is not None
+            gain = self.critics[0](views, Schedule(action.station, action.user, share), reference).mean(1)
             self.critics.requires_grad_(True)
             found["gain"] = (gain * weight).mean()
             loss = loss - self.actor * found["gain"]

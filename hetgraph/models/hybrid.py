@@ -1,6 +1,7 @@
 """MADDQN-DMADDPG: stations that choose users and subchannels by value, and powers by a policy (Xie 2026, Section 2.2)."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,8 +32,8 @@ from hetgraph.radio.auction import auction
 from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 
 Scope = Literal["agents", "central"]
-PAIR, LAYER, LEAST_OFF = 5, 7, 1e-3
-EDGE_LIMIT, PAIR_LIMIT = 0.3, 0.5  # largest corrections of the rules' bids: 3 dB, a factor of 1.6
+PAIR, LAYER, LEAST_OFF = 6, 9, 1e-3
+EDGE_LIMIT, PAIR_LIMIT, POWER_LIMIT = 0.3, 0.5, 1.0  # largest corrections: 3 dB, factors of 1.6 and 2.7
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,14 @@ class Agents:
         station: states of their own ``[B, N, H]``.
         context: what attention found in the channels ``[B, N, H]``.
         harm: what power on a subchannel would take from others ``[B, N, S]``, see :func:`~hetgraph.models.iot_priors.harm`.
+        price: what others' users announce for it ``[B, N, S]``, see :func:`~hetgraph.models.iot_priors.announced_price`.
     """
 
     channel: Tensor
     station: Tensor
     context: Tensor
     harm: Tensor
+    price: Tensor
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,9 @@ class HybridMADDPG(nn.Module):
     channel-interference attention, the user's channel and the layer's expected rate say.
 
     **Prior.** With ``prior`` bids and shares are corrections of rules (:mod:`hetgraph.models.iot_priors`): received power less a price
-    of the budget; rate and urgency, users asking for no more subchannels than their bits need and for none on which others' users
-    would lose too much; the power that these bits need.
-    The last layers start at zero, so that untrained agents are this rule; corrections of bids are bounded. Without it bids and shares
+    of the budget; rate and urgency, users asking for no more subchannels than their bits need; distributed WMMSE against the prices
+    that others' users announce, and no more power than the bits need.
+    The last layers start at zero, so that untrained agents are this rule; corrections are bounded. Without it bids and shares
     are the networks' alone, and clusters are the highest bids, as in the paper.
 
     Args:
@@ -103,6 +106,7 @@ class HybridMADDPG(nn.Module):
         discrete: ``learned``, or ``greedy`` for the strongest station and the uncorrected bids for subchannels (MADDPG).
         power: ``learned``, or ``equal`` parts (QMIX).
         rounds: rounds of the auction for each layer.
+        rule: constants of the rule that are not the default of :class:`~hetgraph.models.iot_priors.Rule`; kept with the weights.
     """
 
     name = "maddqn_dmaddpg"
@@ -118,6 +122,7 @@ class HybridMADDPG(nn.Module):
         discrete: Literal["learned", "greedy"] = "learned",
         power: Literal["learned", "equal"] = "learned",
         rounds: int = 4,
+        rule: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         for name, value, known in (
@@ -129,10 +134,11 @@ class HybridMADDPG(nn.Module):
                 raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(known)}")
         self.level: Level = "local" if scope == "agents" else "global"
         self.prior, self.scope, self.discrete, self.power_by, self.rounds = prior, scope, discrete, power, rounds
+        self.rule = priors.Rule(**(rule or {}))  # type: ignore[arg-type]
         self.of_station = Normalise(STATION_SHIFT, STATION_SCALE)
         self.of_user = Normalise(USER_SHIFT, USER_SCALE)
         self.of_edge = Normalise(EDGE_SHIFT, EDGE_SCALE)
-        self.enter = AgentLinear(EDGE + USER, hidden, agents)
+        self.enter, self.enter_user = AgentLinear(EDGE, hidden, agents), AgentLinear(USER, hidden, agents, bias=False)
         self.enter_station = AgentLinear(STATION, hidden, agents)
         self.channel = AgentLinear(hidden, hidden, agents)
         self.gather = AgentLinear(3 * hidden, hidden, agents)
@@ -154,9 +160,9 @@ class HybridMADDPG(nn.Module):
         """States of channels and stations."""
         view = views.spectrum
         b, n, u, _ = view.shape
-        user = self.of_user(views.user_x).unsqueeze(1).expand(b, n, u, USER)
+        user = self.enter_user(self.of_user(views.user_x).unsqueeze(1).expand(b, self.enter_user.agents or 1, u, USER))
         own = self.enter_station(self.of_station(views.station_x))
-        channel = self.enter(torch.cat([self.of_edge(views.edge_x), user], 3)) + own.unsqueeze(2)
+        channel = self.enter(self.of_edge(views.edge_x)) + user + own.unsqueeze(2)
         channel = nn.functional.silu(self.channel(nn.functional.silu(channel)))
         heard = view.active.unsqueeze(1).expand(b, n, u)
         serves = _serves(view.station, n) & heard
@@ -164,7 +170,12 @@ class HybridMADDPG(nn.Module):
         station = nn.functional.silu(self.gather(torch.cat([own, served, _mean(channel, heard)], 2)))
         if self.everywhere is not None:
             station = station + nn.functional.silu(self.everywhere(station.mean(1, keepdim=True).expand_as(station)))
-        return Agents(channel, station, self.attention(channel, served, heard), priors.harm(views))
+        return Agents(channel, station, self.attention(channel, served, heard), *self.reported(views))
+
+    @torch.no_grad()
+    def reported(self, views: IoTViews) -> tuple[Tensor, Tensor]:
+        """Harm and prices ``[B, N, S]`` as users report them."""
+        return priors.harm(views), priors.announced_price(views, self.rule.weights(views.spectrum))
 
     def edge_bid(self, views: IoTViews, agents: Agents) -> Tensor:
         """Bids of stations for users ``[B, N, U]``; minus infinity for users that are not there."""
@@ -173,20 +184,28 @@ class HybridMADDPG(nn.Module):
             bid = view.rsrp_dbm.transpose(1, 2) / 10
         else:
             bid = self.edge_head(agents.channel, agents.station).squeeze(3)
-            bid = priors.association_bid(view) + _within(bid, EDGE_LIMIT) if self.prior else bid
+            bid = self.rule.association_bid(view) + _within(bid, EDGE_LIMIT) if self.prior else bid
         return bid.masked_fill(~view.active.unsqueeze(1), -torch.inf)
 
     def pair_bid(self, views: IoTViews, agents: Agents, station: Tensor, sinr: Tensor) -> Tensor:
         """Bids of users for subchannels of their station ``[B, U, S]``."""
         view = views.spectrum
-        rule = priors.subchannel_bid(view, sinr)
+        rule = self.rule.subchannel_bid(views, sinr)
         if self.discrete == "greedy":
             return rule if self.prior else sinr.log1p()
         share = view.power_w / view.power_max_w.unsqueeze(2)
         home = station.clamp_min(0).unsqueeze(2).expand_as(sinr)
         of_station, harm = share.gather(1, home) * sinr.shape[2], agents.harm.gather(1, home)
+        price = agents.price.gather(1, home)
         rate, heard = sinr.log1p(), (view.interference_w / view.noise_w).log()
-        stats = [rate / 3, rate - rate.mean(2, keepdim=True), of_station - 1, heard / 3 - 1, harm / 3]
+        stats = [
+            rate / 3,
+            rate - rate.mean(2, keepdim=True),
+            of_station - 1,
+            heard / 3 - 1,
+            harm / 3,
+            price.log1p() / 3,
+        ]
         basis = nn.functional.silu(self.pair_stats(torch.stack(stats, 3).clamp(-5, 5)))
         factor = self.pair_head.own(agents.channel, agents.station, station)
         bid = (basis * factor[..., :-1].unsqueeze(2)).sum(3) / math.sqrt(basis.shape[3]) + factor[..., -1:]
@@ -218,8 +237,8 @@ class HybridMADDPG(nn.Module):
         view = views.spectrum
         if not self.prior:
             return clusters(bid, station, view.shape[1], view.layers, view.queue_bits > 0)
-        need, bits = priors.SPREAD * priors.MARGIN * view.queue_bits, priors.bits_of(view, station, sinr, agents.harm)
-        return auction(bid, bits, need, station, view.shape[1], view.layers, self.rounds)
+        bits = self.rule.bits_of(view, station, sinr, agents.harm)
+        return auction(bid, bits, self.rule.wanted_bits(view), station, view.shape[1], view.layers, self.rounds)
 
     def taken(self, views: IoTViews, agents: Agents, station: Tensor, user: Tensor) -> Discrete:
         """A choice that was made before, with the bids that it gets now; arguments as in :class:`Discrete`."""
@@ -267,18 +286,19 @@ class HybridMADDPG(nn.Module):
     def logits(self, views: IoTViews, agents: Agents, choice: Discrete) -> tuple[Tensor, Tensor]:
         """Logits of layers ``[B, N, S, L]`` and of silence ``[B, N, 1]``."""
         view, user, sinr = views.spectrum, choice.user, choice.sinr
-        rule = priors.power_for_queues(view, user, sinr) if self.prior else None
         b, n, s, _ = user.shape
+        with torch.no_grad():
+            rule = self.rule.powers(view, user, sinr, agents.price) if self.prior else None
         on = user >= 0
-        block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
-        where = (user.clamp_min(0) * s + block).flatten(1)
-        quality = sinr.flatten(1).gather(1, where).reshape(user.shape)
-        heard = (view.interference_w / view.noise_w).log().flatten(1).gather(1, where).reshape(user.shape)
+        quality = priors.of_layers(sinr, user)
+        heard = priors.of_layers((view.interference_w / view.noise_w).log(), user)
         mates = on.sum(3, keepdim=True) - 1
         best = torch.where(on, quality, 0).amax(3, keepdim=True)
         level = (rule * s).clamp_min(1e-4).log() if rule is not None else torch.zeros_like(quality)
         stats = [quality.log1p() / 3, heard / 3 - 1, mates.expand_as(quality), (quality < best).float(), level / 3]
+        weight = priors.urgency(view).clamp_min(1e-6).log().unsqueeze(2).expand_as(sinr)
         stats += [(best.log1p() - quality.log1p()) / 3, agents.harm.unsqueeze(3).expand_as(quality) / 3]
+        stats += [agents.price.log1p().unsqueeze(3).expand_as(quality) / 3, priors.of_layers(weight, user) / 3 + 1.5]
         basis = nn.functional.silu(self.layer_stats(torch.stack(stats, 4).clamp(-5, 5)))
         around = torch.cat([agents.station, agents.context], 2)
         factor = self.layer_head.own(agents.channel, around, choice.station)  # [B, U, K + 1]
@@ -288,7 +308,17 @@ class HybridMADDPG(nn.Module):
         left = torch.ones(b, n, 1) if rule is None else 1 - rule.sum((2, 3)).unsqueeze(2)
         left = left.to(logit).clamp_min(LEAST_OFF).log()
         off = self.off_head(torch.cat([around, left], 2))
-        return (logit, off) if rule is None else (logit + rule.clamp_min(1e-12).log(), off + left)
+        if rule is None:
+            return logit, off
+        return _within(logit, POWER_LIMIT) + rule.clamp_min(1e-12).log(), _within(off, POWER_LIMIT) + left
+
+    @torch.no_grad()
+    def reference(self, views: IoTViews, station: Tensor, user: Tensor) -> Tensor:
+        """Powers on given clusters that critics compare others with ``[B, N, S, L]``: the rule's, or equal parts without ``prior``."""
+        if not self.prior:
+            return priors.equal_parts(user)
+        price = self.reported(views)[1]
+        return self.rule.powers(views.spectrum, user, priors.expected_sinr(views.spectrum, station), price)
 
     def decide(
         self,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hetgraph.models.iot_priors import equal_parts
 from hetgraph.models.iot_views import (
     STATION,
     STATION_SCALE,
@@ -80,8 +81,16 @@ class GraphCritic(nn.Module):
     """Values of joint actions, one for each station, by messages between stations and users; of one size for any number of them.
 
     Users hear of their clusters (bits promised, bits left, time left) and of the power that they receive of each station; stations
-    of the users that they serve and of those that they disturb; and all of the mean. The promised reward is added with weights
-    that start at those of the environment, or at zero.
+    of the users that they serve and of those that they disturb; and all of the mean.
+
+    The value is that of reference powers on the same clusters, plus what the powers gain over these, both by networks and by the
+    promised reward r with learned weights (dueling, Wang et al. 2016, with a reference instead of the mean):
+
+    .. math::
+        Q(s, a) = V(s, a_0) + w_0 r(s, a_0) + G(s, a) - G(s, a_0) + w (r(s, a) - r(s, a_0))
+
+    Powers are high where much waits, and much is served later where much waits: without a reference critics learn that power pays.
+    The weights w start at those of the environment and the networks at zero; or the weights start at zero.
 
     Args:
         hidden: width.
@@ -98,10 +107,30 @@ class GraphCritic(nn.Module):
         self.to_user = nn.Linear(2 * hidden, hidden)
         self.to_station = nn.Linear(3 * hidden, hidden)
         self.out = mlp(2 * hidden, hidden, 1)
+        self.gain = mlp(2 * hidden, hidden, 1)
         self.first = nn.Parameter(torch.tensor(FIRST) if promised else torch.zeros(len(FIRST)))
+        self.level = nn.Parameter(self.first.detach().clone())
+        if promised:
+            # Actors that follow a network that has learned nothing yet lose what their rule is worth.
+            for parameter in (*self.out[-1].parameters(), *self.gain[-1].parameters()):
+                nn.init.zeros_(parameter)
 
-    def forward(self, views: IoTViews, action: Schedule) -> Tensor:
-        """Values ``[B, N]``, differentiable in ``action.power``."""
+    def forward(self, views: IoTViews, action: Schedule, reference: Tensor | None = None) -> Tensor:
+        """Values ``[B, N]``, differentiable in ``action.power``.
+
+        Args:
+            views: of the networks.
+            action: association, clusters and powers.
+            reference: powers on the same clusters, whatever those of the action ``[B, N, S, L]``; equal parts when ``None``.
+        """
+        base = Schedule(action.station, action.user, equal_parts(action.user) if reference is None else reference)
+        (state, reward), (level, before) = self._state(views, action), self._state(views, base)
+        gain = self.gain(state) - self.gain(level)
+        out: Tensor = (self.out(level) + gain).squeeze(2)
+        return out + before @ self.level + (reward - before) @ self.first
+
+    def _state(self, views: IoTViews, action: Schedule) -> tuple[Tensor, Tensor]:
+        """States of stations ``[B, N, 2 H]`` and the promised reward ``[B, N, 3]``."""
         view, found = views.spectrum, promise(views, action)
         n, there = view.shape[1], view.active
         user = self._users(views, found, action)
@@ -117,8 +146,7 @@ class GraphCritic(nn.Module):
         disturbed = _share(message, (1 - own) * present)
         station = station + nn.functional.silu(self.to_station(torch.cat([station, served, disturbed], 2)))
         everywhere = station.mean(1, keepdim=True).expand_as(station)
-        out: Tensor = self.out(torch.cat([station, everywhere], 2)).squeeze(2)
-        return out + found.reward @ self.first
+        return torch.cat([station, everywhere], 2), found.reward
 
     def _users(self, views: IoTViews, found: Promise, action: Schedule) -> Tensor:
         view = views.spectrum

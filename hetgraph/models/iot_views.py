@@ -19,7 +19,7 @@ USER_SHIFT, USER_SCALE = (
     (0.05, 10.0, 10.0, 4.0, 4.0, 4.0, 0.3, 0.5, 10.0),
 )
 EDGE_SHIFT, EDGE_SCALE = (30.0, 10.0, 15.0, 0.0, 0.2), (20.0, 15.0, 15.0, 3.0, 0.5)
-_DB = ("gain", "interference_w")
+_DB = ("gain", "interference_w", "signal_w")
 _WHOLE = ("station", "head_slots", "deadline_slots")
 _PLAIN = ("power_max_w", "queue_bits", "bits_per_efficiency", "circuit_power_w", "amplifier_efficiency", "slot_s")
 _HALF = ("rsrp_dbm", "power_share", "cap", "offered_mbps", "rate_mean_mbps", "station_x", "user_x", "edge_x")
@@ -37,7 +37,7 @@ class IoTViews:
         circuit_power_w: power of a station that does not send ``[B, N]``, W.
         amplifier_efficiency: of a station ``[B, N]``.
         slot_s: length of a slot ``[B]``, s.
-        served_on: whether a user was sent to on a subchannel in the slot before ``[B, U, S]``.
+        signal_w: power of its own layer that a user received in the slot before ``[B, U, S]``, W; zero where it had none.
     """
 
     spectrum: Spectrum
@@ -47,7 +47,7 @@ class IoTViews:
     circuit_power_w: Tensor
     amplifier_efficiency: Tensor
     slot_s: Tensor
-    served_on: Tensor
+    signal_w: Tensor
 
     def select(self, rows: Tensor) -> "IoTViews":
         """Some of the networks."""
@@ -59,7 +59,7 @@ class IoTViews:
     def pack(self) -> dict[str, Tensor]:
         """Rows for a replay memory ``[B, *]``: channels in dB and most else in half precision, counts in 16 bits."""
         view = self.spectrum
-        rows = {name: linear_to_db(getattr(view, name)).half() for name in _DB}
+        rows = {name: linear_to_db(getattr(view if hasattr(view, name) else self, name)).half() for name in _DB}
         rows |= {name: getattr(view, name).short() for name in _WHOLE}
         rows |= {
             "rsrp_dbm": view.rsrp_dbm.half(),
@@ -69,7 +69,6 @@ class IoTViews:
             "rate_mean_mbps": (view.rate_mean_bps / 1e6).half(),
             "noise_w": view.noise_w[:, 0, 0].float(),  # users have the same noise figure
             "active": view.active.clone(),
-            "served_on": self.served_on.clone(),
             "layers": torch.full_like(view.station[:, 0], view.layers).short(),
         }
         rows |= {name: getattr(self, name).half() for name in ("station_x", "user_x", "edge_x")}
@@ -101,7 +100,8 @@ class IoTViews:
             rows["bits_per_efficiency"],
             int(rows["layers"][0]),
         )
-        plain = {name: rows[name] for name in ("circuit_power_w", "amplifier_efficiency", "slot_s", "served_on")}
+        plain = {name: rows[name] for name in ("circuit_power_w", "amplifier_efficiency", "slot_s")}
+        plain["signal_w"] = db_to_linear(wide["signal_w"])
         return cls(spectrum, **{name: wide[name] for name in ("station_x", "user_x", "edge_x")}, **plain)
 
 
@@ -119,6 +119,7 @@ def iot_views(obs: HeteroData) -> IoTViews:
         if isinstance(value, Tensor) and value.is_floating_point()
     }
     bs = obs["bs"]
+    own = view.gain.gather(2, view.station.clamp_min(0).reshape(b, u, 1, 1).expand(b, u, 1, view.shape[3])).squeeze(2)
     return IoTViews(
         replace(view, **tables),
         bs.x.reshape(b, n, STATION).float(),
@@ -127,7 +128,7 @@ def iot_views(obs: HeteroData) -> IoTViews:
         bs.circuit_power_w.reshape(b, n).float(),
         bs.amplifier_efficiency.reshape(b, n).float(),
         obs.slot_s.float(),
-        obs["ue"].power_w.reshape(b, u, -1) > 0,
+        (own * obs["ue"].power_w.reshape(b, u, -1)).float(),
     )
 
 

@@ -75,21 +75,56 @@ def layered_wmmse(
     """
     b, n, s, layers = weight.shape
     own, v = gains.own, start.sqrt()
-    place = torch.arange(layers, device=own.device)
-    tie = place.unsqueeze(1) > place  # of equal users the first counts as the stronger one
     for _ in range(iterations):
         power = v * v
         heard = gains.heard(power)
-        quality = own / heard
-        rival, mine = quality.unsqueeze(3), quality.unsqueeze(4)
-        above = (rival > mine) | ((rival == mine) & tie)  # [.., i, j]: layer j is above i
-        inside = own.unsqueeze(4) * torch.where(above, 1.0, sic_residual)
-        inside = inside.masked_fill(torch.eye(layers, dtype=torch.bool, device=own.device), 0)
-        other = heard + (inside * power.unsqueeze(3)).sum(4)
-        worth = weight / other
-        pain = worth * own * power / (own * power + other)
+        inside = _inside(own, own / heard, sic_residual)
+        worth, pain = _worth(own, inside, heard, weight, power)
         spilled = (gains.cross * pain.unsqueeze(4)).sum((1, 3)).transpose(1, 2)  # [B, N, S]
         curvature = own * pain + (inside * pain.unsqueeze(4)).sum(3) + spilled.unsqueeze(3)
         pull = v * worth * own
         v = budgeted_amplitude(pull.reshape(b * n, -1), curvature.reshape(b * n, -1)).reshape(b, n, s, layers)
     return v * v
+
+
+def priced_wmmse(quality: Tensor, weight: Tensor, price: Tensor, start: Tensor, iterations: int = 8) -> Tensor:
+    """Powers of layers ``[B, N, S, L]`` by the same rounds, of each station alone: what it hears and what it does to others is given.
+
+    Distributed WMMSE, as in Shi et al. 2011, Section III: where prices and interference are those of the other stations' present
+    powers, a round is one of :func:`layered_wmmse`.
+
+    Args:
+        quality: own gains at full power over interference plus noise ``[B, N, S, L]``; zero for a free layer.
+        weight: of the layers' rates ``[B, N, S, L]``, not negative.
+        price: what the full budget on a subchannel costs others, as they announce it ``[B, N, S]``: the sum over their layers of
+            cross gain times weight times received power, over interference plus noise and over that with the received power.
+        start: powers to start from; a layer without stays without.
+        iterations: rounds.
+    """
+    b, n, s, layers = quality.shape
+    inside, v = _inside(quality, quality), start.sqrt()
+    heard = torch.ones_like(quality)
+    for _ in range(iterations):
+        worth, pain = _worth(quality, inside, heard, weight, v * v)
+        curvature = quality * pain + (inside * pain.unsqueeze(4)).sum(3) + price.unsqueeze(3)
+        pull = v * worth * quality
+        v = budgeted_amplitude(pull.reshape(b * n, -1), curvature.reshape(b * n, -1)).reshape(b, n, s, layers)
+    return v * v
+
+
+def _inside(own: Tensor, quality: Tensor, sic_residual: float = 0.0) -> Tensor:
+    """What a cluster's users hear of each other's layers ``[B, N, S, L, L]``: row i of the layers j above it in the order."""
+    layers = own.shape[3]
+    place = torch.arange(layers, device=own.device)
+    tie = place.unsqueeze(1) > place  # of equal users the first counts as the stronger one
+    rival, mine = quality.unsqueeze(3), quality.unsqueeze(4)
+    above = (rival > mine) | ((rival == mine) & tie)
+    inside = own.unsqueeze(4) * torch.where(above, 1.0, sic_residual)
+    return inside.masked_fill(torch.eye(layers, dtype=torch.bool, device=own.device), 0)
+
+
+def _worth(own: Tensor, inside: Tensor, heard: Tensor, weight: Tensor, power: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights over what layers hear, and what a unit of interference costs them ``[B, N, S, L]``."""
+    other = heard + (inside * power.unsqueeze(3)).sum(4)
+    worth = weight / other
+    return worth, worth * own * power / (own * power + other)

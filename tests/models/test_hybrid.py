@@ -75,7 +75,7 @@ def moved(views: IoTViews, station: Tensor, user: Tensor, block: Tensor) -> IoTV
         views.circuit_power_w[:, station],
         views.amplifier_efficiency[:, station],
         views.slot_s,
-        views.served_on[:, user][..., block],
+        views.signal_w[:, user][..., block],
     )
 
 
@@ -102,11 +102,14 @@ def test_untrained_agents_are_their_rules() -> None:
     policy, view = HybridMADDPG(hidden=8), views.spectrum
     with torch.no_grad():
         action = policy.decide(views)
-    serves = torch.zeros_like(view.rsrp_dbm).scatter(2, view.station.clamp_min(0).unsqueeze(2), priors.STAY_DB)
-    offer = view.rsrp_dbm + serves - priors.BUDGET_WEIGHT * 10 * view.power_max_w.log10().unsqueeze(1)
+    serves = torch.zeros_like(view.rsrp_dbm).scatter(
+        2, view.station.clamp_min(0).unsqueeze(2), float(policy.rule.stay_db)
+    )
+    offer = view.rsrp_dbm + serves - policy.rule.budget * 10 * view.power_max_w.log10().unsqueeze(1)
     assert torch.equal(action.station, offer.argmax(2))
     sinr = priors.expected_sinr(view, action.station)
-    torch.testing.assert_close(action.power, priors.power_for_queues(view, action.user, sinr), rtol=2e-3, atol=1e-6)
+    power = policy.rule.powers(view, action.user, sinr, policy.reported(views)[1])
+    torch.testing.assert_close(action.power, power, rtol=2e-3, atol=1e-6)
     assert not torch.equal(stirred().decide(views).power, action.power)
 
 
@@ -118,11 +121,38 @@ def test_harm_is_what_others_lose_by_loop() -> None:
             for s in range(4):
                 lost = 0.0
                 for u in range(7):
-                    if views.served_on[b, u, s] and view.station[b, u] != n:
+                    if views.signal_w[b, u, s] and view.station[b, u] != n:
                         heard = view.gain[b, u, n, s] * view.power_max_w[b, n] / 4 / view.interference_w[b, u, s]
                         lost += float(heard.log1p())
                 assert float(found[b, n, s]) == pytest.approx(lost, rel=1e-4)
     assert bool((found > 0).any())
+
+
+def test_announced_prices_are_what_a_little_interference_costs_by_loop() -> None:
+    _, views = seen()
+    view, weight = views.spectrum, priors.urgency(views.spectrum).double()
+    found = priors.announced_price(views, weight.float())
+    for b in range(2):
+        for n in range(3):
+            for s in range(4):
+                cost = 0.0
+                for u in range(7):
+                    if view.station[b, u] != n:
+                        signal, heard = views.signal_w[b, u, s].double(), view.interference_w[b, u, s].double()
+                        more = 1e-6 * heard  # of interference; the rate falls by so many nats:
+                        loss = (signal / heard).log1p() - (signal / (heard + more)).log1p()
+                        cost += float(weight[b, u] * loss / more * view.gain[b, u, n, s] * view.power_max_w[b, n])
+                assert float(found[b, n, s]) == pytest.approx(cost, rel=1e-3, abs=1e-9)
+    assert bool((found > 0).any())
+
+
+def test_constants_of_the_rule_travel_with_the_weights() -> None:
+    _, views = seen()
+    changed, plain = HybridMADDPG(hidden=8, rule={"price": 30.0, "margin": 0.2}), HybridMADDPG(hidden=8)
+    torch.testing.assert_close(changed.decide(views).station, plain.decide(views).station)
+    assert not torch.allclose(changed.decide(views).power, plain.decide(views).power)
+    plain.load_state_dict(changed.state_dict())
+    assert torch.equal(changed.decide(views).power, plain.decide(views).power)
 
 
 def test_expected_sinr_is_that_of_the_candidates_interference() -> None:
@@ -131,7 +161,7 @@ def test_expected_sinr_is_that_of_the_candidates_interference() -> None:
     every = view.gain * (view.power_max_w / 4).reshape(2, 1, 3, 1) / view.candidate_interference_w()
     for n in range(3):
         station = torch.full((2, 7), n)
-        torch.testing.assert_close(priors.expected_sinr(view, station), every[:, :, n], rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(priors.expected_sinr(view, station), every[:, :, n], rtol=5e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -204,6 +234,24 @@ def test_gradients_reach_the_actor_and_are_finite(prior: bool) -> None:
                     parameter += 0.1 * parameter.grad
     reached = policy.layer_head.out.weight.grad, policy.attention.query.weight.grad
     assert all(g is not None and bool((g != 0).any()) for g in reached)
+
+
+def test_untrained_critics_say_what_is_promised_and_value_the_reference_alone() -> None:
+    _, views = seen()
+    policy = stirred()
+    with torch.no_grad():
+        action = policy.decide(views)
+        critic, reference = GraphCritic(8), policy.reference(views, action.station, action.user)
+        torch.testing.assert_close(critic(views, action, reference), promise(views, action).reward @ critic.first)
+        for parameter in critic.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        at_reference = critic(views, Schedule(action.station, action.user, reference), reference)
+        for name in ("gain", "first"):  # what compares powers has no say where they are the reference
+            for parameter in [critic.first] if name == "first" else critic.gain.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        again = critic(views, Schedule(action.station, action.user, reference), reference)
+        torch.testing.assert_close(again, at_reference, rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(critic(views, action, reference), again)
 
 
 def test_packed_views_are_close_and_small() -> None:

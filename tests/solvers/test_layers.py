@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hetgraph.envs.iot_max_weight import MaxWeight
 from hetgraph.radio.spectrum import Spectrum
-from hetgraph.solvers.layers import layer_gains, layered_wmmse
+from hetgraph.solvers.layers import layer_gains, layered_wmmse, priced_wmmse
 
 N, U, S, LAYERS = 2, 3, 2, 2
 
@@ -121,3 +121,25 @@ def test_interference_between_stations_against_loops() -> None:
             sent = float(power[0, other, s].sum() * view.power_max_w[0, other])
             assert float(heard[0, n, s, i]) == pytest.approx(1 + float(view.gain[0, u, other, s]) * sent)
             assert float(gains.own[0, n, s, i]) == pytest.approx(float(view.gain[0, u, n, s] * view.power_max_w[0, n]))
+
+
+def test_a_round_against_announced_prices_is_a_round_of_wmmse() -> None:
+    generator = torch.Generator().manual_seed(5)
+    view = tiny(4)
+    user = torch.tensor([0, 1, 2, 0, 1, 2, 2, -1]).reshape(1, N, S, LAYERS)
+    gains = layer_gains(view.gain, user, view.noise_w, view.power_max_w)
+    weight = torch.rand(user.shape, generator=generator, dtype=torch.float64) * (user >= 0)
+    start = torch.rand(user.shape, generator=generator, dtype=torch.float64) / 4 * (user >= 0)
+    heard = gains.heard(start)
+    price = torch.zeros(1, N, S, dtype=torch.float64)
+    for n, s, i in itertools.product(range(N), range(S), range(LAYERS)):
+        own, quality = gains.own[0, n, s], gains.own[0, n, s] / heard[0, n, s]
+        above = [j for j in range(LAYERS) if j != i and (quality[j], j) > (quality[i], -i)]
+        other = heard[0, n, s, i] + own[i] * sum(float(start[0, n, s, j]) for j in above)
+        signal = own[i] * start[0, n, s, i]
+        for m in range(N):
+            price[0, m, s] += gains.cross[0, n, s, i, m] * weight[0, n, s, i] * signal / (other * (other + signal))
+    found = priced_wmmse(gains.own / heard, weight, price, start, 1)
+    torch.testing.assert_close(found, layered_wmmse(gains, weight, start, 1))
+    assert float(found.sum((2, 3)).max()) <= 1
+    assert float(priced_wmmse(gains.own / heard, weight, 100 * price, start, 1).sum()) < float(found.sum())

@@ -14,6 +14,7 @@ from hetgraph.models import HybridMADDPG
 from hetgraph.models.iot_views import iot_views
 from hetgraph.trainers import (
     MADDQNDMADDPG,
+    BestCheckpoint,
     IoTDataModule,
     IoTMAPPO,
     decision_cost,
@@ -61,7 +62,7 @@ def test_twin_target_by_hand() -> None:
 def test_joint_target_by_hand(double: bool) -> None:
     """The online agents pick, the target agents judge, the target mixer mixes: agent by agent."""
     torch.manual_seed(0)
-    module = MADDQNDMADDPG(hidden=8, double=double)
+    module = MADDQNDMADDPG(hidden=8, double=double, prior=False)
     with torch.no_grad():
         for parameter in module.policy.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -214,6 +215,23 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
         assert found["return"].shape == (2,) and bool((found["served_bits"] > 0).all())
 
 
+@pytest.mark.parametrize("later_score", [0.5, 2.0])
+def test_the_weights_kept_are_never_worse_than_the_start(tmp_path: Path, later_score: float) -> None:
+    quiet()
+    module, found, scores = MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0), data(), iter([1.0, later_score])
+    judge = found.judge
+    found.judge = lambda *args: judge(*args) | {"score": torch.tensor(next(scores))}  # type: ignore[method-assign]
+    best = BestCheckpoint(tmp_path, filename="best", monitor="val/score", mode="max", enable_version_counter=False)
+    trainer = lightning.Trainer(
+        max_epochs=1, logger=False, num_sanity_val_steps=-1, enable_progress_bar=False, enable_model_summary=False,
+        accelerator="cpu", callbacks=[best],
+    )  # fmt: skip
+    trainer.fit(module, found)
+    kept = load_hybrid(tmp_path / "best.ckpt")
+    assert best.best_model_score == max(1.0, later_score) and module.policy.edge_head.out.weight.any()
+    assert same(kept, module.policy) == (later_score > 1) and bool(kept.edge_head.out.weight.any()) == (later_score > 1)
+
+
 RIVALS: dict[str, dict[str, Any]] = {
     "central": {"scope": "central", "mixing": "mean"},
     "maddpg": {"discrete": "greedy", "twin": False},
@@ -278,8 +296,8 @@ def test_costs_of_a_decision() -> None:
     assert found["agents"].exchanged_kb == pytest.approx(4 * 3 * 5 / 1000)
     assert found["central"].exchanged_kb == pytest.approx(4 * (3 * 5 * 3 + 5 * 6 + 5 + 2 * 3 * 3 * 2) / 1000)
     assert found["greedy"].exchanged_kb == 0
-    # The first layer alone: two operations for each of 14 columns, 8 states and 15 channels.
-    assert found["agents"].flops > 2 * 14 * 8 * 15 and found["agents"].ms > 0
+    # The second layer alone: two operations for each of 8 states, 8 states and 15 channels.
+    assert found["agents"].flops > 2 * 8 * 8 * 15 and found["agents"].ms > 0
     assert decision_cost(HybridMADDPG(16), obs, 1).flops > 2 * found["agents"].flops
 
 

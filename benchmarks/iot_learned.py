@@ -1,0 +1,281 @@
+"""Learned methods of IoT networks beside the classical ones; the commands `learned`, `ablations`, `curves`, `oma` and `gap` of iot.py.
+
+Checkpoints are runs/NAME-SEED/best.ckpt, with the names and options of RUNS; methods without checkpoints are left out.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from rich.progress import Progress
+from torch import Generator
+from torch_geometric.data import HeteroData
+
+from hetgraph.envs import IoTEnv
+from hetgraph.envs.iot_max_weight import MaxWeight, Memory
+from hetgraph.envs.iot_policies import at_station, deal, equal_power, max_rsrp
+from hetgraph.graph.schema import Level
+from hetgraph.models import HybridMADDPG
+from hetgraph.models import iot_priors as priors
+from hetgraph.models.hybrid import Discrete
+from hetgraph.models.iot_views import iot_views
+from hetgraph.radio import Schedule, iot_policy
+from hetgraph.radio.schedule import budgeted
+from hetgraph.radio.spectrum import spectrum_of
+from hetgraph.solvers.layers import layer_gains, layered_wmmse
+from hetgraph.trainers import decision_cost, load_hybrid
+from hetgraph.trainers.figures import save
+from hetgraph.trainers.iot_data import Schedules
+from hetgraph.trainers.iot_trial import (
+    IoTTrial,
+    curve_figure,
+    differences_of,
+    episodes_to,
+    judge_iot,
+    table_of,
+    training_returns,
+    write_iot,
+)
+from hetgraph.trainers.statistics import t_interval
+
+SEEDS, OUT = range(5), Path("runs/results/iot")
+M, D, T = "--model.init_args.", "--data.init_args.", "--trainer."
+METHOD = "MADDQN-DMADDPG"
+MAPPO = ["--model", "hetgraph.trainers.IoTMAPPO", f"{D}slots", "12", f"{D}num_envs", "8"]
+RIVALS: dict[str, tuple[str, list[str]]] = {
+    "DQN-DDDPG": ("iot-central", [f"{M}scope", "central", f"{M}mixing", "mean"]),
+    "MADDPG": ("iot-maddpg", [f"{M}discrete", "greedy", f"{M}twin", "false"]),
+    "QMIX": ("iot-qmix", [f"{M}power", "equal"]),
+    "MAPPO": ("iot-mappo", MAPPO),
+}
+PLAIN = {
+    f"{name}, no rule": (f"{run}-plain", [*options, f"{M}prior", "false"]) for name, (run, options) in RIVALS.items()
+}
+ABLATIONS: dict[str, tuple[str, list[str]]] = {
+    "no twin critic": ("iot-single", [f"{M}twin", "false"]),
+    "no double Q": ("iot-max", [f"{M}double", "false"]),
+    "no attention": ("iot-mean", [f"{M}attention", "false"]),
+    "throughput only": ("iot-throughput", [f"{D}weights", "[1, 0, 0, 0, 0]"]),
+    "no rule": ("iot-plain", [f"{M}prior", "false"]),
+}
+RUNS: dict[str, tuple[str, list[str]]] = {METHOD: ("iot-noma", [])} | RIVALS | ABLATIONS | PLAIN
+CLASSICAL = ("proportional_fair", "wmmse_max_rsrp", "wmmse_pf")
+CURVES: dict[str, tuple[str, tuple[float, ...]]] = {
+    "users": ("users", (20, 60, 100, 140, 200)),
+    "subchannels": ("subchannels", (10, 20, 30, 40, 50)),
+    "disturbance_db": ("disturbance, dB", (0, 3, 6, 9, 12)),
+}
+
+
+def commands() -> dict[str, list[str]]:
+    """Training run -> its command; all from the same configuration, with the same number of draws or slots."""
+    out = {}
+    for run, options in RUNS.values():
+        for seed in SEEDS:
+            where = [
+                "--seed_everything",
+                str(seed),
+                f"{D}seed",
+                str(seed),
+                f"{T}default_root_dir",
+                f"runs/{run}-{seed}",
+            ]
+            out[f"{run}-{seed}"] = ["hetgraph", "fit", "--config", "iot-noma", *where, *options]
+    return out
+
+
+def members(name: str, runs: Path = Path("runs")) -> list[HybridMADDPG]:
+    """Best checkpoints of the training seeds that there are."""
+    paths = [runs / f"{RUNS[name][0]}-{seed}" / "best.ckpt" for seed in SEEDS]
+    return [load_hybrid(path) for path in paths if path.exists()]
+
+
+def trained(names: Sequence[str]) -> dict[str, Sequence[Schedules]]:
+    """Methods that have checkpoints.
+
+    Raises:
+        SystemExit: the method itself has none.
+    """
+    found = {name: members(name) for name in (METHOD, *names)}
+    if not found[METHOD]:
+        raise SystemExit(f"runs/{RUNS[METHOD][0]}-0/best.ckpt: got no such file, expected a checkpoint; train it first")
+    return {name: policies for name, policies in found.items() if policies}
+
+
+def judged(
+    cases: Mapping[str, tuple[str, Mapping[str, Sequence[Schedules]]]], networks: int, out: str
+) -> dict[str, IoTTrial]:
+    """Trials of some cases, each of a scenario and policies; written to files, too."""
+    torch.set_num_threads(1)
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
+        trials = {c: judge_iot(s, policies, networks=networks, progress=bar) for c, (s, policies) in cases.items()}
+    write_iot(trials, OUT / out)
+    return trials
+
+
+def learned(networks: int = 16) -> None:
+    """Figure 7 and Tables 3 and 4: learned and classical methods, paired differences, training, costs of a decision."""
+    methods = trained((*RIVALS, *PLAIN)) | {"agents, untrained": [HybridMADDPG()]}
+    methods |= {name: [iot_policy(name)] for name in CLASSICAL}
+    trial = judged({"learned": ("iot-noma", methods)}, networks, "learned")["learned"]
+    print(
+        f"iot-noma, {networks} networks, {', '.join(f'{n} {len(m)}' for n, m in methods.items() if len(m) > 1)} seeds"
+    )
+    for text in (table_of(trial), differences_of(trial, METHOD), training(list(methods)), costs(methods)):
+        print(f"\n{text}", flush=True)
+    gain = trial.ratio(METHOD, "wmmse_max_rsrp", "throughput_bps") - 1
+    print(f"\nthroughput over wmmse_max_rsrp: {gain:+.1%} (the paper's method: +33%)")
+
+
+def ablations(networks: int = 16) -> None:
+    """Table 2: the method, without one of its parts each, and MADDPG."""
+    trial = judged({"ablations": ("iot-noma", trained((*ABLATIONS, "MADDPG")))}, networks, "ablations")["ablations"]
+    for text in (table_of(trial), differences_of(trial, METHOD), training(list(trial.found))):
+        print(f"\n{text}", flush=True)
+
+
+def training(names: Sequence[str]) -> str:
+    """Of the training runs: mean of the last 100 returns, their variance, episodes to 90% of the best method's, over seeds."""
+    returns: dict[str, list[Any]] = {}
+    for name in names:
+        paths = [Path("runs") / f"{RUNS[name][0]}-{seed}" / "last.ckpt" for seed in SEEDS] if name in RUNS else []
+        if any(path.exists() for path in paths):
+            returns[name] = [training_returns(path) for path in paths if path.exists()]
+    last = {name: np.array([row[-100:].mean() for row in rows]) for name, rows in returns.items()}
+    goal = 0.9 * max((float(values.mean()) for values in last.values()), default=0.0)
+    lines = ["| training | last returns | their variance | episodes to 90% of the best |\n|---|---|---|---|"]
+    for name, rows in returns.items():
+        mean, spread = t_interval(last[name], "seeds"), np.mean([row[-100:].var() for row in rows])
+        needed = [episodes_to(row, goal) for row in rows]
+        reached = [value for value in needed if value is not None]
+        until = f"{np.mean(reached):.0f} ({len(reached)} of {len(rows)} runs)" if reached else "never"
+        lines.append(f"| {name} | {mean.mean:.4g} ±{(mean.high - mean.low) / 2:.2g} | {spread:.3g} | {until} |")
+    return "\n".join(lines)
+
+
+def costs(methods: Mapping[str, Sequence[Schedules]]) -> str:
+    """Operations, time and exchange of a decision."""
+    lines = ["| a decision | Mflop of matrix products | ms | kB exchanged |\n|---|---|---|---|"]
+    env = IoTEnv("iot-noma", 1)
+    for name, policies in methods.items():
+        env.reset(seed=0)
+        cost = decision_cost(policies[0], env.observe(policies[0].level), 20)
+        lines.append(f"| {name} | {cost.flops / 1e6:.3g} | {cost.ms:.1f} | {cost.exchanged_kb:.3g} |")
+    return "\n".join(lines)
+
+
+def curves(networks: int = 8) -> None:
+    """Figures 8 to 10: agents trained at 100 users, 20 subchannels and without disturbance, run as they are elsewhere."""
+    methods = trained(tuple(RIVALS)) | {name: [iot_policy(name)] for name in ("wmmse_max_rsrp", "wmmse_pf")}
+    for argument, (label, numbers) in CURVES.items():
+        cases = {f"{number:g}": (f"iot-noma:{argument}={number:g}", methods) for number in numbers}
+        trials = judged(cases, networks, f"curve-{argument}")
+        print(save(curve_figure({float(n): t for n, t in trials.items()}, label), OUT, f"curve_{argument}"))
+        for number, trial in trials.items():
+            print(
+                f"\n{label} {number}\n\n{table_of(trial, ('throughput_bps', 'bit_per_j', 'qos_violation', 'jain'))}",
+                flush=True,
+            )
+
+
+def oma(networks: int = 16) -> None:
+    """The same agents and the strong classical policy with two users on a subchannel and with one."""
+    methods = trained(()) | {"wmmse_pf": [iot_policy("wmmse_pf")]}
+    cases = {f"{s}, {u} users": (f"{s}:users={u}", methods) for u in (100, 200) for s in ("iot-noma", "iot-oma")}
+    for case, trial in judged(cases, networks, "oma").items():
+        print(f"\n{case}\n\n{table_of(trial, ('throughput_bps', 'bit_per_j', 'qos_violation', 'jain'))}", flush=True)
+
+
+Source = Literal["paper", "strong", "agents"]
+
+
+class Parts(MaxWeight):
+    """Association, clusters and powers, each of the paper's baseline, of the strong classical policy or of agents.
+
+    Args:
+        agents: the agents.
+        association: max RSRP, PF, or theirs.
+        clusters: dealt to the best users in turn, max-weight, or theirs.
+        powers: sum-rate WMMSE, WMMSE by urgency, or theirs.
+    """
+
+    level: Level = "global"
+
+    def __init__(self, agents: HybridMADDPG, association: Source, clusters: Source, powers: Source) -> None:
+        super().__init__(
+            every=10 if association == "strong" else sys.maxsize
+        )  # the base class associates in slot 0 alone
+        self.agents, self.association, self.clusters, self.powers = agents, association, clusters, powers
+
+    @torch.inference_mode()
+    def act(self, obs: HeteroData, state: Memory, generator: Generator | None) -> tuple[Schedule, Memory]:
+        """Schedule of a slot."""
+        self.views = iot_views(obs)
+        self.states = self.agents.encode(self.views)
+        if self.association == "agents":
+            station = self.agents.choose(self.views, self.states).station
+        elif self.association == "paper":
+            station = max_rsrp(spectrum_of(obs))
+        else:
+            return super().act(obs, state, generator)
+        memory = Memory(state.slot or 1, station, state.fading, state.correlation)
+        return super().act(obs, memory, generator)
+
+    def _schedule(self, view: Any, station: Any, gain: Any) -> Schedule:
+        agents, views = self.agents, self.views
+        sinr = priors.expected_sinr(views.spectrum, station)
+        bid = agents.pair_bid(views, self.states, station, sinr)
+        if self.clusters == "agents":
+            user = agents.clusters(views, self.states, station, bid, sinr)
+        elif self.clusters == "paper":
+            user = deal(view, station, at_station(view, station, view.gain).mean(2))
+        else:
+            user, _ = self._fill(view, station, gain, at_station(view, station, view.candidate_interference_w()))
+        choice = Discrete(station, user, self.states.station.new_zeros(()), bid, sinr)
+        if self.powers == "agents":
+            return Schedule(station, user, agents.shares(views, self.states, choice))
+        if self.powers == "paper":
+            gains = layer_gains(view.gain, user, view.noise_w, view.power_max_w)
+            power = layered_wmmse(gains, (user >= 0).to(view.gain.dtype), equal_power(user).to(view.gain.dtype), 30)
+            return Schedule(station, user, budgeted(power, view.cap))
+        power, _ = self._powers(view, gain, user, equal_power(user).to(view.gain.dtype))
+        return Schedule(station, user, budgeted(power, view.cap))
+
+
+def gap(networks: int = 8) -> None:
+    """Which part of the gap to WMMSE + max RSRP, and to the strong policy, is association, clusters and powers."""
+    agents = members(METHOD)[:1] or [HybridMADDPG()]
+    rivals: tuple[Source, ...] = ("paper", "strong")
+    kinds: dict[str, Sequence[Schedules]] = {"agents": agents}
+    for rival in rivals:
+        for place in range(3):
+            one: list[Source] = ["agents"] * 3
+            other: list[Source] = [rival] * 3
+            one[place], other[place] = rival, "agents"
+            for parts in (one, other):
+                kinds[" + ".join(parts)] = [Parts(agents[0], *parts)]
+        kinds[" + ".join([rival] * 3)] = [Parts(agents[0], rival, rival, rival)]
+    trial = judged({"gap": ("iot-noma", kinds)}, networks, "gap")["gap"]
+    print(
+        "association + clusters + powers of the paper's baseline, of the strong policy (one filling) or of the agents\n"
+    )
+    print(table_of(trial, ("throughput_bps", "bit_per_j", "qos_violation", "handover_rate")))
+    for rival in rivals:
+        print(
+            f"\n| gap of agents to {rival}, Mbit/s | given by the rival alone | taken from the rival alone |\n|---|---|---|"
+        )
+        for place, part in enumerate(("association", "clusters", "powers")):
+            one, other = ["agents"] * 3, [rival] * 3
+            one[place], other[place] = rival, "agents"
+            lost = trial.difference("agents", " + ".join(one), "throughput_bps").mean / 1e6
+            won = trial.difference(" + ".join(other), " + ".join([rival] * 3), "throughput_bps").mean / 1e6
+            print(f"| {part} | {lost:+.1f} | {won:+.1f} |")
+
+
+def jobs() -> None:
+    """The training runs, a line each."""
+    for name, command in commands().items():
+        print(name, " ".join(command))

@@ -1,0 +1,73 @@
+"""Trials of IoT networks: same networks for all, paired intervals by hand, files, curves, episodes to a goal."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hetgraph.envs import IoTEnv, run_iot
+from hetgraph.models import HybridMADDPG
+from hetgraph.radio import iot_policy
+from hetgraph.trainers.iot_trial import (
+    SHOWN,
+    IoTTrial,
+    curve_figure,
+    differences_of,
+    episodes_to,
+    judge_iot,
+    table_of,
+    write_iot,
+)
+from hetgraph.trainers.statistics import t_interval
+
+TINY = "iot-noma:users=5,small_cells=2,subchannels=3,load=4"
+
+
+def made(**rows: list[list[float]]) -> IoTTrial:
+    return IoTTrial(TINY, {name: {key: np.array(values) for key in SHOWN} for name, values in rows.items()})
+
+
+def test_every_policy_meets_the_same_networks(tmp_path: Path) -> None:
+    policies = {"agents": [HybridMADDPG(4), HybridMADDPG(4, rule={"margin": 0.1})], "pf": [iot_policy("wmmse_pf")]}
+    trial = judge_iot(TINY, policies, networks=3, slots=4, few=2, seed=7)
+    alone = run_iot(IoTEnv(TINY, 1, first=2, episode_slots=4), policies["pf"][0], seed=7)
+    for key in SHOWN:
+        assert trial.found["agents"][key].shape == (2, 3) and trial.found["pf"][key].shape == (1, 3)
+        assert trial.found["pf"][key][0, 2] == pytest.approx(float(alone[key]), rel=1e-5)
+    write_iot({"x": trial}, tmp_path)
+    rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
+    assert [row["policy"] for row in rows] == ["agents", "agents", "pf"]
+    assert float(rows[1]["return"]) == pytest.approx(trial.found["agents"]["return"][1].mean())
+    with pytest.raises(ValueError, match="networks: got 0"):
+        judge_iot(TINY, policies, networks=0)
+
+
+def test_differences_are_paired_by_seeds_or_networks() -> None:
+    trial = made(one=[[1.0, 2.0], [4.0, 6.0]], two=[[1.0, 1.0], [2.0, 2.0]], rule=[[0.0, 4.0]], other=[[1.0, 2.0]])
+    expected = {("one", "two"): [0.5, 3.0], ("one", "rule"): [-0.5, 3.0], ("rule", "one"): [0.5, -3.0]}
+    for (name, reference), values in expected.items():
+        found = trial.difference(name, reference, "return")
+        assert found == t_interval(np.array(values), "seeds")
+    assert trial.difference("rule", "other", "return") == t_interval(np.array([-1.0, 2.0]), "networks")
+    assert trial.mean("one", "return") == t_interval(np.array([1.5, 5.0]), "seeds")
+    assert trial.ratio("one", "rule", "return") == pytest.approx(3.25 / 2)
+    assert "| two | +1.75 ±" in differences_of(trial, "one", ("return",))
+    assert "| rule | 2 ±" in table_of(trial, ("return",))
+
+
+def test_episodes_until_the_mean_reaches_a_goal() -> None:
+    returns = np.array([0.0, 0, 4, 4, 0, 8, 8])
+    assert [episodes_to(returns, goal, 2) for goal in (0.0, 4.0, 8.0, 9.0)] == [2, 4, 7, None]
+    assert episodes_to(returns[:1], 0.0, 2) is None
+
+
+def test_curves_have_a_panel_for_each_indicator_and_bands() -> None:
+    trials = {10.0: made(one=[[1.0, 2.0], [2.0, 3.0]]), 20.0: made(one=[[2.0, 3.0], [4.0, 6.0]])}
+    figure = curve_figure(trials, "users", ("return", "jain"))
+    panels = figure.axes
+    assert [panel.get_ylabel() for panel in panels] == ["return", "Jain"]
+    assert panels[0].lines[0].get_ydata().tolist() == [2.0, 3.75]
+    low = trials[20.0].mean("one", "return").low
+    path = panels[0].collections[0].get_paths()[0].vertices
+    assert path[:, 1].min() == pytest.approx(low)
