@@ -9,6 +9,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import iot_learned
+
 SEEDS = range(5)
 ENCODERS = ("hetero", "no_antennas", "homogeneous", "bs_only", "edge_mlp")
 TRACES = os.environ.get("TRACES", "traces")  # folder with the drive tests of Raca et al.
@@ -81,6 +83,7 @@ def jobs() -> dict[str, list[str]]:
         for seed in SEEDS:
             options = [part for key in changes for part in change[key]]
             out[f"{name}-{seed}"] = fit(name, "qmix", seed, f"{D}seed", str(seed), *options)
+    out |= iot_learned.commands()
     for rounds in ("0", "8"):
         for encoder in ENCODERS:
             for seed in SEEDS:
