@@ -77,7 +77,18 @@ def jobs() -> dict[str, list[str]]:
         "model": [f"{D}resource_model", "paper"],
         "asc": [f"{D}weights.sum_rate", "0.11"],
     }
-    change["plain"] = [f"{M}intentions", "0", f"{M}personal", "false", f"{M}warm", "0", f"{T}max_epochs", "4", f"{M}lr", "2e-3"]
+    change["plain"] = [
+        f"{M}intentions",
+        "0",
+        f"{M}personal",
+        "false",
+        f"{M}warm",
+        "0",
+        f"{T}max_epochs",
+        "4",
+        f"{M}lr",
+        "2e-3",
+    ]
     change["traces"] = [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22"]
     for name, changes in modes.items():
         for seed in SEEDS:
