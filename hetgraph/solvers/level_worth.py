@@ -30,7 +30,8 @@ def level_worth(cell: Tensor, rate: Tensor, shared: Tensor, cells: int, levels: 
     equal = (rate.unsqueeze(1) / count).expand(-1, levels)
     others = (per_cell(rate) - rate).unsqueeze(1)
     own = rate.unsqueeze(1) * weight / total
-    utility = (weight / usual).log() - count * (total / (usual * count)).log()
+    sharers = count.clamp_min(2)  # to one who is alone all levels are the same, until another comes
+    utility = (weight / usual).log() - sharers * (1 + (weight / usual - 1) / sharers).log()
     gained = own - equal + others * (usual / total - 1 / count)
     printed, before = equal * (1 + weight / levels) / 2, equal * (1 + usual / levels) / 2
     worth = torch.where(shared.unsqueeze(1), utility, (printed / before).log())

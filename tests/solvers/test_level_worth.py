@@ -28,3 +28,10 @@ def test_changes_are_those_of_the_rates(model: ResourceModel) -> None:
     assert bool((found[:, 3] == 0).all()) or float(found[:, 3].abs().max()) < 1e-9
     if model == "shared":
         assert bool((found[:, :, 0] < 1e-12).all())
+
+
+def test_one_who_is_alone_keeps_the_level_of_the_others() -> None:
+    cell, shared = torch.tensor([0, 1, 1]), torch.ones(3, dtype=torch.bool)
+    found = level_worth(cell, torch.tensor([9.0, 5.0, 70.0]), shared, 2, 5)
+    assert found[..., 0].argmax(1).tolist() == [3, 3, 3]
+    assert float(found[0, :, 1].abs().max()) == 0
