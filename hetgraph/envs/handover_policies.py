@@ -2,7 +2,6 @@
 
 from hetgraph.envs.mover_search import DualPrice, Genetic, Optimum
 from hetgraph.envs.movers import (
-    PATIENCE,
     Announced,
     Greedy,
     ProportionalFair,
@@ -11,6 +10,7 @@ from hetgraph.envs.movers import (
     Stay,
     StrongestCell,
 )
+from hetgraph.solvers.announced import PATIENCE
 
 stay = Stay()
 random = RandomMover()

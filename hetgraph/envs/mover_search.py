@@ -5,8 +5,9 @@ from typing import Any
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.movers import PATIENCE, Mover, Reports
+from hetgraph.envs.movers import Mover, Reports
 from hetgraph.graph.schema import Level
+from hetgraph.solvers.announced import PATIENCE
 from hetgraph.solvers.genetic import evolve
 from hetgraph.solvers.handover import best_places, prices, wishes
 

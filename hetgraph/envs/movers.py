@@ -204,8 +204,8 @@ class Announced(Mover):
         """Places that are worth most."""
         c, (b, u, places) = reports.choice, reports.choice.cell.shape
         node = c.cell + c.cells * torch.arange(b, device=c.cell.device).reshape(-1, 1, 1)
-        tables = (value.reshape(b * u, places) for value in (node, c.rate, c.allowed))
-        worth = announced(*tables, b * c.cells, patience=self.patience)
+        cell, rate, allowed = (value.reshape(b * u, places) for value in (node, c.rate, c.allowed))
+        worth = announced(cell, rate, allowed, b * c.cells, patience=self.patience)
         return best(reports, worth.reshape(b, u, places)), state
 
 

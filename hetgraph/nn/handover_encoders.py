@@ -115,7 +115,7 @@ class GraphEncoder(nn.Module):
         columns = user_columns(seen)
         users = sum_by(seen.serving, columns * weight.unsqueeze(1), seen.cells())
         found = least_squares(torch.cat([seen.bs, users], 1), reward)
-        linear, users_linear, rest = found.split([seen.bs.shape[1], columns.shape[1], 1])
+        linear, users_linear, rest = torch.split(found, [seen.bs.shape[1], columns.shape[1], 1])
         self.own_linear.weight[0], self.own_linear.bias[0], self.user_linear.weight[0] = linear, rest[0], users_linear
         found = least_squares(columns, credit)
         self.user_linear.weight[1], self.user_linear.bias[1] = found[:-1], found[-1]
