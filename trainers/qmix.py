@@ -186,9 +186,8 @@ class QMIX(lightning.LightningModule):
         self.reward_std.copy_(reward.std().clamp_min(1e-6))
         own = (credit - self.credit_mean) / self.credit_std
         weights: HandoverWeights = self._data().options["weights"]
-        slope = (
-            2 * (1 - self.gamma) / (1 - self.gap) / float(self.credit_std)
-        )  # a level counts by half, and in its step alone
+        # A level's value counts by half, and its effect lasts a step.
+        slope = 2 * (1 - self.gamma) / (1 - self.gap) / float(self.credit_std)
         terms = slope * weights.utility, slope * weights.sum_rate
         self.policy.set_scale(seen, (reward - self.reward_mean) / self.reward_std, own, terms)
         self.target.load_state_dict(self.policy.state_dict())
