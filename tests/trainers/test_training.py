@@ -187,6 +187,20 @@ def test_shipped_configurations_fit_their_classes(name: str, tmp_path: Path, mon
     assert done.value.code == 0
     (best,) = tmp_path.rglob("best.ckpt")
     assert (best.parent / "metrics.csv").exists() and list(best.parent.glob("events.out.*"))
+    assert best.with_name("last.ckpt").exists()
+
+
+def test_last_checkpoint_is_the_last_epoch_where_nothing_improves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sizes = {"data.init_args.train": 2, "data.init_args.val": 1, "data.init_args.size": 2, "model.init_args.hidden": 8}
+    still = {"model.init_args.lr": 0.0, "trainer.limit_train_batches": 1, "trainer.max_epochs": 3}
+    with pytest.raises(SystemExit) as done:
+        main(["fit", "--config", "hetgnn", *(part for k, v in (sizes | still).items() for part in (f"--{k}", str(v)))])
+    assert done.value.code == 0
+    epochs = {p.stem: torch.load(p, weights_only=False)["epoch"] for p in tmp_path.rglob("*.ckpt")}  # our own files
+    assert epochs == {"best": 0, "last": 2}
 
 
 MISTAKES = [
