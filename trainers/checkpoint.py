@@ -101,7 +101,8 @@ def load_handovers(path: str | Path) -> GraphQMIX:
         FileNotFoundError: no such file.
         ValueError: a foreign file, or a checkpoint of another model.
     """
-    return _load(path, QMIX_OPTIONS, GraphQMIX, "QMIX")
+    known = {"patience"} & set(read_checkpoint(path)["hyper_parameters"])  # earlier ones have none
+    return _load(path, (*QMIX_OPTIONS, *known), GraphQMIX, "QMIX")
 
 
 def load_hybrid(path: str | Path) -> HybridMADDPG:

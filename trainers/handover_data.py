@@ -16,6 +16,7 @@ from hetgraph.nn.candidates import Candidates, candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule, ResourceModel
 from hetgraph.radio.policy import handover_policy
 from hetgraph.trainers.handover import HandoverExperience
+from hetgraph.trainers.patience import fitted_patience
 from hetgraph.trainers.replay import ReplayBuffer
 from hetgraph.trainers.replay_data import ReplayDataModule
 
@@ -119,13 +120,13 @@ class HandoverDataModule(ReplayDataModule):
         """Episodes of all training networks that are over."""
         return 0 if self.train_data is None else self.train_data.env.episode
 
-    def environment(self, split: Split) -> HandoverEnv:
-        """Environment of a split; those of an evaluation have an episode for each network."""
+    def environment(self, split: Split, whole: bool = False) -> HandoverEnv:
+        """Environment of a split; those of an evaluation, and ``whole`` ones, have an episode for each network."""
         count, seed = self.networks[split], SEEDS[split] + (self.seed if split == "train" else 0)
         scenario: Any = self._scenario(split, seed)
         if isinstance(scenario, Trajectories):
             count = scenario.networks
-        envs = self.num_envs if split == "train" else count
+        envs = self.num_envs if split == "train" and not whole else count
         return HandoverEnv(scenario, envs, networks=count, seed=seed, **self.options)
 
     def _scenario(self, split: Split, seed: int) -> Scenario | Trajectories:
@@ -149,6 +150,9 @@ class HandoverDataModule(ReplayDataModule):
         module: Any = self.trainer.lightning_module
         env = self.environment("train")
         if self._state is None and not bool(module.policy.ue_mean.any()):
+            if module.policy.intentions and module.policy.patience_of_all is None:
+                found = fitted_patience(self.environment("train", whole=True), seed=self.seed)
+                module.policy.patience.fill_(found)
             module.set_scale(*first_look(env, self.seed))
         self.train_data = HandoverExperience(env, module.policy, self.buffer, epsilon=self.epsilon, **self.draws)
         self.resume()

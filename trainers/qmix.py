@@ -15,6 +15,7 @@ from hetgraph.models.qmix import GraphQMIX, Importance, Mixing, Values
 from hetgraph.nn.candidates import Candidates
 from hetgraph.nn.handover_encoders import LOG_RATE, Encoder
 from hetgraph.radio.handover import HandoverAction
+from hetgraph.solvers.announced import PATIENCE
 from hetgraph.trainers.handover import Transitions
 from hetgraph.trainers.handover_data import HandoverDataModule
 
@@ -74,7 +75,7 @@ class QMIX(lightning.LightningModule):
     reward (Wolpert and Tumer 2002). The joint value alone has one number a step for all that hundreds of users did.
 
     Args:
-        hidden: see :class:`~hetgraph.models.GraphQMIX`, as for the next ten.
+        hidden: see :class:`~hetgraph.models.GraphQMIX`, as for the next eleven.
         rounds: rounds of messages.
         mixing: ``qmix``, ``vdn``, ``independent``.
         encoder: ``graph``, ``flat``, ``single``, ``global``.
@@ -86,6 +87,7 @@ class QMIX(lightning.LightningModule):
         levels: resource levels.
         personal: levels count by what they change of utility and sum rate.
         intentions: rounds in which users announce where they mean to go.
+        patience: price of a handover in announcements; ``None`` for the best one on the training networks.
         gamma: discount of a step.
         joint: weight of the loss of the joint value; of the agents' own ones with ``independent``.
         credit: weight of the loss of what each user adds to the utility of all.
@@ -117,6 +119,7 @@ class QMIX(lightning.LightningModule):
         levels: int = 5,
         personal: bool = False,
         intentions: int = 0,
+        patience: float | None = PATIENCE,
         gamma: float = 0.95,
         joint: float = 1.0,
         credit: float = 0.0,
@@ -153,6 +156,7 @@ class QMIX(lightning.LightningModule):
             levels,
             personal,
             intentions,
+            patience,
         )
         self.target = copy.deepcopy(self.policy).requires_grad_(False)
         self.history = NormHistory(clip_percentile or 1.0, clip_cap or math.inf) if clip_percentile else None

@@ -13,7 +13,7 @@ from hetgraph.nn.candidates import Candidates, candidates_of, sum_by, union
 from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, GraphEncoder, encoder_of
 from hetgraph.nn.mixer import FixedMixer, MonotonicMixer
 from hetgraph.radio.handover import HandoverAction
-from hetgraph.solvers.announced import announced
+from hetgraph.solvers.announced import PATIENCE, announced
 
 Mixing = Literal["qmix", "vdn", "independent"]
 Importance = Literal["power", "equal", "sum"]
@@ -86,6 +86,7 @@ class GraphQMIX(nn.Module):
         levels: resource levels.
         intentions: rounds in which users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced`).
         personal: levels count by what they change of utility and sum rate; else they are worth the same to all.
+        patience: price of a handover in announcements; ``None`` for one that training fits and the weights hold.
 
     Raises:
         ValueError: an unknown option, or a flat encoder without a number of cells.
@@ -108,6 +109,7 @@ class GraphQMIX(nn.Module):
         levels: int = 5,
         personal: bool = False,
         intentions: int = 0,
+        patience: float | None = PATIENCE,
     ) -> None:
         super().__init__()
         for option, value, kinds in (("mixing", mixing, Mixing), ("importance", importance, Importance)):
@@ -126,7 +128,9 @@ class GraphQMIX(nn.Module):
         self.mixer: nn.Module | None = None
         if mixing == "qmix":
             self.mixer = FixedMixer(flat_cells, state, mixer) if flat else MonotonicMixer(agent, state, mixer)
-        self.intentions = intentions
+        self.intentions, self.patience_of_all = intentions, patience
+        if patience is None:
+            self.register_buffer("patience", torch.tensor(PATIENCE))
         for kind, count in COLUMNS.items():
             count += kind == "edge" and bool(intentions)
             self.register_buffer(f"{kind}_mean", torch.zeros(count))
@@ -157,7 +161,8 @@ class GraphQMIX(nn.Module):
         """The same with what places will be worth if users do as they announce."""
         if not self.intentions:
             return raw
-        worth = announced(raw.cell, raw.rate, raw.allowed, raw.cells(), rounds=self.intentions)
+        patience = float(self.patience) if self.patience_of_all is None else self.patience_of_all
+        worth = announced(raw.cell, raw.rate, raw.allowed, raw.cells(), rounds=self.intentions, patience=patience)
         return replace(raw, edge=torch.cat([raw.edge, worth.unsqueeze(2)], 2))
 
     def _scaled(self, raw: Candidates) -> Candidates:

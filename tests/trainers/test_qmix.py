@@ -11,14 +11,17 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
 from hetgraph.envs.handover_memory import recall, remember
-from hetgraph.envs.movers import Stay
+from hetgraph.envs.movers import Announced, Stay
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.nn.candidates import candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule
+from hetgraph.solvers.announced import PATIENCE
 from hetgraph.trainers import QMIX, HandoverDataModule, load_handovers
 from hetgraph.trainers.checkpoint import RandomState
 from hetgraph.trainers.handover import HandoverExperience
 from hetgraph.trainers.handover_tabular import HandoverTable, handover_q_learning
+from hetgraph.trainers.patience import fitted_patience
 from hetgraph.trainers.qmix import NormHistory, td_loss, td_target
 from hetgraph.trainers.replay import ReplayBuffer
 
@@ -237,6 +240,27 @@ def test_training_moves_weights_and_is_judged(tmp_path: Path, options: dict[str,
     obs = data_module().environment("val").observe(loaded.level)
     one, other = loaded.act(obs, None, None)[0], module.policy.act(obs, None, None)[0]
     assert torch.equal(one.place, other.place) and torch.equal(one.level, other.level)
+
+
+def test_the_price_of_a_handover_fits_the_training_networks(tmp_path: Path) -> None:
+    data = data_module()
+    env = data.environment("train", whole=True)
+    assert env.num_envs == 4 > data.num_envs
+    grid = (0.05, 0.6, 2.0)
+    utility = [float(run_handovers(env, Announced(price), seed=7)["anu"].mean()) for price in grid]
+    assert len(set(utility)) == 3
+    assert fitted_patience(env, seed=7, grid=grid) == grid[utility.index(max(utility))]
+    with pytest.raises(ValueError, match="grid: got no patience"):
+        fitted_patience(env, seed=7, grid=())
+    module, _ = fit(tmp_path, 1, credit=1.0, intentions=2, patience=None)
+    loaded = load_handovers(tmp_path / "last.ckpt")
+    price = fitted_patience(env, seed=0)
+    assert float(loaded.patience) == float(module.policy.patience) == pytest.approx(price)
+    assert price != PATIENCE  # so that what follows can fail
+    obs = data.environment("val").observe(loaded.level)
+    told = loaded._announced(candidates_of(obs)).edge[:, :, -1]
+    loaded.patience.fill_(PATIENCE)
+    assert not torch.equal(told, loaded._announced(candidates_of(obs)).edge[:, :, -1])
 
 
 def test_a_table_learns_to_follow_the_strongest_cell() -> None:
