@@ -71,29 +71,29 @@ def jobs() -> dict[str, list[str]]:
         out[f"grows-paper-{seed}"] = fit("grows-paper", "grows-paper", seed, f"{D}seed", str(seed), *cell)
     modes = {"qmix": [], "qmix-margin": ["cre"], "qmix-levels": ["model"], "qmix-levels-margin": ["cre", "model"]}
     modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "asc"], "qmix-plain": ["plain"]}
+    modes |= {"qmix-plain-margin": ["plain", "cre"]}
+    modes |= {"qmix-flat": ["plain", "flat"], "qmix-flat-margin": ["plain", "flat", "cre"]}
     modes |= {"qmix-traces": ["traces", "cre"], "qmix-traces-levels": ["traces", "cre", "model"]}
     change = {
         "cre": [f"{D}cre", "false"],
         "model": [f"{D}resource_model", "paper"],
         "asc": [f"{D}weights.sum_rate", "0.11"],
-    }
-    change["plain"] = [
-        f"{M}intentions",
-        "0",
-        f"{M}personal",
-        "false",
-        f"{M}warm",
-        "0",
-        f"{T}max_epochs",
-        "4",
-        f"{M}lr",
-        "2e-3",
-    ]
-    change["traces"] = [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22"]
+        "flat": [f"{M}encoder", "flat-full", f"{M}flat_cells", "25"],
+        "traces": [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22", f"{M}patience", "null"],
+    }  # fmt: skip
+    plain = {"intentions": "0", "personal": "false", "warm": "0", "lr": "2e-3"}
+    change["plain"] = [f"{T}max_epochs", "4", *(part for k, v in plain.items() for part in (M + k, v))]
     for name, changes in modes.items():
         for seed in SEEDS:
             options = [part for key in changes for part in change[key]]
             out[f"{name}-{seed}"] = fit(name, "qmix", seed, f"{D}seed", str(seed), *options)
+    alone = {"d3qn": [], "d3qn-single": [f"{M}encoder", "single"]}
+    alone["dqn"] = [f"{M}dueling", "false", f"{M}double", "false"]
+    for name, options in alone.items():
+        for seed in SEEDS:
+            for suffix, bias in (("", "true"), ("-margin", "false")):
+                kind = [*options, f"{D}cre", bias, f"{D}seed", str(seed)]
+                out[f"{name}{suffix}-{seed}"] = fit(name + suffix, "d3qn", seed, *kind)
     out |= iot_learned.commands()
     for rounds in ("0", "8"):
         for encoder in ENCODERS:
