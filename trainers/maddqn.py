@@ -7,7 +7,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from hetgraph.models.hybrid import Agents, HybridMADDPG, Scope
+from hetgraph.models.hybrid import Agents, Discrete, HybridMADDPG, Scope
 from hetgraph.models.iot_critic import GraphCritic
 from hetgraph.models.iot_views import IoTViews
 from hetgraph.nn.mixer import MonotonicMixer
@@ -158,16 +158,20 @@ class MADDQNDMADDPG(lightning.LightningModule):
 
     # Targets.
 
-    def next_choice(self, views: IoTViews) -> tuple[Tensor, Agents, Schedule]:
-        """Values that the target agents give the next choice, their states, and the schedule with the target actor's powers."""
+    def next_choice(self, views: IoTViews) -> tuple[Tensor, Agents, Schedule, Tensor]:
+        """Of the target agents: their values of the next choice, states, schedule with their powers, and reference powers."""
         target = self.target["policy"]
         assert isinstance(target, HybridMADDPG)
         agents = target.encode(views)
         picker = self.policy if self.pick_online else target
         chosen = picker.choose(views, picker.encode(views) if self.pick_online else agents)
         chosen = target.taken(views, agents, chosen.station, chosen.user) if self.pick_online else chosen
-        value, share = target.discrete_value(views, agents, chosen), target.shares(views, agents, chosen)
-        return value, agents, Schedule(chosen.station, chosen.user, share)
+        reference = target.reference(views, agents, chosen)
+        value, share = (
+            target.discrete_value(views, agents, chosen),
+            target.shares(views, agents, chosen, rule=reference),
+        )
+        return value, agents, Schedule(chosen.station, chosen.user, share), reference
 
     def joint_target(self, reward: Tensor, value: Tensor, agents: Agents) -> Tensor:
         """Target of the joint value (eq. 7) ``[B]``.
@@ -180,11 +184,10 @@ class MADDQNDMADDPG(lightning.LightningModule):
         after: Tensor = self.target["mix"](value, agents)
         return reward.mean(1) + self.gamma * after
 
-    def critic_target(self, reward: Tensor, views: IoTViews, action: Schedule) -> Tensor:
+    def critic_target(self, reward: Tensor, views: IoTViews, action: Schedule, reference: Tensor) -> Tensor:
         """Target of the critics (eq. 4) ``[B, N]``, or ``[B, 1]`` of the team."""
         critics = self.target["critics"]
         assert isinstance(critics, nn.ModuleList)
-        reference = self.policy.reference(views, action.station, action.user)
         values = [self._of_team(critic(views, action, reference)) for critic in critics]
         return twin_target(self._of_team(reward), values, self.gamma)
 
@@ -200,24 +203,25 @@ class MADDQNDMADDPG(lightning.LightningModule):
         reward, further = self._centred(rows)
         reward = further if self.energy_aware else reward
         with torch.no_grad():
-            value, agents, following = self.next_choice(after)
-            joint_goal = self.joint_target(reward, value, agents)
+            value, states, following, next_reference = self.next_choice(after)
+            joint_goal = self.joint_target(reward, value, states)
             own_goal = reward + self.gamma * value
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         policy_optimizer, critic_optimizer = optimizers
         found: dict[str, Tensor] = {}
-        reference: Tensor | None = None
+        agents = self.policy.encode(views)
+        choice = self.policy.taken(views, agents, action.station, action.user)
+        reference = self.policy.reference(views, agents, choice)
         if self.policy.power_by == "learned":
             with torch.no_grad():
-                goal = self.critic_target(further, after, following)
-            reference = self.policy.reference(views, action.station, action.user)
+                goal = self.critic_target(further, after, following, next_reference)
             estimates = [self._of_team(critic(views, action, reference)) for critic in self.critics]
             loss = sum((_huber(estimate, goal, weight) for estimate in estimates), torch.zeros(()))
             self._update(critic_optimizer, loss, self.critics)
             found["critic"], found["critic_correlation"] = loss, _correlation(estimates[0], goal)
         if int(self.steps) >= self.warmup:
-            loss = self._agents_loss(views, action, reference, weight, (joint_goal, own_goal), found)
+            loss = self._agents_loss(views, agents, choice, reference, weight, (joint_goal, own_goal), found)
             self._update(policy_optimizer, loss, self.policy, self.mix)
         self.steps += 1
         self._follow()
@@ -228,15 +232,14 @@ class MADDQNDMADDPG(lightning.LightningModule):
     def _agents_loss(
         self,
         views: IoTViews,
-        action: Schedule,
-        reference: Tensor | None,
+        agents: Agents,
+        choice: Discrete,
+        reference: Tensor,
         weight: Tensor,
         goals: tuple[Tensor, Tensor],
         found: dict[str, Tensor],
     ) -> Tensor:
         joint, own = goals
-        agents = self.policy.encode(views)
-        choice = self.policy.taken(views, agents, action.station, action.user)
         loss = torch.zeros(())
         if self.policy.discrete == "learned":
             value = self.policy.discrete_value(views, agents, choice)
@@ -247,10 +250,9 @@ class MADDQNDMADDPG(lightning.LightningModule):
                 found["streams"] = _huber(value, own, weight)
                 loss = loss + self.streams * found["streams"]
         if self.policy.power_by == "learned":
-            share = self.policy.shares(views, agents, choice)
+            share = self.policy.shares(views, agents, choice, rule=reference)
             self.critics.requires_grad_(False)
-            assert reference is not None
-            gain = self.critics[0](views, Schedule(action.station, action.user, share), reference).mean(1)
+            gain = self.critics[0](views, Schedule(choice.station, choice.user, share), reference).mean(1)
             self.critics.requires_grad_(True)
             found["gain"] = (gain * weight).mean()
             loss = loss - self.actor * found["gain"]

@@ -264,7 +264,9 @@ class HybridMADDPG(nn.Module):
         weight = nn.functional.softplus(self.weights)
         return weight[0] * edges + weight[1] * pairs
 
-    def shares(self, views: IoTViews, agents: Agents, choice: Discrete, noise: Tensor | None = None) -> Tensor:
+    def shares(
+        self, views: IoTViews, agents: Agents, choice: Discrete, noise: Tensor | None = None, rule: Tensor | None = None
+    ) -> Tensor:
         """Shares of the budget of the clusters' layers ``[B, N, S, L]``; the rest is not sent.
 
         Args:
@@ -272,23 +274,28 @@ class HybridMADDPG(nn.Module):
             agents: states.
             choice: association and clusters.
             noise: added to the logits of users and of silence ``[B, N, U + 1]``.
+            rule: of :meth:`reference`, where it is known.
         """
         view, user = views.spectrum, choice.user
         if self.power_by == "equal":
             return budgeted(priors.equal_parts(user), view.cap)
-        logit, off = self.logits(views, agents, choice)
+        logit, off = self.logits(views, agents, choice, rule)
         if noise is not None:
             place = user.clamp_min(0).flatten(2)
             logit = logit + noise[..., :-1].gather(2, place).reshape(user.shape)
             off = off + noise[..., -1:]
         return shares_of(logit, off, user, view.cap)
 
-    def logits(self, views: IoTViews, agents: Agents, choice: Discrete) -> tuple[Tensor, Tensor]:
-        """Logits of layers ``[B, N, S, L]`` and of silence ``[B, N, 1]``."""
+    def logits(
+        self, views: IoTViews, agents: Agents, choice: Discrete, rule: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of layers ``[B, N, S, L]`` and of silence ``[B, N, 1]``; ``rule`` as in :meth:`shares`."""
         view, user, sinr = views.spectrum, choice.user, choice.sinr
         b, n, s, _ = user.shape
-        with torch.no_grad():
-            rule = self.rule.powers(view, user, sinr, agents.price) if self.prior else None
+        if not self.prior:
+            rule = None
+        elif rule is None:
+            rule = self.reference(views, agents, choice)
         on = user >= 0
         quality = priors.of_layers(sinr, user)
         heard = priors.of_layers((view.interference_w / view.noise_w).log(), user)
@@ -313,12 +320,11 @@ class HybridMADDPG(nn.Module):
         return _within(logit, POWER_LIMIT) + rule.clamp_min(1e-12).log(), _within(off, POWER_LIMIT) + left
 
     @torch.no_grad()
-    def reference(self, views: IoTViews, station: Tensor, user: Tensor) -> Tensor:
-        """Powers on given clusters that critics compare others with ``[B, N, S, L]``: the rule's, or equal parts without ``prior``."""
-        if not self.prior:
-            return priors.equal_parts(user)
-        price = self.reported(views)[1]
-        return self.rule.powers(views.spectrum, user, priors.expected_sinr(views.spectrum, station), price)
+    def reference(self, views: IoTViews, agents: Agents, choice: Discrete) -> Tensor:
+        """Powers on given clusters that critics compare others with ``[B, N, S, L]``: the rule's, or equal parts without one."""
+        if not self.prior or self.power_by == "equal":
+            return priors.equal_parts(choice.user)
+        return self.rule.powers(views.spectrum, choice.user, choice.sinr, agents.price)
 
     def decide(
         self,

@@ -241,7 +241,11 @@ def test_untrained_critics_say_what_is_promised_and_value_the_reference_alone() 
     policy = stirred()
     with torch.no_grad():
         action = policy.decide(views)
-        critic, reference = GraphCritic(8), policy.reference(views, action.station, action.user)
+        agents = policy.encode(views)
+        choice = policy.taken(views, agents, action.station, action.user)
+        critic, reference = GraphCritic(8), policy.reference(views, agents, choice)
+        assert torch.equal(policy.shares(views, agents, choice), policy.shares(views, agents, choice, rule=reference))
+        assert torch.equal(policy.shares(views, agents, choice), action.power)
         torch.testing.assert_close(critic(views, action, reference), promise(views, action).reward @ critic.first)
         for parameter in critic.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))

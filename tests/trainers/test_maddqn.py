@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hetgraph.envs import IoTEnv
 from hetgraph.models import HybridMADDPG
+from hetgraph.models.iot_priors import equal_parts
 from hetgraph.models.iot_views import iot_views
 from hetgraph.trainers import (
     MADDQNDMADDPG,
@@ -73,12 +74,13 @@ def test_joint_target_by_hand(double: bool) -> None:
             module.policy if double else module.target["policy"],
         )
         assert isinstance(target, HybridMADDPG) and isinstance(picker, HybridMADDPG)
-        value, agents, action = module.next_choice(after)
+        value, agents, action, reference = module.next_choice(after)
         pick = picker.choose(after, picker.encode(after))
         assert torch.equal(action.station, pick.station) and torch.equal(action.user, pick.user)
         other = (target if double else module.policy).decide(after)
         assert not torch.equal(other.station, pick.station) or not torch.equal(other.user, pick.user)
         judged = target.taken(after, agents, pick.station, pick.user)
+        assert torch.equal(reference, equal_parts(action.user))
         torch.testing.assert_close(value, target.discrete_value(after, agents, judged))
         found = module.joint_target(rows["reward"], value, agents)
         mixer = module.target["mix"].mixer
