@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Generator, Tensor
+from torch_geometric.data import HeteroData
 
 from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverAction, HandoverEnv, run_handovers
@@ -26,6 +27,8 @@ from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_policy
 from hetgraph.radio.handover import HandoverRule, ResourceModel
 from hetgraph.trainers import load_handovers
+from hetgraph.trainers.handover_tabular import HandoverTable, handover_q_learning
+from hetgraph.trainers.patience import fitted_patience
 from hetgraph.trainers.statistics import t_interval
 
 VALIDATION, TEST = 1_000_000, 2_000_000
@@ -48,6 +51,20 @@ MODES: dict[tuple[ResourceModel, bool], dict[str, str]] = {
 TRACES: dict[ResourceModel, dict[str, str]] = {
     "shared": {"GraphQMIX": "qmix-traces", "GraphQMIX of hetnet-3tier": "qmix-margin"},
     "paper": {"GraphQMIX": "qmix-traces-levels", "GraphQMIX of hetnet-3tier": "qmix-levels-margin"},
+}
+# Agents without rules or graphs, with the highest level for all, which is the best resource rule; by range expansion.
+ALONE: dict[bool, dict[str, str]] = {
+    bias: {label: run + ("" if bias else "-margin") for label, run in rivals.items()}
+    for bias in (True, False)
+    for rivals in [
+        {"flat QMIX": "qmix-flat", "D3QN, global": "d3qn", "D3QN, single": "d3qn-single", "DQN, global": "dqn"}
+    ]
+}
+PATIENT: dict[str, Callable[[float], Any]] = {
+    "pf_greedy": ProportionalFair,
+    "pf_announced": Announced,
+    "dual_price": lambda patience: DualPrice(least_gain=patience),
+    "pf_patient": Optimum,
 }
 RIVALS = ("max_rsrp", "cre", "greedy", "genetic", "pf_greedy", "pf_announced", "dual_price", "pf_optimum", "pf_patient")
 RATIOS = ("anu", "asc", "jain", "load_imbalance")
@@ -147,6 +164,44 @@ def agents(name: str) -> list[GraphQMIX]:
     return [load_handovers(path) for path in paths] if all(path.exists() for path in paths) else []
 
 
+class AtTop:
+    """A policy's places, with the highest level for all users."""
+
+    def __init__(self, policy: Any, levels: int = 5) -> None:
+        self.policy, self.levels, self.level = policy, levels, policy.level
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """The policy's."""
+        return self.policy.initial_state(obs)
+
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[HandoverAction, Any]:
+        """Its places."""
+        action, state = self.policy.act(obs, state, generator)
+        return HandoverAction(action.place, torch.full_like(action.place, self.levels - 1)), state
+
+
+def alone(bias: bool, model: ResourceModel) -> dict[str, list[Any]]:
+    """Agents without rules or graphs that are trained, five of each, tables of Q-learning among them."""
+    found: dict[str, list[Any]] = {name: [AtTop(one) for one in team] for name, team in teams(ALONE[bias]).items()}
+    return found | {"Q-learning": [tabular(bias, model, seed) for seed in SEEDS]}
+
+
+def tabular(bias: bool, model: ResourceModel, seed: int, episodes: int = 30) -> HandoverTable:
+    """A table trained on 32 networks of its own; kept in a file."""
+    kept = Path(f"runs/results/handover/table-{model}-{'cre' if bias else 'margin'}-{seed}.pt")
+    table = HandoverTable()
+    if kept.exists():
+        table.table, table.visits = torch.load(kept, weights_only=True)
+        return table
+    env = HandoverEnv(
+        roam(roaming(), 32, steps=51, seed=seed), 32, rule=HandoverRule(bias=bias), resource_model=model, seed=seed
+    )
+    table = handover_q_learning(env, episodes=episodes, epsilon_decay=0.85, seed=seed, progress=sys.stderr.isatty())
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    torch.save((table.table, table.visits), kept)
+    return table
+
+
 def teams(names: dict[str, str]) -> dict[str, list[GraphQMIX]]:
     """Agents by what they are called in tables; those that are not trained are left out."""
     found = {label: agents(name) for label, name in names.items()}
@@ -158,7 +213,7 @@ def learned(networks: int = 20) -> None:
     world = roam(roaming(), networks, steps=51, seed=TEST)
     for (model, bias), names in MODES.items():
         print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, 25 cells, {networks} networks")
-        compare(world, bias, model, teams(names))
+        compare(world, bias, model, alone(bias, model) | teams(names))
 
 
 def sizes() -> None:
@@ -171,15 +226,25 @@ def sizes() -> None:
 
 
 def traces(folder: str | None = None, networks: int = 16) -> None:
-    """Agents on drive tests, the test's files; those of hetnet-3tier beside those trained on other files."""
-    data = LTETraceDataset(folder or os.environ.get("TRACES", "traces"), generation="5G", split="test", cells=22)
-    world = data.trajectories(networks, 51, seed=TEST)
+    """Agents on drive tests, the test's files; those of hetnet-3tier beside those trained on other files.
+
+    Rules as they are, and with the patience that is best on the training files.
+    """
+    root = folder or os.environ.get("TRACES", "traces")
+    known, world = (
+        LTETraceDataset(root, generation="5G", split=split, cells=22).trajectories(count, 51, seed=seed)  # type: ignore[arg-type]
+        for split, count, seed in (("train", 32, 0), ("test", networks, TEST))
+    )
+    env = HandoverEnv(known, known.networks)
+    patience = {name: fitted_patience(env, rule, seed=0) for name, rule in PATIENT.items()}
+    print("patience fitted on the training files: " + ", ".join(f"{n} {p:g}" for n, p in patience.items()))
+    fitted: dict[str, list[Any]] = {f"{name}, fitted": [PATIENT[name](price)] for name, price in patience.items()}
     for model, names in TRACES.items():
         print(f"\nresources {model}, rule margin, 22 cells of the 5G drive tests, {networks} networks")
-        compare(world, False, model, teams(names))
+        compare(world, False, model, fitted | teams(names))
 
 
-def compare(world: Trajectories, bias: bool, model: ResourceModel, members: dict[str, list[GraphQMIX]]) -> None:
+def compare(world: Trajectories, bias: bool, model: ResourceModel, members: dict[str, list[Any]]) -> None:
     """Indicators beside max RSRP's: the classical ones' intervals over networks, the agents' over training seeds."""
     policies: dict[str, Any] = {name: handover_policy(name) for name in RIVALS}
     policies |= {f"{label} {seed}": one for label, team in members.items() for seed, one in enumerate(team)}
@@ -197,11 +262,12 @@ def compare(world: Trajectories, bias: bool, model: ResourceModel, members: dict
     ]
     print(f"| {' | '.join(heads)} |\n" + "|---" * len(heads) + "|")
     for name in (*RIVALS, *members):
-        if name in members:
+        if len(members.get(name, ())) > 1:
             own = [found[f"{name} {seed}"] for seed in range(len(members[name]))]
             gain = t_interval(np.array([(each["anu"] - base["anu"]).mean() for each in own]), "seeds")
         else:
-            own, gain = [found[name]], t_interval(found[name]["anu"] - base["anu"], "networks")
+            own = [found[f"{name} 0" if name in members else name]]
+            gain = t_interval(own[0]["anu"] - base["anu"], "networks")
         half = gain.high - gain.mean
         parts = {
             key: np.mean([each[key].mean() for each in own]) for key in (*RATIOS, "handover_rate", "ping_pong_rate")

@@ -1,6 +1,6 @@
 """IoT networks: `python benchmarks/iot.py throughput | baselines [networks] | weights [networks]`.
 
-Of trained agents (iot_learned.py): `learned | ablations | curves | oma | gap [networks]`, and `jobs`, the runs that they need.
+Of trained agents (iot_learned.py): `learned | ablations | curves | oma | gap [networks]`; `python benchmarks/runs.py iot` trains them.
 """
 
 import os
@@ -133,7 +133,6 @@ if __name__ == "__main__":
     commands = {
         "throughput": throughput, "baselines": baselines, "weights": weights, "learned": iot_learned.learned,
         "ablations": iot_learned.ablations, "curves": iot_learned.curves, "oma": iot_learned.oma, "gap": iot_learned.gap,
-        "jobs": iot_learned.jobs,
     }  # fmt: skip
     if what not in commands:
         raise SystemExit(f"command: got {what!r}, expected one of {', '.join(commands)}")

@@ -273,9 +273,3 @@ def gap(networks: int = 8) -> None:
             lost = trial.difference("agents", " + ".join(one), "throughput_bps").mean / 1e6
             won = trial.difference(" + ".join(other), " + ".join([rival] * 3), "throughput_bps").mean / 1e6
             print(f"| {part} | {lost:+.1f} | {won:+.1f} |")
-
-
-def jobs() -> None:
-    """The training runs, a line each."""
-    for name, command in commands().items():
-        print(name, " ".join(command))

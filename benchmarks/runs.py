@@ -81,8 +81,8 @@ def jobs() -> dict[str, list[str]]:
         "flat": [f"{M}encoder", "flat-full", f"{M}flat_cells", "25"],
         "traces": [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22", f"{M}patience", "null"],
     }  # fmt: skip
-    plain = {"intentions": "0", "personal": "false", "warm": "0", "lr": "2e-3"}
-    change["plain"] = [f"{T}max_epochs", "4", *(part for k, v in plain.items() for part in (M + k, v))]
+    bare = {"intentions": "0", "personal": "false", "warm": "0", "lr": "2e-3"}
+    change["plain"] = [f"{T}max_epochs", "4", *(part for k, v in bare.items() for part in (M + k, v))]
     for name, changes in modes.items():
         for seed in SEEDS:
             options = [part for key in changes for part in change[key]]
@@ -92,7 +92,7 @@ def jobs() -> dict[str, list[str]]:
     for name, options in alone.items():
         for seed in SEEDS:
             for suffix, bias in (("", "true"), ("-margin", "false")):
-                kind = [*options, f"{D}cre", bias, f"{D}seed", str(seed)]
+                kind = [*options, f"{T}max_epochs", "6", f"{D}cre", bias, f"{D}seed", str(seed)]
                 out[f"{name}{suffix}-{seed}"] = fit(name + suffix, "d3qn", seed, *kind)
     out |= iot_learned.commands()
     for rounds in ("0", "8"):

@@ -148,10 +148,10 @@ def arrival_figures(trials: Sequence[ArrivalTrial], reference: str, folder: Path
 
 def arrival_figure(trials: Sequence[ArrivalTrial], reference: str) -> "Figure":
     """Ratio of the mean utility to the reference's and rejections by mean demand, a column for each probability."""
-    from hetgraph.trainers.figures import COLOURS, _subplots
+    from hetgraph.trainers.figures import COLOURS, subplots
 
     chances = sorted({trial.probability or 0.0 for trial in trials})
-    figure, axes = _subplots(2, len(chances), figsize=(4.2 * len(chances), 6), squeeze=False, sharex=True, sharey="row")
+    figure, axes = subplots(2, len(chances), figsize=(4.2 * len(chances), 6), squeeze=False, sharex=True, sharey="row")
     for column, chance in enumerate(chances):
         chosen = sorted((t for t in trials if (t.probability or 0.0) == chance), key=lambda t: t.demand or 0.0)
         demand = [t.demand or 0.0 for t in chosen]

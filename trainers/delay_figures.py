@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from hetgraph.trainers.figures import COLOURS, _subplots, save
+from hetgraph.trainers.figures import COLOURS, save, subplots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,7 @@ def delay_figures(trials: Sequence["Trial"], folder: Path) -> list[Path]:
 
 def delay_cdfs(trials: Sequence["Trial"]) -> "Figure":
     """Share of packets whose delay is longer, a panel per load; the packets of all training seeds together."""
-    figure, axes = _subplots(1, len(trials), figsize=(4.2 * len(trials), 3.8), sharey=True, squeeze=False)
+    figure, axes = subplots(1, len(trials), figsize=(4.2 * len(trials), 3.8), sharey=True, squeeze=False)
     for panel, trial in zip(axes[0], trials, strict=True):
         for number, (name, members) in enumerate(trial.delays.items()):
             total = torch.cat([delays.total for delays in members]).sort().values.numpy() * trial.slot_ms
@@ -41,7 +41,7 @@ def delay_cdfs(trials: Sequence["Trial"]) -> "Figure":
 
 def delay_parts(trials: Sequence["Trial"]) -> "Figure":
     """Mean delay split into waiting and transmission, a panel per load."""
-    figure, axes = _subplots(1, len(trials), figsize=(4.2 * len(trials), 3.8), squeeze=False)
+    figure, axes = subplots(1, len(trials), figsize=(4.2 * len(trials), 3.8), squeeze=False)
     for panel, trial in zip(axes[0], trials, strict=True):
         names = list(trial.delays)
         parts = {s: np.array([trial.pooled(n, s).mean() for n in names]) for s in ("waiting", "transmission")}

@@ -33,7 +33,8 @@ def _pyplot() -> Any:
     return plt
 
 
-def _subplots(*shape: int, **options: Any) -> "tuple[Figure, Any]":
+def subplots(*shape: int, **options: Any) -> "tuple[Figure, Any]":
+    """A figure and its axes, as of pyplot, in the style of all figures."""
     figure, axes = _pyplot().subplots(*shape, **options)
     return figure, axes
 
@@ -74,7 +75,7 @@ def _last(names: Sequence[str]) -> list[str]:
 
 def rate_cdf(result: "Comparison") -> "Figure":
     """Distribution of the users' rates on the first layout, a curve per method."""
-    figure, axes = _subplots(figsize=(6, 4))
+    figure, axes = subplots(figsize=(6, 4))
     for i, (name, allocation) in enumerate(result.example.items()):
         rate = evaluate(result.layout, allocation).rate_bps.clamp_min(1).sort().values.numpy()
         style = "-" if i < len(COLOURS) else "--"
@@ -94,7 +95,7 @@ def power_heatmap(result: "Comparison", names: Sequence[str]) -> "Figure":
     shares = [(result.example[name].power_w / budget).numpy() for name in names]
     top = max(float(s.max()) for s in shares)
     height = min(max(2.5, 0.22 * shares[0].shape[0]), 7)
-    figure, rows = _subplots(1, len(names), figsize=(4.2 * len(names) + 1, height), squeeze=False, sharey=True)
+    figure, rows = subplots(1, len(names), figsize=(4.2 * len(names) + 1, height), squeeze=False, sharey=True)
     for axes, name, share in zip(rows[0], names, shares, strict=True):
         image = axes.imshow(share, aspect="auto", cmap="viridis", vmin=0, vmax=top, interpolation="nearest")
         axes.set(title=name, xlabel="resource block")
@@ -113,7 +114,7 @@ def association_map(result: "Comparison", names: Sequence[str]) -> "Figure":
     tier = graph["bs"].tier.numpy() if "tier" in graph["bs"] else np.zeros(len(bs), dtype=int)
     colours = plt.get_cmap("tab20")(np.arange(len(bs)) % 20)
     shape = {"squeeze": False, "sharey": True, "layout": "constrained"}
-    figure, rows = _subplots(1, len(names), figsize=(5.2 * len(names), 5), **shape)
+    figure, rows = subplots(1, len(names), figsize=(5.2 * len(names), 5), **shape)
     size = 14 if len(ue) <= 1000 else 3
     for axes, name in zip(rows[0], names, strict=True):
         serving = result.example[name].serving.numpy()
@@ -136,7 +137,7 @@ def load_bars(result: "Comparison") -> "Figure":
     """Users of each station, a bar per method."""
     links, names = links_of(result.layout), list(result.example)
     names = names if len(names) <= 6 else [*names[:4], *names[-2:]]
-    figure, axes = _subplots(figsize=(max(6.0, 0.45 * links.num_bs), 3.6))
+    figure, axes = subplots(figsize=(max(6.0, 0.45 * links.num_bs), 3.6))
     width = 0.8 / len(names)
     for i, name in enumerate(names):
         load = links.users_per_bs(result.example[name].serving).numpy()
@@ -158,7 +159,7 @@ def confusion(result: "Comparison", reference: str, other: str) -> "Figure":
     """Confusion matrix of two associations, rows normalised."""
     count = confusion_matrix(result.example[reference], result.example[other], links_of(result.layout).num_bs)
     share = count / np.maximum(count.sum(1, keepdims=True), 1)
-    figure, axes = _subplots(figsize=(5.4, 4.6))
+    figure, axes = subplots(figsize=(5.4, 4.6))
     image = axes.imshow(share, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
     same = np.trace(count) / max(count.sum(), 1)
     axes.set(
@@ -175,7 +176,7 @@ def distance_histograms(result: "Comparison") -> "Figure":
     """Distances and path losses of all channel edges and of the serving ones (last method)."""
     graph, links, name = result.layout, links_of(result.layout), list(result.example)[-1]
     slot = links.slot_of(result.example[name].serving)
-    figure, pair = _subplots(1, 2, figsize=(9, 3.4))
+    figure, pair = subplots(1, 2, figsize=(9, 3.4))
     for axes, key, label in ((pair[0], "distance_m", "3D distance, m"), (pair[1], "pathloss_db", "path loss, dB")):
         value = graph[CHANNEL][key]
         bins = np.linspace(float(value.min()), float(value.max()) + 1e-9, 40)
@@ -221,7 +222,7 @@ def training_curves(path: Path) -> "Figure":
         "val/p5_ratio": "5th percentile over max RSRP",
     }
     shown = [name for name in titles if name in metrics]
-    figure, axes = _subplots(1, max(len(shown), 1), figsize=(3.6 * max(len(shown), 1), 3), squeeze=False)
+    figure, axes = subplots(1, max(len(shown), 1), figsize=(3.6 * max(len(shown), 1), 3), squeeze=False)
     for i, name in enumerate(shown):
         axes[0][i].plot(*metrics[name], "o-", color=COLOURS[i], markersize=3)
         axes[0][i].set(xlabel="epoch", title=titles[name])
@@ -233,7 +234,7 @@ def quality_over_time(
     curves: dict[str, tuple[Sequence[float], Sequence[float]]], *, title: str, ylabel: str
 ) -> "Figure":
     """Quality over wall time on a logarithmic axis: name -> (ms, quality)."""
-    figure, axes = _subplots(figsize=(6.4, 4.2))
+    figure, axes = subplots(figsize=(6.4, 4.2))
     for i, (name, (ms, quality)) in enumerate(curves.items()):
         marker = MARKERS[i % len(MARKERS)]
         axes.plot(ms, quality, marker=marker, markersize=5, color=COLOURS[i % len(COLOURS)], label=name, linewidth=1.4)

@@ -134,7 +134,10 @@ class HandoverDataModule(ReplayDataModule):
         if not isinstance(self.source, str):
             return self.source[split]
         if not Path(self.source).exists():
-            return roaming(*self.size, self.source)
+            try:
+                return roaming(*self.size, self.source)
+            except ValueError as error:
+                raise ValueError(f"{error}, or a folder of drive tests") from error
         cells, users = self.size
         traces: dict[str, Any] = {"generation": self.generation, "cells": cells, "users": users}
         drives = LTETraceDataset(self.source, split="train", **traces)

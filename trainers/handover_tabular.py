@@ -86,7 +86,9 @@ def handover_q_learning(
     seed: int = 0,
     progress: bool = True,
 ) -> HandoverTable:
-    """Train a table; each user's reward is its own log(1 + rate / unit), for it learns alone.
+    """Train a table; each user's reward is the change of its own log(1 + rate / unit), for it learns alone.
+
+    With the logarithm itself, entries would tell who is in them, not what a place is worth: those with the best links stay.
 
     Args:
         env: networks.
@@ -100,15 +102,17 @@ def handover_q_learning(
         progress: show a bar.
     """
     table, generator = HandoverTable(env.levels, gamma, rate), stream(seed, 0, "exploration")
-    state, allowed = table.state_of(env.observe(table.level))
+    obs = env.observe(table.level)
+    state, allowed = table.state_of(obs)
     for episode in track(range(episodes), "Q-learning", disable=not progress):
         epsilon = max(epsilon_end, epsilon_start * epsilon_decay**episode)
         for number in range(env.steps):
             lucky = torch.rand(allowed.shape, generator=generator).masked_fill(~allowed, -1).argmax(2)
             wanders = torch.rand(lucky.shape, generator=generator) < epsilon
             place = torch.where(wanders, lucky, table.value(state, allowed).argmax(2))
+            before = obs["ue"].x[:, LOG_RATE].clone()
             obs = env.step(HandoverAction(place, torch.full_like(place, env.levels - 1))).obs
-            taken, reward = state.gather(2, place.unsqueeze(2)).flatten(), obs["ue"].x[:, LOG_RATE].clone()
+            taken, reward = state.gather(2, place.unsqueeze(2)).flatten(), obs["ue"].x[:, LOG_RATE] - before
             state, allowed = table.state_of(obs)
             if number < env.steps - 1:  # after the last step users are where the next episode begins
                 table.learn(taken, reward + gamma * table.value(state, allowed).amax(2).flatten())

@@ -171,9 +171,9 @@ def curve_figure(
         label: what the number is.
         keys: indicators.
     """
-    from hetgraph.trainers.figures import COLOURS, _subplots
+    from hetgraph.trainers.figures import COLOURS, subplots
 
-    figure, axes = _subplots(1, len(keys), figsize=(4.2 * len(keys), 3.6), squeeze=False)
+    figure, axes = subplots(1, len(keys), figsize=(4.2 * len(keys), 3.6), squeeze=False)
     numbers = sorted(trials)
     for panel, key in zip(axes[0], keys, strict=True):
         heading, factor = SHOWN[key]

@@ -161,7 +161,7 @@ class GraphQMIX(nn.Module):
         """The same with what places will be worth if users do as they announce."""
         if not self.intentions:
             return raw
-        patience = float(self.patience) if self.patience_of_all is None else self.patience_of_all
+        patience = float(self.get_buffer("patience")) if self.patience_of_all is None else self.patience_of_all
         worth = announced(raw.cell, raw.rate, raw.allowed, raw.cells(), rounds=self.intentions, patience=patience)
         return replace(raw, edge=torch.cat([raw.edge, worth.unsqueeze(2)], 2))
 

@@ -283,6 +283,8 @@ def test_a_loss_is_needed_and_foreign_checkpoints_are_refused(tmp_path: Path) ->
         QMIX(joint=0.0)
     with pytest.raises(ValueError, match="gamma: got 1"):
         QMIX(gamma=1.0)
+    with pytest.raises(ValueError, match=r"preset: got 'mars', .*, or a folder of drive tests"):
+        HandoverDataModule("mars").environment("val")
     torch.save({"state_dict": {}, "hyper_parameters": {"hidden": 3}}, tmp_path / "other.ckpt")
     with pytest.raises(ValueError, match="expected a checkpoint of QMIX"):
         load_handovers(tmp_path / "other.ckpt")
