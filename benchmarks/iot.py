@@ -24,7 +24,7 @@ ROWS = {
     "iot-oma": 16,
     "iot-noma:users=200,small_cells=15,subchannels=50": 4,
 }
-NAMES = ("random", "proportional_fair", "wmmse_max_rsrp", "wmmse_pf")
+NAMES = ("random", "proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss")
 COLUMNS = ("throughput_bps", "bit_per_j", "qos_violation", "jain", "jain_rate", "handover_rate", "utilisation")
 
 
@@ -117,6 +117,7 @@ def weights(networks: int = 8) -> None:
         "need": MaxWeight("need"),
         "fair": MaxWeight("fair"),
         "max RSRP": MaxWeight(associate="max_rsrp"),
+        "least path loss (wmmse_path_loss)": MaxWeight(associate="path_loss"),
         "equal power": MaxWeight(power="equal"),
         "no prediction": MaxWeight(predict=False),
         "all power": MaxWeight(margin=0.0),

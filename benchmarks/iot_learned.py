@@ -62,7 +62,7 @@ ABLATIONS: dict[str, tuple[str, list[str]]] = {
     "no rule": ("iot-plain", [f"{M}prior", "false"]),
 }
 RUNS: dict[str, tuple[str, list[str]]] = {METHOD: ("iot-noma", [])} | RIVALS | ABLATIONS | PLAIN
-CLASSICAL = ("proportional_fair", "wmmse_max_rsrp", "wmmse_pf")
+CLASSICAL = ("proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss")
 CURVES: dict[str, tuple[str, tuple[float, ...]]] = {
     "users": ("users", (20, 60, 100, 140, 200)),
     "subchannels": ("subchannels", (10, 20, 30, 40, 50)),
@@ -169,7 +169,7 @@ def costs(methods: Mapping[str, Sequence[Schedules]]) -> str:
 
 def curves(networks: int = 8) -> None:
     """Figures 8 to 10: agents trained at 100 users, 20 subchannels and without disturbance, run as they are elsewhere."""
-    methods = trained(tuple(RIVALS)) | {name: [iot_policy(name)] for name in ("wmmse_max_rsrp", "wmmse_pf")}
+    methods = trained(tuple(RIVALS)) | {name: [iot_policy(name)] for name in CLASSICAL[1:]}
     for argument, (label, numbers) in CURVES.items():
         cases = {f"{number:g}": (f"iot-noma:{argument}={number:g}", methods) for number in numbers}
         trials = judged(cases, networks, f"curve-{argument}")
@@ -183,7 +183,7 @@ def curves(networks: int = 8) -> None:
 
 def oma(networks: int = 16) -> None:
     """The same agents and the strong classical policy with two users on a subchannel and with one."""
-    methods = trained(()) | {"wmmse_pf": [iot_policy("wmmse_pf")]}
+    methods = trained(()) | {name: [iot_policy(name)] for name in CLASSICAL[2:]}
     cases = {f"{s}, {u} users": (f"{s}:users={u}", methods) for u in (100, 200) for s in ("iot-noma", "iot-oma")}
     for case, trial in judged(cases, networks, "oma").items():
         print(f"\n{case}\n\n{table_of(trial, ('throughput_bps', 'bit_per_j', 'qos_violation', 'jain'))}", flush=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.iot_policies import at_station, max_rsrp
+from hetgraph.envs.iot_policies import at_station, max_rsrp, min_path_loss
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import Level
 from hetgraph.radio.noma import noma_power_split, noma_rates
@@ -17,6 +17,7 @@ from hetgraph.radio.spectrum import Spectrum, spectrum_of
 from hetgraph.solvers.association import improve_by_moves
 from hetgraph.solvers.layers import LayerGains, layer_gains, layered_wmmse
 
+Association = Literal["pf", "max_rsrp", "path_loss"]
 Weighting = Literal["queue", "urgency", "need", "fair"]
 LEAST_BITS = 1.0
 
@@ -108,7 +109,7 @@ class MaxWeight:
     Args:
         weighting: ``queue`` (bits), ``urgency`` (bits over what the user is offered per second and over the slots left for the
             oldest), ``need`` (bits over these slots) or ``fair`` (one over the mean rate).
-        associate: ``pf`` (largest sum of log(rate / users) at full power) or ``max_rsrp``.
+        associate: ``pf`` (largest sum of log(rate / users) at full power), ``max_rsrp``, or ``path_loss`` for the least one.
         power: ``wmmse``, or ``equal``: each subchannel an equal part of the budget, split optimally within the cluster.
         iterations: rounds of WMMSE.
         rounds: how often subchannels are filled, each time after the powers of the time before; the best counts.
@@ -122,7 +123,7 @@ class MaxWeight:
     def __init__(
         self,
         weighting: Weighting = "urgency",
-        associate: Literal["pf", "max_rsrp"] = "pf",
+        associate: Association = "pf",
         power: Literal["wmmse", "equal"] = "wmmse",
         *,
         iterations: int = 20,
@@ -146,7 +147,7 @@ class MaxWeight:
         """Schedule of a slot."""
         view, station = spectrum_of(obs), state.station
         if state.slot % self.every == 0:
-            station = max_rsrp(view) if self.associate == "max_rsrp" else self._pf(view, links_of(obs), station)
+            station = self._station(obs, view, station)
         station = torch.where(view.active, station, -1)
         fading, correlation = _fading(view), state.correlation
         gain = view.gain
@@ -156,6 +157,11 @@ class MaxWeight:
             mean = gain / fading
             gain = mean * (1 + correlation.clamp(0, 1)[..., None, None] * (fading - 1))
         return self._schedule(view, station, gain), Memory(state.slot + 1, station, fading.clone(), correlation)
+
+    def _station(self, obs: HeteroData, view: Spectrum, station: Tensor) -> Tensor:
+        if self.associate == "pf":
+            return self._pf(view, links_of(obs), station)
+        return max_rsrp(view) if self.associate == "max_rsrp" else min_path_loss(view)
 
     def _pf(self, view: Spectrum, links: Links, station: Tensor) -> Tensor:
         """Association that no single user's move improves, from the present one."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hetgraph.envs import IoTEnv, IoTWeights, run_iot
 from hetgraph.envs.deadlines import Deadlines
+from hetgraph.envs.iot_policies import min_path_loss
 from hetgraph.graph import NEIGHBOURS, check, preset
 from hetgraph.radio import Schedule, budgeted, clusters, contest, evaluate, feasible, iot_names, iot_policy
 from hetgraph.radio.spectrum import spectrum_of
@@ -394,16 +395,38 @@ def test_wishes_of_stations_become_a_schedule() -> None:
 @pytest.mark.parametrize("name", ["iot-noma", "iot-oma"])
 def test_the_strong_policy_is_strong_and_all_see_the_same_arrivals(name: str) -> None:
     env = IoTEnv(f"{name}:users=14,small_cells=2,subchannels=4,load=2", 2, episode_slots=25)
-    assert set(iot_names()) >= {"random", "proportional_fair", "wmmse_max_rsrp", "wmmse_pf"}
+    assert set(iot_names()) >= {"random", "proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss"}
     found = {n: run_iot(env, iot_policy(n), seed=5) for n in iot_names()}
     assert len({float(f["arrived_bits"].sum()) for f in found.values()}) == 1
-    best = found.pop("wmmse_pf")
+    best, near = found.pop("wmmse_pf"), found.pop("wmmse_path_loss")
+    # Where little is sent the same bits cost less energy over shorter ways; here most stations are busy.
+    assert float(near["bit_per_j"].mean()) > float(found["wmmse_max_rsrp"]["bit_per_j"].mean())
+    assert float(near["throughput_bps"].mean()) > 0.9 * float(best["throughput_bps"].mean())
     assert float(best["throughput_bps"].mean()) > 1.1 * float(found["wmmse_max_rsrp"]["throughput_bps"].mean())
     for other in found.values():
         # Where there is more than can be served, who is served first changes the sum of bits little.
         assert float(best["throughput_bps"].mean()) > 0.97 * float(other["throughput_bps"].mean())
         assert float(best["bit_per_j"].mean()) > float(other["bit_per_j"].mean())
         assert float(best["qos_violation"].mean()) <= float(other["qos_violation"].mean())
+
+
+def test_least_path_loss_by_hand() -> None:
+    """A station of 10 times the power is received 3 dB better over 7 dB more loss; who is there stays for less than 2 dB."""
+    env = IoTEnv(SMALL, 1)
+    view = spectrum_of(env.observe("global"))
+    n = view.shape[1]
+    power = torch.ones(1, n)
+    power[:, 0] = 10
+    loss = torch.full((1, 3, n), -120.0)
+    loss[0, :, 0] = torch.tensor([-87.0, -87.0, -80.0])
+    loss[0, :, 1] = torch.tensor([-80.0, -85.5, -81.5])
+    now = torch.tensor([[0, 0, 1]])
+    seen = dataclasses.replace(
+        view, rsrp_dbm=loss + 10 * power.log10() + 30, power_max_w=power, station=now, active=now >= 0
+    )
+    assert min_path_loss(seen).tolist() == [[1, 0, 1]]
+    assert min_path_loss(seen, 0.0).tolist() == [[1, 1, 0]]
+    assert min_path_loss(dataclasses.replace(seen, active=torch.tensor([[True, False, True]]))).tolist() == [[1, -1, 1]]
 
 
 @pytest.mark.parametrize(
