@@ -49,17 +49,22 @@ def decision_cost(policy: Schedules, obs: HeteroData, repeats: int = 5) -> Decis
 def exchanged_kb(policy: Schedules, obs: HeteroData) -> float:
     """What stations need from others for a decision of one network, kB.
 
-    What users report to a station over the air is not counted: every method needs it. A ``local`` policy whose stations contest
-    users (those with an ``edge_bid``, unless users take the strongest station) exchanges one number for each station and active
-    user. A policy of another level is decided in one place: each station sends what its users reported (gains of all channel
-    edges, interference on every subchannel, queue, time left and mean rate), and gets its users, clusters and powers.
+    What users report to their station over the air is not counted: every method needs it. Stations of a ``local`` policy that
+    contest users (those with an ``edge_bid``, unless users take the strongest station) exchange one number for each station and
+    active user; and each tells all others, for every user and subchannel on which it was served, what it heard and what it
+    announces as the price of interference. A policy of another level is decided in one place: each station sends what its users
+    reported (gains of all channel edges, interference on every subchannel, queue, time left and mean rate), and gets its users,
+    clusters and powers.
     """
     view = spectrum_of(obs)
     b, n, _, s = view.shape
     users = float(view.active.sum()) / b
     if policy.level == "local":
-        contested = hasattr(policy, "edge_bid") and getattr(policy, "discrete", "learned") == "learned"
-        return WORD * n * users / 1000 if contested else 0.0
+        if not hasattr(policy, "edge_bid"):
+            return 0.0
+        contested = n * users if getattr(policy, "discrete", "learned") == "learned" else 0.0
+        served = float((obs["ue"].power_w > 0).sum()) / b
+        return WORD * (contested + 2 * (n - 1) * served) / 1000
     up = n * users * s + users * (s + 3)
     down = users + 2 * n * s * view.layers
     return WORD * (up + down) / 1000
