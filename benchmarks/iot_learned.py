@@ -17,6 +17,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs import IoTEnv
 from hetgraph.envs.iot_max_weight import MaxWeight, Memory
 from hetgraph.envs.iot_policies import at_station, deal, equal_power, max_rsrp
+from hetgraph.envs.iot_run import Schedules
 from hetgraph.graph.schema import Level
 from hetgraph.models import HybridMADDPG
 from hetgraph.models import iot_priors as priors
@@ -28,17 +29,8 @@ from hetgraph.radio.spectrum import spectrum_of
 from hetgraph.solvers.layers import layer_gains, layered_wmmse
 from hetgraph.trainers import decision_cost, load_hybrid
 from hetgraph.trainers.figures import save
-from hetgraph.trainers.iot_data import Schedules
-from hetgraph.trainers.iot_trial import (
-    IoTTrial,
-    curve_figure,
-    differences_of,
-    episodes_to,
-    judge_iot,
-    table_of,
-    training_returns,
-    write_iot,
-)
+from hetgraph.trainers.iot_trial import episodes_to, judge_iot, training_returns
+from hetgraph.trainers.network_trial import NetworkTrial, curve_figure, differences_of, table_of, write_networks
 from hetgraph.trainers.statistics import t_interval
 
 SEEDS, OUT = range(5), Path("runs/results/iot")
@@ -63,6 +55,8 @@ ABLATIONS: dict[str, tuple[str, list[str]]] = {
 }
 RUNS: dict[str, tuple[str, list[str]]] = {METHOD: ("iot-noma", [])} | RIVALS | ABLATIONS | PLAIN
 CLASSICAL = ("proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss")
+DIFFERENCES = ("throughput_bps", "bit_per_j", "qos_violation", "return")
+PANELS = ("throughput_bps", "bit_per_j", "qos_violation", "jain")
 CURVES: dict[str, tuple[str, tuple[float, ...]]] = {
     "users": ("users", (20, 60, 100, 140, 200)),
     "subchannels": ("subchannels", (10, 20, 30, 40, 50)),
@@ -107,12 +101,12 @@ def trained(names: Sequence[str]) -> dict[str, Sequence[Schedules]]:
 
 def judged(
     cases: Mapping[str, tuple[str, Mapping[str, Sequence[Schedules]]]], networks: int, out: str
-) -> dict[str, IoTTrial]:
+) -> dict[str, NetworkTrial]:
     """Trials of some cases, each of a scenario and policies; written to files, too."""
     torch.set_num_threads(1)
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         trials = {c: judge_iot(s, policies, networks=networks, progress=bar) for c, (s, policies) in cases.items()}
-    write_iot(trials, OUT / out)
+    write_networks(trials, OUT / out)
     return trials
 
 
@@ -124,7 +118,7 @@ def learned(networks: int = 16) -> None:
     print(
         f"iot-noma, {networks} networks, {', '.join(f'{n} {len(m)}' for n, m in methods.items() if len(m) > 1)} seeds"
     )
-    for text in (table_of(trial), differences_of(trial, METHOD), training(list(methods)), costs(methods)):
+    for text in (table_of(trial), differences_of(trial, METHOD, DIFFERENCES), training(list(methods)), costs(methods)):
         print(f"\n{text}", flush=True)
     gain = trial.ratio(METHOD, "wmmse_max_rsrp", "throughput_bps") - 1
     print(f"\nthroughput over wmmse_max_rsrp: {gain:+.1%} (the paper's method: +33%)")
@@ -133,7 +127,7 @@ def learned(networks: int = 16) -> None:
 def ablations(networks: int = 16) -> None:
     """Table 2: the method, without one of its parts each, and MADDPG."""
     trial = judged({"ablations": ("iot-noma", trained((*ABLATIONS, "MADDPG")))}, networks, "ablations")["ablations"]
-    for text in (table_of(trial), differences_of(trial, METHOD), training(list(trial.found))):
+    for text in (table_of(trial), differences_of(trial, METHOD, DIFFERENCES), training(list(trial.found))):
         print(f"\n{text}", flush=True)
 
 
@@ -177,7 +171,7 @@ def curves(networks: int = 8) -> None:
     for argument, (label, numbers) in CURVES.items():
         cases = {f"{number:g}": (f"iot-noma:{argument}={number:g}", methods) for number in numbers}
         trials = judged(cases, networks, f"curve-{argument}")
-        print(save(curve_figure({float(n): t for n, t in trials.items()}, label), OUT, f"curve_{argument}"))
+        print(save(curve_figure({float(n): t for n, t in trials.items()}, label, PANELS), OUT, f"curve_{argument}"))
         for number, trial in trials.items():
             print(
                 f"\n{label} {number}\n\n{table_of(trial, ('throughput_bps', 'bit_per_j', 'qos_violation', 'jain'))}",

@@ -20,7 +20,7 @@ from hetgraph.trainers.distillation import DistillationModule
 from hetgraph.trainers.double_dqn import ArrivalDataModule, DoubleDQN, double_dqn_target
 from hetgraph.trainers.gae import gae
 from hetgraph.trainers.handover_data import HandoverDataModule
-from hetgraph.trainers.iot_data import IoTDataModule, iot_episode
+from hetgraph.trainers.iot_data import IoTDataModule
 from hetgraph.trainers.iot_mappo import IoTMAPPO
 from hetgraph.trainers.maddqn import MADDQNDMADDPG
 from hetgraph.trainers.mappo import MAPPOModule, TrafficDataModule
@@ -44,7 +44,6 @@ __all__ = [
     "decision_cost",
     "double_dqn_target",
     "gae",
-    "iot_episode",
     "load_agents",
     "load_association",
     "load_handovers",

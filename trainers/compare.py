@@ -1,13 +1,11 @@
 """``hetgraph compare``: any policies on the same layouts, with intervals, as table, JSON, CSV and figures."""
 
 import argparse
-import glob
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,13 +19,14 @@ from hetgraph.graph import Scenario
 from hetgraph.graph.convert import from_npz
 from hetgraph.graph.tables import scenario_from_csv
 from hetgraph.radio import Allocation, Convention, Policy, evaluate, one_shot, policy, violations
+from hetgraph.trainers import compare_networks
 from hetgraph.trainers.arrival_trial import arrival_figures, judge_arrivals, print_arrivals, write_arrivals
 from hetgraph.trainers.checkpoint import load_agents, load_association, load_policy
+from hetgraph.trainers.policy_list import members
 from hetgraph.trainers.tables import print_table, write_results
 from hetgraph.trainers.trial import judge, print_trial, write_trials
 
 Method = Callable[[HeteroData], Allocation]
-T = TypeVar("T")
 INDICATORS = ("pf_utility", "sum_rate_bps", "p5_rate_bps", "jain", "energy_efficiency_bpj", "load_imbalance")
 
 
@@ -139,45 +138,22 @@ def _record(
 
 
 def methods(text: str) -> dict[str, list[Method]]:
-    """Policies for single networks of a comma-separated list; see :func:`members`."""
+    """Policies for single networks of a comma-separated list; see :func:`~hetgraph.trainers.policy_list.members`."""
     return members(text, one_shot, load_policy)
 
 
 def agents(text: str) -> dict[str, list[Policy]]:
-    """Policies for environments of a comma-separated list; see :func:`members`."""
+    """Policies for environments of a comma-separated list; see :func:`~hetgraph.trainers.policy_list.members`."""
     return members(text, policy, load_agents)
-
-
-def members(text: str, named: Callable[[str], T], loaded: Callable[[str], T]) -> dict[str, list[T]]:
-    """Policies of a comma-separated list: names, checkpoints' paths, or ``name=path:path`` (``*`` allowed) for several seeds.
-
-    Args:
-        text: the list.
-        named: policy of a name.
-        loaded: policy of a checkpoint.
-
-    Raises:
-        ValueError: an unknown policy.
-        FileNotFoundError: a checkpoint that does not exist.
-    """
-    out: dict[str, list[T]] = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        name, _, paths = part.partition("=")
-        if paths:
-            found = [p for pattern in paths.split(":") for p in sorted(glob.glob(pattern)) or [pattern]]
-            out[name] = [loaded(path) for path in found]
-        elif part.endswith((".ckpt", ".safetensors")) or "/" in part:
-            out[f"{Path(part).parent.name}/{Path(part).stem}"] = [loaded(part)]
-        else:
-            out[part] = [named(part)]
-    return out
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command-line options."""
     parser.add_argument("--scenario", default="hetnet-3tier", help="preset name or YAML file")
     parser.add_argument(
-        "--env", default=None, help="judge in an environment: conflict-8, hex-19, random-19, a preset of cells; grows-3"
+        "--env",
+        default=None,
+        help="judge in an environment: conflict-8, hex-19, random-19, a preset of cells; grows-3; handover; iot-noma, iot-oma",
     )
     parser.add_argument(
         "--load",
@@ -186,7 +162,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--demand", default="6,8,10,12,14", help="with --env grows-3: mean demands")
     parser.add_argument("--episodes", type=int, default=2000, help="with --env grows-3: episodes")
-    parser.add_argument("--slots", type=int, default=2000, help="with --env: slots of an episode")
+    parser.add_argument("--slots", type=int, default=None, help="with --env: slots of an episode")
     parser.add_argument("--traffics", type=int, default=5, help="with --env: arrivals for each layout")
     parser.add_argument("--policies", default=None, help="names, checkpoints, name=path:path")
     parser.add_argument("--reference", default=None, help="policy to compare with; the first by default")
@@ -197,6 +173,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--users", "--ues", default=None, help="CSV of users")
     parser.add_argument("--gain", default=None, help="npz with gain [N, U, R], noise_w, power_max_w, rb_bandwidth_hz")
     parser.add_argument("--out", default="runs/compare", help="folder of results and figures")
+    compare_networks.add_arguments(parser)
     parser.add_argument("--no-figures", action="store_true")
 
 
@@ -245,13 +222,16 @@ def _run_environment(args: argparse.Namespace) -> int:
     """Compare delays, print, write."""
     if args.env.startswith("grows"):
         return _run_arrivals(args)
+    if compare_networks.handles(args.env):
+        return compare_networks.run(args)
     names, loads = DEFAULTS["conflict" if args.env.startswith("conflict") else "cells"]
     policies = agents(args.policies or names)
     reference = args.reference or next(iter(policies))
     if reference not in policies:
         raise ValueError(f"--reference: got {reference!r}, expected one of {', '.join(policies)}")
     console, trials = Console(), []
-    sizes = {"layouts": 5 if args.layouts is None else args.layouts, "traffics": args.traffics, "slots": args.slots}
+    sizes = {"layouts": 5 if args.layouts is None else args.layouts, "traffics": args.traffics}
+    sizes["slots"] = 2000 if args.slots is None else args.slots
     with Progress(console=Console(stderr=True)) as progress:
         for load in _loads(args.load or loads):
             trials.append(judge(args.env, load, policies, **sizes, seed=args.seed, progress=progress))

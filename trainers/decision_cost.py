@@ -7,8 +7,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from torch_geometric.data import HeteroData
 
+from hetgraph.envs.iot_run import Schedules
 from hetgraph.radio.spectrum import spectrum_of
-from hetgraph.trainers.iot_data import Schedules
 
 WORD = 4  # bytes of a number
 

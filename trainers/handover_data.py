@@ -120,9 +120,16 @@ class HandoverDataModule(ReplayDataModule):
         """Episodes of all training networks that are over."""
         return 0 if self.train_data is None else self.train_data.env.episode
 
-    def environment(self, split: Split, whole: bool = False) -> HandoverEnv:
-        """Environment of a split; those of an evaluation, and ``whole`` ones, have an episode for each network."""
-        count, seed = self.networks[split], SEEDS[split] + (self.seed if split == "train" else 0)
+    def environment(self, split: Split, whole: bool = False, seed: int | None = None) -> HandoverEnv:
+        """Environment of a split; those of an evaluation, and ``whole`` ones, have an episode for each network.
+
+        Args:
+            split: which.
+            whole: see above.
+            seed: of its networks and walks; ``None`` for the split's own.
+        """
+        count = self.networks[split]
+        seed = SEEDS[split] + (self.seed if split == "train" else 0) if seed is None else seed
         scenario: Any = self._scenario(split, seed)
         if isinstance(scenario, Trajectories):
             count = scenario.networks

@@ -1,19 +1,17 @@
 """IoT networks for training, validation and test, with layouts, users and traffic that they do not share."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import lightning
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.utils.data import DataLoader
-from torch_geometric.data import HeteroData
 
-from hetgraph.envs import IoTEnv, IoTWeights
+from hetgraph.envs import IoTEnv, IoTWeights, run_iot
+from hetgraph.envs.iot_run import Schedules
 from hetgraph.graph.schema import Level
-from hetgraph.graph.streams import stream
 from hetgraph.models.hybrid import HybridMADDPG
-from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.exploration import ActionNoise, Noise, linear_epsilon
 from hetgraph.trainers.iot_experience import IoTExperience, Random
 from hetgraph.trainers.iot_rollouts import IoTRollouts
@@ -21,40 +19,6 @@ from hetgraph.trainers.iot_rollouts import IoTRollouts
 VALIDATION, TEST = 1_000_000, 2_000_000
 COST = 10.0  # of a lost share of throughput or promises, in shares of bits per joule
 KPIS = ("throughput_bps", "bit_per_j", "qos_violation", "jain", "handover_rate", "utilisation", "loss")
-
-
-class Schedules(Protocol):
-    """A policy of IoT networks."""
-
-    level: Level
-
-    def initial_state(self, obs: HeteroData) -> Any:
-        """Memory before the first decision."""
-
-    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Schedule, Any]:
-        """Schedule of a slot, and the memory for the next one."""
-
-
-def iot_episode(env: IoTEnv, policy: Schedules, *, seed: int) -> dict[str, Tensor]:
-    """Indicators of an episode of all networks ``[B]`` each, and the ``return`` of their team rewards.
-
-    Args:
-        env: its networks start anew.
-        policy: who decides; it sees what it declares.
-        seed: of the networks; the policy's random numbers depend on it, too.
-    """
-    env.reset(seed=seed)
-    obs = env.observe(policy.level)
-    state, generator = policy.initial_state(obs), stream(seed, 0, "policy")
-    total = torch.zeros(env.num_envs)
-    while True:
-        action, state = policy.act(obs, state, generator)
-        step = env.step(action)
-        total += step.info["team_reward"].float()
-        if "episode" in step.info:
-            found: dict[str, Tensor] = step.info["episode"]
-            return found | {"return": total}
-        obs = env.observe(policy.level)
 
 
 class IoTDataModule(lightning.LightningDataModule):
@@ -194,9 +158,9 @@ class IoTDataModule(lightning.LightningDataModule):
         promises, both as shares: the rule serves almost all bits where it can, so that energy is what is left to win.
         """
         trial = IoTEnv(self.scenario, self.envs[split], episode_slots=self.eval_slots)
-        found = iot_episode(trial, policy, seed=seed)
+        found = run_iot(trial, policy, seed=seed)
         if split not in self._rule:
-            self._rule[split] = iot_episode(trial, HybridMADDPG(hidden=2), seed=seed)
+            self._rule[split] = run_iot(trial, HybridMADDPG(hidden=2), seed=seed)
         rule = self._rule[split]
         kept = (1 - found["qos_violation"].mean()) / (1 - rule["qos_violation"].mean()).clamp_min(1e-9)
         throughput, efficiency = (found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in KPIS[:2])

@@ -9,23 +9,22 @@ import pytest
 from hetgraph.envs import IoTEnv, run_iot
 from hetgraph.models import HybridMADDPG
 from hetgraph.radio import iot_policy
-from hetgraph.trainers.iot_trial import (
-    SHOWN,
-    IoTTrial,
+from hetgraph.trainers.iot_trial import SHOWN, episodes_to, judge_iot
+from hetgraph.trainers.network_trial import (
+    NetworkTrial,
     curve_figure,
+    differences_figure,
     differences_of,
-    episodes_to,
-    judge_iot,
     table_of,
-    write_iot,
+    write_networks,
 )
 from hetgraph.trainers.statistics import t_interval
 
 TINY = "iot-noma:users=5,small_cells=2,subchannels=3,load=4"
 
 
-def made(**rows: list[list[float]]) -> IoTTrial:
-    return IoTTrial(TINY, {name: {key: np.array(values) for key in SHOWN} for name, values in rows.items()})
+def made(**rows: list[list[float]]) -> NetworkTrial:
+    return NetworkTrial(TINY, SHOWN, {name: {key: np.array(values) for key in SHOWN} for name, values in rows.items()})
 
 
 def test_every_policy_meets_the_same_networks(tmp_path: Path) -> None:
@@ -35,7 +34,7 @@ def test_every_policy_meets_the_same_networks(tmp_path: Path) -> None:
     for key in SHOWN:
         assert trial.found["agents"][key].shape == (2, 3) and trial.found["pf"][key].shape == (1, 3)
         assert trial.found["pf"][key][0, 2] == pytest.approx(float(alone[key]), rel=1e-5)
-    write_iot({"x": trial}, tmp_path)
+    write_networks({"x": trial}, tmp_path)
     rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
     assert [row["policy"] for row in rows] == ["agents", "agents", "pf"]
     assert float(rows[1]["return"]) == pytest.approx(trial.found["agents"]["return"][1].mean())
@@ -71,3 +70,9 @@ def test_curves_have_a_panel_for_each_indicator_and_bands() -> None:
     low = trials[20.0].mean("one", "return").low
     path = panels[0].collections[0].get_paths()[0].vertices
     assert path[:, 1].min() == pytest.approx(low)
+    pair = made(one=[[1.0, 2.0], [2.0, 3.0]], rule=[[1.0, 1.0]])
+    dots = differences_figure(pair, "rule", ("return", "qos_violation"))
+    assert [panel.get_xlabel() for panel in dots.axes] == ["return", "QoS violations, %"]
+    ends = dots.axes[1].collections[0].get_paths()[0].vertices[:, 0]
+    assert ends[0] == pytest.approx(100 * pair.difference("one", "rule", "qos_violation").low)
+    assert [label.get_text() for label in dots.axes[0].get_yticklabels()] == ["one"]

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from hetgraph.envs import IoTEnv
+from hetgraph.envs import IoTEnv, run_iot
 from hetgraph.models import HybridMADDPG
 from hetgraph.models.iot_priors import equal_parts
 from hetgraph.models.iot_views import iot_views
@@ -19,7 +19,6 @@ from hetgraph.trainers import (
     IoTDataModule,
     IoTMAPPO,
     decision_cost,
-    iot_episode,
     load_agents,
     load_hybrid,
 )
@@ -213,7 +212,7 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a checkpoint of MAPPO"):
         load_agents(tmp_path / "parts/last.ckpt")
     for other in ("iot-noma:users=9,small_cells=3,subchannels=5", "iot-oma:users=3,small_cells=1,subchannels=2"):
-        found = iot_episode(IoTEnv(other, 2, episode_slots=3), policy, seed=1)
+        found = run_iot(IoTEnv(other, 2, episode_slots=3), policy, seed=1)
         assert found["return"].shape == (2,) and bool((found["served_bits"] > 0).all())
 
 

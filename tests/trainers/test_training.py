@@ -1,5 +1,6 @@
 """Training end to end on tiny sizes, checkpoints, resumed runs, and the command's way with mistakes."""
 
+import csv
 import json
 import pickle
 from pathlib import Path
@@ -11,9 +12,10 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hetgraph.datasets import SnapshotDataModule
+from hetgraph.envs import IoTEnv, run_handovers, run_iot
 from hetgraph.graph import links_of, preset
-from hetgraph.radio import Allocation, evaluate, policy
-from hetgraph.trainers import DistillationModule, load_model, load_policy, losses, save_weights
+from hetgraph.radio import Allocation, evaluate, handover_policy, iot_policy, policy
+from hetgraph.trainers import DistillationModule, HandoverDataModule, load_model, load_policy, losses, save_weights
 from hetgraph.trainers.checkpoint import RandomState, read_checkpoint
 from hetgraph.trainers.cli import CONFIGS, config_path, main
 
@@ -204,6 +206,11 @@ def test_last_checkpoint_is_the_last_epoch_where_nothing_improves(
 
 
 MISTAKES = [
+    (["compare", "--env", "iot-noma", "--policies", "best"], "policy: got 'best', expected one of"),
+    (["compare", "--env", "iot-xx"], "preset: got 'iot-xx'"),
+    (["compare", "--env", "iot-noma", "--layouts", "0"], "--layouts: got 0, expected at least 1"),
+    (["compare", "--env", "handover", "--scenario", "mars"], "or a folder of drive tests"),
+    (["compare", "--env", "handover", "--reference", "best"], "--reference: got 'best', expected one of max_rsrp"),
     (["compare", "--scenario", "mars"], "preset: got 'mars', expected one of uma-5bs"),
     (["compare", "--policies", "best"], "policy: got 'best', expected one of"),
     (["compare", "--policies", "no/such.ckpt"], "no/such.ckpt: got no such file, expected a checkpoint"),
@@ -301,6 +308,34 @@ def test_delays_are_compared_end_to_end(tmp_path: Path, monkeypatch: pytest.Monk
     assert rows[40.0, "genie"]["ratio_unit"] == "layouts" and rows[40.0, "genie"]["ratio_count"] == 4
     assert len((tmp_path / "out" / "networks.csv").read_text().splitlines()) == 1 + 2 * 3 * 4
     assert {p.stem for p in (tmp_path / "out").glob("*.png")} == {"delay_cdf", "delay_parts"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "policies", "rows"),
+    [
+        (["handover", "--cells", "7", "--cre", "--slots", "5"], "max_rsrp,pf_announced", 2),
+        (["iot-noma:users=6,small_cells=2,subchannels=3", "--slots", "4"], "wmmse_max_rsrp,wmmse_path_loss", 2),
+    ],
+)
+def test_compare_on_networks(
+    arguments: list[str], policies: str, rows: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as done:
+        main(["compare", "--env", *arguments, "--policies", policies, "--layouts", "3", "--out", str(out)])
+    assert done.value.code == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in policies.split(","))
+    found = list(csv.DictReader((out / "results.csv").read_text().splitlines()))
+    assert [row["policy"] for row in found] == policies.split(",") and (out / "differences.png").exists()
+    name = arguments[0]
+    if name == "handover":
+        data = HandoverDataModule("hetnet-3tier", 7, 70, test_networks=3, steps=5, cre=True)
+        again = run_handovers(data.environment("test"), handover_policy("pf_announced"), seed=2_000_000)["anu"].mean()
+        assert float(found[1]["anu"]) == pytest.approx(float(again))
+    else:
+        again = run_iot(IoTEnv(name, 3, episode_slots=4), iot_policy("wmmse_path_loss"), seed=2_000_000)
+        assert float(found[1]["throughput_bps"]) == pytest.approx(float(again["throughput_bps"].double().mean()))
 
 
 def test_finetune_prints_before_and_after(

@@ -1,0 +1,52 @@
+"""Policies that hand users over, on the same networks and walks."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from hetgraph.envs import HandoverEnv, run_handovers
+from hetgraph.envs.handover_episodes import Moves
+from hetgraph.trainers.network_trial import NetworkTrial
+
+# Indicator -> heading and factor of what is shown.
+SHOWN = {
+    "anu": ("ANU", 1.0),
+    "asc": ("ASC", 1.0),
+    "jain": ("Jain", 1.0),
+    "load_imbalance": ("load imbalance", 1.0),
+    "handover_rate": ("handovers, %", 100.0),
+    "ping_pong_rate": ("ping-pong, %", 100.0),
+}
+
+
+def judge_handovers(
+    env: HandoverEnv,
+    policies: Mapping[str, Sequence[Moves]],
+    *,
+    title: str = "handovers",
+    seed: int = 2_000_000,
+    progress: Progress | None = None,
+) -> NetworkTrial:
+    """Run every policy for an episode of all networks.
+
+    Args:
+        env: networks, with an episode for each.
+        policies: policy -> its training seeds.
+        title: what the networks are.
+        seed: of the episodes.
+        progress: a bar to show.
+    """
+    task = progress.add_task(title, total=sum(map(len, policies.values()))) if progress else None
+    found: dict[str, dict[str, NDArray[np.float64]]] = {}
+    for name, members in policies.items():
+        rows = []
+        for member in members:
+            with torch.no_grad():
+                rows.append(run_handovers(env, member, seed=seed))
+            if progress and task is not None:
+                progress.advance(task)
+        found[name] = {key: np.stack([row[key].double().numpy() for row in rows]) for key in SHOWN}
+    return NetworkTrial(title, SHOWN, found, seed)
