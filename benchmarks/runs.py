@@ -72,13 +72,11 @@ def jobs() -> dict[str, list[str]]:
     modes = {"qmix": [], "qmix-margin": ["cre"], "qmix-levels": ["model"], "qmix-levels-margin": ["cre", "model"]}
     modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "asc"], "qmix-plain": ["plain"]}
     modes |= {"qmix-plain-margin": ["plain", "cre"]}
-    modes |= {"qmix-flat": ["plain", "flat"], "qmix-flat-margin": ["plain", "flat", "cre"]}
     modes |= {"qmix-traces": ["traces", "cre"], "qmix-traces-levels": ["traces", "cre", "model"]}
     change = {
         "cre": [f"{D}cre", "false"],
         "model": [f"{D}resource_model", "paper"],
         "asc": [f"{D}weights.sum_rate", "0.11"],
-        "flat": [f"{M}encoder", "flat-full", f"{M}flat_cells", "25"],
         "traces": [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22", f"{M}patience", "null"],
     }  # fmt: skip
     bare = {"intentions": "0", "personal": "false", "warm": "0", "lr": "2e-3"}
@@ -88,6 +86,8 @@ def jobs() -> dict[str, list[str]]:
             options = [part for key in changes for part in change[key]]
             out[f"{name}-{seed}"] = fit(name, "qmix", seed, f"{D}seed", str(seed), *options)
     alone = {"d3qn": [], "d3qn-single": [f"{M}encoder", "single"]}
+    flat = {"mixing": "qmix", "encoder": "flat-full", "flat_cells": "25", "hidden": "128", "importance": "sum"}
+    alone["qmix-flat"] = [part for k, v in (flat | {"credit": "1.0", "joint": "0.1"}).items() for part in (M + k, v)]
     alone["dqn"] = [f"{M}dueling", "false", f"{M}double", "false"]
     for name, options in alone.items():
         for seed in SEEDS:
