@@ -20,15 +20,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command-line options."""
     parser.add_argument("--ckpt", required=True, help="checkpoint whose weights to start from")
     parser.add_argument(
-        "--layout", required=True, help="preset name, scenario YAML or sites CSV; for GROWS a preset of arrivals"
+        "--layout",
+        required=True,
+        help="preset name, scenario YAML or sites CSV; a preset of arrivals for GROWS, of IoT networks for MADDQN-DMADDPG; "
+        "a preset or a folder of drive tests for QMIX",
     )
     parser.add_argument("--users", "--ues", default=None, help="users CSV, for a sites CSV")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batches", type=int, default=100, help="training batches in an epoch")
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument(
+        "--lr", type=float, default=None, help="0.001, or that of the checkpoint for QMIX and MADDQN-DMADDPG"
+    )
     parser.add_argument("--freeze-encoder", action="store_true", help="train the rounds and heads alone")
     parser.add_argument("--probability", type=float, default=None, help="of an arrival, for one load (arrivals only)")
     parser.add_argument("--demand", type=float, default=None, help="mean demand, likewise")
+    parser.add_argument("--cells", type=int, default=None, help="cells, of 10 users each (handovers only)")
+    parser.add_argument("--generation", choices=("4G", "5G"), default=None, help="of drive tests, where there are both")
     parser.add_argument("--layouts", type=int, default=10, help="held-out layouts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="runs/finetuned")
@@ -63,12 +70,16 @@ def run(args: argparse.Namespace) -> int:
         from hetgraph.trainers.finetune_arrivals import finetune_arrivals
 
         return finetune_arrivals(args, options)
+    from hetgraph.trainers.finetune_networks import finetune_networks, kind_of
+
+    if kind_of(options):
+        return finetune_networks(args, options)
     load_model(args.ckpt)
     scenario = layout_scenario(args.layout, args.users)
     kept = {name: options[name] for name in MODEL_OPTIONS}
 
     def module(init_from: str | None) -> DistillationModule:
-        return DistillationModule(**kept, lr=args.lr if init_from else 3e-3, init_from=init_from)
+        return DistillationModule(**kept, lr=(args.lr or 1e-3) if init_from else 3e-3, init_from=init_from)
 
     data = SnapshotDataModule(teacher=None, train=4 * args.batches, val=4, size=4, seed=args.seed)
     data.scenarios = [scenario]

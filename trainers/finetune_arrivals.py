@@ -85,7 +85,7 @@ def adapt(
 def finetune_arrivals(args: argparse.Namespace, options: dict[str, Any]) -> int:
     """Fine-tune and print before, after and the rules on held-out arrivals."""
     console, load = Console(), {"probability": args.probability, "demand": args.demand}
-    module = adapt(args.ckpt, options, args.layout, args.epochs, args.batches, args.lr, args.seed, **load)
+    module = adapt(args.ckpt, options, args.layout, args.epochs, args.batches, args.lr or 1e-3, args.seed, **load)
     agents = {"before": [load_association(args.ckpt)], "after": [module.policy]}
     rules = {name: [policy(name)] for name in RULES}
     with Progress(console=Console(stderr=True)) as progress:

@@ -1,0 +1,68 @@
+"""Fine-tuning of handover and IoT agents on other networks."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from hetgraph.trainers import load_handovers, load_hybrid
+from hetgraph.trainers.checkpoint import read_checkpoint
+from hetgraph.trainers.cli import main
+from hetgraph.trainers.finetune_networks import adapt, kind_of
+
+HANDOVER = {"cells": 7, "users": 30, "networks": 2, "num_envs": 1, "val_networks": 2, "steps": 6, "episodes": 1}
+HANDOVER |= {"batch_size": 4, "least": 4}
+IOT = {"num_envs": 2, "draws": 2, "batch_size": 2, "least": 4, "episode_slots": 8, "eval_slots": 4, "val_envs": 1}
+IOT_SMALL = "iot-noma:users=6,small_cells=2,subchannels=3"
+
+
+def run(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(list(arguments))
+    assert done.value.code == 0
+
+
+def fit(folder: Path, config: str, sizes: dict[str, int], *more: str) -> Path:
+    parts = [part for key, value in sizes.items() for part in (f"--data.init_args.{key}", str(value))]
+    tiny = ("--model.init_args.hidden", "8", "--trainer.max_epochs", "1", "--trainer.default_root_dir", str(folder))
+    run("fit", "--config", config, *parts, *tiny, *more)
+    (path,) = folder.rglob("last.ckpt")
+    return path
+
+
+def test_handover_agents_go_on_from_everything_of_the_checkpoint(tmp_path: Path) -> None:
+    path = fit(tmp_path / "first", "qmix", HANDOVER, "--model.init_args.patience", "null")
+    content = read_checkpoint(path)
+    assert kind_of(content["hyper_parameters"]) == "handover"
+    module, data = adapt(path, "hetnet-3tier", tmp_path / "kept", epochs=1, draws=3, cells=14, users=40, seed=3)
+    assert data.size == (14, 40) and data.networks["train"] == 2 and data.generation is None
+    state = content["state_dict"]
+    for name in ("reward_mean", "credit_std", "policy.ue_mean", "target.edge_std"):
+        assert torch.equal(module.state_dict()[name], state[name]), name
+    assert module.lr == module.hparams["lr"] == content["hyper_parameters"]["lr"]
+    best = load_handovers(tmp_path / "kept" / "finetuned.ckpt")
+    assert all(torch.equal(value, module.policy.state_dict()[name]) for name, value in best.state_dict().items())
+    out = tmp_path / "out"
+    run(
+        *("finetune", "--ckpt", str(path), "--layout", "hetnet-3tier", "--cells", "14", "--epochs", "1"),
+        *("--batches", "2", "--layouts", "2", "--lr", "0.01", "--out", str(out)),
+    )
+    rows = {row["policy"] for row in csv.DictReader((out / "results.csv").read_text().splitlines())}
+    assert rows == {"max_rsrp", "pf_announced", "dual_price", "before", "after"}
+
+
+def test_iot_agents_are_never_worse_than_before_on_validation(tmp_path: Path) -> None:
+    scenario = ("--data.init_args.scenario", IOT_SMALL)
+    path = fit(tmp_path / "first", "iot-noma", IOT, *scenario)
+    out = tmp_path / "out"
+    run(
+        *("finetune", "--ckpt", str(path), "--layout", "iot-oma:users=9,small_cells=3,subchannels=4", "--epochs", "1"),
+        *("--batches", "2", "--layouts", "2", "--lr", "10", "--out", str(out)),
+    )
+    # No good comes of such a learning rate: the weights that are kept are those of before.
+    before, after = load_hybrid(path), load_hybrid(out / "finetuned.ckpt")
+    assert all(torch.equal(value, after.state_dict()[name]) for name, value in before.state_dict().items())
+    rows = {r["policy"]: r for r in csv.DictReader((out / "results.csv").read_text().splitlines())}
+    assert rows["before"]["throughput_bps"] == rows["after"]["throughput_bps"]
+    assert set(rows) == {"wmmse_max_rsrp", "wmmse_path_loss", "before", "after"}
