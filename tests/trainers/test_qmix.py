@@ -249,8 +249,15 @@ def test_the_price_of_a_handover_fits_the_training_networks(tmp_path: Path) -> N
     grid = (0.05, 0.6, 2.0)
     utility = [float(run_handovers(env, Announced(price), seed=7)["anu"].mean()) for price in grid]
     assert len(set(utility)) == 3
-    assert fitted_patience(env, seed=7, grid=grid) == grid[utility.index(max(utility))]
-    with pytest.raises(ValueError, match="grid: got no patience"):
+    (a, b, c), (u, v, w) = grid, utility
+    rise, further = (v - u) / (b - a), (w - v) / (c - b)
+    bend = (further - rise) / (c - a)
+    top = (a + b) / 2 - rise / (2 * bend)
+    expected = top if bend < 0 and a < top < c else grid[utility.index(max(utility))]
+    assert fitted_patience(env, seed=7, grid=grid) == pytest.approx(expected)
+    rising = fitted_patience(env, lambda price: Announced(2.0 - price), seed=7, grid=(0.0, 1.0, 2.0))
+    assert rising == pytest.approx(2.0 - fitted_patience(env, seed=7, grid=(0.0, 1.0, 2.0)))
+    with pytest.raises(ValueError, match="grid: got 0 patiences"):
         fitted_patience(env, seed=7, grid=())
     module, _ = fit(tmp_path, 1, credit=1.0, intentions=2, patience=None)
     loaded = load_handovers(tmp_path / "last.ckpt")
