@@ -17,6 +17,7 @@ from hetgraph.trainers.iot_experience import later, present, settled
 from hetgraph.trainers.replay import Sample
 
 Mixing = Literal["monotonic", "mean"]
+BIDS = ("edge_head", "pair_head", "pair_stats")
 
 
 def twin_target(reward: Tensor, values: list[Tensor], gamma: float) -> Tensor:
@@ -85,6 +86,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
         actor: weight of the policy gradient.
         soft: part of the online networks that joins the target networks after a step.
         lr: learning rate of agents and mixer.
+        bid_lr: learning rate of the heads that bid, as a part of ``lr``: of a joint value they learn from one number a slot.
         critic_lr: learning rate of critics.
         warmup: draws before the agents learn, too.
         max_norm: largest norm of a gradient.
@@ -115,6 +117,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
         actor: float = 1.0,
         soft: float = 0.005,
         lr: float = 5e-4,
+        bid_lr: float = 1.0,
         critic_lr: float = 1e-3,
         warmup: int = 100,
         max_norm: float = 1.0,
@@ -136,7 +139,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
         ).requires_grad_(False)
         self.pick_online, self.gamma, self.joint, self.streams, self.own = double, gamma, joint, streams, own
         self.energy_aware = energy_aware
-        self.actor, self.soft, self.lr, self.critic_lr, self.warmup = actor, soft, lr, critic_lr, warmup
+        self.actor, self.soft, self.warmup = actor, soft, warmup
+        self.lr, self.bid_lr, self.critic_lr = lr, bid_lr, critic_lr
         self.max_norm, self.stop_window, self.stop_least = max_norm, stop_window, stop_least
         self.steps: Tensor
         self.centre: Tensor
@@ -309,8 +313,13 @@ class MADDQNDMADDPG(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam for agents and mixer, and for critics."""
-        agents = [*self.policy.parameters(), *self.mix.parameters()]
-        return [torch.optim.Adam(agents, self.lr), torch.optim.Adam(self.critics.parameters(), self.critic_lr)]
+        bids = [p for head in BIDS for p in getattr(self.policy, head).parameters()]
+        others = [p for name, p in self.policy.named_parameters() if name.split(".")[0] not in BIDS]
+        groups: list[dict[str, Any]] = [
+            {"params": [*others, *self.mix.parameters()]},
+            {"params": bids, "lr": self.lr * self.bid_lr},
+        ]
+        return [torch.optim.Adam(groups, self.lr), torch.optim.Adam(self.critics.parameters(), self.critic_lr)]
 
 
 def _huber(value: Tensor, goal: Tensor, weight: Tensor) -> Tensor:
