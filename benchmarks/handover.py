@@ -180,22 +180,20 @@ class AtTop:
         return HandoverAction(action.place, torch.full_like(action.place, self.levels - 1)), state
 
 
-def alone(bias: bool, model: ResourceModel) -> dict[str, list[Any]]:
+def alone(bias: bool) -> dict[str, list[Any]]:
     """Agents without rules or graphs that are trained, five of each, tables of Q-learning among them."""
     found: dict[str, list[Any]] = {name: [AtTop(one) for one in team] for name, team in teams(ALONE[bias]).items()}
-    return found | {"Q-learning": [tabular(bias, model, seed) for seed in SEEDS]}
+    return found | {"Q-learning": [tabular(bias, seed) for seed in SEEDS]}
 
 
-def tabular(bias: bool, model: ResourceModel, seed: int, episodes: int = 30) -> HandoverTable:
-    """A table trained on 32 networks of its own; kept in a file."""
-    kept = Path(f"runs/results/handover/table-{model}-{'cre' if bias else 'margin'}-{seed}.pt")
+def tabular(bias: bool, seed: int, episodes: int = 30) -> HandoverTable:
+    """A table trained on 32 networks of its own, with shared resources; kept in a file."""
+    kept = Path(f"runs/results/handover/table-{'cre' if bias else 'margin'}-{seed}.pt")
     table = HandoverTable()
     if kept.exists():
         table.table, table.visits = torch.load(kept, weights_only=True)
         return table
-    env = HandoverEnv(
-        roam(roaming(), 32, steps=51, seed=seed), 32, rule=HandoverRule(bias=bias), resource_model=model, seed=seed
-    )
+    env = HandoverEnv(roam(roaming(), 32, steps=51, seed=seed), 32, rule=HandoverRule(bias=bias), seed=seed)
     table = handover_q_learning(env, episodes=episodes, epsilon_decay=0.85, seed=seed, progress=sys.stderr.isatty())
     kept.parent.mkdir(parents=True, exist_ok=True)
     torch.save((table.table, table.visits), kept)
@@ -213,7 +211,7 @@ def learned(networks: int = 20) -> None:
     world = roam(roaming(), networks, steps=51, seed=TEST)
     for (model, bias), names in MODES.items():
         print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, 25 cells, {networks} networks")
-        compare(world, bias, model, alone(bias, model) | teams(names))
+        compare(world, bias, model, alone(bias) | teams(names))
 
 
 def sizes() -> None:
