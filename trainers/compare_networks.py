@@ -60,9 +60,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _handovers(args: argparse.Namespace, progress: Progress) -> NetworkTrial:
     policies = _known(members(args.policies or RULES[HANDOVER], handover_policy, load_handovers), args.reference)
-    networks = _at_least_one(16 if args.layouts is None else args.layouts)
+    networks = _count("--layouts", args.layouts, 16)
     data = HandoverDataModule(
-        args.scenario, args.cells, 10 * args.cells, test_networks=networks, steps=args.slots or 50, cre=args.cre,
+        args.scenario, args.cells, 10 * args.cells, test_networks=networks, steps=_count("--slots", args.slots, 50), cre=args.cre,
         resource_model=args.resources, generation=args.generation,
     )  # fmt: skip
     env = data.environment("test", seed=args.seed)
@@ -72,8 +72,15 @@ def _handovers(args: argparse.Namespace, progress: Progress) -> NetworkTrial:
 
 def _iot(args: argparse.Namespace, progress: Progress) -> NetworkTrial:
     policies = _known(members(args.policies or RULES[IOT], iot_policy, load_hybrid), args.reference)
-    networks = _at_least_one(8 if args.layouts is None else args.layouts)
-    return judge_iot(args.env, policies, networks=networks, slots=args.slots or 200, seed=args.seed, progress=progress)
+    networks = _count("--layouts", args.layouts, 8)
+    return judge_iot(
+        args.env,
+        policies,
+        networks=networks,
+        slots=_count("--slots", args.slots, 200),
+        seed=args.seed,
+        progress=progress,
+    )
 
 
 def _known(policies: Mapping[str, Sequence[P]], reference: str | None) -> Mapping[str, Sequence[P]]:
@@ -82,7 +89,7 @@ def _known(policies: Mapping[str, Sequence[P]], reference: str | None) -> Mappin
     return policies
 
 
-def _at_least_one(layouts: int) -> int:
-    if layouts < 1:
-        raise ValueError(f"--layouts: got {layouts}, expected at least 1")
-    return layouts
+def _count(option: str, number: int | None, default: int) -> int:
+    if number is not None and number < 1:
+        raise ValueError(f"{option}: got {number}, expected at least 1")
+    return default if number is None else number

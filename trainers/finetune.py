@@ -65,6 +65,9 @@ def train(module: DistillationModule, data: SnapshotDataModule, epochs: int) -> 
 def run(args: argparse.Namespace) -> int:
     """Fine-tune and print before, after, from scratch and classical on held-out layouts."""
     console = Console()
+    for name in ("epochs", "batches", "layouts"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"--{name}: got {getattr(args, name)}, expected at least 1")
     options = read_checkpoint(args.ckpt)["hyper_parameters"]
     if set(GROWS_OPTIONS) <= set(options):
         from hetgraph.trainers.finetune_arrivals import finetune_arrivals

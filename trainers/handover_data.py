@@ -144,7 +144,8 @@ class HandoverDataModule(ReplayDataModule):
             try:
                 return roaming(*self.size, self.source)
             except ValueError as error:
-                raise ValueError(f"{error}, or a folder of drive tests") from error
+                hint = ", or a folder of drive tests" if str(error).startswith("preset") else ""
+                raise ValueError(f"{error}{hint}") from error
         cells, users = self.size
         traces: dict[str, Any] = {"generation": self.generation, "cells": cells, "users": users}
         drives = LTETraceDataset(self.source, split="train", **traces)

@@ -23,8 +23,11 @@ def roaming(cells: int = 25, users: int = 250, base: str = "hetnet-3tier") -> Sc
         base: the preset.
 
     Raises:
-        ValueError: an unknown preset, or cells that its tiers cannot make.
+        ValueError: an unknown preset, cells that its tiers cannot make, or a number that is not positive.
     """
+    for name, number in (("cells", cells), ("users", users)):
+        if number <= 0:
+            raise ValueError(f"{name}: got {number}, expected a positive number")
     scenario = preset(base)
     more = cells / scenario.num_stations
     return scenario.scaled(stations=more, area=more, users=users / scenario.users.count)

@@ -210,6 +210,12 @@ MISTAKES = [
     (["compare", "--env", "iot-xx"], "preset: got 'iot-xx'"),
     (["compare", "--env", "iot-noma", "--layouts", "0"], "--layouts: got 0, expected at least 1"),
     (["compare", "--env", "handover", "--scenario", "mars"], "or a folder of drive tests"),
+    (["compare", "--env", "handover", "--cells", "0"], "cells: got 0, expected a positive number"),
+    (["compare", "--env", "handover", "--slots", "0"], "--slots: got 0, expected at least 1"),
+    (
+        ["finetune", "--ckpt", "any.ckpt", "--layout", "uma-5bs", "--epochs", "0"],
+        "--epochs: got 0, expected at least 1",
+    ),
     (["compare", "--env", "handover", "--reference", "best"], "--reference: got 'best', expected one of max_rsrp"),
     (["compare", "--scenario", "mars"], "preset: got 'mars', expected one of uma-5bs"),
     (["compare", "--policies", "best"], "policy: got 'best', expected one of"),
