@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -64,11 +65,15 @@ def _dispatch(arguments: list[str]) -> int:
 def run_lightning(arguments: list[str]) -> Any:
     """``fit``, ``validate``, ``test`` and ``predict`` through LightningCLI."""
     from lightning.fabric.utilities.exceptions import MisconfigurationException
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
 
     try:
         return _lightning_cli(arguments)
     except MisconfigurationException as error:
         raise ValueError(str(error)) from None
+    except SIGTERMException:  # it exits with 0, as if training had ended
+        sys.stderr.write("hetgraph: terminated; what was written stays\n")
+        raise SystemExit(128 + signal.SIGTERM) from None
 
 
 def _lightning_cli(arguments: list[str]) -> Any:

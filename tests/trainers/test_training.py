@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import pickle
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +205,19 @@ def test_last_checkpoint_is_the_last_epoch_where_nothing_improves(
     assert done.value.code == 0
     epochs = {p.stem: torch.load(p, weights_only=False)["epoch"] for p in tmp_path.rglob("*.ckpt")}  # our own files
     assert epochs == {"best": 0, "last": 2}
+
+
+def test_terminated_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def end(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(DistillationModule, "on_train_batch_end", end, raising=False)
+    sizes = {"data.init_args.train": 2, "data.init_args.val": 1, "data.init_args.size": 2, "model.init_args.hidden": 8}
+    with pytest.raises(SystemExit) as done:
+        main(["fit", "--config", "hetgnn", *(part for k, v in sizes.items() for part in (f"--{k}", str(v)))])
+    assert done.value.code == 128 + signal.SIGTERM and "hetgraph: terminated" in capfd.readouterr().err
 
 
 MISTAKES = [
