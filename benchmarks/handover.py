@@ -20,7 +20,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverAction, HandoverEnv, run_handovers
-from hetgraph.envs.mover_search import DualPrice, Optimum
+from hetgraph.envs.mover_search import DualPrice, Negotiated, Optimum
 from hetgraph.envs.movers import Announced, Mover, ProportionalFair, StrongestCell
 from hetgraph.graph import CHANNEL, Trajectories, roam, roaming
 from hetgraph.models import GraphQMIX
@@ -34,7 +34,7 @@ from hetgraph.trainers.statistics import t_interval
 VALIDATION, TEST = 1_000_000, 2_000_000
 NAMES = (
     *("stay", "random", "round_robin", "greedy", "max_rsrp", "cre", "genetic"),
-    *("pf_greedy", "pf_announced", "dual_price", "pf_optimum", "pf_patient"),
+    *("pf_greedy", "pf_announced", "pf_negotiated", "dual_price", "pf_optimum", "pf_patient"),
 )
 SHOWN = ("anu", "asc", "jain", "load_imbalance", "handover_rate", "ping_pong_rate")
 SEEDS = range(5)
@@ -63,10 +63,11 @@ ALONE: dict[bool, dict[str, str]] = {
 PATIENT: dict[str, Callable[[float], Any]] = {
     "pf_greedy": ProportionalFair,
     "pf_announced": Announced,
+    "pf_negotiated": Negotiated,
     "dual_price": lambda patience: DualPrice(least_gain=patience),
     "pf_patient": Optimum,
 }
-RIVALS = ("max_rsrp", "cre", "greedy", "genetic", "pf_greedy", "pf_announced", "dual_price", "pf_optimum", "pf_patient")
+RIVALS = ("max_rsrp", "cre", "greedy", "genetic", *NAMES[-6:])
 RATIOS = ("anu", "asc", "jain", "load_imbalance")
 Found = dict[str, NDArray[np.float64]]
 

@@ -21,7 +21,7 @@ from hetgraph.trainers.network_trial import NetworkTrial, print_networks, write_
 from hetgraph.trainers.patience import fitted_patience
 from hetgraph.trainers.qmix import QMIX
 
-RULES = {HANDOVER: ("max_rsrp", "pf_announced", "dual_price"), IOT: ("wmmse_max_rsrp", "wmmse_path_loss")}
+RULES = {HANDOVER: ("max_rsrp", "pf_negotiated", "dual_price"), IOT: ("wmmse_max_rsrp", "wmmse_path_loss")}
 
 
 def kind_of(options: dict[str, Any]) -> str | None:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
+from hetgraph.envs.mover_search import Negotiated
+from hetgraph.envs.movers import Announced
 from hetgraph.graph.roam import roaming
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.trajectories import Trajectories
@@ -162,7 +164,8 @@ class HandoverDataModule(ReplayDataModule):
         env = self.environment("train")
         if self._state is None and not bool(module.policy.ue_mean.any()):
             if module.policy.intentions and module.policy.patience_of_all is None:
-                found = fitted_patience(self.environment("train", whole=True), seed=self.seed)
+                rule = Negotiated if module.policy.agreements else Announced
+                found = fitted_patience(self.environment("train", whole=True), rule, seed=self.seed)
                 module.policy.patience.fill_(found)
             module.set_scale(*first_look(env, self.seed))
         self.train_data = HandoverExperience(env, module.policy, self.buffer, epsilon=self.epsilon, **self.draws)

@@ -1,6 +1,6 @@
 """Handover policies by name, as the entry points of ``hetgraph.handovers`` find them."""
 
-from hetgraph.envs.mover_search import DualPrice, Genetic, Optimum
+from hetgraph.envs.mover_search import DualPrice, Genetic, Negotiated, Optimum
 from hetgraph.envs.movers import (
     Announced,
     Greedy,
@@ -18,7 +18,7 @@ greedy = Greedy()
 round_robin = RoundRobin()
 max_rsrp = StrongestCell()
 cre = StrongestCell(bias_db=5.0, counted_db=1.5)  # the best on validation networks
-pf_greedy, pf_announced = ProportionalFair(), Announced()
+pf_greedy, pf_announced, pf_negotiated = ProportionalFair(), Announced(), Negotiated()
 genetic = Genetic()
 dual_price = DualPrice()
 pf_optimum, pf_patient = Optimum(), Optimum(least_gain=PATIENCE)

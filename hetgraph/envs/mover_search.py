@@ -5,11 +5,12 @@ from typing import Any
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.movers import Mover, Reports
+from hetgraph.envs.movers import Mover, Reports, best
 from hetgraph.graph.schema import Level
 from hetgraph.solvers.announced import PATIENCE
 from hetgraph.solvers.genetic import evolve
 from hetgraph.solvers.handover import best_places, prices, wishes
+from hetgraph.solvers.negotiated import AGREEMENTS, negotiated
 
 
 class DualPrice(Mover):
@@ -38,6 +39,28 @@ class DualPrice(Mover):
         """Users' wishes at the prices that come out."""
         price = prices(reports.choice, state, self.rounds)
         return wishes(reports.choice, price, self.least_gain), price
+
+
+class Negotiated(Mover):
+    """Handovers that users and cells agree on (:func:`~hetgraph.solvers.negotiated.negotiated`).
+
+    Users announce where they mean to go, cells that would be too full take those who gain most, and all agree on moves,
+    exchanges and chains of two for a few rounds. Each needs to hear no more than users and cells that it may meet.
+
+    Args:
+        patience: what a handover costs, as part of the rate: exp(-patience) of it counts elsewhere.
+        agreements: rounds of agreements.
+    """
+
+    name = "pf_negotiated"
+
+    def __init__(self, patience: float = PATIENCE, agreements: int = AGREEMENTS) -> None:
+        super().__init__()
+        self.patience, self.agreements = patience, agreements
+
+    def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
+        """Places that are worth most."""
+        return best(reports, negotiated(reports.choice, patience=self.patience, agreements=self.agreements)), state
 
 
 class Genetic(Mover):

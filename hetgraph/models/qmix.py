@@ -14,6 +14,8 @@ from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, G
 from hetgraph.nn.mixer import FixedMixer, MonotonicMixer
 from hetgraph.radio.handover import HandoverAction
 from hetgraph.solvers.announced import PATIENCE, announced
+from hetgraph.solvers.handover import Choice
+from hetgraph.solvers.negotiated import negotiated
 
 Mixing = Literal["qmix", "vdn", "independent"]
 Importance = Literal["power", "equal", "sum"]
@@ -85,6 +87,8 @@ class GraphQMIX(nn.Module):
         places: places of a user, its own cell's included.
         levels: resource levels.
         intentions: rounds in which users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced`).
+        agreements: rounds in which they then agree on exchanges and chains
+            (:func:`~hetgraph.solvers.negotiated.negotiated`); 0 for announcements alone, which know nothing of full cells.
         personal: levels count by what they change of utility and sum rate; else they are worth the same to all.
         patience: price of a handover in announcements; ``None`` for one that training fits and the weights hold.
 
@@ -110,6 +114,7 @@ class GraphQMIX(nn.Module):
         personal: bool = False,
         intentions: int = 0,
         patience: float | None = PATIENCE,
+        agreements: int = 0,
     ) -> None:
         super().__init__()
         for option, value, kinds in (("mixing", mixing, Mixing), ("importance", importance, Importance)):
@@ -124,11 +129,13 @@ class GraphQMIX(nn.Module):
         self.cells, self.places = flat_cells if flat else 0, places
         self.level = "global" if flat or encoder == "global" else "neighbourhood"
         self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal, bool(intentions))
+        if agreements and not intentions:
+            raise ValueError(f"agreements: got {agreements} without announcements, expected intentions above 0")
         agent, state = self.encoder.widths
         self.mixer: nn.Module | None = None
         if mixing == "qmix":
             self.mixer = FixedMixer(flat_cells, state, mixer) if flat else MonotonicMixer(agent, state, mixer)
-        self.intentions, self.patience_of_all = intentions, patience
+        self.intentions, self.agreements, self.patience_of_all = intentions, agreements, patience
         if patience is None:
             self.register_buffer("patience", torch.tensor(PATIENCE))
         for kind, count in COLUMNS.items():
@@ -162,7 +169,12 @@ class GraphQMIX(nn.Module):
         if not self.intentions:
             return raw
         patience = float(self.get_buffer("patience")) if self.patience_of_all is None else self.patience_of_all
-        worth = announced(raw.cell, raw.rate, raw.allowed, raw.cells(), rounds=self.intentions, patience=patience)
+        if self.agreements:
+            worth = negotiated(
+                _choice(raw), patience=patience, rounds=self.intentions, agreements=self.agreements
+            ).flatten(0, 1)
+        else:
+            worth = announced(raw.cell, raw.rate, raw.allowed, raw.cells(), rounds=self.intentions, patience=patience)
         return replace(raw, edge=torch.cat([raw.edge, worth.unsqueeze(2)], 2))
 
     def _scaled(self, raw: Candidates) -> Candidates:
@@ -229,3 +241,11 @@ class GraphQMIX(nn.Module):
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[HandoverAction, Any]:
         """The best joint action."""
         return self(obs).best(), state
+
+
+def _choice(raw: Candidates) -> Choice:
+    """Where users may be, by network."""
+    b, k, u, c = raw.shape
+    first = k * torch.arange(b, device=raw.cell.device).reshape(b, 1, 1)
+    cell = raw.cell.reshape(b, u, c) - first
+    return Choice(cell, raw.allowed.reshape(b, u, c), raw.rate.reshape(b, u, c), raw.room.reshape(b, k))

@@ -29,6 +29,7 @@ class Candidates:
         rate: of each place if its cell were the user's alone, in units of the utility ``[B * U, C]``.
         scale: rate of a spectral efficiency of 1 bit/s/Hz in these units ``[B * U]``.
         shared: levels share a cell ``[B * U]``.
+        room: how many users each cell takes ``[B * K]``.
     """
 
     shape: tuple[int, int, int, int]
@@ -43,6 +44,7 @@ class Candidates:
     rate: Tensor
     scale: Tensor
     shared: Tensor
+    room: Tensor
 
     @property
     def serving(self) -> Tensor:
@@ -72,6 +74,7 @@ def candidates_of(obs: HeteroData) -> Candidates:
         (channel.efficiency.reshape(b, -1) * obs.scale.reshape(-1, 1)).reshape(users, places),
         obs.scale.repeat_interleave(users // b),
         obs.shared.repeat_interleave(users // b),
+        bs.room,
     )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hetgraph.radio.handover import rank_in_group
 
-_GAIN = 1e-5  # utility below which a move does not count as one
+LEAST = 1e-5  # utility below which a move does not count as one
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def improve(choice: Choice, place: Tensor, most: int = 1000) -> Tensor:
     """
     place = place.clone()
     for _ in range(most):
-        search = _Search.of(choice, place)
+        search = Search.of(choice, place)
         moved = search.single(place)
         if not bool(moved.any()):
             moved = search.pairs(place)
@@ -102,7 +102,7 @@ def improve(choice: Choice, place: Tensor, most: int = 1000) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Search:
+class Search:
     """What each user would gain and lose by going, at the present loads.
 
     Args:
@@ -124,7 +124,7 @@ class _Search:
     open: Tensor
 
     @staticmethod
-    def of(choice: Choice, place: Tensor) -> "_Search":
+    def of(choice: Choice, place: Tensor) -> "Search":
         cell, rate = choice.at(place, choice.cell), choice.at(place, choice.rate)
         load = choice.sums(torch.ones_like(rate), cell)
         own = load.gather(1, cell)
@@ -143,22 +143,54 @@ class _Search:
         room[..., 0] = True
         places = torch.arange(choice.cell.shape[2], device=place.device)
         allowed = choice.allowed & room & (places != place.unsqueeze(2))
-        return _Search(choice, cell, value, (less - now).gather(1, cell) - fewer, join, same, allowed)
+        return Search(choice, cell, value, (less - now).gather(1, cell) - fewer, join, same, allowed)
 
     def single(self, place: Tensor) -> Tensor:
         """Make each network's best move where one helps ``[B]``, in place."""
         gain = (self.leave.unsqueeze(2) + self.join).masked_fill(~self.open, -torch.inf).flatten(1)
         best, move = gain.max(1)
-        helps = (best > _GAIN).nonzero().squeeze(1)
+        helps = (best > LEAST).nonzero().squeeze(1)
         places = self.open.shape[2]
         place[helps, move[helps] // places] = move[helps] % places
-        return best > _GAIN
+        return best > LEAST
 
     def pairs(self, place: Tensor) -> Tensor:
         """Make each network's best pair of moves where one helps ``[B]``, in place.
 
         A chain: one user goes to a cell from which another leaves; or two users change places.
         """
+        b, _, places = self.open.shape
+        k = self.choice.cells
+        chain, exchange, one, two, mover = self._pairs()
+        best, which = torch.cat([chain, exchange.flatten(1)], 1).max(1)
+        helps = (best > LEAST).nonzero().squeeze(1)
+        pair = which[helps]
+        chained, cross = pair < k, (pair - k).clamp_min(0)
+        back = (cross % k) * k + cross // k
+        for chain_move, cross_pair in ((one, cross), (two, back)):
+            move = torch.where(chained, chain_move[helps, pair.clamp_max(k - 1)], mover[helps, cross_pair])
+            place[helps, move // places] = move % places
+        return best > LEAST
+
+    def offers(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Moves that could be made: gains ``[B, M]``, and the one or two moves of each, as user times places plus place.
+
+        A user's best move, the best chain through each cell, and the best exchange of each two cells; users times places for none.
+        """
+        b, u, places = self.open.shape
+        k = self.choice.cells
+        alone = (self.leave.unsqueeze(2) + self.join).masked_fill(~self.open, -torch.inf)
+        gain, place = alone.max(2)
+        single = torch.arange(u, device=place.device) * places + place
+        chain, exchange, one, two, mover = self._pairs()
+        row, column = torch.triu_indices(k, k, 1, device=place.device)
+        there, back = mover[:, row * k + column], mover[:, column * k + row]
+        none = torch.full_like(single, u * places)
+        gains = torch.cat([gain, chain, exchange[:, row, column]], 1)
+        return gains, torch.cat([single, one, there], 1), torch.cat([none, two, back], 1)
+
+    def _pairs(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Gains of chains through cells ``[B, K]`` and of exchanges ``[B, K, K]``, moves of chains, of users from cell to cell."""
         b, u, places = self.open.shape
         k = self.choice.cells
         there = self.choice.cell.flatten(1)
@@ -174,16 +206,7 @@ class _Search:
         swap = (self.same - self.value.unsqueeze(2)).masked_fill(~self.open, -torch.inf).flatten(1)
         gain, mover = self.choice.most(swap, origin * k + there, k * k)
         exchange = gain.reshape(b, k, k)
-        exchange = (exchange + exchange.transpose(1, 2)).flatten(1)
-        best, which = torch.cat([chain, exchange], 1).max(1)
-        helps = (best > _GAIN).nonzero().squeeze(1)
-        pair = which[helps]
-        chained, cross = pair < k, (pair - k).clamp_min(0)
-        back = (cross % k) * k + cross // k
-        for chain_move, cross_pair in ((one, cross), (two, back)):
-            move = torch.where(chained, chain_move[helps, pair.clamp_max(k - 1)], mover[helps, cross_pair])
-            place[helps, move // places] = move % places
-        return best > _GAIN
+        return chain, exchange + exchange.transpose(1, 2), one, two, mover
 
 
 def best_places(choice: Choice, least_gain: float = 0.0) -> Tensor:
@@ -211,11 +234,12 @@ def wishes(choice: Choice, price: Tensor, least_gain: float = 0.0) -> Tensor:
     return value.argmax(2)
 
 
-def fit(choice: Choice, place: Tensor) -> Tensor:
-    """Places with those who find no room sent back, the first users of each cell taken ``[B, U]``."""
+def fit(choice: Choice, place: Tensor, gain: Tensor | None = None) -> Tensor:
+    """Places with those who find no room sent back, those of the largest ``gain [B, U]`` taken, or the first ``[B, U]``."""
     group = choice.at(place, choice.cell) + choice.cells * torch.arange(len(place), device=place.device).unsqueeze(1)
     goes = (place > 0).flatten().nonzero().squeeze(1)
-    rank = rank_in_group(torch.zeros(len(goes)), group.flatten()[goes], choice.room.numel())
+    score = torch.zeros(len(goes)) if gain is None else gain.flatten()[goes]
+    rank = rank_in_group(score, group.flatten()[goes], choice.room.numel())
     out = place.flatten().clone()
     out[goes] *= rank < choice.room.flatten()[group.flatten()[goes]]
     return out.reshape(place.shape)

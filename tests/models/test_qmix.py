@@ -17,6 +17,7 @@ from hetgraph.radio.handover import HandoverAction
 KINDS: dict[str, dict[str, Any]] = {
     "graph": {"personal": True},
     "announced": {"intentions": 3},
+    "agreed": {"intentions": 3, "agreements": 2},
     "vdn": {"mixing": "vdn", "importance": "equal"},
     "sum": {"importance": "sum", "dueling": False},
     "flat": {"encoder": "flat", "flat_cells": 6},
@@ -34,6 +35,7 @@ def network(b: int = 3, k: int = 6, u: int = 20, places: int = 4, seed: int = 0)
     graph.scale, graph.shared = torch.full((b,), 50.0), torch.ones(b, dtype=torch.bool)
     graph._num_graphs = b
     graph["bs"].x = torch.randn(b * k, COLUMNS["bs"], generator=generator)
+    graph["bs"].room = torch.randint(0, 8, (b * k,), generator=generator)
     graph["ue"].x = torch.randn(b * u, COLUMNS["ue"], generator=generator)
     order = torch.rand(b, u, k, generator=generator)
     order[..., -1] += 1
@@ -83,7 +85,7 @@ def test_columns_are_those_of_the_environment() -> None:
     assert (UE_COLUMNS[RECEIVED], BS_COLUMNS[LOAD], UE_COLUMNS[LOG_RATE]) == ("received", "load", "log_rate")
 
 
-@pytest.mark.parametrize("kind", ["graph", "announced", "vdn", "sum", "flat", "flat-full"])
+@pytest.mark.parametrize("kind", ["graph", "announced", "agreed", "vdn", "sum", "flat", "flat-full"])
 def test_the_joint_value_never_falls_when_an_agents_rises(kind: str) -> None:
     for seed, (k, u) in enumerate([(6, 20), (6, 9)] if "flat" in kind else [(6, 20), (3, 5), (11, 40), (24, 30)]):
         made = agent(seed, **KINDS[kind], places=min(4, k))
@@ -154,7 +156,7 @@ def test_staying_is_worth_nothing_with_dueling_heads_and_untrained_agents_stay()
     assert not bool(action.place.any()) and not bool(action.level.any())
 
 
-@pytest.mark.parametrize("kind", ["graph", "announced", "flat", "single"])
+@pytest.mark.parametrize("kind", ["graph", "announced", "agreed", "flat", "single"])
 def test_values_follow_a_permutation_of_the_users(kind: str) -> None:
     made, graph = agent(**KINDS[kind]), double(network(2))
     values, b, u = made(graph), 2, 20
@@ -173,7 +175,7 @@ def test_values_follow_a_permutation_of_the_users(kind: str) -> None:
     torch.testing.assert_close(other.own, values.own)
 
 
-@pytest.mark.parametrize("kind", ["graph", "announced"])
+@pytest.mark.parametrize("kind", ["graph", "announced", "agreed"])
 def test_values_follow_a_permutation_of_the_cells(kind: str) -> None:
     made, graph = agent(**KINDS[kind]), double(network(2))
     values, k = made(graph), 6
@@ -181,7 +183,7 @@ def test_values_follow_a_permutation_of_the_cells(kind: str) -> None:
     rows = (order + k * torch.arange(2).unsqueeze(1)).flatten()  # new place -> old place
     now = rows.argsort()
     moved = graph.clone()
-    moved["bs"].x = graph["bs"].x[rows]
+    moved["bs"].x, moved["bs"].room = graph["bs"].x[rows], graph["bs"].room[rows]
     moved[CHANNEL].edge_index[0] = now[graph[CHANNEL].edge_index[0]]
     moved[NEIGHBOURS].edge_index = now[graph[NEIGHBOURS].edge_index]
     other, action = made(moved), anything(values)

@@ -49,7 +49,7 @@ def test_handover_agents_go_on_from_everything_of_the_checkpoint(tmp_path: Path)
         *("--batches", "2", "--layouts", "2", "--lr", "0.01", "--out", str(out)),
     )
     rows = {row["policy"] for row in csv.DictReader((out / "results.csv").read_text().splitlines())}
-    assert rows == {"max_rsrp", "pf_announced", "dual_price", "before", "after"}
+    assert rows == {"max_rsrp", "pf_negotiated", "dual_price", "before", "after"}
 
 
 def test_iot_agents_are_never_worse_than_before_on_validation(tmp_path: Path) -> None:

@@ -220,6 +220,7 @@ def test_experience_is_what_happened(finite: bool) -> None:
     "options",
     [
         {"credit": 1.0, "intentions": 2, "gap": 0.5, "warm": 3},
+        {"credit": 1.0, "intentions": 2, "agreements": 2, "warm": 3},
         {"mixing": "vdn", "importance": "sum", "double": False, "squash": 0.0, "td_clip": 0.0},
         {"mixing": "independent", "soft": 0.0, "hard_every": 1},
         {"encoder": "flat", "flat_cells": K},

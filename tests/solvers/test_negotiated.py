@@ -1,0 +1,131 @@
+"""Agreements: worth against plain loops, results against all choices, and what users would not do alone."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+
+from hetgraph.solvers.announced import announced
+from hetgraph.solvers.handover import Choice, improve
+from hetgraph.solvers.negotiated import agree, intended, negotiated, worth
+
+
+def draw(networks: int, users: int, cells: int, seed: int, room: int = 4) -> Choice:
+    """Users with two other cells each, some of them allowed, some cells without room."""
+    g = torch.Generator().manual_seed(seed)
+    order = torch.rand(networks, users, cells, generator=g).argsort(dim=2)[..., :3]
+    allowed = torch.rand(networks, users, 3, generator=g) < 0.7
+    allowed[..., 0] = True
+    rate = (torch.randn(networks, users, 3, generator=g, dtype=torch.float64) * 1.2 + 3).exp()
+    return Choice(order, allowed, rate, torch.randint(0, room, (networks, cells), generator=g).double())
+
+
+def one_network(cell: Sequence[Sequence[int]], rate: Sequence[Sequence[float]], room: Sequence[int]) -> Choice:
+    """All places allowed."""
+    cells = torch.tensor([cell])
+    return Choice(cells, torch.ones_like(cells, dtype=torch.bool), torch.tensor([rate]).double(), torch.tensor([room]))
+
+
+def utility(choice: Choice, b: int, place: Sequence[int], without: int = -1) -> float:
+    """Sum of log(1 + rate) of a network by hand, a user left out."""
+    cell = [int(choice.cell[b, u, p]) for u, p in enumerate(place)]
+    here = [c for u, c in enumerate(cell) if u != without]
+    terms = (float(choice.rate[b, u, p]) / here.count(cell[u]) for u, p in enumerate(place) if u != without)
+    return sum(math.log(1 + x) for x in terms)
+
+
+def keeps(choice: Choice, b: int, place: Sequence[int]) -> bool:
+    """Whether users only go where they may and where there is room."""
+    joins = [int(choice.cell[b, u, p]) for u, p in enumerate(place) if p]
+    may = all(bool(choice.allowed[b, u, p]) for u, p in enumerate(place))
+    return may and all(joins.count(k) <= float(choice.room[b, k]) for k in joins)
+
+
+def test_worth_is_what_a_user_adds() -> None:
+    choice = draw(6, 8, 4, seed=0, room=20)  # room for all but in cells that take nobody
+    choice = replace(choice, room=choice.room + 9)
+    place = torch.where(choice.allowed.roll(1, 2)[..., 0], 2, 0)
+    found = worth(choice, place)
+    for b, u, p in itertools.product(range(6), range(8), range(3)):
+        moved = place[b].tolist()
+        moved[u] = p
+        expected = utility(choice, b, moved) - utility(choice, b, moved, without=u)
+        assert float(found[b, u, p]) == pytest.approx(expected, abs=1e-9)
+
+
+def test_agreements_keep_the_rules_and_never_make_it_worse() -> None:
+    choice = draw(30, 12, 5, seed=1)
+    place = torch.zeros_like(choice.cell[..., 0])
+    before = choice.utility(place)
+    for _ in range(12):
+        place = agree(choice, place, 1)
+        after = choice.utility(place)
+        assert bool((after >= before - 1e-9).all())
+        before = after
+        assert all(keeps(choice, b, place[b].tolist()) for b in range(30))
+    whole = agree(choice, torch.zeros_like(place), 12)
+    assert torch.equal(whole, place)
+    for b in range(30):  # nothing that one user could do is left
+        base = utility(choice, b, place[b].tolist())
+        for u, p in itertools.product(range(12), range(3)):
+            moved = [p if i == u else q for i, q in enumerate(place[b].tolist())]
+            assert not keeps(choice, b, moved) or utility(choice, b, moved) <= base + 1e-4
+
+
+@pytest.mark.parametrize(("users", "cells"), [(6, 3), (6, 5)])
+def test_near_the_best_of_all_choices(users: int, cells: int) -> None:
+    choice = draw(25, users, cells, seed=users)
+    found = agree(choice, intended(choice), 30)
+    regret = room = 0.0
+    for b in range(25):
+        best = max(utility(choice, b, p) for p in itertools.product(range(3), repeat=users) if keeps(choice, b, p))
+        regret += best - utility(choice, b, found[b].tolist())
+        room += best - utility(choice, b, [0] * users)
+    central = choice.utility(improve(choice, torch.zeros_like(choice.cell[..., 0])))
+    assert regret < 0.05 * room
+    assert float((choice.utility(found) - central).mean()) > -0.02 * room / 25
+
+
+def test_two_users_change_places_and_far_cells_do_not_wait() -> None:
+    """Cells 0 and 1 each take one user at most, so that neither can go alone to gain; 2 and 3 likewise."""
+    cell = [[0, 1], [1, 0], [2, 3], [3, 2]]
+    rate = [[10.0, 60.0]] * 4
+    choice = one_network(cell, rate, [1, 1, 1, 1])
+    stay = torch.zeros(1, 4, dtype=torch.long)
+    assert agree(choice, stay, 1).tolist() == [[1, 1, 1, 1]]  # both exchanges in one round
+    assert agree(replace(choice, room=torch.zeros(1, 4)), stay, 5).tolist() == [[0, 0, 0, 0]]
+    b = negotiated(choice, patience=0.0)
+    assert b.argmax(2).tolist() == [[1, 1, 1, 1]]
+    assert negotiated(choice, patience=3.0).argmax(2).tolist() == [[0, 0, 0, 0]]  # 60 is below 10 exp(3)
+
+
+def test_one_goes_on_so_that_another_comes() -> None:
+    """Cell 1 is no place for two, and the one who is there would not leave it for its own sake: neither helps alone, both do."""
+    cell, rate = [[0, 1], [1, 2]], [[10.0, 14.0], [14.0, 13.8]]
+    choice = one_network(cell, rate, [2, 2, 2])
+    assert utility(choice, 0, [0, 0]) > max(utility(choice, 0, [1, 0]), utility(choice, 0, [0, 1]))
+    assert agree(choice, torch.zeros(1, 2, dtype=torch.long), 5).tolist() == [[1, 1]]
+    assert utility(choice, 0, [1, 1]) > utility(choice, 0, [0, 0])
+
+
+def test_a_full_cell_takes_those_who_gain_most_and_others_do_not_ask() -> None:
+    """Six users hear an empty cell that takes two: announcements send more there, agreements the two of the highest rates."""
+    cell = [[0, 1]] * 6
+    rate = [[12.0, 12.0 + 6 * u] for u in (2, 5, 0, 3, 4, 1)]
+    choice = one_network(cell, rate, [6, 2])
+    alone = announced(choice.cell[0], choice.rate[0], choice.allowed[0], 2, patience=0.0)
+    assert int((alone.argmax(1) == 1).sum()) > 2
+    found = negotiated(choice, patience=0.0)
+    assert found.argmax(2)[0].nonzero().flatten().tolist() == [1, 4]
+    assert bool(found.isfinite().all())
+
+
+def test_networks_of_a_batch_do_not_touch() -> None:
+    choice = draw(5, 12, 5, seed=3)
+    together = negotiated(choice, agreements=8)
+    for b in range(5):
+        alone = Choice(*(getattr(choice, name)[b : b + 1] for name in ("cell", "allowed", "rate", "room")))
+        torch.testing.assert_close(negotiated(alone, agreements=8), together[b : b + 1], rtol=1e-12, atol=1e-12)
