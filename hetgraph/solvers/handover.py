@@ -159,8 +159,7 @@ class Search:
 
         A chain: one user goes to a cell from which another leaves; or two users change places.
         """
-        b, _, places = self.open.shape
-        k = self.choice.cells
+        places, k = self.open.shape[2], self.choice.cells
         chain, exchange, one, two, mover = self._pairs()
         best, which = torch.cat([chain, exchange.flatten(1)], 1).max(1)
         helps = (best > LEAST).nonzero().squeeze(1)
@@ -177,7 +176,7 @@ class Search:
 
         A user's best move, the best chain through each cell, and the best exchange of each two cells; users times places for none.
         """
-        b, u, places = self.open.shape
+        u, places = self.open.shape[1:]
         k = self.choice.cells
         alone = (self.leave.unsqueeze(2) + self.join).masked_fill(~self.open, -torch.inf)
         gain, place = alone.max(2)
