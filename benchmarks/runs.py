@@ -79,7 +79,7 @@ def jobs() -> dict[str, list[str]]:
         "asc": [f"{D}weights.sum_rate", "0.11"],
         "traces": [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22", f"{M}patience", "null"],
     }  # fmt: skip
-    bare = {"intentions": "0", "personal": "false", "warm": "0", "lr": "2e-3"}
+    bare = {"intentions": "0", "agreements": "0", "personal": "false", "warm": "0", "lr": "2e-3"}
     change["plain"] = [f"{T}max_epochs", "4", *(part for k, v in bare.items() for part in (M + k, v))]
     for name, changes in modes.items():
         for seed in SEEDS:
