@@ -76,7 +76,7 @@ def jobs() -> dict[str, list[str]]:
     change = {
         "cre": [f"{D}cre", "false"],
         "model": [f"{D}resource_model", "paper"],
-        "asc": [f"{D}weights.sum_rate", "0.11"],
+        "asc": [f"{D}weights.sum_rate", "0.3", f"{D}weights.spread", "0.048"],
         "traces": [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22", f"{M}patience", "null"],
     }  # fmt: skip
     bare = {"intentions": "0", "agreements": "0", "personal": "false", "warm": "0", "lr": "2e-3"}

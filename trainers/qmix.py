@@ -85,7 +85,7 @@ class QMIX(lightning.LightningModule):
         flat_cells: number of cells that the flat encoders are for.
         places: places of a user.
         levels: resource levels.
-        personal: levels count by what they change of utility and sum rate.
+        personal: levels count by what they change of utility, sum rate and squared rates.
         intentions: rounds in which users announce where they mean to go.
         patience: price of a handover in announcements; ``None`` for the best one on the training networks.
         agreements: rounds in which users agree on exchanges and chains after that.
@@ -195,7 +195,7 @@ class QMIX(lightning.LightningModule):
         weights: HandoverWeights = self._data().options["weights"]
         # A level's value counts by half, and its effect lasts a step.
         slope = 2 * (1 - self.gamma) / (1 - self.gap) / float(self.credit_std)
-        terms = slope * weights.utility, slope * weights.sum_rate
+        terms = slope * weights.utility, slope * weights.sum_rate, -slope * weights.spread
         self.policy.set_scale(seen, (reward - self.reward_mean) / self.reward_std, own, terms)
         self.target.load_state_dict(self.policy.state_dict())
 

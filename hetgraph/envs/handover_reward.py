@@ -36,6 +36,8 @@ class HandoverWeights:
         balance: w7, against tanh(2 sigma) with the standard deviation of all cells' loads.
         utility: of its users' summed log(1 + rate / unit), the cell's part of what networks are judged by (ANU).
         sum_rate: of their summed spectral efficiency, bit/s/Hz, likewise (ASC).
+        spread: against the sum of its squares, (bit/s/Hz)^2: sum rate that goes to users who have less than others raises Jain's
+            index, the rest lowers it.
 
     Raises:
         ValueError: a number that is not finite.
@@ -50,6 +52,7 @@ class HandoverWeights:
     balance: float = 0.5
     utility: float = 0.0
     sum_rate: float = 0.0
+    spread: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -121,7 +124,7 @@ def rewards(
     own = weights.efficiency * (total / there).tanh()
     own = own + weights.signal * (signal / (there * SIGNAL_DB)).tanh()
     own = own + weights.fairness * (jain - 0.5) + weights.capacity * (capacity / 5).tanh() + weights.utility * utility
-    own = own + weights.sum_rate * total
+    own = own + weights.sum_rate * total - weights.spread * square
     handed = (3 * left / had.clamp_min(1)).tanh()
     spread = load.std(1, correction=0, keepdim=True)
     reward = own * (count > 0) - weights.handover * handed
@@ -129,11 +132,12 @@ def rewards(
 
 
 def credits(served: Served, cells: int, weights: HandoverWeights, model: ResourceModel) -> Tensor:
-    r"""Difference reward of each user ``[B, U]`` (Wolpert and Tumer 2002): what its being served adds to utility and sum rate.
+    r"""Difference reward of each user ``[B, U]`` (Wolpert and Tumer 2002): what its being served adds to utility, sum rate and spread.
 
     Of the utility, its own log(1 + rate) less what the others of the cell would gain if it were not there, to first order in
     the logarithm of the share: :math:`\sum_i \frac{r_i}{1 + r_i} \log\frac{S}{S - w}` with the cell's sum S of weights; of the
-    sum rate, its own less what the others would gain, :math:`\frac{w}{S - w} \sum_i r_i`.
+    sum rate, its own less what the others would gain, :math:`\frac{w}{S - w} \sum_i r_i`; of squares likewise, which would
+    grow by the square of :math:`\frac{S}{S - w}`.
 
     Args:
         served: how users were served.
@@ -143,14 +147,14 @@ def credits(served: Served, cells: int, weights: HandoverWeights, model: Resourc
     """
     weight = (served.level + 1).to(served.utility.dtype) if model == "shared" else torch.ones_like(served.utility)
     part = 1 - (-served.utility).exp()
-    columns = [weight, part, served.efficiency]
-    total, parts, rates = (sums.view(-1)[served.cell] for sums in per_cell(columns, served.cell, cells))
+    columns = [weight, part, served.efficiency, served.efficiency.square()]
+    total, parts, rates, squares = (sums.view(-1)[served.cell] for sums in per_cell(columns, served.cell, cells))
     without = total - weight
     share = torch.where(without > 0.5, total / without.clamp_min(0.5), 1.0)
     utility = served.utility - (parts - part) * share.log()
-    return weights.utility * utility + weights.sum_rate * (
-        served.efficiency - (rates - served.efficiency) * (share - 1)
-    )
+    gained = served.efficiency - (rates - served.efficiency) * (share - 1)
+    square = columns[3] - (squares - columns[3]) * (share.square() - 1)
+    return weights.utility * utility + weights.sum_rate * gained - weights.spread * square
 
 
 def indicators(served: Served, power_w: Tensor, *, bandwidth_hz: float, max_users: int) -> dict[str, Tensor]:

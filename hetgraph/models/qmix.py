@@ -89,7 +89,7 @@ class GraphQMIX(nn.Module):
         intentions: rounds in which users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced`).
         agreements: rounds in which they then agree on exchanges and chains
             (:func:`~hetgraph.solvers.negotiated.negotiated`); 0 for announcements alone, which know nothing of full cells.
-        personal: levels count by what they change of utility and sum rate; else they are worth the same to all.
+        personal: levels count by what they change of utility, sum rate and squared rates; else they are worth the same to all.
         patience: price of a handover in announcements; ``None`` for one that training fits and the weights hold.
 
     Raises:
@@ -145,7 +145,11 @@ class GraphQMIX(nn.Module):
 
     @torch.no_grad()
     def set_scale(
-        self, seen: Sequence[Candidates], reward: Tensor, credit: Tensor, terms: tuple[float, float] = (1.0, 0.0)
+        self,
+        seen: Sequence[Candidates],
+        reward: Tensor,
+        credit: Tensor,
+        terms: tuple[float, float, float] = (1.0, 0.0, 0.0),
     ) -> None:
         """Bring features to mean zero and deviation one over some observations; values begin with what is linear in them.
 
@@ -153,7 +157,7 @@ class GraphQMIX(nn.Module):
             seen: T observations of B networks.
             reward: normalised rewards of the cells ``[T, B, K]``.
             credit: normalised credits of users ``[T, B, U]``.
-            terms: what a unit of utility and of sum rate adds to a level's value, with ``personal``.
+            terms: what a unit of utility, sum rate and squared rates adds to a level's value, with ``personal``.
         """
         seen = [self._announced(one) for one in seen]
         for kind in COLUMNS:

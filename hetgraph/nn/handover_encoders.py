@@ -59,7 +59,7 @@ class GraphEncoder(nn.Module):
         rounds: rounds of messages.
         places: places C of a user.
         levels: resource levels.
-        personal: levels count by what they change of utility and sum rate (:func:`~hetgraph.solvers.level_worth.level_worth`);
+        personal: levels count by what they change of utility, sum rate and squared rates (:func:`~hetgraph.solvers.level_worth.level_worth`);
             that is known, and small errors that differ from user to user cost more than there is to win.
         announced: the last column of places is what they will be worth if users do as they announce.
     """
@@ -73,7 +73,7 @@ class GraphEncoder(nn.Module):
         self.place, self.place_linear = head(hidden, 1), head(edge, 1)
         self.level = nn.Parameter(torch.zeros(levels))
         self.personal: Tensor | None
-        self.register_buffer("personal", torch.tensor([1.0, 0.0]) if personal else None)
+        self.register_buffer("personal", torch.tensor([1.0, 0.0, 0.0]) if personal else None)
         self.own, self.own_linear = head(hidden, 1), head(bs, 1)
         self.user, self.user_linear = head(hidden, 2), head(ue, 2)
         self.widths = hidden, 2 * hidden
@@ -87,7 +87,7 @@ class GraphEncoder(nn.Module):
         level = self.level.expand(len(seen.ue), -1)
         if self.personal is not None:
             table = level_worth(seen.serving, seen.rate[:, 0], seen.shared, seen.cells(), len(self.level))
-            unit = torch.stack([torch.ones_like(seen.scale), 1 / seen.scale], 1)
+            unit = torch.stack([seen.scale**-power for power in range(3)], 1)
             level = (table * unit.unsqueeze(1)) @ self.personal
         user = self.user(place[:, 0]) + self.user_linear(seen.ue)
         own = (self.own(station) + self.own_linear(seen.bs)).squeeze(1)
@@ -96,7 +96,7 @@ class GraphEncoder(nn.Module):
 
     @torch.no_grad()
     def start(
-        self, seen: Candidates, weight: Tensor, reward: Tensor, credit: Tensor, terms: tuple[float, float]
+        self, seen: Candidates, weight: Tensor, reward: Tensor, credit: Tensor, terms: tuple[float, float, float]
     ) -> None:
         """Let values begin with what of rewards and credits is linear in the features, and places with what they are worth.
 
@@ -105,7 +105,7 @@ class GraphEncoder(nn.Module):
             weight: importance of users ``[B * U]``.
             reward: normalised rewards of the cells that they led to ``[B * K]``.
             credit: normalised credits of users ``[B * U]``.
-            terms: what a unit of utility and of sum rate adds to a level's value.
+            terms: what a unit of utility, of sum rate and of its squares adds to a level's value.
         """
         if self.announced:
             self.place_linear.weight.zero_()

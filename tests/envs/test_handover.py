@@ -144,6 +144,7 @@ class Slow:
         out += w.efficiency * math.tanh(sum(got) / n) + w.capacity * math.tanh(capacity / 5)
         out += w.signal * math.tanh(sum(self.db(u, k) for u in mine) / n / 40)
         out += w.fairness * (sum(got) ** 2 / (n * sum(x * x for x in got)) - 0.5)
+        out += w.sum_rate * sum(got) - w.spread * sum(x * x for x in got)
         return out + w.utility * sum(math.log(1 + x * 20e6 / 1e5) for x in got)
 
     def tally(self, before: list[int], rate: list[float], back: int) -> None:
@@ -168,7 +169,7 @@ class Slow:
     [(RULE, "shared", 0), (RULE, "paper", 0), (CRE, "shared", 0), (CRE, "paper", 0), (RULE, "shared", 2)],
 )
 def test_fifty_steps_against_one_user_after_the_other(rule: HandoverRule, model: str, trigger: int) -> None:
-    world, weights = wandering(1), HandoverWeights(1.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.05)
+    world, weights = wandering(1), HandoverWeights(1.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.05, 0.03, 0.02)
     world = replace(
         world, **{name: getattr(world, name)[:, :51] for name in ("gain", "ue_pos", "speed_mps", "measured")}
     )

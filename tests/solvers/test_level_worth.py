@@ -9,7 +9,7 @@ from hetgraph.solvers.level_worth import level_worth
 
 @pytest.mark.parametrize("model", ["shared", "paper"])
 def test_changes_are_those_of_the_rates(model: ResourceModel) -> None:
-    """Of the sum of log rates, and of the sum of rates."""
+    """Of the sum of log rates, of the sum of rates and of their squares."""
     generator = torch.Generator().manual_seed(0)
     cell = torch.randint(3, (1, 20), generator=generator)
     rate = 5 + 200 * torch.rand(1, 20, generator=generator, dtype=torch.float64)
@@ -22,9 +22,8 @@ def test_changes_are_those_of_the_rates(model: ResourceModel) -> None:
             other = usual.clone()
             other[0, user] = level
             after = resource_rates(cell, other, rate, 3, model=model)
-            change = (after.log() - before.log()).sum(), (after - before).sum()
-            assert float(found[user, level, 0]) == pytest.approx(float(change[0]), rel=1e-5, abs=1e-5)
-            assert float(found[user, level, 1]) == pytest.approx(float(change[1]), rel=1e-5, abs=1e-5)
+            change = [(after.log() - before.log()).sum(), (after - before).sum(), (after**2 - before**2).sum()]
+            assert found[user, level].tolist() == pytest.approx([float(value) for value in change], rel=1e-5, abs=1e-5)
     assert bool((found[:, 3] == 0).all()) or float(found[:, 3].abs().max()) < 1e-9
     if model == "shared":
         assert bool((found[:, :, 0] < 1e-12).all())
