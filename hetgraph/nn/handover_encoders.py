@@ -60,7 +60,8 @@ class GraphEncoder(nn.Module):
         places: places C of a user.
         levels: resource levels.
         personal: levels count by what they change of utility, sum rate and squared rates
-            (:func:`~hetgraph.solvers.level_worth.level_worth`); that is known, and small errors that differ from user to user cost more than there is to win.
+            (:func:`~hetgraph.solvers.level_worth.level_worth`); that is known, and small errors that differ from user to
+            user cost more than there is to win.
         announced: the last column of places is what they will be worth if users do as they announce.
     """
 
