@@ -35,9 +35,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     except argparse.ArgumentError as error:
         sys.stderr.write(f"hetgraph: error: {_first_reason(str(error))}\n")
         raise SystemExit(2) from None
+    except SystemExit as end:
+        if not _terminated(end):
+            raise
+        sys.stderr.write("hetgraph: terminated; what was written stays\n")
+        raise SystemExit(128 + signal.SIGTERM) from None
     except KeyboardInterrupt:
         sys.stderr.write("hetgraph: stopped; what was written stays\n")
         raise SystemExit(130) from None
+
+
+def _terminated(end: SystemExit) -> bool:
+    """Whether it is Lightning's answer to SIGTERM, which alone would exit with 0, as if training had ended."""
+    if "lightning" not in sys.modules:
+        return False
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+    return isinstance(end, SIGTERMException)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -65,15 +79,11 @@ def _dispatch(arguments: list[str]) -> int:
 def run_lightning(arguments: list[str]) -> Any:
     """``fit``, ``validate``, ``test`` and ``predict`` through LightningCLI."""
     from lightning.fabric.utilities.exceptions import MisconfigurationException
-    from lightning.pytorch.utilities.exceptions import SIGTERMException
 
     try:
         return _lightning_cli(arguments)
     except MisconfigurationException as error:
         raise ValueError(str(error)) from None
-    except SIGTERMException:  # it exits with 0, as if training had ended
-        sys.stderr.write("hetgraph: terminated; what was written stays\n")
-        raise SystemExit(128 + signal.SIGTERM) from None
 
 
 def _lightning_cli(arguments: list[str]) -> Any:

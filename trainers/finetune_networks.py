@@ -18,7 +18,7 @@ from hetgraph.trainers.iot_data import IoTDataModule
 from hetgraph.trainers.iot_trial import judge_iot
 from hetgraph.trainers.maddqn import MADDQNDMADDPG
 from hetgraph.trainers.network_trial import NetworkTrial, print_networks, write_networks
-from hetgraph.trainers.patience import fitted_patience
+from hetgraph.trainers.patience import fit_patience
 from hetgraph.trainers.qmix import QMIX
 
 RULES = {HANDOVER: ("max_rsrp", "pf_negotiated", "dual_price"), IOT: ("wmmse_max_rsrp", "wmmse_path_loss")}
@@ -79,9 +79,8 @@ def adapt(
         known["epsilon_start"] = known.get("epsilon_end", 0.05)
         data = IoTDataModule(**known | {"draws": draws})
     module.load_state_dict(content["state_dict"])
-    if isinstance(data, HandoverDataModule) and isinstance(module, QMIX) and module.policy.patience_of_all is None:
-        price = fitted_patience(data.environment("train", whole=True), seed=seed)
-        module.policy.get_buffer("patience").fill_(price)
+    if isinstance(data, HandoverDataModule) and isinstance(module, QMIX):
+        fit_patience(module.policy, lambda: data.environment("train", whole=True), seed=seed)
     best = BestCheckpoint(
         out, "finetuned", monitor="val/score", mode="max", enable_version_counter=False, save_weights_only=True
     )

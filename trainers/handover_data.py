@@ -9,8 +9,6 @@ from torch import Tensor
 
 from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
-from hetgraph.envs.mover_search import Negotiated
-from hetgraph.envs.movers import Announced
 from hetgraph.graph.roam import roaming
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.trajectories import Trajectories
@@ -18,7 +16,7 @@ from hetgraph.nn.candidates import Candidates, candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule, ResourceModel
 from hetgraph.radio.policy import handover_policy
 from hetgraph.trainers.handover import HandoverExperience
-from hetgraph.trainers.patience import fitted_patience
+from hetgraph.trainers.patience import fit_patience
 from hetgraph.trainers.replay import ReplayBuffer
 from hetgraph.trainers.replay_data import ReplayDataModule
 
@@ -163,10 +161,7 @@ class HandoverDataModule(ReplayDataModule):
         module: Any = self.trainer.lightning_module
         env = self.environment("train")
         if self._state is None and not bool(module.policy.ue_mean.any()):
-            if module.policy.intentions and module.policy.patience_of_all is None:
-                rule = Negotiated if module.policy.agreements else Announced
-                found = fitted_patience(self.environment("train", whole=True), rule, seed=self.seed)
-                module.policy.patience.fill_(found)
+            fit_patience(module.policy, lambda: self.environment("train", whole=True), seed=self.seed)
             module.set_scale(*first_look(env, self.seed))
         self.train_data = HandoverExperience(env, module.policy, self.buffer, epsilon=self.epsilon, **self.draws)
         self.resume()

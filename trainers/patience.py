@@ -8,7 +8,9 @@ from rich.progress import track
 
 from hetgraph.envs import HandoverEnv
 from hetgraph.envs.handover_episodes import Moves, run_handovers
+from hetgraph.envs.mover_search import Negotiated
 from hetgraph.envs.movers import Announced
+from hetgraph.models import GraphQMIX
 
 GRID = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 
@@ -38,3 +40,16 @@ def fitted_patience(
     square, slope, _ = np.polyfit(grid, utility, 2)
     top = -slope / (2 * square) if square < 0 else -np.inf
     return float(top) if min(grid) < top < max(grid) else grid[utility.index(max(utility))]
+
+
+def fit_patience(policy: GraphQMIX, networks: Callable[[], HandoverEnv], *, seed: int) -> None:
+    """Fit the price of a handover for agents that announce where they go, where their options leave it open.
+
+    Args:
+        policy: the agents; their weights hold the price.
+        networks: makes the networks.
+        seed: of the episode.
+    """
+    if policy.intentions and policy.patience_of_all is None:
+        rule: Callable[[float], Moves] = Negotiated if policy.agreements else Announced
+        policy.get_buffer("patience").fill_(fitted_patience(networks(), rule, seed=seed))

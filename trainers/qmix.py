@@ -75,7 +75,7 @@ class QMIX(lightning.LightningModule):
     reward (Wolpert and Tumer 2002). The joint value alone has one number a step for all that hundreds of users did.
 
     Args:
-        hidden: see :class:`~hetgraph.models.GraphQMIX`, as for the next eleven.
+        hidden: see :class:`~hetgraph.models.GraphQMIX`, as for all before ``gamma``.
         rounds: rounds of messages.
         mixing: ``qmix``, ``vdn``, ``independent``.
         encoder: ``graph``, ``flat``, ``single``, ``global``.

@@ -36,8 +36,7 @@ class HandoverWeights:
         balance: w7, against tanh(2 sigma) with the standard deviation of all cells' loads.
         utility: of its users' summed log(1 + rate / unit), the cell's part of what networks are judged by (ANU).
         sum_rate: of their summed spectral efficiency, bit/s/Hz, likewise (ASC).
-        spread: against the sum of its squares, (bit/s/Hz)^2: sum rate that goes to users who have less than others raises Jain's
-            index, the rest lowers it.
+        spread: against the sum of its users' squared spectral efficiencies, (bit/s/Hz)^2, on which Jain's index falls.
 
     Raises:
         ValueError: a number that is not finite.
@@ -96,7 +95,7 @@ def per_cell(columns: list[Tensor], node: Tensor, cells: int) -> list[Tensor]:
 def rewards(
     served: Served, cells: int, weights: HandoverWeights, *, model: ResourceModel, levels: int, max_users: int
 ) -> Tensor:
-    r"""Reward of each cell ``[B, K]``, the seven terms of Section III, the utility and the sum rate.
+    r"""Reward of each cell ``[B, K]``, the seven terms of Section III, the utility, the sum rate and its spread among users.
 
     With the paper's resources the capacity of a cell is the mean over its users of log2(1 + SINR) times
     ``(level + 1) / levels``; where levels share the cell its fractions add up to one, and C is the sum over its users of

@@ -93,7 +93,7 @@ class GraphQMIX(nn.Module):
         patience: price of a handover in announcements; ``None`` for one that training fits and the weights hold.
 
     Raises:
-        ValueError: an unknown option, or a flat encoder without a number of cells.
+        ValueError: an unknown option, a flat encoder without a number of cells or with announcements, or agreements without these.
     """
 
     level: Level
@@ -130,7 +130,7 @@ class GraphQMIX(nn.Module):
         self.level = "global" if flat or encoder == "global" else "neighbourhood"
         self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal, bool(intentions))
         if agreements and not intentions:
-            raise ValueError(f"agreements: got {agreements} without announcements, expected intentions above 0")
+            raise ValueError(f"agreements: got {agreements} without announcements, expected 0, or intentions above 0")
         agent, state = self.encoder.widths
         self.mixer: nn.Module | None = None
         if mixing == "qmix":

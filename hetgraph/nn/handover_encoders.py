@@ -1,7 +1,7 @@
 """What agents make of the users and the cells that they see: messages on the graph, or none."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +95,12 @@ class GraphEncoder(nn.Module):
         value = (self.place(place) + self.place_linear(seen.edge)).squeeze(2)
         return Encoded(value, level, own, user, station, state)
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        old = state_dict.get(prefix + "personal")
+        if old is not None and len(old) == 2:  # of before squared rates counted
+            state_dict[prefix + "personal"] = torch.cat([old, old.new_zeros(1)])
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     @torch.no_grad()
     def start(
         self, seen: Candidates, weight: Tensor, reward: Tensor, credit: Tensor, terms: tuple[float, float, float]
@@ -106,7 +112,7 @@ class GraphEncoder(nn.Module):
             weight: importance of users ``[B * U]``.
             reward: normalised rewards of the cells that they led to ``[B * K]``.
             credit: normalised credits of users ``[B * U]``.
-            terms: what a unit of utility, of sum rate and of its squares adds to a level's value.
+            terms: what a unit of utility, of sum rate and of squared rates adds to a level's value.
         """
         if self.announced:
             self.place_linear.weight.zero_()
@@ -232,10 +238,12 @@ def encoder_of(
     """Encoder by name.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: an unknown name, or announcements for an encoder that does not read them.
     """
     if kind not in get_args(Encoder):
         raise ValueError(f"encoder: got {kind!r}, expected one of {', '.join(get_args(Encoder))}")
+    if announced and kind != "graph":
+        raise ValueError(f"intentions: got announcements with encoder {kind!r}, expected 0 of them, or 'graph'")
     if kind == "graph":
         return GraphEncoder(hidden, rounds, places, levels, personal, announced)
     if kind in ("flat", "flat-full"):

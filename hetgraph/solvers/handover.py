@@ -83,7 +83,9 @@ def prices(choice: Choice, start: Tensor | None = None, iterations: int = 40) ->
 
 
 def improve(choice: Choice, place: Tensor, most: int = 1000) -> Tensor:
-    """Places ``[B, U]`` that no single move, exchange or chain of two moves makes better; never worse than the given ones.
+    """Places ``[B, U]`` that no single move, exchange or best entry with best exit makes better; never worse than the given ones.
+
+    Moves need room before they are made: nobody takes the place of one who has got into a full cell.
 
     Args:
         choice: who may be where.
@@ -174,7 +176,8 @@ class Search:
     def offers(self) -> tuple[Tensor, Tensor, Tensor]:
         """Moves that could be made: gains ``[B, M]``, and the one or two moves of each, as user times places plus place.
 
-        A user's best move, the best chain through each cell, and the best exchange of each two cells; users times places for none.
+        A user's best move, a chain through each cell (its best entry and best exit), and the best exchange of each two cells; users
+        times places for none.
         """
         u, places = self.open.shape[1:]
         k = self.choice.cells
@@ -237,7 +240,7 @@ def fit(choice: Choice, place: Tensor, gain: Tensor | None = None) -> Tensor:
     """Places with those who find no room sent back, those of the largest ``gain [B, U]`` taken, or the first ``[B, U]``."""
     group = choice.at(place, choice.cell) + choice.cells * torch.arange(len(place), device=place.device).unsqueeze(1)
     goes = (place > 0).flatten().nonzero().squeeze(1)
-    score = torch.zeros(len(goes)) if gain is None else gain.flatten()[goes]
+    score = torch.zeros(len(goes), device=place.device) if gain is None else gain.flatten()[goes]
     rank = rank_in_group(score, group.flatten()[goes], choice.room.numel())
     out = place.flatten().clone()
     out[goes] *= rank < choice.room.flatten()[group.flatten()[goes]]

@@ -10,8 +10,8 @@ def level_worth(cell: Tensor, rate: Tensor, shared: Tensor, cells: int, levels: 
     Of a sum of logarithms equal shares are the maximum, so a larger share of a user with a good link costs utility in the second
     order, and adds to the sum rate in the first. Where levels share a cell, all others lose what one user gains; in the
     paper's model nobody does, and the highest level is best. Utility is taken as the sum of log rates: with log(1 + rate)
-    those with low rates would each want a little more, and all of them together would gain nothing. Squares tell where a
-    larger sum rate costs little of Jain's index: in crowded cells, whose users all have less than others.
+    those with low rates would each want a little more, and all of them together would gain nothing. Squares are
+    small for users of crowded cells, so that a larger sum rate there costs little of Jain's index.
 
     Args:
         cell: cell of each user, counted through all networks ``[n]``.

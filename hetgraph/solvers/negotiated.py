@@ -18,7 +18,7 @@ def negotiated(
     """What users add to the sum of log(1 + rate) of all at each of their places ``[B, U, C]``, others going where agreed.
 
     Users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced`), and then agree with others on what no
-    user would do alone (:func:`agree`). A user's worth is exact for the places of the others that come out.
+    user would do alone (:func:`agree`). A user's worth is exact for the places of the others that come out, but for full cells.
 
     Args:
         choice: who may be where.
@@ -44,8 +44,9 @@ def intended(choice: Choice, rounds: int = ROUNDS) -> Tensor:
 def worth(choice: Choice, place: Tensor) -> Tensor:
     """What each user adds to the sum of log(1 + rate) at each place, others being at the given ones ``[B, U, C]``.
 
-    A cell that takes nobody else costs what the user gains there that would have to stay away, and is never worth more than
-    the given place.
+    A cell that others have filled, so that it takes nobody else, costs what the one who gains least there would lose by staying away,
+    and is never worth more than the given place. That is less than an exchange of the two would bring, by about one part in the
+    cell's users. Cells that took nobody from the start are not allowed, and their worth means nothing.
     """
     search = Search.of(choice, place)
     here, there = -search.leave, choice.cell.flatten(1)
@@ -63,8 +64,9 @@ def agree(choice: Choice, place: Tensor, rounds: int = AGREEMENTS) -> Tensor:
     """Places ``[B, U]`` after rounds in which cells agree on moves that help all in sum; never worse than the given ones.
 
     A round: users tell their cell and the others what their going would change, cells tell each other their users' best exchange
-    and the best chain (one user comes, another goes on to a third cell). What is best for all the cells that it touches takes place;
-    no cell takes part in two at once, so that gains add up.
+    and a chain (the user who gains most comes, the one who loses least goes on to a third cell). What is best for all the cells
+    that it touches takes place; no cell takes part in two at once, so that gains add up. Moves need room before they are made: who
+    got into a full cell stays.
 
     Args:
         choice: who may be where.
@@ -96,8 +98,8 @@ def _round(choice: Choice, place: Tensor) -> bool:
     number = torch.arange(gain.shape[1], device=gain.device).expand_as(gain)
     mine = torch.where(top, number, gain.shape[1]).unsqueeze(2).expand_as(cells)
     first = torch.full_like(best, gain.shape[1], dtype=torch.long).scatter_reduce_(1, flat, mine.flatten(1), "amin")
-    first[:, k] = -1
-    chosen = top & (first.gather(1, flat).reshape(cells.shape) <= mine).all(2)
+    first[:, k] = gain.shape[1]  # where two would be as good, the first of them goes
+    chosen = top & (first.gather(1, flat).reshape(cells.shape) >= mine).all(2)
     if not bool(chosen.any()):
         return False
     network, offer = chosen.nonzero(as_tuple=True)

@@ -11,8 +11,12 @@ from hetgraph.envs.handover_graph import BS_COLUMNS, EDGE_COLUMNS, STATE_COLUMNS
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.models import GraphQMIX
 from hetgraph.models.qmix import Values
+from hetgraph.nn.candidates import candidates_of
 from hetgraph.nn.handover_encoders import COLUMNS, LOAD, LOG_RATE, RECEIVED
 from hetgraph.radio.handover import HandoverAction
+from hetgraph.solvers.handover import Choice
+from hetgraph.solvers.level_worth import level_worth
+from hetgraph.solvers.negotiated import negotiated
 
 KINDS: dict[str, dict[str, Any]] = {
     "graph": {"personal": True},
@@ -175,6 +179,30 @@ def test_values_follow_a_permutation_of_the_users(kind: str) -> None:
     torch.testing.assert_close(other.own, values.own)
 
 
+def test_agents_hear_what_was_agreed() -> None:
+    raw = candidates_of(double(network()))
+    told = {kind: agent(**KINDS[kind])._announced(raw).edge[:, :, -1] for kind in ("announced", "agreed")}
+    (b, k, u, c), first = raw.shape, 6 * torch.arange(3).reshape(3, 1, 1)
+    tables = (raw.cell.view(b, u, c) - first, raw.allowed.view(b, u, c), raw.rate.view(b, u, c), raw.room.view(b, k))
+    torch.testing.assert_close(told["agreed"], negotiated(Choice(*tables), rounds=3, agreements=2).flatten(0, 1))
+    assert not torch.equal(told["agreed"], told["announced"])
+
+
+def test_levels_follow_utility_sum_rate_and_squares() -> None:
+    made, raw = agent(personal=True), candidates_of(double(network()))
+    worth = level_worth(raw.serving, raw.rate[:, 0], raw.shared, raw.cells(), 5)
+    made.encoder.personal.copy_(torch.tensor([2.0, 0.3, -0.05]))
+    expected = 2 * worth[..., 0] + 0.3 * worth[..., 1] / 50 - 0.05 * worth[..., 2] / 50**2  # the scale of the networks
+    found = made(double(network())).level.flatten(0, 1)
+    torch.testing.assert_close(found, expected - expected.mean(1, keepdim=True))
+
+
+def test_weights_of_before_squared_rates_still_load() -> None:
+    made, other = agent(personal=True), agent(1, personal=True)
+    other.load_state_dict(made.state_dict() | {"encoder.personal": torch.tensor([1.5, 0.2])})
+    assert other.encoder.personal.tolist() == pytest.approx([1.5, 0.2, 0.0])
+
+
 @pytest.mark.parametrize("kind", ["graph", "announced", "agreed"])
 def test_values_follow_a_permutation_of_the_cells(kind: str) -> None:
     made, graph = agent(**KINDS[kind]), double(network(2))
@@ -219,6 +247,8 @@ def test_only_the_graph_runs_on_another_number_of_cells_and_options_are_checked(
         ({"importance": "rank"}, "importance: got 'rank'"),
         ({"encoder": "tree"}, "encoder: got 'tree'"),
         ({"encoder": "flat"}, "flat_cells: got 0, expected the number"),
+        ({"encoder": "flat", "flat_cells": 6, "intentions": 2}, "intentions: got announcements with encoder 'flat'"),
+        ({"agreements": 2}, "agreements: got 2 without announcements"),
         ({"encoder": "single"}, "mixing: got 'qmix', expected 'independent'"),
     ):
         with pytest.raises(ValueError, match=message):

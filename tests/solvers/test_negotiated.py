@@ -45,8 +45,8 @@ def keeps(choice: Choice, b: int, place: Sequence[int]) -> bool:
 
 
 def test_worth_is_what_a_user_adds() -> None:
-    choice = draw(6, 8, 4, seed=0, room=20)  # room for all but in cells that take nobody
-    choice = replace(choice, room=choice.room + 9)
+    choice = draw(6, 8, 4, seed=0)
+    choice = replace(choice, room=choice.room + 9)  # room for all
     place = torch.where(choice.allowed.roll(1, 2)[..., 0], 2, 0)
     found = worth(choice, place)
     for b, u, p in itertools.product(range(6), range(8), range(3)):
@@ -90,7 +90,7 @@ def test_near_the_best_of_all_choices(users: int, cells: int) -> None:
 
 
 def test_two_users_change_places_and_far_cells_do_not_wait() -> None:
-    """Cells 0 and 1 each take one user at most, so that neither can go alone to gain; 2 and 3 likewise."""
+    """Users of cells 0 and 1 would each rather be at the other's; those of 2 and 3 likewise. One round is enough for both pairs."""
     cell = [[0, 1], [1, 0], [2, 3], [3, 2]]
     rate = [[10.0, 60.0]] * 4
     choice = one_network(cell, rate, [1, 1, 1, 1])
@@ -109,6 +109,43 @@ def test_one_goes_on_so_that_another_comes() -> None:
     assert utility(choice, 0, [0, 0]) > max(utility(choice, 0, [1, 0]), utility(choice, 0, [0, 1]))
     assert agree(choice, torch.zeros(1, 2, dtype=torch.long), 5).tolist() == [[1, 1]]
     assert utility(choice, 0, [1, 1]) > utility(choice, 0, [0, 0])
+
+
+def test_of_equals_one_goes() -> None:
+    """Three users of cell 0 gain the same in cell 1, which takes one: one goes, in one round as in many."""
+    choice = one_network([[0, 1]] * 3, [[12.0, 20.0]] * 3, [3, 1])
+    for rounds in (1, 5):
+        assert agree(choice, torch.zeros(1, 3, dtype=torch.long), rounds).sum() == 1
+    two = one_network([[0, 1]] * 2, [[12.0, 12.5]] * 2, [2, 2])  # where both are worse off than one
+    for rounds in range(1, 5):
+        assert agree(two, torch.zeros(1, 2, dtype=torch.long), rounds).sum() == 1
+
+
+def test_worth_of_a_full_cell_by_hand() -> None:
+    """Cell 1 takes one, and user 0 is there: user 1 would push it out, user 2 is at home there and may always come back."""
+    choice = one_network([[0, 1], [0, 1], [1, 0]], [[10.0, 40.0], [10.0, 30.0], [25.0, 4.0]], [3, 1])
+    place = torch.tensor([[1, 0, 1]])
+
+    def adds(user: int, at: int) -> float:
+        moved = [at if u == user else p for u, p in enumerate(place[0].tolist())]
+        return utility(choice, 0, moved) - utility(choice, 0, moved, without=user)
+
+    found = worth(choice, place)[0]
+    expected = min(adds(1, 1) - (adds(0, 1) - adds(0, 0)), adds(1, 0))
+    assert float(found[1, 1]) == pytest.approx(expected, abs=1e-4) and float(found[1, 1]) < float(found[1, 0])
+    assert float(found[2, 0]) == pytest.approx(adds(2, 0), abs=1e-9)
+    choice = replace(choice, rate=torch.tensor([[[10.0, 10.5], [10.0, 900.0], [25.0, 4.0]]]).double())
+    capped = worth(choice, place)[0]  # user 1 would gain more there than user 0 does: it is to stay all the same
+    assert adds(1, 1) - (adds(0, 1) - adds(0, 0)) > adds(1, 0)
+    assert 0 < float(capped[1, 0] - capped[1, 1]) < 1e-4
+
+
+def test_patience_counts_once() -> None:
+    choice = draw(5, 12, 5, seed=8)
+    less = torch.cat([choice.rate[..., :1], choice.rate[..., 1:] * math.exp(-0.7)], 2)
+    expected = negotiated(replace(choice, rate=less), patience=0.0)
+    torch.testing.assert_close(negotiated(choice, patience=0.7), expected, rtol=1e-12, atol=1e-12)
+    assert not torch.equal(negotiated(choice, patience=0.0), expected)
 
 
 def test_a_full_cell_takes_those_who_gain_most_and_others_do_not_ask() -> None:

@@ -11,13 +11,15 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
 from hetgraph.envs.handover_memory import recall, remember
+from hetgraph.envs.mover_search import Negotiated
 from hetgraph.envs.movers import Announced, Stay
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.models import GraphQMIX
 from hetgraph.nn.candidates import candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule
 from hetgraph.solvers.announced import PATIENCE
-from hetgraph.trainers import QMIX, HandoverDataModule, load_handovers
+from hetgraph.trainers import QMIX, HandoverDataModule, load_handovers, patience
 from hetgraph.trainers.checkpoint import RandomState
 from hetgraph.trainers.handover import HandoverExperience
 from hetgraph.trainers.handover_tabular import HandoverTable, handover_q_learning
@@ -269,6 +271,20 @@ def test_the_price_of_a_handover_fits_the_training_networks(tmp_path: Path) -> N
     told = loaded._announced(candidates_of(obs)).edge[:, :, -1]
     loaded.patience.fill_(PATIENCE)
     assert not torch.equal(told, loaded._announced(candidates_of(obs)).edge[:, :, -1])
+
+
+@pytest.mark.parametrize(("agreements", "rule"), [(0, Announced), (2, Negotiated)])
+def test_the_price_is_fitted_to_the_rule_that_agents_follow(
+    agreements: int, rule: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(patience, "fitted_patience", lambda env, kind, *, seed: asked.append((env, kind, seed)) or 0.25)
+    policy = GraphQMIX(intentions=1, agreements=agreements, patience=None)
+    patience.fit_patience(policy, lambda: "networks", seed=4)  # type: ignore[arg-type,return-value]
+    assert asked == [("networks", rule, 4)] and float(policy.get_buffer("patience")) == 0.25
+    for fixed in (GraphQMIX(intentions=1, agreements=agreements), GraphQMIX(patience=None)):
+        patience.fit_patience(fixed, lambda: "networks", seed=4)  # type: ignore[arg-type,return-value]
+    assert len(asked) == 1
 
 
 def test_a_table_learns_to_follow_the_strongest_cell() -> None:
