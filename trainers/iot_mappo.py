@@ -18,6 +18,7 @@ class IoTMAPPO(lightning.LightningModule):
 
     The means are those of :class:`~hetgraph.models.HybridMADDPG`; its values are the critic. Every bid and every logit has a
     probability ratio of its own, and the advantage of its station: one ratio of thousands of numbers would always be clipped.
+    Stations share the team's reward, as in the paper; each values it by what it sees.
 
     Args:
         hidden: see :class:`~hetgraph.models.HybridMADDPG`, as for the next four.
@@ -35,6 +36,7 @@ class IoTMAPPO(lightning.LightningModule):
         entropy: weight of the logarithm of the deviations.
         lr: learning rate.
         max_norm: largest norm of the gradient.
+        own: stations learn from their own rewards, which do not tell what they take from others; else from the team's.
     """
 
     on_policy = True
@@ -56,6 +58,7 @@ class IoTMAPPO(lightning.LightningModule):
         entropy: float = 1e-3,
         lr: float = 5e-4,
         max_norm: float = 0.5,
+        own: bool = False,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -63,7 +66,7 @@ class IoTMAPPO(lightning.LightningModule):
         self.policy = HybridMADDPG(hidden, heads, agents, attention, prior)
         self.log_deviation = nn.Parameter(torch.full((3,), deviation).log())
         self.gamma, self.lam, self.clip, self.epochs, self.minibatches = gamma, lam, clip, epochs, minibatches
-        self.value_weight, self.entropy, self.lr, self.max_norm = value_weight, entropy, lr, max_norm
+        self.value_weight, self.entropy, self.lr, self.max_norm, self.own = value_weight, entropy, lr, max_norm, own
         self.centre: Tensor
         self.register_buffer("centre", torch.tensor(0.0))
         self.seen: Tensor
@@ -72,11 +75,12 @@ class IoTMAPPO(lightning.LightningModule):
     def training_step(self, batch: IoTRollout, batch_idx: int) -> None:
         """Several passes over a rollout."""
         keep = min(int(self.seen) / 20, 0.95)
-        self.centre.mul_(keep).add_((1 - keep) * batch.reward.mean())
+        reward = batch.reward if self.own else batch.reward.mean(2, keepdim=True).expand_as(batch.reward)
+        self.centre.mul_(keep).add_((1 - keep) * reward.mean())
         self.seen += 1
         done = batch.done.unsqueeze(2)
         advantage = gae(
-            batch.reward - self.centre, batch.value, batch.next_value, done=done, terminated=torch.zeros_like(done),
+            reward - self.centre, batch.value, batch.next_value, done=done, terminated=torch.zeros_like(done),
             gamma=self.gamma, lam=self.lam,
         )  # fmt: skip
         goal = (advantage + batch.value).flatten(0, 1)

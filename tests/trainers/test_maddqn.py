@@ -19,12 +19,14 @@ from hetgraph.trainers import (
     IoTDataModule,
     IoTMAPPO,
     decision_cost,
+    iot_mappo,
     load_agents,
     load_hybrid,
 )
 from hetgraph.trainers.checkpoint import RandomState
 from hetgraph.trainers.cli import config_path, quiet
 from hetgraph.trainers.exploration import ActionNoise, linear_epsilon
+from hetgraph.trainers.gae import gae
 from hetgraph.trainers.iot_experience import IoTExperience, later, present, settled
 from hetgraph.trainers.maddqn import twin_target
 from hetgraph.trainers.trajectory import TrajectoryBuffer
@@ -264,6 +266,21 @@ def test_mappo_learns_and_resumes(tmp_path: Path) -> None:
     heads = (runs[0].policy.edge_head, runs[0].policy.pair_head, runs[0].policy.layer_head)
     assert all(bool(head.out.weight.any()) for head in heads)
     assert same(load_hybrid(tmp_path / "parts/last.ckpt"), runs[1].policy)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_stations_of_mappo_share_the_reward_or_have_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def watched(reward: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+        seen.append(reward)
+        return gae(reward, *rest, **options)
+
+    monkeypatch.setattr(iot_mappo, "gae", watched)
+    fit(tmp_path, 1, lambda: IoTMAPPO(hidden=4, epochs=1, minibatches=1, own=own), slots=4, draws=2)
+    assert len(seen) == 2 and all((float(reward.std(2).max()) > 1e-6) == own for reward in seen)
 
 
 def test_ablations_change_what_they_should(tmp_path: Path) -> None:
