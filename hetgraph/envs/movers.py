@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs.handover_graph import BS_COLUMNS, EDGE_COLUMNS
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.radio.handover import HandoverAction
-from hetgraph.solvers.announced import PATIENCE, announced
+from hetgraph.solvers.announced import PATIENCE, announced_worth
 from hetgraph.solvers.handover import Choice
 
 
@@ -202,11 +202,7 @@ class Announced(Mover):
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places that are worth most."""
-        c, (b, u, places) = reports.choice, reports.choice.cell.shape
-        node = c.cell + c.cells * torch.arange(b, device=c.cell.device).reshape(-1, 1, 1)
-        cell, rate, allowed = (value.reshape(b * u, places) for value in (node, c.rate, c.allowed))
-        worth = announced(cell, rate, allowed, b * c.cells, patience=self.patience)
-        return best(reports, worth.reshape(b, u, places)), state
+        return best(reports, announced_worth(reports.choice, patience=self.patience)), state
 
 
 def _with_it(reports: Reports) -> Tensor:

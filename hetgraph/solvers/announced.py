@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from hetgraph.solvers.handover import Choice
+
 ROUNDS = 4
 PATIENCE = 0.4  # gain in log rate for which a handover is worth it; the best of 0 to 0.7 on validation networks
 
@@ -44,6 +46,15 @@ def announced(
         worth = _worth(cell, counted, wish, cells) / temperature
         wish = wish + damping * (worth.masked_fill(~allowed, -torch.inf).softmax(1) - wish)
     return _worth(cell, counted, wish, cells)
+
+
+def announced_worth(choice: Choice, *, rounds: int = ROUNDS, patience: float = PATIENCE) -> Tensor:
+    """:func:`announced` for the users of a choice ``[B, U, C]``."""
+    b, u, places = choice.cell.shape
+    node = choice.cell + choice.cells * torch.arange(b, device=choice.cell.device).reshape(-1, 1, 1)
+    cell, rate, allowed = (value.reshape(b * u, places) for value in (node, choice.rate, choice.allowed))
+    worth = announced(cell, rate, allowed, b * choice.cells, rounds=rounds, patience=patience)
+    return worth.reshape(b, u, places)
 
 
 def _worth(cell: Tensor, rate: Tensor, wish: Tensor, cells: int) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hetgraph.solvers.announced import PATIENCE, ROUNDS, announced
+from hetgraph.solvers.announced import PATIENCE, ROUNDS, announced_worth
 from hetgraph.solvers.handover import LEAST, Choice, Search, fit
 
 AGREEMENTS = 4
@@ -33,12 +33,9 @@ def negotiated(
 
 def intended(choice: Choice, rounds: int = ROUNDS) -> Tensor:
     """Places that users announce, those without room sent back ``[B, U]``."""
-    b, u, places = choice.cell.shape
-    node = choice.cell + choice.cells * torch.arange(b, device=choice.cell.device).reshape(-1, 1, 1)
-    cell, rate, allowed = (value.reshape(b * u, places) for value in (node, choice.rate, choice.allowed))
-    value = announced(cell, rate, allowed, b * choice.cells, rounds=rounds, patience=0.0)
-    best, place = value.masked_fill(~allowed, -torch.inf).max(1)
-    return fit(choice, place.reshape(b, u), (best - value[:, 0]).reshape(b, u))
+    value = announced_worth(choice, rounds=rounds, patience=0.0)
+    best, place = value.masked_fill(~choice.allowed, -torch.inf).max(2)
+    return fit(choice, place, best - value[..., 0])
 
 
 def worth(choice: Choice, place: Tensor) -> Tensor:
