@@ -198,10 +198,14 @@ class RandomState(lightning.Callback):
     """Keep the global random state with the checkpoint, so that a resumed run ends bit-equal."""
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Store torch's generator state."""
+        """Store the states of torch's generators, of the processor and of the device."""
         checkpoint["random_state"] = torch.get_rng_state()
+        if pl_module.device.type == "cuda":
+            checkpoint["device_random_state"] = torch.cuda.get_rng_state(pl_module.device)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Put it back."""
         if "random_state" in checkpoint:
             torch.set_rng_state(checkpoint["random_state"])
+        if "device_random_state" in checkpoint and pl_module.device.type == "cuda":
+            torch.cuda.set_rng_state(checkpoint["device_random_state"].cpu(), pl_module.device)

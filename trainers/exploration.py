@@ -36,9 +36,9 @@ class ActionNoise:
         self.sigma, self.theta = sigma, theta if kind == "ou" else 1.0
         self.state: Tensor | None = None
 
-    def draw(self, *shape: int, generator: Generator | None = None) -> Tensor:
+    def draw(self, *shape: int, generator: Generator | None = None, device: torch.device | str | None = None) -> Tensor:
         """Noise of the next step ``shape``; another shape than before starts anew."""
-        white = self.sigma * torch.randn(shape, generator=generator)
+        white = self.sigma * torch.randn(shape, generator=generator, device=device)
         if self.state is None or self.state.shape != shape:
             self.state = white
         else:

@@ -92,6 +92,11 @@ class IoTDataModule(lightning.LightningDataModule):
         self._state: dict[str, Any] | None = None
         self._rule: dict[str, dict[str, Tensor]] = {}
 
+    @property
+    def device(self) -> torch.device:
+        """Where networks, replay memory and agents are: the trainer's device."""
+        return self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+
     def exploration(self) -> int:
         """Draws of exploration."""
         if self.explore is not None:
@@ -132,6 +137,7 @@ class IoTDataModule(lightning.LightningDataModule):
             sharing="own",
             level=level,
             seed=self.seed,
+            device=self.device,
         )
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -157,10 +163,10 @@ class IoTDataModule(lightning.LightningDataModule):
         The score is the ratio of bits per joule to the rule's, less ``COST`` times what is lost of its throughput and of its kept QoS
         promises, both as shares: the rule serves almost all bits where it can, so that energy is what is left to win.
         """
-        trial = IoTEnv(self.scenario, self.envs[split], episode_slots=self.eval_slots)
+        trial = IoTEnv(self.scenario, self.envs[split], episode_slots=self.eval_slots, device=self.device)
         found = run_iot(trial, policy, seed=seed)
         if split not in self._rule:
-            self._rule[split] = run_iot(trial, HybridMADDPG(hidden=2), seed=seed)
+            self._rule[split] = run_iot(trial, HybridMADDPG(hidden=2).to(self.device), seed=seed)
         rule = self._rule[split]
         kept = (1 - found["qos_violation"].mean()) / (1 - rule["qos_violation"].mean()).clamp_min(1e-9)
         throughput, efficiency = (found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in KPIS[:2])

@@ -62,7 +62,7 @@ class IoTExperience(IterableDataset[Sample]):
         self.drawn = 0
         self.views = iot_views(env.reset()[0])
         self.buffer = TrajectoryBuffer(capacity, env.num_envs, tuple(self.views.pack()))
-        self.running = torch.zeros(env.num_envs)
+        self.running = torch.zeros(env.num_envs, device=env.device)
         self.returns: list[float] = []  # of the episodes, one for each network
 
     def __len__(self) -> int:
@@ -89,7 +89,7 @@ class IoTExperience(IterableDataset[Sample]):
             rows |= {"action_station": action.station.short(), "action_user": action.user.short()}
             rows |= {"power": action.power.half(), "reward": step.reward.float()}
             rows["further"] = step.info["continuous_reward"].float()
-            rows["ended"] = torch.full((self.env.num_envs,), over)
+            rows["ended"] = torch.full((self.env.num_envs,), over, device=self.env.device)
             self.buffer.add(rows)
             self.running += step.info["team_reward"].float()
             if over:
@@ -99,12 +99,12 @@ class IoTExperience(IterableDataset[Sample]):
             self.views = iot_views(step.obs)
 
     def _explore(self) -> Schedule:
-        b, n, u, s = self.views.spectrum.shape
+        (b, n, u, s), device = self.views.spectrum.shape, self.env.device
         agents = 1 if self.policy.scope == "central" else n
-        lucky = (torch.rand(b, agents) < self.epsilon(self.drawn)).expand(b, n).float() * self.spread
-        edge = lucky.unsqueeze(2) * _gumbel(b, n, u)
-        pair = lucky.reshape(b, n, 1, 1) * _gumbel(b, 1, u, s)
-        return self.policy.decide(self.views, edge, pair, self.noise.draw(b, n, u + 1))
+        lucky = (torch.rand(b, agents, device=device) < self.epsilon(self.drawn)).expand(b, n).float() * self.spread
+        edge = lucky.unsqueeze(2) * _gumbel(b, n, u, device=device)
+        pair = lucky.reshape(b, n, 1, 1) * _gumbel(b, 1, u, s, device=device)
+        return self.policy.decide(self.views, edge, pair, self.noise.draw(b, n, u + 1, device=device))
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is; experience itself is the replay memory's."""
@@ -114,7 +114,7 @@ class IoTExperience(IterableDataset[Sample]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
         self.drawn, self.returns, self.noise.state = state["drawn"], list(state["returns"]), state["noise"]
-        self.running = state["running"].clone()
+        self.running = state["running"].to(self.env.device, copy=True)
         self.env.load_state_dict(state["env"])
         self.views = iot_views(self.env.observe(self.env.level))
 
@@ -130,8 +130,8 @@ def settled(returns: list[float], window: int, least: float) -> bool:
     return last - before < least * abs(before)
 
 
-def _gumbel(*shape: int) -> Tensor:
-    return -torch.empty(shape).exponential_().clamp_min(1e-20).log()
+def _gumbel(*shape: int, device: torch.device) -> Tensor:
+    return -torch.empty(shape, device=device).exponential_().clamp_min(1e-20).log()
 
 
 def present(rows: dict[str, Tensor]) -> tuple[IoTViews, Schedule]:

@@ -35,6 +35,7 @@ class IoTMAPPO(lightning.LightningModule):
         value_weight: weight of the value loss.
         entropy: weight of the logarithm of the deviations.
         lr: learning rate.
+        bid_lr: learning rate of the heads that bid, as a part of ``lr``.
         max_norm: largest norm of the gradient.
         own: stations learn from their own rewards, which do not tell what they take from others; else from the team's.
     """
@@ -57,6 +58,7 @@ class IoTMAPPO(lightning.LightningModule):
         value_weight: float = 0.5,
         entropy: float = 1e-3,
         lr: float = 5e-4,
+        bid_lr: float = 1.0,
         max_norm: float = 0.5,
         own: bool = False,
     ) -> None:
@@ -66,7 +68,8 @@ class IoTMAPPO(lightning.LightningModule):
         self.policy = HybridMADDPG(hidden, heads, agents, attention, prior)
         self.log_deviation = nn.Parameter(torch.full((3,), deviation).log())
         self.gamma, self.lam, self.clip, self.epochs, self.minibatches = gamma, lam, clip, epochs, minibatches
-        self.value_weight, self.entropy, self.lr, self.max_norm, self.own = value_weight, entropy, lr, max_norm, own
+        self.value_weight, self.entropy, self.lr, self.bid_lr = value_weight, entropy, lr, bid_lr
+        self.max_norm, self.own = max_norm, own
         self.centre: Tensor
         self.register_buffer("centre", torch.tensor(0.0))
         self.seen: Tensor
@@ -130,4 +133,4 @@ class IoTMAPPO(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam."""
-        return torch.optim.Adam(self.parameters(), self.lr)
+        return torch.optim.Adam(self.policy.parameter_groups([self.log_deviation], self.lr, self.bid_lr))

@@ -118,7 +118,7 @@ class IoTRollouts(IterableDataset[IoTRollout]):
         self.env, self.policy, self.log_deviation, self.slots, self.draws = env, policy, deviation, slots, draws
         self.drawn = 0
         self.views = iot_views(env.reset()[0])
-        self.running = torch.zeros(env.num_envs)
+        self.running = torch.zeros(env.num_envs, device=env.device)
         self.returns: list[float] = []
 
     def __len__(self) -> int:
@@ -174,7 +174,8 @@ class IoTRollouts(IterableDataset[IoTRollout]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
-        self.drawn, self.returns, self.running = state["drawn"], list(state["returns"]), state["running"].clone()
+        self.drawn, self.returns = state["drawn"], list(state["returns"])
+        self.running = state["running"].to(self.env.device, copy=True)
         self.env.load_state_dict(state["env"])
         self.views = iot_views(self.env.observe(self.env.level))
 

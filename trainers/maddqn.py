@@ -17,7 +17,6 @@ from hetgraph.trainers.iot_experience import later, present, settled
 from hetgraph.trainers.replay import Sample
 
 Mixing = Literal["monotonic", "mean"]
-BIDS = ("edge_head", "pair_head", "pair_stats")
 
 
 def twin_target(reward: Tensor, values: list[Tensor], gamma: float) -> Tensor:
@@ -221,7 +220,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
             with torch.no_grad():
                 goal = self.critic_target(further, after, following, next_reference)
             estimates = [self._of_team(critic(views, action, reference)) for critic in self.critics]
-            loss = sum((_huber(estimate, goal, weight) for estimate in estimates), torch.zeros(()))
+            loss = sum((_huber(estimate, goal, weight) for estimate in estimates), goal.new_zeros(()))
             self._update(critic_optimizer, loss, self.critics)
             found["critic"], found["critic_correlation"] = loss, _correlation(estimates[0], goal)
         if int(self.steps) >= self.warmup:
@@ -244,7 +243,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
         found: dict[str, Tensor],
     ) -> Tensor:
         joint, own = goals
-        loss = torch.zeros(())
+        loss = weight.new_zeros(())
         if self.policy.discrete == "learned":
             value = self.policy.discrete_value(views, agents, choice)
             if self.joint:
@@ -313,13 +312,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam for agents and mixer, and for critics."""
-        bids = [p for head in BIDS for p in getattr(self.policy, head).parameters()]
-        others = [p for name, p in self.policy.named_parameters() if name.split(".")[0] not in BIDS]
-        groups: list[dict[str, Any]] = [
-            {"params": [*others, *self.mix.parameters()]},
-            {"params": bids, "lr": self.lr * self.bid_lr},
-        ]
-        return [torch.optim.Adam(groups, self.lr), torch.optim.Adam(self.critics.parameters(), self.critic_lr)]
+        groups = self.policy.parameter_groups(self.mix.parameters(), self.lr, self.bid_lr)
+        return [torch.optim.Adam(groups), torch.optim.Adam(self.critics.parameters(), self.critic_lr)]
 
 
 def _huber(value: Tensor, goal: Tensor, weight: Tensor) -> Tensor:

@@ -98,10 +98,12 @@ class Air:
         self.slot = state["slot"]
         for name in ("h", "disturbed", "gain", "gain_before"):
             getattr(self, name).copy_(state[name])
-        self.wide_db, self.wide_db_before = state["wide_db"].clone(), state["wide_db_before"].clone()
+        self.wide_db, self.wide_db_before = (
+            state[n].to(self.large_db, copy=True) for n in ("wide_db", "wide_db_before")
+        )
         for name, states in state["generators"].items():
             for generator, value in zip(self._generators[name], states, strict=True):
-                generator.set_state(value.clone())  # a row of a table crashes torch 2.13
+                generator.set_state(value.cpu().clone())  # a row of a table crashes torch 2.13
 
 
 def _generator(seed: int, network: int, purpose: str, device: torch.device) -> Generator:

@@ -234,11 +234,11 @@ class IoTEnv:
         self._start()
         self.slot = state["slot"]
         for name in _KEPT:
-            setattr(self, name, state[name].clone())
-        self.queue.waiting = state["waiting"].clone()
+            setattr(self, name, state[name].to(self.device, copy=True))
+        self.queue.waiting = state["waiting"].to(self.device, copy=True)
         for name, value in state["tally"].items():
-            setattr(self.tally, name, value.clone())
-        self.tally.sums = {name: value.clone() for name, value in state["sums"].items()}
+            setattr(self.tally, name, value.to(self.device, copy=True))
+        self.tally.sums = {name: value.to(self.device, copy=True) for name, value in state["sums"].items()}
         self.air.load_state_dict(state["air"])
 
     # How it works.

@@ -1,7 +1,7 @@
 """MADDQN-DMADDPG: stations that choose users and subchannels by value, and powers by a policy (Xie 2026, Section 2.2)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 
 Scope = Literal["agents", "central"]
 PAIR, LAYER, LEAST_OFF = 6, 9, 1e-3
+BIDS = ("edge_head", "pair_head", "pair_stats")
 EDGE_LIMIT, PAIR_LIMIT, POWER_LIMIT = 0.3, 0.5, 1.0  # largest corrections: 3 dB, factors of 1.6 and 2.7
 
 
@@ -312,7 +313,7 @@ class HybridMADDPG(nn.Module):
         place = user.clamp_min(0).flatten(1).unsqueeze(2).expand(-1, -1, factor.shape[2])
         factor = factor.gather(1, place).reshape(*user.shape, -1)
         logit = (basis * factor[..., :-1]).sum(4) / math.sqrt(basis.shape[4]) + factor[..., -1]
-        left = torch.ones(b, n, 1) if rule is None else 1 - rule.sum((2, 3)).unsqueeze(2)
+        left = logit.new_ones(b, n, 1) if rule is None else 1 - rule.sum((2, 3)).unsqueeze(2)
         left = left.to(logit).clamp_min(LEAST_OFF).log()
         off = self.off_head(torch.cat([around, left], 2))
         if rule is None:
@@ -338,6 +339,12 @@ class HybridMADDPG(nn.Module):
         chosen = self.choose(views, agents, edge_noise, pair_noise)
         share = self.shares(views, agents, chosen, power_noise)
         return Schedule(chosen.station, chosen.user, share)
+
+    def parameter_groups(self, others: Iterable[nn.Parameter], lr: float, bid_lr: float) -> list[dict[str, Any]]:
+        """For an optimiser: the heads that bid with a learning rate of ``bid_lr * lr``, the rest and ``others`` with ``lr``."""
+        bids = [p for head in BIDS for p in getattr(self, head).parameters()]
+        rest = [p for name, p in self.named_parameters() if name.split(".")[0] not in BIDS]
+        return [{"params": [*rest, *others], "lr": lr}, {"params": bids, "lr": bid_lr * lr}]
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""

@@ -1,0 +1,81 @@
+"""IoT networks and their agents on a GPU: the same physics as on the processor, training, resuming; skipped without one."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from hetgraph.envs import IoTEnv
+from hetgraph.models import HybridMADDPG
+from hetgraph.models.iot_views import iot_views
+from hetgraph.trainers import MADDQNDMADDPG, IoTDataModule, IoTMAPPO, load_hybrid
+from hetgraph.trainers.checkpoint import RandomState
+from hetgraph.trainers.cli import quiet
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+TINY = "iot-noma:users=8,small_cells=2,subchannels=4,load=4"
+
+
+def pair() -> tuple[IoTEnv, IoTEnv]:
+    """The same networks on the processor and on the GPU, with the processor's fading."""
+    cpu, gpu = (IoTEnv(TINY, 3, seed=1, level="local", device=device) for device in ("cpu", "cuda"))
+    for name in ("h", "gain", "gain_before", "disturbed"):
+        getattr(gpu.air, name).copy_(getattr(cpu.air, name))
+    return cpu, gpu
+
+
+def test_a_slot_is_the_same_on_both() -> None:
+    cpu, gpu = pair()
+    torch.manual_seed(0)
+    policy = HybridMADDPG(8)
+    action = policy.decide(iot_views(cpu.observe("local")))
+    there = policy.to("cuda").decide(iot_views(gpu.observe("local")))
+    assert torch.equal(action.station, there.station.cpu())
+    torch.testing.assert_close(action.power, there.power.cpu(), rtol=1e-3, atol=1e-5)
+    steps = cpu.step(action), gpu.step(type(action)(*(value.cuda() for value in vars(action).values())))
+    served = [step.info["served_bits"].cpu() for step in steps]
+    assert served[0].sum() > 0 and float((served[0] - served[1]).abs().max()) <= 2 + 1e-5 * float(served[0].max())
+    torch.testing.assert_close(cpu.interference_w, gpu.interference_w.cpu(), rtol=1e-4, atol=0)
+    torch.testing.assert_close(steps[0].reward, steps[1].reward.cpu(), rtol=1e-4, atol=1e-5)
+
+
+def fit(
+    folder: Path, epochs: int, module: lightning.LightningModule, resume: Path | None = None, **options: Any
+) -> Any:
+    quiet()
+    trainer = lightning.Trainer(
+        max_epochs=epochs, default_root_dir=folder, logger=False, num_sanity_val_steps=0, enable_progress_bar=False,
+        enable_model_summary=False, accelerator="gpu", devices=1,
+        callbacks=[RandomState(), ModelCheckpoint(folder, filename="last", enable_version_counter=False)],
+    )  # fmt: skip
+    kind = {"scenario": TINY, "num_envs": 2, "episode_slots": 6, "batch_size": 8, "draws": 4, "least": 4, "explore": 4}
+    kind |= {
+        "capacity": 64,
+        "val_envs": 2,
+        "eval_slots": 3,
+        "replay_file": str(folder / "replay.safetensors"),
+    } | options
+    trainer.fit(module, IoTDataModule(**kind), ckpt_path=resume, weights_only=True)
+    return module
+
+
+@pytest.mark.parametrize("kind", ["maddqn", "mappo"])
+def test_agents_learn_there_and_resume(tmp_path: Path, kind: str) -> None:
+    torch.manual_seed(0)
+    make = {"maddqn": lambda: MADDQNDMADDPG(hidden=4, warmup=1, stop_window=0), "mappo": lambda: IoTMAPPO(hidden=4)}[
+        kind
+    ]
+    options = {} if kind == "maddqn" else {"slots": 4, "draws": 2}
+    before = make()
+    start = {name: value.clone() for name, value in before.policy.state_dict().items()}
+    after = fit(tmp_path, 1, before, **options)
+    assert after.policy.weights.device.type == "cuda"
+    assert any(not torch.equal(value.cpu(), start[name]) for name, value in after.policy.state_dict().items())
+    again = fit(tmp_path, 2, make(), tmp_path / "last.ckpt", **options)
+    assert any(not torch.equal(a, b) for a, b in zip(again.policy.parameters(), after.policy.parameters(), strict=True))
+    kept = load_hybrid(tmp_path / "last.ckpt")  # on the processor
+    action, _ = kept.act(IoTEnv(TINY, 2).observe("local"), None, None)
+    assert action.power.device.type == "cpu" and bool(action.power.isfinite().all())
