@@ -1,6 +1,7 @@
 """IoT networks: `python benchmarks/iot.py throughput | baselines [networks] | weights [networks]`.
 
-Of trained agents (iot_learned.py): `learned | ablations | curves | oma | gap [networks]`; `python benchmarks/runs.py iot` trains them.
+Of trained agents (iot_learned.py): `learned | ablations | nothing | curves | oma | gap [networks]`; `python benchmarks/runs.py
+iot bare` trains them.
 """
 
 import os
@@ -133,7 +134,8 @@ if __name__ == "__main__":
     what, *rest = sys.argv[1:] or ["throughput"]
     commands = {
         "throughput": throughput, "baselines": baselines, "weights": weights, "learned": iot_learned.learned,
-        "ablations": iot_learned.ablations, "curves": iot_learned.curves, "oma": iot_learned.oma, "gap": iot_learned.gap,
+        "ablations": iot_learned.ablations, "nothing": iot_learned.nothing, "curves": iot_learned.curves, "oma": iot_learned.oma,
+        "gap": iot_learned.gap,
     }  # fmt: skip
     if what not in commands:
         raise SystemExit(f"command: got {what!r}, expected one of {', '.join(commands)}")

@@ -1,4 +1,4 @@
-"""Learned methods of IoT networks beside the classical ones; the commands `learned`, `ablations`, `curves`, `oma` and `gap` of iot.py.
+"""Learned methods of IoT networks beside the classical ones: `learned`, `ablations`, `nothing`, `curves`, `oma`, `gap` of iot.py.
 
 Checkpoints are runs/NAME-SEED/best.ckpt, with the names and options of RUNS; methods without checkpoints are left out.
 """
@@ -36,24 +36,30 @@ from hetgraph.trainers.statistics import t_interval
 SEEDS, OUT = range(5), Path("runs/results/iot")
 M, D, T = "--model.init_args.", "--data.init_args.", "--trainer."
 METHOD = "MADDQN-DMADDPG"
-MAPPO = ["--model", "hetgraph.trainers.IoTMAPPO", f"{D}slots", "12", f"{D}num_envs", "8"]
-RIVALS: dict[str, tuple[str, list[str]]] = {
+# 400 rollouts of 8 steps each, with the best of a few settings on validation networks.
+MAPPO = ["--model", "hetgraph.trainers.IoTMAPPO", f"{D}slots", "12", f"{D}num_envs", "8", f"{D}draws", "33"]
+MAPPO += ["--model.lr", "2e-4", "--model.bid_lr", "0.1", "--model.deviation", "0.1", "--model.lam", "0.8"]
+Runs = dict[str, tuple[str, list[str]]]  # method -> name of its runs, options
+RIVALS: Runs = {
     "DQN-DDDPG": ("iot-central", [f"{M}scope", "central", f"{M}mixing", "mean"]),
     "MADDPG": ("iot-maddpg", [f"{M}discrete", "greedy", f"{M}twin", "false"]),
     "QMIX": ("iot-qmix", [f"{M}power", "equal"]),
     "MAPPO": ("iot-mappo", MAPPO),
 }
-PLAIN = {
-    f"{name}, no rule": (f"{run}-plain", [*options, f"{M}prior", "false"]) for name, (run, options) in RIVALS.items()
-}
-ABLATIONS: dict[str, tuple[str, list[str]]] = {
+ABLATIONS: Runs = {
     "no twin critic": ("iot-single", [f"{M}twin", "false"]),
     "no double Q": ("iot-max", [f"{M}double", "false"]),
     "no attention": ("iot-mean", [f"{M}attention", "false"]),
     "throughput only": ("iot-throughput", [f"{D}weights", "[1, 0, 0, 0, 0]"]),
-    "no rule": ("iot-plain", [f"{M}prior", "false"]),
 }
-RUNS: dict[str, tuple[str, list[str]]] = {METHOD: ("iot-noma", [])} | RIVALS | ABLATIONS | PLAIN
+RUNS: Runs = {METHOD: ("iot-noma", [])} | RIVALS | ABLATIONS
+# The same from nothing, on networks small enough for it: no rule to begin with, 1,600 draws.
+SMALL = "iot-noma:users=20,small_cells=3,subchannels=10,load=4"
+BARE = [f"{M}prior", "false", f"{M}stop_window", "0", f"{D}draws", "200", f"{D}episode_slots", "60"]
+BARE += [f"{T}max_epochs", "8", f"{T}check_val_every_n_epoch", "2"]
+NOTHING: Runs = {
+    name: (run.replace("iot-", "bare-"), [*BARE, *options]) for name, (run, options) in RUNS.items() if name != "MAPPO"
+}
 CLASSICAL = ("proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss")
 DIFFERENCES = ("throughput_bps", "bit_per_j", "qos_violation", "return")
 PANELS = ("throughput_bps", "bit_per_j", "qos_violation", "jain")
@@ -65,37 +71,32 @@ CURVES: dict[str, tuple[str, tuple[float, ...]]] = {
 
 
 def commands() -> dict[str, list[str]]:
-    """Training run -> its command; all from the same configuration, with the same number of draws or slots."""
+    """Training run -> its command; all of a scenario from the same configuration."""
     out = {}
-    for run, options in RUNS.values():
-        for seed in SEEDS:
-            where = [
-                "--seed_everything",
-                str(seed),
-                f"{D}seed",
-                str(seed),
-                f"{T}default_root_dir",
-                f"runs/{run}-{seed}",
-            ]
-            out[f"{run}-{seed}"] = ["hetgraph", "fit", "--config", "iot-noma", *where, *options]
+    for config, runs in (("iot-noma", RUNS), ("iot-small", NOTHING)):
+        for run, options in runs.values():
+            for seed in SEEDS:
+                where = ["--seed_everything", str(seed), f"{D}seed", str(seed)]
+                where += [f"{T}default_root_dir", f"runs/{run}-{seed}"]
+                out[f"{run}-{seed}"] = ["hetgraph", "fit", "--config", config, *where, *options]
     return out
 
 
-def members(name: str, runs: Path = Path("runs")) -> list[HybridMADDPG]:
+def members(name: str, of: Runs = RUNS) -> list[HybridMADDPG]:
     """Best checkpoints of the training seeds that there are."""
-    paths = [runs / f"{RUNS[name][0]}-{seed}" / "best.ckpt" for seed in SEEDS]
+    paths = [Path("runs") / f"{of[name][0]}-{seed}" / "best.ckpt" for seed in SEEDS]
     return [load_hybrid(path) for path in paths if path.exists()]
 
 
-def trained(names: Sequence[str]) -> dict[str, Sequence[Schedules]]:
+def trained(names: Sequence[str], of: Runs = RUNS) -> dict[str, Sequence[Schedules]]:
     """Methods that have checkpoints.
 
     Raises:
         SystemExit: the method itself has none.
     """
-    found = {name: members(name) for name in (METHOD, *names)}
+    found = {name: members(name, of) for name in (METHOD, *names)}
     if not found[METHOD]:
-        raise SystemExit(f"runs/{RUNS[METHOD][0]}-0/best.ckpt: got no such file, expected a checkpoint; train it first")
+        raise SystemExit(f"runs/{of[METHOD][0]}-0/best.ckpt: got no such file, expected a checkpoint; train it first")
     return {name: policies for name, policies in found.items() if policies}
 
 
@@ -112,7 +113,7 @@ def judged(
 
 def learned(networks: int = 16) -> None:
     """Figure 7 and Tables 3 and 4: learned and classical methods, paired differences, training, costs of a decision."""
-    methods = trained((*RIVALS, *PLAIN)) | {"agents, untrained": [HybridMADDPG()]}
+    methods = trained(tuple(RIVALS)) | {"agents, untrained": [HybridMADDPG()]}
     methods |= {name: [iot_policy(name)] for name in CLASSICAL}
     trial = judged({"learned": ("iot-noma", methods)}, networks, "learned")["learned"]
     print(
@@ -131,11 +132,19 @@ def ablations(networks: int = 16) -> None:
         print(f"\n{text}", flush=True)
 
 
-def training(names: Sequence[str]) -> str:
+def nothing(networks: int = 16) -> None:
+    """Table 2 of agents that learn from nothing, on small networks."""
+    methods = trained(tuple(NOTHING), NOTHING) | {name: [iot_policy(name)] for name in CLASSICAL}
+    trial = judged({"nothing": (SMALL, methods)}, networks, "nothing")["nothing"]
+    for text in (table_of(trial), differences_of(trial, METHOD, DIFFERENCES), training(list(methods), NOTHING)):
+        print(f"\n{text}", flush=True)
+
+
+def training(names: Sequence[str], of: Runs = RUNS) -> str:
     """Of the training runs: mean of the last 100 returns, their variance, episodes to 90% of the best method's, over seeds."""
     returns: dict[str, list[Any]] = {}
     for name in names:
-        paths = [Path("runs") / f"{RUNS[name][0]}-{seed}" / "last.ckpt" for seed in SEEDS] if name in RUNS else []
+        paths = [Path("runs") / f"{of[name][0]}-{seed}" / "last.ckpt" for seed in SEEDS] if name in of else []
         if any(path.exists() for path in paths):
             returns[name] = [training_returns(path) for path in paths if path.exists()]
     last = {name: np.array([row[-100:].mean() for row in rows]) for name, rows in returns.items()}
