@@ -44,7 +44,7 @@ def test_a_slot_is_the_same_on_both() -> None:
 
 def fit(
     folder: Path, epochs: int, module: lightning.LightningModule, resume: Path | None = None, **options: Any
-) -> Any:
+) -> IoTDataModule:
     quiet()
     trainer = lightning.Trainer(
         max_epochs=epochs, default_root_dir=folder, logger=False, num_sanity_val_steps=0, enable_progress_bar=False,
@@ -58,8 +58,9 @@ def fit(
         "eval_slots": 3,
         "replay_file": str(folder / "replay.safetensors"),
     } | options
-    trainer.fit(module, IoTDataModule(**kind), ckpt_path=resume, weights_only=True)
-    return module
+    data = IoTDataModule(**kind)
+    trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+    return data
 
 
 @pytest.mark.parametrize("kind", ["maddqn", "mappo"])
@@ -69,13 +70,16 @@ def test_agents_learn_there_and_resume(tmp_path: Path, kind: str) -> None:
         kind
     ]
     options = {} if kind == "maddqn" else {"slots": 4, "draws": 2}
-    before = make()
-    start = {name: value.clone() for name, value in before.policy.state_dict().items()}
-    after = fit(tmp_path, 1, before, **options)
-    assert after.policy.weights.device.type == "cuda"
-    assert any(not torch.equal(value.cpu(), start[name]) for name, value in after.policy.state_dict().items())
-    again = fit(tmp_path, 2, make(), tmp_path / "last.ckpt", **options)
-    assert any(not torch.equal(a, b) for a, b in zip(again.policy.parameters(), after.policy.parameters(), strict=True))
+    module = make()
+    start = [value.clone() for value in module.policy.parameters()]
+    found = fit(tmp_path, 1, module, **options)
+    assert found.train_data is not None and found.train_data.views.user_x.device.type == "cuda"
+    middle = [value.cpu() for value in module.policy.parameters()]
+    again = make()
+    fit(tmp_path, 2, again, tmp_path / "last.ckpt", **options)
+    after = [value.cpu() for value in again.policy.parameters()]
+    for a, b in ((start, middle), (middle, after)):
+        assert any(not torch.equal(x, y) for x, y in zip(a, b, strict=True))
     kept = load_hybrid(tmp_path / "last.ckpt")  # on the processor
     action, _ = kept.act(IoTEnv(TINY, 2).observe("local"), None, None)
     assert action.power.device.type == "cpu" and bool(action.power.isfinite().all())
