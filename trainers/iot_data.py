@@ -1,12 +1,10 @@
 """IoT networks for training, validation and test, with layouts, users and traffic that they do not share."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-import lightning
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from hetgraph.envs import IoTEnv, IoTWeights, run_iot
 from hetgraph.envs.iot_run import Schedules
@@ -15,13 +13,14 @@ from hetgraph.models.hybrid import HybridMADDPG
 from hetgraph.trainers.exploration import ActionNoise, Noise, linear_epsilon
 from hetgraph.trainers.iot_experience import IoTExperience, Random
 from hetgraph.trainers.iot_rollouts import IoTRollouts
+from hetgraph.trainers.replay_data import ReplayDataModule
 
 VALIDATION, TEST = 1_000_000, 2_000_000
 COST = 10.0  # of a lost share of throughput or promises, in shares of bits per joule
 KPIS = ("throughput_bps", "bit_per_j", "qos_violation", "jain", "handover_rate", "utilisation", "loss")
 
 
-class IoTDataModule(lightning.LightningDataModule):
+class IoTDataModule(ReplayDataModule):
     """Slots of exploring agents, and episodes of validation and test.
 
     Args:
@@ -49,6 +48,8 @@ class IoTDataModule(lightning.LightningDataModule):
         seed: of training.
     """
 
+    evaluations: ClassVar[dict[str, int]] = {"val": VALIDATION, "test": TEST}  # seeds of the networks
+
     def __init__(
         self,
         scenario: str = "iot-noma",
@@ -74,7 +75,7 @@ class IoTDataModule(lightning.LightningDataModule):
         replay_file: str | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(None, replay_file)
         if len(weights) != 5:
             raise ValueError(f"weights: got {len(weights)} numbers, expected 5")
         self.save_hyperparameters()
@@ -87,9 +88,7 @@ class IoTDataModule(lightning.LightningDataModule):
         self.epsilon_range, self.explore = (epsilon_start, epsilon_end), explore
         self.noise: tuple[float, float, Noise] = (sigma, theta, noise)
         self.envs, self.eval_slots = {"val": val_envs, "test": test_envs}, eval_slots
-        self.replay_file = replay_file
         self.train_data: IoTExperience | IoTRollouts | None = None
-        self._state: dict[str, Any] | None = None
         self._rule: dict[str, dict[str, Tensor]] = {}
 
     @property
@@ -124,8 +123,8 @@ class IoTDataModule(lightning.LightningDataModule):
         else:
             noise = ActionNoise(*self.noise)
             self.train_data = IoTExperience(env, policy, noise=noise, epsilon=self.epsilon, **self.options)
-        if self._state is not None:
-            self._resume(self._state)
+            self.buffer = self.train_data.buffer
+        self.resume()
 
     def environment(self, level: Level) -> IoTEnv:
         """Training networks, with stations' own rewards."""
@@ -139,23 +138,6 @@ class IoTDataModule(lightning.LightningDataModule):
             seed=self.seed,
             device=self.device,
         )
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Draws from the replay memory, or rollouts."""
-        assert self.train_data is not None
-        return DataLoader(self.train_data, batch_size=None)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Seed of the validation's networks."""
-        return DataLoader([VALIDATION], batch_size=None, collate_fn=_as_it_is)  # type: ignore[arg-type]
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Seed of the test's networks."""
-        return DataLoader([TEST], batch_size=None, collate_fn=_as_it_is)  # type: ignore[arg-type]
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """As it is: the replay memory is where the environment is."""
-        return batch
 
     def judge(self, split: Literal["val", "test"], policy: Schedules, seed: int) -> dict[str, Tensor]:
         """Indicators of a policy ``[B]`` each, and a ``score`` beside the rule that untrained agents follow.
@@ -172,27 +154,3 @@ class IoTDataModule(lightning.LightningDataModule):
         throughput, efficiency = (found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in KPIS[:2])
         lost = (1 - throughput).clamp_min(0) + (1 - kept).clamp_min(0)
         return found | {"score": efficiency - COST * lost}
-
-    def state_dict(self) -> dict[str, Any]:
-        """How far training is; the replay memory goes to its own file."""
-        if self.train_data is None:
-            return {}
-        if self.replay_file is not None and isinstance(self.train_data, IoTExperience):
-            self.train_data.buffer.save(self.replay_file)
-        return self.train_data.state_dict()
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
-        self._state = state_dict or None
-        if self.train_data is not None and state_dict:
-            self._resume(state_dict)
-
-    def _resume(self, state: dict[str, Any]) -> None:
-        assert self.train_data is not None
-        self.train_data.load_state_dict(state)
-        if self.replay_file is not None and isinstance(self.train_data, IoTExperience):
-            self.train_data.buffer.load(self.replay_file)
-
-
-def _as_it_is(item: Any) -> Any:
-    return item

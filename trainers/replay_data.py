@@ -15,15 +15,16 @@ class ReplayDataModule(lightning.LightningDataModule):
     A subclass makes ``train_data`` in ``setup`` and ends that with :meth:`resume`.
 
     Args:
-        buffer: replay memory.
+        buffer: replay memory; ``None`` until ``setup`` has made it, or for a module that learns on the policy.
         replay_file: keep it in this file, beside the checkpoints, and go on from it.
     """
 
     evaluations: ClassVar[dict[str, int]] = {"val": 0, "test": 0}
 
-    def __init__(self, buffer: ReplayBuffer, replay_file: str | None) -> None:
+    def __init__(self, buffer: ReplayBuffer | None, replay_file: str | None) -> None:
         super().__init__()
-        self.buffer, self.replay_file = buffer, replay_file
+        self.buffer: Any = buffer
+        self.replay_file = replay_file
         self.train_data: Any = None
         self._state: dict[str, Any] | None = None
 
@@ -56,7 +57,7 @@ class ReplayDataModule(lightning.LightningDataModule):
         """How far training is; the replay memory goes to its own file."""
         if self.train_data is None:
             return {}
-        if self.replay_file is not None:
+        if self.replay_file is not None and self.buffer is not None:
             self.buffer.save(self.replay_file)
         state: dict[str, Any] = self.train_data.state_dict()
         return state
@@ -66,7 +67,7 @@ class ReplayDataModule(lightning.LightningDataModule):
         self._state = state_dict or None
         if self.train_data is not None and state_dict:
             self.train_data.load_state_dict(state_dict)
-            if self.replay_file is not None:
+            if self.replay_file is not None and self.buffer is not None:
                 self.buffer.load(self.replay_file)
 
 
