@@ -101,12 +101,15 @@ def trained(names: Sequence[str], of: Runs = RUNS) -> dict[str, Sequence[Schedul
 
 
 def judged(
-    cases: Mapping[str, tuple[str, Mapping[str, Sequence[Schedules]]]], networks: int, out: str
+    cases: Mapping[str, tuple[str, Mapping[str, Sequence[Schedules]]]], networks: int, out: str, slots: int = 200
 ) -> dict[str, NetworkTrial]:
     """Trials of some cases, each of a scenario and policies; written to files, too."""
     torch.set_num_threads(1)
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
-        trials = {c: judge_iot(s, policies, networks=networks, progress=bar) for c, (s, policies) in cases.items()}
+        trials = {
+            c: judge_iot(s, policies, networks=networks, slots=slots, progress=bar)
+            for c, (s, policies) in cases.items()
+        }
     write_networks(trials, OUT / out)
     return trials
 
@@ -174,12 +177,12 @@ def costs(methods: Mapping[str, Sequence[Schedules]]) -> str:
     return "\n".join(lines)
 
 
-def curves(networks: int = 8) -> None:
+def curves(networks: int = 8, slots: int = 100) -> None:
     """Figures 8 to 10: agents trained at 100 users, 20 subchannels and without disturbance, run as they are elsewhere."""
     methods = trained(tuple(RIVALS)) | {name: [iot_policy(name)] for name in CLASSICAL[1:]}
     for argument, (label, numbers) in CURVES.items():
         cases = {f"{number:g}": (f"iot-noma:{argument}={number:g}", methods) for number in numbers}
-        trials = judged(cases, networks, f"curve-{argument}")
+        trials = judged(cases, networks, f"curve-{argument}", slots)
         print(save(curve_figure({float(n): t for n, t in trials.items()}, label, PANELS), OUT, f"curve_{argument}"))
         for number, trial in trials.items():
             print(
