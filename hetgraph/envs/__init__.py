@@ -12,7 +12,8 @@ from hetgraph.envs.face import to_gymnasium, to_pettingzoo
 from hetgraph.envs.handover import HandoverEnv
 from hetgraph.envs.handover_episodes import run_handovers
 from hetgraph.envs.handover_reward import HandoverWeights
-from hetgraph.envs.iot import IoTEnv, IoTWeights
+from hetgraph.envs.iot import IoTEnv
+from hetgraph.envs.iot_reward import IoTWeights
 from hetgraph.envs.iot_run import run_iot
 from hetgraph.envs.ledger import Delays
 from hetgraph.envs.lookahead import RolloutLookahead, clairvoyant

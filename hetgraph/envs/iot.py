@@ -1,8 +1,7 @@
 """Heterogeneous IoT networks: association, subchannels and layer powers, slot by slot (Xie 2026, Section 2)."""
 
 import math
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from hetgraph.envs.air import Air
 from hetgraph.envs.base import Step
 from hetgraph.envs.deadlines import Deadlines, Offered, deadline_slots, offer
 from hetgraph.envs.iot_graph import dress, skeleton
+from hetgraph.envs.iot_reward import IoTWeights, Sharing, Slot, rewards
 from hetgraph.envs.paths import follow
 from hetgraph.envs.tally import Tally, jain
 from hetgraph.graph.presets import preset
@@ -20,28 +20,7 @@ from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import Streams
 from hetgraph.radio.noma import noma_rates
-from hetgraph.radio.schedule import Schedule, budgeted
-
-Sharing = Literal["team", "own"]
-
-
-@dataclass(frozen=True)
-class IoTWeights:
-    """Weights of eq. 10, and of the terms that the continuous stage adds (Section 2.1.2).
-
-    Args:
-        throughput: of the served bits, in bit/s/Hz per station.
-        fairness: of one minus Jain's index over the shares of their bits that users were served lately.
-        handover: of the share of users that change their station in a slot.
-        energy: of the energy efficiency, in Mbit/J.
-        interference: of the interference heard in scheduled layers over noise, in tens of dB.
-    """
-
-    throughput: float = 1.0
-    fairness: float = 1.0
-    handover: float = 1.0
-    energy: float = 0.1
-    interference: float = 0.1
+from hetgraph.radio.schedule import Schedule, check_schedule, effective
 
 
 class IoTEnv:
@@ -167,7 +146,8 @@ class IoTEnv:
         Raises:
             ValueError: another shape, a station or user that does not exist, or a power that is no number.
         """
-        self._check(action)
+        shape = (self.num_envs, self.num_stations, self.num_users, self.num_subchannels, self.layers)
+        check_schedule(action, shape)
         station = torch.where(self.active, action.station, -1)
         moved = (station >= 0) & (self.home >= 0) & (station != self.home)
         self.station, self.home = station, torch.where(station >= 0, station, self.home)
@@ -298,38 +278,11 @@ class IoTEnv:
         self.queue.add(bits, self.offered.deadline_slots)
         self.tally.sums["arrived_bits"] += bits.sum(1)
 
-    def _check(self, action: Schedule) -> None:
-        b, n, u = self.num_envs, self.num_stations, self.num_users
-        shapes = {"station": (b, u), "user": (b, n, self.num_subchannels, self.layers)}
-        shapes["power"] = shapes["user"]
-        for name, shape in shapes.items():
-            value = getattr(action, name)
-            if tuple(value.shape) != shape or value.is_floating_point() != (name == "power"):
-                what = "numbers" if name == "power" else "integers"
-                got = f"{value.dtype} {tuple(value.shape)}"
-                raise ValueError(f"action.{name}: got {got}, expected {what} of shape {shape}")
-        for name, most in (("station", n), ("user", u)):
-            value = getattr(action, name)
-            if bool((value < -1).any()) or bool((value >= most).any()):
-                got = f"{int(value.min())} to {int(value.max())}"
-                raise ValueError(f"action.{name}: got values from {got}, expected -1..{most - 1}")
-        if bool(action.power.isnan().any()):
-            raise ValueError("action.power: got NaN, expected fractions of the budget from 0 to 1")
-
     def _usable(self, action: Schedule) -> Schedule:
         """The layers that count, with powers within the budgets."""
-        b, n, s, layers = action.user.shape
-        index = action.user.clamp_min(0)
-        ready = torch.where(self.queue.bits > 0, self.station, -1)  # [B, U]
-        of = ready.unsqueeze(1).expand(b, n, -1).gather(2, index.flatten(2)).reshape(b, n, s, layers)
-        counts = (action.user >= 0) & (of == torch.arange(n, device=self.device).reshape(1, n, 1, 1))
-        counts &= action.power > 0
-        same = index.unsqueeze(4) == index.unsqueeze(3)  # [B, N, S, L, L]
-        earlier = torch.ones(layers, layers, dtype=torch.bool, device=self.device).tril(-1)
-        counts &= ~(same & earlier & counts.unsqueeze(3)).any(4)
-        wished = action.power.to(self.dtype).masked_fill(~counts, 0)  # not times zero: it may be infinite
-        power = budgeted(wished, self.cap)
-        return Schedule(self.station, torch.where(counts, action.user, -1), power)
+        ready = torch.where(self.queue.bits > 0, self.station, -1)
+        wished = Schedule(action.station, action.user, action.power.to(self.dtype))
+        return effective(wished, self.station, ready, self.cap)
 
     def _transmit(self, action: Schedule) -> Tensor:
         """Bits that users' layers have room for in the slot ``[B, U]``."""
@@ -360,39 +313,26 @@ class IoTEnv:
         return (room.scatter_add_(1, place, rate.flatten(1).double()) * self.slot_s).long()
 
     def _reward(self, served: Tensor, dropped: Tensor, moved: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        b, n = self.num_envs, self.num_stations
         served_now, settled_now = served.to(self.dtype), (served + dropped).to(self.dtype)
         keep = 1 - 1 / self.fairness_slots
         self.rate_bps = served_now / self.slot_s
         self.served_mean = keep * self.served_mean + (1 - keep) * served_now
         self.settled_mean = keep * self.settled_mean + (1 - keep) * settled_now
-        share = self.served_mean / self.settled_mean.clamp_min(1e-9)
-        fair = jain(share, self.active)
-        place = self.station.clamp_min(0)
-        at_station = torch.zeros(b, n, dtype=self.dtype, device=self.device)
-        throughput = at_station.scatter_add(1, place, served_now) / (self.slot_s * self.scenario.radio.bandwidth_hz)
-        users = self.active.sum(1, keepdim=True).to(self.dtype)
-        taken = at_station.scatter_add(1, place, moved.to(self.dtype)) / users
-        transmitted = self.power_w.sum(2)
-        drawn = transmitted / self.stations["amplifier_efficiency"] + self.stations["circuit_power_w"]
+        fair = jain(self.served_mean / self.settled_mean.clamp_min(1e-9), self.active)
+        drawn = self.power_w.sum(2) / self.stations["amplifier_efficiency"] + self.stations["circuit_power_w"]
         energy_j = drawn.sum(1) * self.slot_s
-        w = self.weights
-        own = w.throughput * throughput - w.fairness * (1 - fair).unsqueeze(1) - w.handover * n * taken
-        team = own.mean(1)
-        reward = own if self.sharing == "own" else team.unsqueeze(1).expand(b, n).clone()
-        efficiency = served_now.sum(1) / energy_j.clamp_min(1e-30)
-        level = self.interference_db / 10
-        heard = level if self.sharing == "own" else level.mean(1, keepdim=True)
-        further = reward + w.energy * efficiency.unsqueeze(1) / 1e6 - w.interference * heard
-        load = torch.zeros(b, n, dtype=torch.float64, device=self.device)
-        load.scatter_add_(1, place, (self.station >= 0).double())
+        slot = Slot(served_now, moved, fair, energy_j, self.interference_db, self.station, self.active)
+        capacity = self.slot_s * self.scenario.radio.bandwidth_hz
+        found = rewards(slot, self.num_stations, capacity, self.weights, self.sharing)
+        load = torch.zeros(self.num_envs, self.num_stations, dtype=torch.float64, device=self.device)
+        load.scatter_add_(1, self.station.clamp_min(0), (self.station >= 0).double())
         busy = (self.power_w > 1e-6 * self.power_max_w.unsqueeze(2)).sum((1, 2))
-        found = {"energy_j": energy_j, "handovers": moved.sum(1), "busy": busy, "jain": fair}
-        self.tally.add(served, dropped, load, found)
-        return reward, {
-            "team_reward": team,
-            "continuous_reward": further,
-            "bit_per_j": efficiency,
+        sums = {"energy_j": energy_j, "handovers": moved.sum(1), "busy": busy, "jain": fair}
+        self.tally.add(served, dropped, load, sums)
+        return found.reward, {
+            "team_reward": found.team,
+            "continuous_reward": found.further,
+            "bit_per_j": found.bit_per_j,
             "interference_db": self.interference_db,
             "jain": fair,
             "handovers": moved.sum(1),
