@@ -43,7 +43,9 @@ Runs = dict[str, tuple[str, list[str]]]  # method -> name of its runs, options
 RIVALS: Runs = {
     "DQN-DDDPG": ("iot-central", [f"{M}scope", "central", f"{M}mixing", "mean"]),
     "MADDPG": ("iot-maddpg", [f"{M}discrete", "greedy", f"{M}twin", "false"]),
+    "MADDPG, the rule's stations": ("iot-powers", [f"{M}discrete", "rule", f"{M}twin", "false"]),
     "QMIX": ("iot-qmix", [f"{M}power", "equal"]),
+    "QMIX, the rule's powers": ("iot-bids", [f"{M}power", "rule"]),
     "MAPPO": ("iot-mappo", MAPPO),
 }
 ABLATIONS: Runs = {
@@ -58,7 +60,9 @@ SMALL = "iot-noma:users=20,small_cells=3,subchannels=10,load=4"
 BARE = [f"{M}prior", "false", f"{M}stop_window", "0", f"{D}draws", "200", f"{D}episode_slots", "60"]
 BARE += [f"{T}max_epochs", "8", f"{T}check_val_every_n_epoch", "2"]
 NOTHING: Runs = {
-    name: (run.replace("iot-", "bare-"), [*BARE, *options]) for name, (run, options) in RUNS.items() if name != "MAPPO"
+    name: (run.replace("iot-", "bare-"), [*BARE, *options])
+    for name, (run, options) in RUNS.items()
+    if name != "MAPPO" and "rule" not in name
 }
 CLASSICAL = ("proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss")
 DIFFERENCES = ("throughput_bps", "bit_per_j", "qos_violation", "return")

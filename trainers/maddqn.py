@@ -7,7 +7,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from hetgraph.models.hybrid import Agents, Discrete, HybridMADDPG, Scope
+from hetgraph.models.hybrid import Agents, Discrete, DiscreteBy, HybridMADDPG, PowerBy, Scope
 from hetgraph.models.iot_critic import GraphCritic
 from hetgraph.models.iot_views import IoTViews
 from hetgraph.nn.mixer import MonotonicMixer
@@ -57,8 +57,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
     """Multi-agent Double DQN for association and clusters, MADDPG with twin critics for powers, trained together.
 
     Rivals are the same with other options: ``scope="central", mixing="mean"`` is the centralised DQN-DDDPG, ``discrete="greedy",
-    twin=False`` is MADDPG, ``power="equal"`` is QMIX. Ablations: ``double``, ``twin``, ``attention``; and the data module's weights
-    for the reward.
+    twin=False`` is MADDPG, ``power="equal"`` is QMIX; with ``rule`` in place of ``greedy`` and ``equal`` they take the other stage's part
+    from the rule. Ablations: ``double``, ``twin``, ``attention``; and the data module's weights for the reward.
 
     Rewards are centred by their running mean. The discrete stage learns eq. 10, the continuous one with energy and interference.
     Besides the joint value of the team's reward each station's own reward can be learned by its own value (``streams``), and by the
@@ -71,8 +71,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
         attention: weigh the channels heard.
         prior: correct rules, and start critics from the promised reward.
         scope: ``agents`` or ``central``.
-        discrete: ``learned`` or ``greedy``.
-        power: ``learned`` or ``equal``.
+        discrete: ``learned``, ``rule`` or ``greedy``.
+        power: ``learned``, ``rule`` or ``equal``.
         mixing: ``monotonic`` or ``mean``.
         mixer: width of the mixing layer.
         double: the online networks pick the next choice, the target networks judge it.
@@ -102,8 +102,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
         attention: bool = True,
         prior: bool = True,
         scope: Scope = "agents",
-        discrete: Literal["learned", "greedy"] = "learned",
-        power: Literal["learned", "equal"] = "learned",
+        discrete: DiscreteBy = "learned",
+        power: PowerBy = "learned",
         mixing: Mixing = "monotonic",
         mixer: int = 32,
         double: bool = True,
@@ -126,8 +126,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
         super().__init__()
         if not 0 <= gamma < 1:
             raise ValueError(f"gamma: got {gamma}, expected a number from 0 to below 1")
-        if discrete == "greedy" and power == "equal":
-            raise ValueError("discrete, power: got 'greedy' and 'equal', expected something to learn")
+        if discrete != "learned" and power != "learned":
+            raise ValueError(f"discrete, power: got {discrete!r} and {power!r}, expected something to learn")
         self.save_hyperparameters()
         self.automatic_optimization = False
         self.policy = HybridMADDPG(hidden, heads, agents, attention, prior, scope, discrete, power)

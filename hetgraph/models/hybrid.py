@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Generator, Tensor, nn
@@ -32,6 +32,8 @@ from hetgraph.radio.auction import auction
 from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 
 Scope = Literal["agents", "central"]
+DiscreteBy = Literal["learned", "rule", "greedy"]
+PowerBy = Literal["learned", "rule", "equal"]
 PAIR, LAYER, LEAST_OFF = 6, 9, 1e-3
 BIDS = ("edge_head", "pair_head", "pair_stats")
 EDGE_LIMIT, PAIR_LIMIT, POWER_LIMIT = 0.3, 0.5, 1.0  # largest corrections: 3 dB, factors of 1.6 and 2.7
@@ -104,8 +106,9 @@ class HybridMADDPG(nn.Module):
         attention: weigh the channels heard; else their mean.
         prior: correct rules; else the networks alone.
         scope: ``agents`` see their own station, ``central`` is one agent that sees all of them (DQN-DDDPG).
-        discrete: ``learned``, or ``greedy`` for the strongest station and the uncorrected bids for subchannels (MADDPG).
-        power: ``learned``, or ``equal`` parts (QMIX).
+        discrete: ``learned``, ``rule`` for the rule's association and bids, or ``greedy`` for the strongest station and the
+            rule's bids for subchannels (MADDPG).
+        power: ``learned``, ``rule`` for the rule's, or ``equal`` parts (QMIX).
         rounds: rounds of the auction for each layer.
         rule: constants of the rule that are not the default of :class:`~hetgraph.models.iot_priors.Rule`; kept with the weights.
     """
@@ -120,19 +123,21 @@ class HybridMADDPG(nn.Module):
         attention: bool = True,
         prior: bool = True,
         scope: Scope = "agents",
-        discrete: Literal["learned", "greedy"] = "learned",
-        power: Literal["learned", "equal"] = "learned",
+        discrete: DiscreteBy = "learned",
+        power: PowerBy = "learned",
         rounds: int = 4,
         rule: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         for name, value, known in (
             ("scope", scope, ("agents", "central")),
-            ("discrete", discrete, ("learned", "greedy")),
-            ("power", power, ("learned", "equal")),
+            ("discrete", discrete, get_args(DiscreteBy)),
+            ("power", power, get_args(PowerBy)),
         ):
             if value not in known:
                 raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(known)}")
+        if not prior and "rule" in (discrete, power):
+            raise ValueError("prior: got False with 'rule' for discrete or power, expected True")
         self.level: Level = "local" if scope == "agents" else "global"
         self.prior, self.scope, self.discrete, self.power_by, self.rounds = prior, scope, discrete, power, rounds
         self.rule = priors.Rule(**(rule or {}))  # type: ignore[arg-type]
@@ -183,6 +188,8 @@ class HybridMADDPG(nn.Module):
         view = views.spectrum
         if self.discrete == "greedy":
             bid = view.rsrp_dbm.transpose(1, 2) / 10
+        elif self.discrete == "rule":
+            bid = self.rule.association_bid(view)
         else:
             bid = self.edge_head(agents.channel, agents.station).squeeze(3)
             bid = self.rule.association_bid(view) + _within(bid, EDGE_LIMIT) if self.prior else bid
@@ -192,7 +199,7 @@ class HybridMADDPG(nn.Module):
         """Bids of users for subchannels of their station ``[B, U, S]``."""
         view = views.spectrum
         rule = self.rule.subchannel_bid(views, sinr)
-        if self.discrete == "greedy":
+        if self.discrete != "learned":
             return rule if self.prior else sinr.log1p()
         share = view.power_w / view.power_max_w.unsqueeze(2)
         home = station.clamp_min(0).unsqueeze(2).expand_as(sinr)
@@ -280,6 +287,8 @@ class HybridMADDPG(nn.Module):
         view, user = views.spectrum, choice.user
         if self.power_by == "equal":
             return budgeted(priors.equal_parts(user), view.cap)
+        if self.power_by == "rule":
+            return budgeted(self.reference(views, agents, choice), view.cap)
         logit, off = self.logits(views, agents, choice, rule)
         if noise is not None:
             place = user.clamp_min(0).flatten(2)

@@ -319,3 +319,25 @@ def test_a_schedule_without_clusters_sends_nothing() -> None:
     share = policy.shares(views, policy.encode(views), choice)
     assert not bool(share.any())
     assert torch.isfinite(GraphCritic(8)(views, Schedule(choice.station, empty, share))).all()
+
+
+def test_parts_of_the_rule_are_the_rule() -> None:
+    """Agents that take a part of their decision from the rule decide as untrained ones, whatever their weights of that part say."""
+    env = IoTEnv("iot-noma:users=12,small_cells=2,subchannels=4,load=4", 2, level="local")
+    for _ in range(3):
+        plain, _ = HybridMADDPG(8).act(env.observe("local"), None, None)
+        views = iot_views(env.observe("local"))
+        for options in ({"discrete": "rule"}, {"power": "rule"}, {"discrete": "rule", "power": "rule"}):
+            agents = HybridMADDPG(8, **options)  # type: ignore[arg-type]
+            heads = [agents.edge_head, agents.pair_head] if "discrete" in options else []
+            for head in (*heads, *([agents.layer_head, agents.off_head] if "power" in options else [])):
+                for parameter in head.parameters():
+                    torch.nn.init.normal_(parameter)
+            with torch.no_grad():
+                found = agents.decide(views)
+            assert torch.equal(found.station, plain.station) and torch.equal(found.user, plain.user)
+            # Silence has a thousandth of the logits' softmax, of the rule's powers nothing.
+            torch.testing.assert_close(found.power, plain.power, rtol=1.1e-3, atol=1e-6)
+        env.step(plain)
+    with pytest.raises(ValueError, match="prior: got False"):
+        HybridMADDPG(8, prior=False, power="rule")

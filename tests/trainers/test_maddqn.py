@@ -239,6 +239,8 @@ RIVALS: dict[str, dict[str, Any]] = {
     "central": {"scope": "central", "mixing": "mean"},
     "maddpg": {"discrete": "greedy", "twin": False},
     "qmix": {"power": "equal"},
+    "powers": {"discrete": "rule", "twin": False},
+    "bids": {"power": "rule"},
     "team": {"own": False, "streams": 0.0},
 }
 
@@ -248,8 +250,8 @@ def test_rivals_learn_what_is_theirs(tmp_path: Path, kind: str) -> None:
     module, _ = fit(tmp_path, 1, lambda: MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0, **RIVALS[kind]))
     heads = {"edge": module.policy.edge_head.out.weight, "layer": module.policy.layer_head.out.weight}
     learned = {name: bool(weight.any()) for name, weight in heads.items()}
-    assert learned == {"edge": kind != "maddpg", "layer": kind != "qmix"}
-    assert len(module.critics) == (1 if kind == "maddpg" else 2)
+    assert learned == {"edge": kind not in ("maddpg", "powers"), "layer": kind not in ("qmix", "bids")}
+    assert len(module.critics) == (1 if kind in ("maddpg", "powers") else 2)
     policy = load_hybrid(tmp_path / "last.ckpt")
     assert policy.level == ("global" if kind == "central" else "local")
     assert same(policy, module.policy)
