@@ -57,7 +57,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
     """Multi-agent Double DQN for association and clusters, MADDPG with twin critics for powers, trained together.
 
     Rivals are the same with other options: ``scope="central", mixing="mean"`` is the centralised DQN-DDDPG, ``discrete="greedy",
-    twin=False`` is MADDPG, ``power="equal"`` is QMIX; with ``rule`` in place of ``greedy`` and ``equal`` they take the other stage's part
+    twin=False`` is MADDPG, ``power="equal"`` is QMIX; with ``rule`` in place of these they take the other stage's part
     from the rule. Ablations: ``double``, ``twin``, ``attention``; and the data module's weights for the reward.
 
     Rewards are centred by their running mean. The discrete stage learns eq. 10, the continuous one with energy and interference.
