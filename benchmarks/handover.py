@@ -41,12 +41,12 @@ SEEDS = range(5)
 MODES: dict[tuple[ResourceModel, bool], dict[str, str]] = {
     ("shared", True): {
         "GraphQMIX": "qmix",
-        "GraphQMIX, sum rate": "qmix-asc",
+        "GraphQMIX, sum rate and spread": "qmix-asc",
         "GraphQMIX, no announcements": "qmix-plain",
     },
-    ("shared", False): {"GraphQMIX": "qmix-margin", "GraphQMIX, sum rate": "qmix-asc-margin"},
+    ("shared", False): {"GraphQMIX": "qmix-margin", "GraphQMIX, sum rate and spread": "qmix-asc-margin"},
     ("paper", True): {"GraphQMIX": "qmix-levels"},
-    ("paper", False): {"GraphQMIX": "qmix-levels-margin", "GraphQMIX, sum rate": "qmix-levels-asc-margin"},
+    ("paper", False): {"GraphQMIX": "qmix-levels-margin", "GraphQMIX, sum rate": "qmix-levels-rate-margin"},
 }
 TRACES: dict[ResourceModel, dict[str, str]] = {
     "shared": {"GraphQMIX": "qmix-traces", "GraphQMIX of hetnet-3tier": "qmix-margin"},

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+import yaml
 from rich.progress import Progress
 from torch import Generator
 from torch_geometric.data import HeteroData
@@ -28,6 +29,7 @@ from hetgraph.radio.schedule import budgeted
 from hetgraph.radio.spectrum import spectrum_of
 from hetgraph.solvers.layers import layer_gains, layered_wmmse
 from hetgraph.trainers import decision_cost, load_hybrid
+from hetgraph.trainers.cli import config_path
 from hetgraph.trainers.figures import save
 from hetgraph.trainers.iot_trial import episodes_to, judge_iot, training_returns
 from hetgraph.trainers.network_trial import NetworkTrial, curve_figure, differences_of, table_of, write_networks
@@ -36,7 +38,8 @@ from hetgraph.trainers.statistics import t_interval
 SEEDS, OUT = range(5), Path("runs/results/iot")
 M, D, T = "--model.init_args.", "--data.init_args.", "--trainer."
 METHOD = "MADDQN-DMADDPG"
-# 400 rollouts of 8 steps each, with the best of a few settings on validation networks.
+# 396 rollouts of 12 slots of 8 networks, 8 steps of 24 rows on each: 38,016 slots of networks and 3,168 steps, where the others have
+# 19,456 and 1,200 of 16 rows. The better of two settings on validation networks.
 MAPPO = ["--model", "hetgraph.trainers.IoTMAPPO", f"{D}slots", "12", f"{D}num_envs", "8", f"{D}draws", "33"]
 MAPPO += ["--model.lr", "2e-4", "--model.bid_lr", "0.1", "--model.deviation", "0.1", "--model.lam", "0.8"]
 Runs = dict[str, tuple[str, list[str]]]  # method -> name of its runs, options
@@ -56,7 +59,7 @@ ABLATIONS: Runs = {
 }
 RUNS: Runs = {METHOD: ("iot-noma", [])} | RIVALS | ABLATIONS
 # The same from nothing, on networks small enough for it: no rule to begin with, 1,600 draws.
-SMALL = "iot-noma:users=20,small_cells=3,subchannels=10,load=4"
+SMALL = yaml.safe_load(Path(config_path("iot-small")).read_text())["data"]["init_args"]["scenario"]
 BARE = [f"{M}prior", "false", f"{M}stop_window", "0", f"{D}draws", "200", f"{D}episode_slots", "60"]
 BARE += [f"{T}max_epochs", "8", f"{T}check_val_every_n_epoch", "2"]
 NOTHING: Runs = {
@@ -151,7 +154,9 @@ def training(names: Sequence[str], of: Runs = RUNS) -> str:
     """Of the training runs: mean of the last 100 returns, their variance, episodes to 90% of the best method's, over seeds."""
     returns: dict[str, list[Any]] = {}
     for name in names:
-        paths = [Path("runs") / f"{of[name][0]}-{seed}" / "last.ckpt" for seed in SEEDS] if name in of else []
+        # Returns are in the weights of a run's own reward: those of throughput alone are in another unit.
+        counts = name in of and name != "throughput only"
+        paths = [Path("runs") / f"{of[name][0]}-{seed}" / "last.ckpt" for seed in SEEDS] if counts else []
         if any(path.exists() for path in paths):
             returns[name] = [training_returns(path) for path in paths if path.exists()]
     last = {name: np.array([row[-100:].mean() for row in rows]) for name, rows in returns.items()}

@@ -148,7 +148,9 @@ class IoTDataModule(ReplayDataModule):
         trial = IoTEnv(self.scenario, self.envs[split], episode_slots=self.eval_slots, device=self.device)
         found = run_iot(trial, policy, seed=seed)
         if split not in self._rule:
-            self._rule[split] = run_iot(trial, HybridMADDPG(hidden=2).to(self.device), seed=seed)
+            with torch.random.fork_rng():  # training goes on with the same random numbers whenever this is
+                untrained = HybridMADDPG(hidden=2).to(self.device)
+            self._rule[split] = run_iot(trial, untrained, seed=seed)
         rule = self._rule[split]
         kept = (1 - found["qos_violation"].mean()) / (1 - rule["qos_violation"].mean()).clamp_min(1e-9)
         throughput, efficiency = (found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in KPIS[:2])

@@ -61,7 +61,7 @@ class IoTExperience(IterableDataset[Sample]):
         self.spread = spread if random == "near" else 1e4
         self.drawn = 0
         self.views = iot_views(env.reset()[0])
-        self.buffer = TrajectoryBuffer(capacity, env.num_envs, tuple(self.views.pack()))
+        self.buffer = TrajectoryBuffer(capacity, env.num_envs, tuple(self.views.pack()), env.device)
         self.running = torch.zeros(env.num_envs, device=env.device)
         self.returns: list[float] = []  # of the episodes, one for each network
 
@@ -102,8 +102,10 @@ class IoTExperience(IterableDataset[Sample]):
         (b, n, u, s), device = self.views.spectrum.shape, self.env.device
         agents = 1 if self.policy.scope == "central" else n
         lucky = (torch.rand(b, agents, device=device) < self.epsilon(self.drawn)).expand(b, n).float() * self.spread
-        edge = lucky.unsqueeze(2) * _gumbel(b, n, u, device=device)
-        pair = lucky.reshape(b, n, 1, 1) * _gumbel(b, 1, u, s, device=device)
+        edge = pair = None
+        if self.policy.discrete == "learned":  # else the policy gradient would see choices that are never made
+            edge = lucky.unsqueeze(2) * _gumbel(b, n, u, device=device)
+            pair = lucky.reshape(b, n, 1, 1) * _gumbel(b, 1, u, s, device=device)
         return self.policy.decide(self.views, edge, pair, self.noise.draw(b, n, u + 1, device=device))
 
     def state_dict(self) -> dict[str, Any]:
@@ -113,8 +115,10 @@ class IoTExperience(IterableDataset[Sample]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
-        self.drawn, self.returns, self.noise.state = state["drawn"], list(state["returns"]), state["noise"]
-        self.running = state["running"].to(self.env.device, copy=True)
+        self.drawn, self.returns = state["drawn"], list(state["returns"])
+        held, device = state["noise"], self.env.device
+        self.noise.state = None if held is None else held.to(device, copy=True)
+        self.running = state["running"].to(device, copy=True)
         self.env.load_state_dict(state["env"])
         self.views = iot_views(self.env.observe(self.env.level))
 

@@ -35,17 +35,20 @@ class ReplayBuffer:
         capacity: largest number of rows.
         alpha: priorities count by this power; 0 for uniform draws.
         beta: power of the correction of prioritised draws.
+        device: where rows are; priorities are on the processor.
 
     Raises:
         ValueError: a number out of its range.
     """
 
-    def __init__(self, capacity: int, *, alpha: float = 0.0, beta: float = 0.4) -> None:
+    def __init__(
+        self, capacity: int, *, alpha: float = 0.0, beta: float = 0.4, device: torch.device | str = "cpu"
+    ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity: got {capacity}, expected at least 1")
         if not 0 <= alpha <= 1 or not 0 <= beta <= 1:
             raise ValueError(f"alpha, beta: got {alpha}, {beta}, expected numbers from 0 to 1")
-        self.capacity, self.alpha, self.beta = capacity, alpha, beta
+        self.capacity, self.alpha, self.beta, self.device = capacity, alpha, beta, device
         self.rows: dict[str, Tensor] = {}
         self.priority = torch.zeros(capacity)
         self.size = self.place = 0
@@ -64,7 +67,7 @@ class ReplayBuffer:
         if count > self.capacity:
             raise ValueError(f"rows: got {count} at once, expected at most the capacity, {self.capacity}")
         if not self.rows:
-            self.rows = {name: value.new_zeros(self.capacity, *value.shape[1:]) for name, value in rows.items()}
+            self.rows = {name: self._store(value) for name, value in rows.items()}
         where = (self.place + torch.arange(count)) % self.capacity
         for name, store in self.rows.items():
             value = rows.get(name)
@@ -121,9 +124,12 @@ class ReplayBuffer:
         self.rows = {}
         for name, value in state.items():
             if name.startswith("rows."):
-                store = value.new_zeros(self.capacity, *value.shape[1:])
+                store = self._store(value)
                 store[: self.size] = value
                 self.rows[name.removeprefix("rows.")] = store
+
+    def _store(self, like: Tensor) -> Tensor:
+        return torch.zeros(self.capacity, *like.shape[1:], dtype=like.dtype, device=self.device)
 
     def save(self, path: str | Path) -> None:
         """Write all rows to a file beside a checkpoint (safetensors)."""

@@ -15,15 +15,18 @@ class TrajectoryBuffer(ReplayBuffer):
         capacity: largest number of rows; rounded down to whole slots.
         networks: rows B of a slot.
         after: names of the values that are wanted of the next slot, too.
+        device: where rows are.
 
     Raises:
         ValueError: room for less than two slots.
     """
 
-    def __init__(self, capacity: int, networks: int, after: tuple[str, ...]) -> None:
+    def __init__(
+        self, capacity: int, networks: int, after: tuple[str, ...], device: torch.device | str = "cpu"
+    ) -> None:
         if capacity < 2 * networks:
             raise ValueError(f"capacity: got {capacity}, expected two slots of {networks} networks at least")
-        super().__init__(capacity // networks * networks)
+        super().__init__(capacity // networks * networks, device=device)
         self.networks, self.after = networks, after
 
     def __len__(self) -> int:

@@ -102,6 +102,9 @@ class Air:
             state[n].to(self.large_db, copy=True) for n in ("wide_db", "wide_db_before")
         )
         for name, states in state["generators"].items():
+            held = self._generators[name][0].get_state()
+            if states.shape[1:] != held.shape:
+                raise ValueError("air: got the state of another kind of device, expected to go on where the run was")
             for generator, value in zip(self._generators[name], states, strict=True):
                 generator.set_state(value.cpu().clone())  # a row of a table crashes torch 2.13
 

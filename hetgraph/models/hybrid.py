@@ -107,7 +107,7 @@ class HybridMADDPG(nn.Module):
         prior: correct rules; else the networks alone.
         scope: ``agents`` see their own station, ``central`` is one agent that sees all of them (DQN-DDDPG).
         discrete: ``learned``, ``rule`` for the rule's association and bids, or ``greedy`` for the strongest station and the
-            rule's bids for subchannels (MADDPG).
+            rule's bids for subchannels, without ``prior`` the rates there (MADDPG).
         power: ``learned``, ``rule`` for the rule's, or ``equal`` parts (QMIX).
         rounds: rounds of the auction for each layer.
         rule: constants of the rule that are not the default of :class:`~hetgraph.models.iot_priors.Rule`; kept with the weights.
@@ -288,7 +288,7 @@ class HybridMADDPG(nn.Module):
         if self.power_by == "equal":
             return budgeted(priors.equal_parts(user), view.cap)
         if self.power_by == "rule":
-            return budgeted(self.reference(views, agents, choice), view.cap)
+            return budgeted(self.reference(views, agents, choice) if rule is None else rule, view.cap)
         logit, off = self.logits(views, agents, choice, rule)
         if noise is not None:
             place = user.clamp_min(0).flatten(2)

@@ -24,6 +24,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "central": {"scope": "central"},
     "maddpg": {"discrete": "greedy"},
     "qmix": {"power": "equal"},
+    "powers": {"discrete": "rule"},
+    "bids": {"power": "rule"},
 }
 
 
