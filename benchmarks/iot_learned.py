@@ -70,11 +70,13 @@ NOTHING: Runs = {
 CLASSICAL = ("proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss")
 DIFFERENCES = ("throughput_bps", "bit_per_j", "qos_violation", "return")
 PANELS = ("throughput_bps", "bit_per_j", "qos_violation", "jain")
-CURVES: dict[str, tuple[str, tuple[float, ...]]] = {
-    "users": ("users", (20, 60, 100, 140, 200)),
-    "subchannels": ("subchannels", (10, 20, 30, 40, 50)),
-    "disturbance_db": ("disturbance, dB", (0, 3, 6, 9, 12)),
+# Of the scenario's argument its label, the number in training, and the numbers of the curve.
+CURVES: dict[str, tuple[str, float, tuple[float, ...]]] = {
+    "users": ("users", 100, (20, 60, 100, 200)),
+    "subchannels": ("subchannels", 20, (10, 20, 30, 50)),
+    "disturbance_db": ("disturbance, dB", 0, (0, 3, 6, 12)),
 }
+DRAWN = ("DQN-DDDPG", "MADDPG", "QMIX")  # rivals in the curves, as in the paper
 
 
 def commands() -> dict[str, list[str]]:
@@ -188,16 +190,15 @@ def costs(methods: Mapping[str, Sequence[Schedules]]) -> str:
 
 def curves(networks: int = 8, slots: int = 100) -> None:
     """Figures 8 to 10: agents trained at 100 users, 20 subchannels and without disturbance, run as they are elsewhere."""
-    methods = trained(tuple(RIVALS)) | {name: [iot_policy(name)] for name in CLASSICAL[1:]}
-    for argument, (label, numbers) in CURVES.items():
-        cases = {f"{number:g}": (f"iot-noma:{argument}={number:g}", methods) for number in numbers}
-        trials = judged(cases, networks, f"curve-{argument}", slots)
+    methods = trained(DRAWN) | {name: [iot_policy(name)] for name in CLASSICAL[1:]}
+    home = judged({"iot-noma": ("iot-noma", methods)}, networks, "curve-home", slots)["iot-noma"]
+    for argument, (label, usual, numbers) in CURVES.items():
+        cases = {f"{n:g}": (f"iot-noma:{argument}={n:g}", methods) for n in numbers if n != usual}
+        trials = judged(cases, networks, f"curve-{argument}", slots) | {f"{usual:g}": home}
         print(save(curve_figure({float(n): t for n, t in trials.items()}, label, PANELS), OUT, f"curve_{argument}"))
-        for number, trial in trials.items():
-            print(
-                f"\n{label} {number}\n\n{table_of(trial, ('throughput_bps', 'bit_per_j', 'qos_violation', 'jain'))}",
-                flush=True,
-            )
+        for number in sorted(trials, key=float):
+            table = table_of(trials[number], ("throughput_bps", "bit_per_j", "qos_violation", "jain"))
+            print(f"\n{label} {number}\n\n{table}", flush=True)
 
 
 def oma(networks: int = 16) -> None:
