@@ -121,7 +121,7 @@ def curve_figure(trials: Mapping[float, NetworkTrial], label: str, keys: Sequenc
     """
     from hetgraph.trainers.figures import COLOURS, subplots
 
-    figure, axes = subplots(1, len(keys), figsize=(4.2 * len(keys), 3.6), squeeze=False)
+    figure, axes = subplots(1, len(keys), figsize=(4.2 * len(keys), 3.6), squeeze=False, layout="constrained")
     numbers = sorted(trials)
     for panel, key in zip(axes[0], keys, strict=True):
         heading, factor = trials[numbers[0]].shown[key]
