@@ -46,7 +46,7 @@ MODES: dict[tuple[ResourceModel, bool], dict[str, str]] = {
     },
     ("shared", False): {"GraphQMIX": "qmix-margin", "GraphQMIX, sum rate and spread": "qmix-asc-margin"},
     ("paper", True): {"GraphQMIX": "qmix-levels"},
-    ("paper", False): {"GraphQMIX": "qmix-levels-margin"},
+    ("paper", False): {"GraphQMIX": "qmix-levels-margin", "GraphQMIX, less patient": "qmix-levels-margin-early"},
 }
 TRACES: dict[ResourceModel, dict[str, str]] = {
     "shared": {"GraphQMIX": "qmix-traces", "GraphQMIX of hetnet-3tier": "qmix-margin"},

@@ -71,12 +71,13 @@ def jobs() -> dict[str, list[str]]:
         out[f"grows-paper-{seed}"] = fit("grows-paper", "grows-paper", seed, f"{D}seed", str(seed), *cell)
     modes = {"qmix": [], "qmix-margin": ["cre"], "qmix-levels": ["model"], "qmix-levels-margin": ["cre", "model"]}
     modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "asc"], "qmix-plain": ["plain"]}
-    modes |= {"qmix-plain-margin": ["plain", "cre"]}
+    modes |= {"qmix-plain-margin": ["plain", "cre"], "qmix-levels-margin-early": ["cre", "model", "early"]}
     modes |= {"qmix-traces": ["traces", "cre"], "qmix-traces-levels": ["traces", "cre", "model"]}
     change = {
         "cre": [f"{D}cre", "false"],
         "model": [f"{D}resource_model", "paper"],
         "asc": [f"{D}weights.sum_rate", "0.3", f"{D}weights.spread", "0.048"],
+        "early": [f"{M}patience", "0.35"],  # 0.35 and less keep ASC above 0.99 of max RSRP's on validation
         "traces": [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22", f"{M}patience", "null"],
     }  # fmt: skip
     bare = {"intentions": "0", "agreements": "0", "personal": "false", "warm": "0", "lr": "2e-3"}
