@@ -72,6 +72,7 @@ def jobs() -> dict[str, list[str]]:
     modes = {"qmix": [], "qmix-margin": ["cre"], "qmix-levels": ["model"], "qmix-levels-margin": ["cre", "model"]}
     modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "asc"], "qmix-plain": ["plain"]}
     modes |= {"qmix-plain-margin": ["plain", "cre"], "qmix-levels-margin-early": ["cre", "model", "early"]}
+    modes |= {"qmix-early": ["early"], "qmix-margin-early": ["cre", "early"]}
     modes |= {"qmix-traces": ["traces", "cre"], "qmix-traces-levels": ["traces", "cre", "model"]}
     change = {
         "cre": [f"{D}cre", "false"],
