@@ -58,10 +58,11 @@ ABLATIONS: Runs = {
     "throughput only": ("iot-throughput", [f"{D}weights", "[1, 0, 0, 0, 0]"]),
 }
 RUNS: Runs = {METHOD: ("iot-noma", [])} | RIVALS | ABLATIONS
-# The same from nothing, on networks small enough for it: no rule to begin with, 1,200 draws.
+# The same as in the paper: no rule to begin with, no reports of users, the maximum over choices one of estimates. On networks small
+# enough to learn all of it from nothing.
 SMALL = yaml.safe_load(Path(config_path("iot-small")).read_text())["data"]["init_args"]["scenario"]
-BARE = [f"{M}prior", "false", f"{M}stop_window", "0", f"{D}draws", "200", f"{D}episode_slots", "60"]
-BARE += [f"{T}max_epochs", "6", f"{T}check_val_every_n_epoch", "2"]
+BARE = [f"{M}prior", "false", f"{M}reports", "false", f"{M}dueling", "false", f"{M}lr", "1e-3", f"{M}stop_window", "0"]
+BARE += [f"{D}draws", "200", f"{D}episode_slots", "60", f"{T}max_epochs", "9"]
 NOTHING: Runs = {
     name: (run.replace("iot-", "bare-"), [*BARE, *options])
     for name, (run, options) in RUNS.items()

@@ -27,7 +27,7 @@ QMIX_OPTIONS = (
     "personal", "intentions",
 )  # fmt: skip
 HYBRID_OPTIONS = ("hidden", "heads", "agents", "attention", "prior")
-HYBRID_KINDS = ("scope", "discrete", "power")  # which a run of IoTMAPPO does not have
+HYBRID_KINDS = ("scope", "discrete", "power", "reports", "dueling")  # which a run of IoTMAPPO does not have
 MODEL_OPTIONS = ("hidden", "layers", "rounds", "memory", "encoder", "association", "objective")
 
 

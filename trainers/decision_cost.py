@@ -51,8 +51,8 @@ def exchanged_kb(policy: Schedules, obs: HeteroData) -> float:
 
     What users report to their station over the air is not counted: every method needs it. Stations of a ``local`` policy that
     contest users (those with an ``edge_bid``, unless users take the station of a rule) exchange one number for each station and
-    active user; and each tells all others, for every user and subchannel on which it was served, what it heard and what it
-    announces as the price of interference. A policy of another level is decided in one place: each station sends what its users
+    active user; and, where users report, each tells all others, for every user and subchannel on which it was served, what it heard and
+    what it announces as the price of interference. A policy of another level is decided in one place: each station sends what its users
     reported (gains of all channel edges, interference on every subchannel, queue, time left and mean rate), and gets its users,
     clusters and powers.
     """
@@ -64,7 +64,8 @@ def exchanged_kb(policy: Schedules, obs: HeteroData) -> float:
             return 0.0
         contested = n * users if getattr(policy, "discrete", "learned") == "learned" else 0.0
         served = float((obs["ue"].power_w > 0).sum()) / b
-        return WORD * (contested + 2 * (n - 1) * served) / 1000
+        announced = 2 * (n - 1) * served if getattr(policy, "reports", True) else 0.0
+        return WORD * (contested + announced) / 1000
     up = n * users * s + users * (s + 3)
     down = users + 2 * n * s * view.layers
     return WORD * (up + down) / 1000

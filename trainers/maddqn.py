@@ -65,7 +65,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
     critics (``own``): a joint value has one number a slot for what all stations did.
 
     Args:
-        hidden: see :class:`~hetgraph.models.HybridMADDPG`, as for the next seven.
+        hidden: see :class:`~hetgraph.models.HybridMADDPG`, as for the next nine.
         heads: heads of the attention.
         agents: stations with weights of their own; 0 for shared ones.
         attention: weigh the channels heard.
@@ -73,6 +73,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
         scope: ``agents`` or ``central``.
         discrete: ``learned``, ``rule`` or ``greedy``.
         power: ``learned``, ``rule`` or ``equal``.
+        reports: users report what they would lose.
+        dueling: values less the best choice's bids.
         mixing: ``monotonic`` or ``mean``.
         mixer: width of the mixing layer.
         double: the online networks pick the next choice, the target networks judge it.
@@ -104,6 +106,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
         scope: Scope = "agents",
         discrete: DiscreteBy = "learned",
         power: PowerBy = "learned",
+        reports: bool = True,
+        dueling: bool = True,
         mixing: Mixing = "monotonic",
         mixer: int = 32,
         double: bool = True,
@@ -130,7 +134,9 @@ class MADDQNDMADDPG(lightning.LightningModule):
             raise ValueError(f"discrete, power: got {discrete!r} and {power!r}, expected something to learn")
         self.save_hyperparameters()
         self.automatic_optimization = False
-        self.policy = HybridMADDPG(hidden, heads, agents, attention, prior, scope, discrete, power)
+        self.policy = HybridMADDPG(
+            hidden, heads, agents, attention, prior, scope, discrete, power, reports=reports, dueling=dueling
+        )
         self.mix = JointValue(hidden, mixer, mixing)
         self.critics = nn.ModuleList(GraphCritic(hidden, prior) for _ in range(2 if twin else 1))
         self.target = nn.ModuleDict(

@@ -88,7 +88,8 @@ class HybridMADDPG(nn.Module):
 
     with learned positive weights (dueling with the maximum, Wang et al. 2016, eq. 8): bids learn from how choices differ from the
     best one, and what only tells of the state is left to :math:`V_n`. An agent's best choice is that of the highest bids. (The
-    contest couples agents, and the auction is greedy: the joint choice is the best one up to these two.)
+    contest couples agents, and the auction is greedy: the joint choice is the best one up to these two.) Without ``dueling`` the bids
+    of the best choice are not subtracted, so that the maximum over choices is one of estimates, as in the paper.
 
     **Continuous stage.** An actor gives each layer of the clusters a share of the budget, and one to silence: a softmax over what
     channel-interference attention, the user's channel and the layer's expected rate say.
@@ -98,6 +99,9 @@ class HybridMADDPG(nn.Module):
     that others' users announce, and no more power than the bits need.
     The last layers start at zero, so that untrained agents are this rule; corrections are bounded. Without it bids and shares
     are the networks' alone, and clusters are the highest bids, as in the paper.
+
+    **Reports.** Users report what power on a subchannel would take from them, and announce a price for it. Without ``reports``
+    stations know nothing of users of others but the channels that they hear, as in the paper.
 
     Args:
         hidden: width.
@@ -110,6 +114,8 @@ class HybridMADDPG(nn.Module):
             rule's bids for subchannels, without ``prior`` the rates there (MADDPG).
         power: ``learned``, ``rule`` for the rule's, or ``equal`` parts (QMIX).
         rounds: rounds of the auction for each layer.
+        reports: users report harm and prices; else both are zero.
+        dueling: values less the best choice's bids.
         rule: constants of the rule that are not the default of :class:`~hetgraph.models.iot_priors.Rule`; kept with the weights.
     """
 
@@ -126,6 +132,8 @@ class HybridMADDPG(nn.Module):
         discrete: DiscreteBy = "learned",
         power: PowerBy = "learned",
         rounds: int = 4,
+        reports: bool = True,
+        dueling: bool = True,
         rule: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
@@ -140,6 +148,7 @@ class HybridMADDPG(nn.Module):
             raise ValueError("prior: got False with 'rule' for discrete or power, expected True")
         self.level: Level = "local" if scope == "agents" else "global"
         self.prior, self.scope, self.discrete, self.power_by, self.rounds = prior, scope, discrete, power, rounds
+        self.reports, self.dueling = reports, dueling
         self.rule = priors.Rule(**(rule or {}))  # type: ignore[arg-type]
         self.of_station = Normalise(STATION_SHIFT, STATION_SCALE)
         self.of_user = Normalise(USER_SHIFT, USER_SCALE)
@@ -180,7 +189,11 @@ class HybridMADDPG(nn.Module):
 
     @torch.no_grad()
     def reported(self, views: IoTViews) -> tuple[Tensor, Tensor]:
-        """Harm and prices ``[B, N, S]`` as users report them."""
+        """Harm and prices ``[B, N, S]`` as users report them; zero without ``reports``."""
+        if not self.reports:
+            b, n, _, s = views.spectrum.shape
+            zero = views.spectrum.gain.new_zeros(b, n, s)
+            return zero, zero
         return priors.harm(views), priors.announced_price(views, self.rule.weights(views.spectrum))
 
     def edge_bid(self, views: IoTViews, agents: Agents) -> Tensor:
@@ -256,8 +269,9 @@ class HybridMADDPG(nn.Module):
 
     def discrete_value(self, views: IoTViews, agents: Agents, choice: Discrete) -> Tensor:
         """Values of the agents' choices ``[B, N]``."""
-        best = self.choose(views, agents)
-        advantage = self._worth(views, choice) - self._worth(views, best)
+        advantage = self._worth(views, choice)
+        if self.dueling:
+            advantage = advantage - self._worth(views, self.choose(views, agents))
         out: Tensor = self.value(agents.station).squeeze(2) + advantage
         return out
 
