@@ -1,7 +1,7 @@
 """Handovers of moving users: `python benchmarks/handover.py throughput | baselines | tune | learned | sizes | traces`.
 
 `learned`, `sizes` and `traces` read the checkpoints of runs.py (`python benchmarks/runs.py qmix`); what is not trained is
-left out. TRACES is the folder with the drive tests.
+left out. TRACES is the folder with the drive tests, TEST_SEED the seed of the test networks, 2,000,000 where it is not set.
 """
 
 import multiprocessing
@@ -31,22 +31,34 @@ from hetgraph.trainers.handover_tabular import HandoverTable, handover_q_learnin
 from hetgraph.trainers.patience import fitted_patience
 from hetgraph.trainers.statistics import t_interval
 
-VALIDATION, TEST = 1_000_000, 2_000_000
+VALIDATION, TEST = 1_000_000, int(os.environ.get("TEST_SEED", 2_000_000))
 NAMES = (
     *("stay", "random", "round_robin", "greedy", "max_rsrp", "cre", "genetic"),
     *("pf_greedy", "pf_announced", "pf_negotiated", "dual_price", "pf_optimum", "pf_patient"),
 )
 SHOWN = ("anu", "asc", "jain", "load_imbalance", "handover_rate", "ping_pong_rate")
 SEEDS = range(5)
+LESS = "GraphQMIX, less patient"
 MODES: dict[tuple[ResourceModel, bool], dict[str, str]] = {
     ("shared", True): {
         "GraphQMIX": "qmix",
+        LESS: "qmix-early",
         "GraphQMIX, sum rate and spread": "qmix-asc",
         "GraphQMIX, no announcements": "qmix-plain",
     },
-    ("shared", False): {"GraphQMIX": "qmix-margin", "GraphQMIX, sum rate and spread": "qmix-asc-margin"},
+    ("shared", False): {
+        "GraphQMIX": "qmix-margin",
+        LESS: "qmix-margin-early",
+        f"{LESS}, some sum rate": "qmix-rate-margin",
+        "GraphQMIX, sum rate and spread": "qmix-asc-margin",
+        f"{LESS}, sum rate and spread": "qmix-asc-early-margin",
+    },
     ("paper", True): {"GraphQMIX": "qmix-levels"},
-    ("paper", False): {"GraphQMIX": "qmix-levels-margin", "GraphQMIX, less patient": "qmix-levels-margin-early"},
+    ("paper", False): {
+        "GraphQMIX": "qmix-levels-margin",
+        LESS: "qmix-levels-margin-early",
+        f"{LESS}, some sum rate": "qmix-levels-rate-margin",
+    },
 }
 TRACES: dict[ResourceModel, dict[str, str]] = {
     "shared": {"GraphQMIX": "qmix-traces", "GraphQMIX of hetnet-3tier": "qmix-margin"},

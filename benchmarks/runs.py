@@ -73,12 +73,16 @@ def jobs() -> dict[str, list[str]]:
     modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "asc"], "qmix-plain": ["plain"]}
     modes |= {"qmix-plain-margin": ["plain", "cre"], "qmix-levels-margin-early": ["cre", "model", "early"]}
     modes |= {"qmix-early": ["early"], "qmix-margin-early": ["cre", "early"]}
+    modes |= {"qmix-rate-margin": ["cre", "early", "rate"], "qmix-asc-early-margin": ["cre", "early", "asc"]}
+    modes |= {"qmix-levels-rate-margin": ["cre", "model", "early", "association"]}
     modes |= {"qmix-traces": ["traces", "cre"], "qmix-traces-levels": ["traces", "cre", "model"]}
     change = {
         "cre": [f"{D}cre", "false"],
         "model": [f"{D}resource_model", "paper"],
         "asc": [f"{D}weights.sum_rate", "0.3", f"{D}weights.spread", "0.048"],
-        "early": [f"{M}patience", "0.35"],  # 0.35 and less keep ASC above 0.99 of max RSRP's on validation
+        "rate": [f"{D}weights.sum_rate", "0.25", f"{D}weights.spread", "0.04"],
+        "association": [f"{D}weights.sum_rate", "2"],  # levels cost nothing there, so that it is the association's alone
+        "early": [f"{M}patience", "0.35"],
         "traces": [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22", f"{M}patience", "null"],
     }  # fmt: skip
     bare = {"intentions": "0", "agreements": "0", "personal": "false", "warm": "0", "lr": "2e-3"}

@@ -20,7 +20,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "full": {},
     "individual": {"agents": 3},
     "mean": {"attention": False},
-    "paper": {"prior": False},
+    "bare": {"prior": False},
+    "paper": {"prior": False, "reports": False, "dueling": False},
     "central": {"scope": "central"},
     "maddpg": {"discrete": "greedy"},
     "qmix": {"power": "equal"},
@@ -293,9 +294,10 @@ def test_bad_options_are_refused() -> None:
             HybridMADDPG(**{name: "all"})  # type: ignore[arg-type]
 
 
-def test_value_of_a_choice_by_loop() -> None:
+@pytest.mark.parametrize("dueling", [True, False])
+def test_value_of_a_choice_by_loop(dueling: bool) -> None:
     _, views = seen()
-    policy = stirred()
+    policy = stirred(dueling=dueling)
     agents = policy.encode(views)
     best = policy.choose(views, agents)
     torch.manual_seed(3)
@@ -306,12 +308,29 @@ def test_value_of_a_choice_by_loop() -> None:
     for b in range(2):
         for n in range(3):
             expected = policy.value(agents.station)[b, n, 0]
-            for choice, sign in ((other, 1), (best, -1)):
+            for choice, sign in ((other, 1), (best, -1)) if dueling else ((other, 1),):
                 edge = sum(choice.edge_bid[b, n, u] for u in range(7) if choice.station[b, u] == n)
                 pair = sum(choice.pair_bid[b, u, s] for s in range(4) for u in choice.user[b, n, s].tolist() if u >= 0)
                 expected = expected + sign * (weight[0] * edge * 3 / 7 + weight[1] * pair / 4)
             torch.testing.assert_close(found[b, n], expected, rtol=1e-4, atol=1e-5)
-    assert torch.equal(policy.discrete_value(views, agents, best), policy.value(agents.station).squeeze(2))
+    state = policy.value(agents.station).squeeze(2)
+    assert torch.equal(policy.discrete_value(views, agents, best), state) == dueling
+
+
+def test_without_reports_only_what_stations_hear_counts() -> None:
+    """What the users of others heard changes the powers of agents only where users report."""
+    _, views = seen()
+    view = views.spectrum
+    for reports in (True, False):
+        policy = stirred(reports=reports)
+        agents = policy.encode(views)
+        assert bool(agents.harm.any()) == bool(agents.price.any()) == reports
+        choice = policy.choose(views, agents)
+        louder = torch.where((choice.station == 0).unsqueeze(2), view.interference_w, 10 * view.interference_w)
+        other = replace(views, spectrum=replace(view, interference_w=louder))  # features stay
+        with torch.no_grad():
+            before, after = (policy.shares(v, policy.encode(v), choice)[:, 0] for v in (views, other))
+        assert bool(before.any()) and torch.equal(before, after) != reports
 
 
 def test_a_schedule_without_clusters_sends_nothing() -> None:

@@ -243,6 +243,7 @@ RIVALS: dict[str, dict[str, Any]] = {
     "powers": {"discrete": "rule", "twin": False},
     "bids": {"power": "rule"},
     "team": {"own": False, "streams": 0.0},
+    "paper": {"prior": False, "reports": False, "dueling": False},
 }
 
 
@@ -255,6 +256,7 @@ def test_rivals_learn_what_is_theirs(tmp_path: Path, kind: str) -> None:
     assert len(module.critics) == (1 if kind in ("maddpg", "powers") else 2)
     policy = load_hybrid(tmp_path / "last.ckpt")
     assert policy.level == ("global" if kind == "central" else "local")
+    assert policy.reports == policy.dueling == (kind != "paper")
     assert same(policy, module.policy)
 
 
@@ -323,6 +325,8 @@ def test_costs_of_a_decision() -> None:
     for kind, contested in (("learned", 3 * 5), ("greedy", 0)):
         kb = decision_cost(HybridMADDPG(8, discrete=kind), after, 1).exchanged_kb
         assert kb == pytest.approx(4 * (contested + 2 * (3 - 1) * served) / 1000)
+    quiet = HybridMADDPG(8, prior=False, reports=False)
+    assert decision_cost(quiet, after, 1).exchanged_kb == pytest.approx(4 * 3 * 5 / 1000)
     # The second layer alone: two operations for each of 8 states, 8 states and 15 channels.
     assert found["agents"].flops > 2 * 8 * 8 * 15 and found["agents"].ms > 0
     assert decision_cost(HybridMADDPG(16), obs, 1).flops > 2 * found["agents"].flops
