@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,28 +39,31 @@ NAMES = (
 )
 SHOWN = ("anu", "asc", "jain", "load_imbalance", "handover_rate", "ping_pong_rate")
 SEEDS = range(5)
-LESS = "GraphQMIX, less patient"
+ONE, LOWER, RATES = "GraphQMIX, one price", "GraphQMIX, one lower price", "GraphQMIX, sum rate and spread"
 MODES: dict[tuple[ResourceModel, bool], dict[str, str]] = {
     ("shared", True): {
         "GraphQMIX": "qmix",
-        LESS: "qmix-early",
-        "GraphQMIX, sum rate and spread": "qmix-asc",
+        RATES: "qmix-asc",
+        ONE: "qmix-one",
+        LOWER: "qmix-early",
         "GraphQMIX, no announcements": "qmix-plain",
     },
     ("shared", False): {
         "GraphQMIX": "qmix-margin",
-        LESS: "qmix-margin-early",
-        f"{LESS}, some sum rate": "qmix-rate-margin",
-        "GraphQMIX, sum rate and spread": "qmix-asc-margin",
-        f"{LESS}, sum rate and spread": "qmix-asc-early-margin",
+        RATES: "qmix-asc-margin",
+        ONE: "qmix-one-margin",
+        LOWER: "qmix-early-margin",
     },
-    ("paper", True): {"GraphQMIX": "qmix-levels"},
+    ("paper", True): {"GraphQMIX": "qmix-levels", ONE: "qmix-one-levels"},
     ("paper", False): {
         "GraphQMIX": "qmix-levels-margin",
-        LESS: "qmix-levels-margin-early",
-        f"{LESS}, some sum rate": "qmix-levels-rate-margin",
+        ONE: "qmix-one-levels-margin",
+        LOWER: "qmix-early-levels-margin",
+        f"{LOWER}, sum rate": "qmix-rate-levels-margin",
     },
 }
+# Price of a handover, and what it grows by for each user less that a cell takes, as agents begin; by range expansion.
+PRICE = {True: (0.45, 0.01), False: (0.4, 0.03)}
 TRACES: dict[ResourceModel, dict[str, str]] = {
     "shared": {"GraphQMIX": "qmix-traces", "GraphQMIX of hetnet-3tier": "qmix-margin"},
     "paper": {"GraphQMIX": "qmix-traces-levels", "GraphQMIX of hetnet-3tier": "qmix-levels-margin"},
@@ -78,6 +82,8 @@ PATIENT: dict[str, Callable[[float], Any]] = {
     "pf_negotiated": Negotiated,
     "dual_price": lambda patience: DualPrice(least_gain=patience),
     "pf_patient": Optimum,
+    "pf_negotiated, crowding": partial(Negotiated, crowding=PRICE[False][1]),
+    "pf_patient, crowding": partial(Optimum, crowding=PRICE[False][1]),
 }
 RIVALS = ("max_rsrp", "cre", "greedy", "genetic", *NAMES[-6:])
 RATIOS = ("anu", "asc", "jain", "load_imbalance")
@@ -219,12 +225,19 @@ def teams(names: dict[str, str]) -> dict[str, list[GraphQMIX]]:
     return {label: members for label, members in found.items() if members}
 
 
+def crowding(bias: bool) -> dict[str, list[Any]]:
+    """The rules with the prices that agents begin with."""
+    patience, more = PRICE[bias]
+    found = {"pf_negotiated": Negotiated(patience, crowding=more), "pf_patient": Optimum(patience, more)}
+    return {f"{name}, crowding": [rule] for name, rule in found.items()}
+
+
 def learned(networks: int = 20) -> None:
     """Agents of each mode beside the classical policies on the same networks, intervals over training seeds."""
     world = roam(roaming(), networks, steps=51, seed=TEST)
     for (model, bias), names in MODES.items():
         print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, 25 cells, {networks} networks")
-        compare(world, bias, model, alone(bias) | teams(names))
+        compare(world, bias, model, crowding(bias) | alone(bias) | teams(names))
 
 
 def sizes() -> None:
@@ -233,7 +246,7 @@ def sizes() -> None:
         world = roam(roaming(cells, 10 * cells), networks, steps=51, seed=TEST)
         for (model, bias), names in MODES.items():
             print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, {cells} cells, {networks} networks")
-            compare(world, bias, model, teams(names))
+            compare(world, bias, model, crowding(bias) | teams(names))
 
 
 def traces(folder: str | None = None, networks: int = 16) -> None:

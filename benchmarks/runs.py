@@ -70,26 +70,29 @@ def jobs() -> dict[str, list[str]]:
         cell = [f"{D}probability", "0.5", f"{D}demand", "14"]
         out[f"grows-paper-{seed}"] = fit("grows-paper", "grows-paper", seed, f"{D}seed", str(seed), *cell)
     modes = {"qmix": [], "qmix-margin": ["cre"], "qmix-levels": ["model"], "qmix-levels-margin": ["cre", "model"]}
-    modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "asc"], "qmix-plain": ["plain"]}
-    modes |= {"qmix-plain-margin": ["plain", "cre"], "qmix-levels-margin-early": ["cre", "model", "early"]}
-    modes |= {"qmix-early": ["early"], "qmix-margin-early": ["cre", "early"]}
-    modes |= {"qmix-rate-margin": ["cre", "early", "rate"], "qmix-asc-early-margin": ["cre", "early", "asc"]}
-    modes |= {"qmix-levels-rate-margin": ["cre", "model", "early", "association"]}
+    modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "asc"]}
+    modes |= {"qmix-one": ["one"], "qmix-one-margin": ["cre", "one"]}
+    modes |= {"qmix-one-levels": ["one", "model"], "qmix-one-levels-margin": ["cre", "one", "model"]}
+    modes |= {"qmix-early": ["early"], "qmix-early-margin": ["cre", "early"]}
+    modes |= {"qmix-early-levels-margin": ["cre", "model", "early"]}
+    modes |= {"qmix-rate-levels-margin": ["cre", "model", "early", "association"]}
+    modes |= {"qmix-plain": ["plain"], "qmix-plain-margin": ["cre", "plain"]}
     modes |= {"qmix-traces": ["traces", "cre"], "qmix-traces-levels": ["traces", "cre", "model"]}
     change = {
-        "cre": [f"{D}cre", "false"],
+        "cre": [f"{D}cre", "false", f"{M}patience", "0.4", f"{M}crowding", "0.03"],  # the best on validation
         "model": [f"{D}resource_model", "paper"],
         "asc": [f"{D}weights.sum_rate", "0.3", f"{D}weights.spread", "0.048"],
-        "rate": [f"{D}weights.sum_rate", "0.25", f"{D}weights.spread", "0.04"],
         "association": [f"{D}weights.sum_rate", "2"],  # levels cost nothing there, so that it is the association's alone
-        "early": [f"{M}patience", "0.35"],
-        "traces": [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22", f"{M}patience", "null"],
+        "one": [f"{M}patience", "0.4", f"{M}crowding", "0"],  # one price of a handover
+        "early": [f"{M}patience", "0.35", f"{M}crowding", "0"],
+        "traces": [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22"],
     }  # fmt: skip
-    bare = {"intentions": "0", "agreements": "0", "personal": "false", "warm": "0", "lr": "2e-3"}
+    bare = {"crowding": "0", "intentions": "0", "agreements": "0", "personal": "false", "warm": "0", "lr": "2e-3"}
     change["plain"] = [f"{T}max_epochs", "4", *(part for k, v in bare.items() for part in (M + k, v))]
     for name, changes in modes.items():
         for seed in SEEDS:
             options = [part for key in changes for part in change[key]]
+            options += [f"{M}patience", "null"] if "traces" in changes else []  # phones in cars, not users on foot
             out[f"{name}-{seed}"] = fit(name, "qmix", seed, f"{D}seed", str(seed), *options)
     alone = {"d3qn": [], "d3qn-single": [f"{M}encoder", "single"]}
     flat = {"mixing": "qmix", "encoder": "flat-full", "flat_cells": "25", "hidden": "128", "importance": "sum"}

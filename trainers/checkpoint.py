@@ -101,7 +101,9 @@ def load_handovers(path: str | Path) -> GraphQMIX:
         FileNotFoundError: no such file.
         ValueError: a foreign file, or a checkpoint of another model.
     """
-    known = {"patience", "agreements"} & set(read_checkpoint(path)["hyper_parameters"])  # earlier ones have none
+    known = {"patience", "agreements", "crowding"} & set(
+        read_checkpoint(path)["hyper_parameters"]
+    )  # earlier ones have none
     return _load(path, (*QMIX_OPTIONS, *known), GraphQMIX, "QMIX")
 
 

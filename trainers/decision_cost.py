@@ -51,10 +51,10 @@ def exchanged_kb(policy: Schedules, obs: HeteroData) -> float:
 
     What users report to their station over the air is not counted: every method needs it. Stations of a ``local`` policy that
     contest users (those with an ``edge_bid``, unless users take the station of a rule) exchange one number for each station and
-    active user; and, where users report, each tells all others, for every user and subchannel on which it was served, what it heard and
-    what it announces as the price of interference. A policy of another level is decided in one place: each station sends what its users
-    reported (gains of all channel edges, interference on every subchannel, queue, time left and mean rate), and gets its users,
-    clusters and powers.
+    active user; and, where users report, each tells all others, for every user and subchannel on which it was served, what it heard
+    and what it announces as the price of interference. A policy of another level is decided in one place: each station sends what
+    its users reported (gains of all channel edges, interference on every subchannel, queue, time left and mean rate), and gets its
+    users, clusters and powers.
     """
     view = spectrum_of(obs)
     b, n, _, s = view.shape

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from rich.progress import track
@@ -51,5 +52,7 @@ def fit_patience(policy: GraphQMIX, networks: Callable[[], HandoverEnv], *, seed
         seed: of the episode.
     """
     if policy.intentions and policy.patience_of_all is None:
-        rule: Callable[[float], Moves] = Negotiated if policy.agreements else Announced
+        rule: Callable[[float], Moves] = (
+            partial(Negotiated, crowding=policy.crowding) if policy.agreements else Announced
+        )
         policy.get_buffer("patience").fill_(fitted_patience(networks(), rule, seed=seed))

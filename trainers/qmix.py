@@ -89,6 +89,7 @@ class QMIX(lightning.LightningModule):
         intentions: rounds in which users announce where they mean to go.
         patience: price of a handover in announcements; ``None`` for the best one on the training networks.
         agreements: rounds in which users agree on exchanges and chains after that.
+        crowding: what the price of a handover grows by for each user less that a cell takes.
         gamma: discount of a step.
         joint: weight of the loss of the joint value; of the agents' own ones with ``independent``.
         credit: weight of the loss of what each user adds to the utility of all.
@@ -122,6 +123,7 @@ class QMIX(lightning.LightningModule):
         intentions: int = 0,
         patience: float | None = PATIENCE,
         agreements: int = 0,
+        crowding: float = 0.0,
         gamma: float = 0.95,
         joint: float = 1.0,
         credit: float = 0.0,
@@ -160,6 +162,7 @@ class QMIX(lightning.LightningModule):
             intentions,
             patience,
             agreements,
+            crowding,
         )
         self.target = copy.deepcopy(self.policy).requires_grad_(False)
         self.history = NormHistory(clip_percentile or 1.0, clip_cap or math.inf) if clip_percentile else None

@@ -48,19 +48,21 @@ class Negotiated(Mover):
     exchanges and chains of two for a few rounds. Each needs to hear no more than users and cells that it may meet.
 
     Args:
-        patience: what a handover costs, as part of the rate: exp(-patience) of it counts elsewhere.
+        patience: price of a handover, see :func:`~hetgraph.solvers.handover.priced`.
         agreements: rounds of agreements.
+        crowding: what the price grows by for each user less that a cell takes, see there.
     """
 
     name = "pf_negotiated"
 
-    def __init__(self, patience: float = PATIENCE, agreements: int = AGREEMENTS) -> None:
+    def __init__(self, patience: float = PATIENCE, agreements: int = AGREEMENTS, crowding: float = 0.0) -> None:
         super().__init__()
-        self.patience, self.agreements = patience, agreements
+        self.patience, self.agreements, self.crowding = patience, agreements, crowding
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places that are worth most."""
-        return best(reports, negotiated(reports.choice, patience=self.patience, agreements=self.agreements)), state
+        worth = negotiated(reports.choice, patience=self.patience, agreements=self.agreements, crowding=self.crowding)
+        return best(reports, worth), state
 
 
 class Genetic(Mover):
@@ -92,15 +94,17 @@ class Optimum(Mover):
     that is patient does better.
 
     Args:
-        least_gain: what a handover costs, as part of the rate.
+        least_gain: price of a handover, see :func:`~hetgraph.solvers.handover.priced`.
+        crowding: what the price grows by for each user less that a cell takes, see there.
     """
 
     level: Level = "global"
 
-    def __init__(self, least_gain: float = 0.0) -> None:
+    def __init__(self, least_gain: float = 0.0, crowding: float = 0.0) -> None:
         super().__init__()
-        self.least_gain, self.name = least_gain, "pf_patient" if least_gain else "pf_optimum"
+        self.least_gain, self.crowding = least_gain, crowding
+        self.name = "pf_patient" if least_gain or crowding else "pf_optimum"
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """The best places found."""
-        return best_places(reports.choice, self.least_gain), state
+        return best_places(reports.choice, self.least_gain, self.crowding), state

@@ -91,9 +91,11 @@ class GraphQMIX(nn.Module):
             (:func:`~hetgraph.solvers.negotiated.negotiated`); 0 for announcements alone, which know nothing of full cells.
         personal: levels count by what they change of utility, sum rate and squared rates; else they are worth the same to all.
         patience: price of a handover in announcements; ``None`` for one that training fits and the weights hold.
+        crowding: what that price grows by for each user less that a cell takes (:func:`~hetgraph.solvers.handover.priced`).
 
     Raises:
-        ValueError: an unknown option, a flat encoder without a number of cells or with announcements, or agreements without these.
+        ValueError: an unknown option, a flat encoder without a number of cells or with announcements, agreements without these, or
+            crowding without agreements.
     """
 
     level: Level
@@ -115,6 +117,7 @@ class GraphQMIX(nn.Module):
         intentions: int = 0,
         patience: float | None = PATIENCE,
         agreements: int = 0,
+        crowding: float = 0.0,
     ) -> None:
         super().__init__()
         for option, value, kinds in (("mixing", mixing, Mixing), ("importance", importance, Importance)):
@@ -131,6 +134,9 @@ class GraphQMIX(nn.Module):
         self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal, bool(intentions))
         if agreements and not intentions:
             raise ValueError(f"agreements: got {agreements} without announcements, expected 0, or intentions above 0")
+        if crowding and not agreements:
+            raise ValueError(f"crowding: got {crowding} without agreements, expected 0, or agreements above 0")
+        self.crowding = crowding
         agent, state = self.encoder.widths
         self.mixer: nn.Module | None = None
         if mixing == "qmix":
@@ -175,7 +181,11 @@ class GraphQMIX(nn.Module):
         patience = float(self.get_buffer("patience")) if self.patience_of_all is None else self.patience_of_all
         if self.agreements:
             worth = negotiated(
-                _choice(raw), patience=patience, rounds=self.intentions, agreements=self.agreements
+                _choice(raw),
+                patience=patience,
+                rounds=self.intentions,
+                agreements=self.agreements,
+                crowding=self.crowding,
             ).flatten(0, 1)
         else:
             worth = announced(raw.cell, raw.rate, raw.allowed, raw.cells(), rounds=self.intentions, patience=patience)

@@ -1,6 +1,5 @@
 """Who should be handed over now: dual prices and local search on the sum of log(1 + rate), under the rule's limits."""
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -57,6 +56,25 @@ class Choice:
         cell = self.at(place, self.cell)
         load = self.sums(torch.ones_like(self.rate[..., 0]), cell)
         return (self.at(place, self.rate) / load.gather(1, cell)).log1p().sum(1)
+
+
+def priced(choice: Choice, patience: float, crowding: float = 0.0) -> Choice:
+    """The same, with the price of a handover taken off the rates elsewhere: exp(-price) of them counts.
+
+    A user that has gone cannot come back before its old cell is stronger by the margin, so that it had better wait for a good place.
+    Where users may only go to stronger cells, these fill: who waits to enter a crowded one leaves room to those who will have nowhere
+    else, and a cell that few have reached is worth entering early.
+
+    Args:
+        choice: who may be where.
+        patience: price of going to a cell with as much room as the user's places have on average.
+        crowding: what the price grows by for each user that a cell takes less than that; no price is below zero.
+    """
+    price = choice.rate.new_full((), patience)
+    if crowding:
+        room = choice.room.to(choice.rate.dtype).gather(1, choice.cell.flatten(1)).reshape(choice.cell.shape)
+        price = (patience + crowding * (room.mean(2, keepdim=True) - room[..., 1:])).clamp_min(0)
+    return replace(choice, rate=torch.cat([choice.rate[..., :1], choice.rate[..., 1:] * (-price).exp()], 2))
 
 
 def prices(choice: Choice, start: Tensor | None = None, iterations: int = 40) -> Tensor:
@@ -211,16 +229,16 @@ class Search:
         return chain, exchange + exchange.transpose(1, 2), one, two, mover
 
 
-def best_places(choice: Choice, least_gain: float = 0.0) -> Tensor:
+def best_places(choice: Choice, least_gain: float = 0.0, crowding: float = 0.0) -> Tensor:
     """Places ``[B, U]`` that :func:`improve` reaches from staying, or from what :func:`prices` propose, whichever is better.
 
     Args:
         choice: who may be where.
-        least_gain: what a handover costs, as part of the rate: exp(-least_gain) of it counts elsewhere.
+        least_gain: price of a handover, see :func:`priced`.
+        crowding: see there.
     """
-    if least_gain:
-        counted = torch.cat([choice.rate[..., :1], choice.rate[..., 1:] * math.exp(-least_gain)], 2)
-        choice = replace(choice, rate=counted)
+    if least_gain or crowding:
+        choice = priced(choice, least_gain, crowding)
     stay = torch.zeros_like(choice.cell[..., 0])
     one = improve(choice, stay)
     two = improve(choice, fit(choice, wishes(choice, prices(choice))))

@@ -1,19 +1,21 @@
 """Handovers that users and cells agree on: moves, exchanges and chains, many at once."""
 
-import math
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from hetgraph.solvers.announced import PATIENCE, ROUNDS, announced_worth
-from hetgraph.solvers.handover import LEAST, Choice, Search, fit
+from hetgraph.solvers.handover import LEAST, Choice, Search, fit, priced
 
 AGREEMENTS = 4
 
 
 def negotiated(
-    choice: Choice, *, patience: float = PATIENCE, rounds: int = ROUNDS, agreements: int = AGREEMENTS
+    choice: Choice,
+    *,
+    patience: float = PATIENCE,
+    rounds: int = ROUNDS,
+    agreements: int = AGREEMENTS,
+    crowding: float = 0.0,
 ) -> Tensor:
     """What users add to the sum of log(1 + rate) of all at each of their places ``[B, U, C]``, others going where agreed.
 
@@ -22,12 +24,12 @@ def negotiated(
 
     Args:
         choice: who may be where.
-        patience: what a handover costs, as part of the rate: exp(-patience) of it counts elsewhere.
+        patience: price of a handover, see :func:`~hetgraph.solvers.handover.priced`.
         rounds: of announcements.
         agreements: rounds of agreements.
+        crowding: what the price grows by for each user less that a cell takes, see there.
     """
-    counted = torch.cat([choice.rate[..., :1], choice.rate[..., 1:] * math.exp(-patience)], 2)
-    choice = replace(choice, rate=counted)
+    choice = priced(choice, patience, crowding)
     return worth(choice, agree(choice, intended(choice, rounds), agreements))
 
 
