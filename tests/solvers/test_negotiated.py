@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hetgraph.solvers.announced import announced
-from hetgraph.solvers.handover import Choice, improve
+from hetgraph.solvers.handover import Choice, best_places, improve, priced
 from hetgraph.solvers.negotiated import agree, intended, negotiated, worth
 
 
@@ -146,6 +146,32 @@ def test_patience_counts_once() -> None:
     expected = negotiated(replace(choice, rate=less), patience=0.0)
     torch.testing.assert_close(negotiated(choice, patience=0.7), expected, rtol=1e-12, atol=1e-12)
     assert not torch.equal(negotiated(choice, patience=0.0), expected)
+
+
+def test_prices_grow_with_crowding_by_loop() -> None:
+    choice = draw(4, 12, 5, seed=9, room=30)
+    found = priced(choice, 0.3, 0.05).rate
+    some = False
+    for b, u in itertools.product(range(4), range(12)):
+        room = [float(choice.room[b, cell]) for cell in choice.cell[b, u].tolist()]
+        prices = [0.0] + [max(0.3 + 0.05 * (sum(room) / 3 - one), 0.0) for one in room[1:]]
+        some |= 0.0 in prices[1:]
+        expected = [rate * math.exp(-price) for rate, price in zip(choice.rate[b, u].tolist(), prices, strict=True)]
+        assert found[b, u].tolist() == pytest.approx(expected, rel=1e-12)
+    assert some  # no price below zero
+    torch.testing.assert_close(priced(choice, 0.3).rate[..., 1:], choice.rate[..., 1:] * math.exp(-0.3))
+
+
+def test_crowding_sends_users_where_there_is_room() -> None:
+    """A user may leave its cell for one of two that are as good; one of them has taken as many as it may but five."""
+    choice = one_network([[0, 1, 2]], [[4.0, 8.0, 8.1]], [10, 20, 5])
+    for rule in (negotiated, best_places):
+        price = {"patience": 0.4} if rule is negotiated else {"least_gain": 0.4}
+        one, other = (rule(choice, **price, crowding=crowding) for crowding in (0.0, 0.03))  # type: ignore[operator]
+        places = [int(found.argmax(2)) if rule is negotiated else int(found) for found in (one, other)]
+        assert places == [2, 1]
+    dear = replace(choice, room=torch.tensor([[30, 12, 5]]))
+    assert int(best_places(dear, 0.4)) == 2 and int(best_places(dear, 0.4, 0.1)) == 0
 
 
 def test_a_full_cell_takes_those_who_gain_most_and_others_do_not_ask() -> None:

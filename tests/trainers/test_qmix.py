@@ -222,7 +222,7 @@ def test_experience_is_what_happened(finite: bool) -> None:
     "options",
     [
         {"credit": 1.0, "intentions": 2, "gap": 0.5, "warm": 3},
-        {"credit": 1.0, "intentions": 2, "agreements": 2, "warm": 3},
+        {"credit": 1.0, "intentions": 2, "agreements": 2, "crowding": 0.1, "warm": 3},
         {"mixing": "vdn", "importance": "sum", "double": False, "squash": 0.0, "td_clip": 0.0},
         {"mixing": "independent", "soft": 0.0, "hard_every": 1},
         {"encoder": "flat", "flat_cells": K},
@@ -242,6 +242,7 @@ def test_training_moves_weights_and_is_judged(tmp_path: Path, options: dict[str,
     loaded = load_handovers(tmp_path / "last.ckpt")
     obs = data_module().environment("val").observe(loaded.level)
     one, other = loaded.act(obs, None, None)[0], module.policy.act(obs, None, None)[0]
+    assert loaded.crowding == options.get("crowding", 0.0)
     assert torch.equal(one.place, other.place) and torch.equal(one.level, other.level)
 
 
@@ -273,15 +274,18 @@ def test_the_price_of_a_handover_fits_the_training_networks(tmp_path: Path) -> N
     assert not torch.equal(told, loaded._announced(candidates_of(obs)).edge[:, :, -1])
 
 
-@pytest.mark.parametrize(("agreements", "rule"), [(0, Announced), (2, Negotiated)])
+@pytest.mark.parametrize(("agreements", "crowding", "rule"), [(0, 0.0, Announced), (2, 0.02, Negotiated)])
 def test_the_price_is_fitted_to_the_rule_that_agents_follow(
-    agreements: int, rule: type, monkeypatch: pytest.MonkeyPatch
+    agreements: int, crowding: float, rule: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
     monkeypatch.setattr(patience, "fitted_patience", lambda env, kind, *, seed: asked.append((env, kind, seed)) or 0.25)
-    policy = GraphQMIX(intentions=1, agreements=agreements, patience=None)
+    policy = GraphQMIX(intentions=1, agreements=agreements, crowding=crowding, patience=None)
     patience.fit_patience(policy, lambda: "networks", seed=4)  # type: ignore[arg-type,return-value]
-    assert asked == [("networks", rule, 4)] and float(policy.get_buffer("patience")) == 0.25
+    (env, kind, seed), *more = asked
+    assert (env, seed, more) == ("networks", 4, []) and float(policy.get_buffer("patience")) == 0.25
+    found = kind(0.7)
+    assert type(found) is rule and found.patience == 0.7 and getattr(found, "crowding", 0.0) == crowding
     for fixed in (GraphQMIX(intentions=1, agreements=agreements), GraphQMIX(patience=None)):
         patience.fit_patience(fixed, lambda: "networks", seed=4)  # type: ignore[arg-type,return-value]
     assert len(asked) == 1
