@@ -28,8 +28,8 @@ from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_policy
 from hetgraph.radio.handover import HandoverRule, ResourceModel
 from hetgraph.trainers import load_handovers
+from hetgraph.trainers.handover_price import fitted
 from hetgraph.trainers.handover_tabular import HandoverTable, handover_q_learning
-from hetgraph.trainers.patience import fitted_patience
 from hetgraph.trainers.statistics import t_interval
 
 VALIDATION, TEST = 1_000_000, int(os.environ.get("TEST_SEED", 2_000_000))
@@ -260,7 +260,7 @@ def traces(folder: str | None = None, networks: int = 16) -> None:
         for split, count, seed in (("train", 32, 0), ("test", networks, TEST))
     )
     env = HandoverEnv(known, known.networks)
-    patience = {name: fitted_patience(env, rule, seed=0) for name, rule in PATIENT.items()}
+    patience = {name: fitted(env, rule, seed=0) for name, rule in PATIENT.items()}
     print("patience fitted on the training files: " + ", ".join(f"{n} {p:g}" for n, p in patience.items()))
     fitted: dict[str, list[Any]] = {f"{name}, fitted": [PATIENT[name](price)] for name, price in patience.items()}
     for model, names in TRACES.items():

@@ -92,7 +92,8 @@ def jobs() -> dict[str, list[str]]:
     for name, changes in modes.items():
         for seed in SEEDS:
             options = [part for key in changes for part in change[key]]
-            options += [f"{M}patience", "null"] if "traces" in changes else []  # phones in cars, not users on foot
+            if "traces" in changes:  # phones in cars, not users on foot
+                options += [f"{M}patience", "null", f"{M}crowding", "null"]
             out[f"{name}-{seed}"] = fit(name, "qmix", seed, f"{D}seed", str(seed), *options)
     alone = {"d3qn": [], "d3qn-single": [f"{M}encoder", "single"]}
     flat = {"mixing": "qmix", "encoder": "flat-full", "flat_cells": "25", "hidden": "128", "importance": "sum"}

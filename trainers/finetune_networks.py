@@ -13,12 +13,12 @@ from hetgraph.trainers.best import BestCheckpoint
 from hetgraph.trainers.checkpoint import load_handovers, load_hybrid, read_checkpoint
 from hetgraph.trainers.compare_networks import HANDOVER, IOT, KEYS
 from hetgraph.trainers.handover_data import HandoverDataModule
+from hetgraph.trainers.handover_price import fit_price
 from hetgraph.trainers.handover_trial import judge_handovers
 from hetgraph.trainers.iot_data import IoTDataModule
 from hetgraph.trainers.iot_trial import judge_iot
 from hetgraph.trainers.maddqn import MADDQNDMADDPG
 from hetgraph.trainers.network_trial import NetworkTrial, print_networks, write_networks
-from hetgraph.trainers.patience import fit_patience
 from hetgraph.trainers.qmix import QMIX
 
 RULES = {HANDOVER: ("max_rsrp", "pf_negotiated", "dual_price"), IOT: ("wmmse_max_rsrp", "wmmse_path_loss")}
@@ -80,7 +80,7 @@ def adapt(
         data = IoTDataModule(**known | {"draws": draws})
     module.load_state_dict(content["state_dict"])
     if isinstance(data, HandoverDataModule) and isinstance(module, QMIX):
-        fit_patience(module.policy, lambda: data.environment("train", whole=True), seed=seed)
+        fit_price(module.policy, lambda: data.environment("train", whole=True), seed=seed)
     best = BestCheckpoint(
         out, "finetuned", monitor="val/score", mode="max", enable_version_counter=False, save_weights_only=True
     )

@@ -16,7 +16,7 @@ from hetgraph.nn.candidates import Candidates, candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule, ResourceModel
 from hetgraph.radio.policy import handover_policy
 from hetgraph.trainers.handover import HandoverExperience
-from hetgraph.trainers.patience import fit_patience
+from hetgraph.trainers.handover_price import fit_price
 from hetgraph.trainers.replay import ReplayBuffer
 from hetgraph.trainers.replay_data import ReplayDataModule
 
@@ -161,7 +161,7 @@ class HandoverDataModule(ReplayDataModule):
         module: Any = self.trainer.lightning_module
         env = self.environment("train")
         if self._state is None and not bool(module.policy.ue_mean.any()):
-            fit_patience(module.policy, lambda: self.environment("train", whole=True), seed=self.seed)
+            fit_price(module.policy, lambda: self.environment("train", whole=True), seed=self.seed)
             module.set_scale(*first_look(env, self.seed))
         self.train_data = HandoverExperience(env, module.policy, self.buffer, epsilon=self.epsilon, **self.draws)
         self.resume()

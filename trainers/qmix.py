@@ -89,7 +89,7 @@ class QMIX(lightning.LightningModule):
         intentions: rounds in which users announce where they mean to go.
         patience: price of a handover in announcements; ``None`` for the best one on the training networks.
         agreements: rounds in which users agree on exchanges and chains after that.
-        crowding: what the price of a handover grows by for each user less that a cell takes.
+        crowding: what that price grows by for each user less that a cell takes; ``None`` likewise.
         gamma: discount of a step.
         joint: weight of the loss of the joint value; of the agents' own ones with ``independent``.
         credit: weight of the loss of what each user adds to the utility of all.
@@ -123,7 +123,7 @@ class QMIX(lightning.LightningModule):
         intentions: int = 0,
         patience: float | None = PATIENCE,
         agreements: int = 0,
-        crowding: float = 0.0,
+        crowding: float | None = 0.0,
         gamma: float = 0.95,
         joint: float = 1.0,
         credit: float = 0.0,

@@ -91,7 +91,8 @@ class GraphQMIX(nn.Module):
             (:func:`~hetgraph.solvers.negotiated.negotiated`); 0 for announcements alone, which know nothing of full cells.
         personal: levels count by what they change of utility, sum rate and squared rates; else they are worth the same to all.
         patience: price of a handover in announcements; ``None`` for one that training fits and the weights hold.
-        crowding: what that price grows by for each user less that a cell takes (:func:`~hetgraph.solvers.handover.priced`).
+        crowding: what that price grows by for each user less that a cell takes (:func:`~hetgraph.solvers.handover.priced`);
+            ``None`` likewise.
 
     Raises:
         ValueError: an unknown option, a flat encoder without a number of cells or with announcements, agreements without these, or
@@ -117,7 +118,7 @@ class GraphQMIX(nn.Module):
         intentions: int = 0,
         patience: float | None = PATIENCE,
         agreements: int = 0,
-        crowding: float = 0.0,
+        crowding: float | None = 0.0,
     ) -> None:
         super().__init__()
         for option, value, kinds in (("mixing", mixing, Mixing), ("importance", importance, Importance)):
@@ -134,16 +135,17 @@ class GraphQMIX(nn.Module):
         self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal, bool(intentions))
         if agreements and not intentions:
             raise ValueError(f"agreements: got {agreements} without announcements, expected 0, or intentions above 0")
-        if crowding and not agreements:
+        if crowding != 0 and not agreements:
             raise ValueError(f"crowding: got {crowding} without agreements, expected 0, or agreements above 0")
-        self.crowding = crowding
         agent, state = self.encoder.widths
         self.mixer: nn.Module | None = None
         if mixing == "qmix":
             self.mixer = FixedMixer(flat_cells, state, mixer) if flat else MonotonicMixer(agent, state, mixer)
-        self.intentions, self.agreements, self.patience_of_all = intentions, agreements, patience
-        if patience is None:
-            self.register_buffer("patience", torch.tensor(PATIENCE))
+        self.intentions, self.agreements = intentions, agreements
+        self.patience_of_all, self.crowding_of_all = patience, crowding
+        for name, fixed, start in (("patience", patience, PATIENCE), ("crowding", crowding, 0.0)):
+            if fixed is None:
+                self.register_buffer(name, torch.tensor(start))
         for kind, count in COLUMNS.items():
             count += kind == "edge" and bool(intentions)
             self.register_buffer(f"{kind}_mean", torch.zeros(count))
@@ -174,18 +176,26 @@ class GraphQMIX(nn.Module):
             whole = union([self._scaled(one) for one in seen])
             self.encoder.start(whole, self._weight(whole), reward.flatten(), credit.flatten(), terms)
 
+    def price(self) -> tuple[float, float]:
+        """Price of a handover, and what it grows by for each user less that a cell takes."""
+        patience, crowding = self.patience_of_all, self.crowding_of_all
+        return (
+            float(self.get_buffer("patience")) if patience is None else patience,
+            float(self.get_buffer("crowding")) if crowding is None else crowding,
+        )
+
     def _announced(self, raw: Candidates) -> Candidates:
         """The same with what places will be worth if users do as they announce."""
         if not self.intentions:
             return raw
-        patience = float(self.get_buffer("patience")) if self.patience_of_all is None else self.patience_of_all
+        patience, crowding = self.price()
         if self.agreements:
             worth = negotiated(
                 _choice(raw),
                 patience=patience,
                 rounds=self.intentions,
                 agreements=self.agreements,
-                crowding=self.crowding,
+                crowding=crowding,
             ).flatten(0, 1)
         else:
             worth = announced(raw.cell, raw.rate, raw.allowed, raw.cells(), rounds=self.intentions, patience=patience)

@@ -19,11 +19,11 @@ from hetgraph.models import GraphQMIX
 from hetgraph.nn.candidates import candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule
 from hetgraph.solvers.announced import PATIENCE
-from hetgraph.trainers import QMIX, HandoverDataModule, load_handovers, patience
+from hetgraph.trainers import QMIX, HandoverDataModule, handover_price, load_handovers
 from hetgraph.trainers.checkpoint import RandomState
 from hetgraph.trainers.handover import HandoverExperience
+from hetgraph.trainers.handover_price import fitted
 from hetgraph.trainers.handover_tabular import HandoverTable, handover_q_learning
-from hetgraph.trainers.patience import fitted_patience
 from hetgraph.trainers.qmix import NormHistory, td_loss, td_target
 from hetgraph.trainers.replay import ReplayBuffer
 
@@ -242,7 +242,7 @@ def test_training_moves_weights_and_is_judged(tmp_path: Path, options: dict[str,
     loaded = load_handovers(tmp_path / "last.ckpt")
     obs = data_module().environment("val").observe(loaded.level)
     one, other = loaded.act(obs, None, None)[0], module.policy.act(obs, None, None)[0]
-    assert loaded.crowding == options.get("crowding", 0.0)
+    assert loaded.price()[1] == options.get("crowding", 0.0)
     assert torch.equal(one.place, other.place) and torch.equal(one.level, other.level)
 
 
@@ -258,14 +258,14 @@ def test_the_price_of_a_handover_fits_the_training_networks(tmp_path: Path) -> N
     bend = (further - rise) / (c - a)
     top = (a + b) / 2 - rise / (2 * bend)
     expected = top if bend < 0 and a < top < c else grid[utility.index(max(utility))]
-    assert fitted_patience(env, seed=7, grid=grid) == pytest.approx(expected)
-    rising = fitted_patience(env, lambda price: Announced(2.0 - price), seed=7, grid=(0.0, 1.0, 2.0))
-    assert rising == pytest.approx(2.0 - fitted_patience(env, seed=7, grid=(0.0, 1.0, 2.0)))
-    with pytest.raises(ValueError, match="grid: got 0 patiences"):
-        fitted_patience(env, seed=7, grid=())
+    assert fitted(env, seed=7, grid=grid) == pytest.approx(expected)
+    rising = fitted(env, lambda price: Announced(2.0 - price), seed=7, grid=(0.0, 1.0, 2.0))
+    assert rising == pytest.approx(2.0 - fitted(env, seed=7, grid=(0.0, 1.0, 2.0)))
+    with pytest.raises(ValueError, match="grid: got 0 numbers"):
+        fitted(env, seed=7, grid=())
     module, _ = fit(tmp_path, 1, credit=1.0, intentions=2, patience=None)
     loaded = load_handovers(tmp_path / "last.ckpt")
-    price = fitted_patience(env, seed=0)
+    price = fitted(env, seed=0)
     assert float(loaded.patience) == float(module.policy.patience) == pytest.approx(price)
     assert price != PATIENCE  # so that what follows can fail
     obs = data.environment("val").observe(loaded.level)
@@ -279,16 +279,29 @@ def test_the_price_is_fitted_to_the_rule_that_agents_follow(
     agreements: int, crowding: float, rule: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(patience, "fitted_patience", lambda env, kind, *, seed: asked.append((env, kind, seed)) or 0.25)
+    monkeypatch.setattr(handover_price, "fitted", lambda env, kind, *, seed: asked.append((env, kind, seed)) or 0.25)
     policy = GraphQMIX(intentions=1, agreements=agreements, crowding=crowding, patience=None)
-    patience.fit_patience(policy, lambda: "networks", seed=4)  # type: ignore[arg-type,return-value]
+    handover_price.fit_price(policy, lambda: "networks", seed=4)  # type: ignore[arg-type,return-value]
     (env, kind, seed), *more = asked
     assert (env, seed, more) == ("networks", 4, []) and float(policy.get_buffer("patience")) == 0.25
     found = kind(0.7)
     assert type(found) is rule and found.patience == 0.7 and getattr(found, "crowding", 0.0) == crowding
     for fixed in (GraphQMIX(intentions=1, agreements=agreements), GraphQMIX(patience=None)):
-        patience.fit_patience(fixed, lambda: "networks", seed=4)  # type: ignore[arg-type,return-value]
+        handover_price.fit_price(fixed, lambda: "networks", seed=4)  # type: ignore[arg-type,return-value]
     assert len(asked) == 1
+
+
+def test_crowding_is_fitted_after_the_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules, numbers = [], iter([0.25, 0.03, 0.02])
+    monkeypatch.setattr(handover_price, "fitted", lambda env, kind, **_: rules.append(kind(0.7)) or next(numbers))
+    policy = GraphQMIX(intentions=1, agreements=2, patience=None, crowding=None)
+    policy.get_buffer("crowding").fill_(0.5)  # of other networks
+    handover_price.fit_price(policy, lambda: None, seed=4)  # type: ignore[arg-type,return-value]
+    assert [(rule.patience, rule.crowding) for rule in rules] == [(0.7, 0.0), (0.25, 0.7)]
+    assert policy.price() == pytest.approx((0.25, 0.03))
+    policy = GraphQMIX(intentions=1, agreements=2, patience=0.4, crowding=None)
+    handover_price.fit_price(policy, lambda: None, seed=4)  # type: ignore[arg-type,return-value]
+    assert (rules[2].patience, rules[2].crowding) == (0.4, 0.7) and policy.price() == pytest.approx((0.4, 0.02))
 
 
 def test_a_table_learns_to_follow_the_strongest_cell() -> None:

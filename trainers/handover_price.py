@@ -14,12 +14,13 @@ from hetgraph.envs.movers import Announced
 from hetgraph.models import GraphQMIX
 
 GRID = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+CROWDING = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06)
 
 
-def fitted_patience(
+def fitted(
     env: HandoverEnv, rule: Callable[[float], Moves] = Announced, *, seed: int, grid: Sequence[float] = GRID
 ) -> float:
-    """Patience with which a rule's utility is largest in the mean over an episode of all networks.
+    """Number with which a rule's utility is largest in the mean over an episode of all networks.
 
     It is where a parabola through the utilities has its top, of which few networks say more than which of them is the largest;
     where it has none between the ends, the largest one counts. Users on foot want another price than phones in cars: who leaves
@@ -27,32 +28,41 @@ def fitted_patience(
 
     Args:
         env: networks.
-        rule: makes the rule from a patience.
+        rule: makes the rule from a number, a price of handovers by default.
         seed: of the episode.
-        grid: patiences that are tried, three or more.
+        grid: numbers that are tried, three or more.
 
     Raises:
         ValueError: a smaller grid.
     """
     if len(grid) < 3:
-        raise ValueError(f"grid: got {len(grid)} patiences, expected at least 3")
+        raise ValueError(f"grid: got {len(grid)} numbers, expected at least 3")
     tried = track(grid, "Fitting the price of a handover", transient=True, disable=not sys.stderr.isatty())
-    utility = [float(run_handovers(env, rule(patience), seed=seed)["anu"].mean()) for patience in tried]
+    utility = [float(run_handovers(env, rule(number), seed=seed)["anu"].mean()) for number in tried]
     square, slope, _ = np.polyfit(grid, utility, 2)
     top = -slope / (2 * square) if square < 0 else -np.inf
     return float(top) if min(grid) < top < max(grid) else grid[utility.index(max(utility))]
 
 
-def fit_patience(policy: GraphQMIX, networks: Callable[[], HandoverEnv], *, seed: int) -> None:
+def fit_price(policy: GraphQMIX, networks: Callable[[], HandoverEnv], *, seed: int) -> None:
     """Fit the price of a handover for agents that announce where they go, where their options leave it open.
+
+    First the price without crowding, then what it grows by.
 
     Args:
         policy: the agents; their weights hold the price.
         networks: makes the networks.
         seed: of the episode.
     """
-    if policy.intentions and policy.patience_of_all is None:
-        rule: Callable[[float], Moves] = (
-            partial(Negotiated, crowding=policy.crowding) if policy.agreements else Announced
-        )
-        policy.get_buffer("patience").fill_(fitted_patience(networks(), rule, seed=seed))
+    if not policy.intentions or None not in (policy.patience_of_all, policy.crowding_of_all):
+        return
+    env = networks()
+    if policy.crowding_of_all is None:
+        policy.get_buffer("crowding").zero_()
+    if policy.patience_of_all is None:
+        rule = partial(Negotiated, crowding=policy.price()[1]) if policy.agreements else Announced
+        policy.get_buffer("patience").fill_(fitted(env, rule, seed=seed))
+    if policy.crowding_of_all is None:
+        patience, _ = policy.price()
+        more = fitted(env, lambda crowding: Negotiated(patience, crowding=crowding), seed=seed, grid=CROWDING)
+        policy.get_buffer("crowding").fill_(more)
