@@ -269,7 +269,10 @@ def traces(folder: str | None = None, networks: int = 16) -> None:
 
 
 def compare(world: Trajectories, bias: bool, model: ResourceModel, members: dict[str, list[Any]]) -> None:
-    """Indicators beside max RSRP's: the classical ones' intervals over networks, the agents' over training seeds."""
+    """Indicators beside max RSRP's: the classical ones' intervals over networks, the agents' over training seeds.
+
+    What is paired with `pf_patient` has intervals over networks, means of the training seeds.
+    """
     policies: dict[str, Any] = {name: handover_policy(name) for name in RIVALS}
     policies |= {f"{label} {seed}": one for label, team in members.items() for seed, one in enumerate(team)}
     found = judged(world, bias, model, policies)
@@ -280,6 +283,7 @@ def compare(world: Trajectories, bias: bool, model: ResourceModel, members: dict
         "ANU - max_rsrp",
         "of pf_optimum's room",
         "of pf_patient's",
+        "ANU - pf_patient",
         *RATIOS,
         "handover rate",
         "ping-pong",
@@ -297,6 +301,8 @@ def compare(world: Trajectories, bias: bool, model: ResourceModel, members: dict
             key: np.mean([each[key].mean() for each in own]) for key in (*RATIOS, "handover_rate", "ping_pong_rate")
         }
         cells = [f"{gain.mean:+.3f} ± {half:.3f}", *(f"{gain.mean / room:.3f} ± {half / room:.3f}" for room in rooms)]
+        paired = t_interval(np.mean([each["anu"] for each in own], 0) - found["pf_patient"]["anu"], "networks")
+        cells += [f"{paired.mean:+.3f} ± {paired.high - paired.mean:.3f}"]
         cells += [f"{parts[key] / base[key].mean():.4f}" for key in RATIOS]
         cells += [f"{parts[key]:.4f}" for key in ("handover_rate", "ping_pong_rate")]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)

@@ -31,7 +31,7 @@ from hetgraph.solvers.layers import layer_gains, layered_wmmse
 from hetgraph.trainers import decision_cost, load_hybrid
 from hetgraph.trainers.cli import config_path
 from hetgraph.trainers.figures import save
-from hetgraph.trainers.iot_trial import episodes_to, judge_iot, training_returns
+from hetgraph.trainers.iot_trial import episodes_to, judge_iot, learning_figure, training_returns
 from hetgraph.trainers.network_trial import NetworkTrial, curve_figure, differences_of, table_of, write_networks
 from hetgraph.trainers.statistics import t_interval
 
@@ -151,10 +151,11 @@ def nothing(networks: int = 16) -> None:
     trial = judged({"nothing": (SMALL, methods)}, networks, "nothing")["nothing"]
     for text in (table_of(trial), differences_of(trial, METHOD, DIFFERENCES), training(list(methods), NOTHING)):
         print(f"\n{text}", flush=True)
+    print(f"\n{save(learning_figure(returns_of(list(methods), NOTHING)), OUT, 'learning_from_nothing')}")
 
 
-def training(names: Sequence[str], of: Runs = RUNS) -> str:
-    """Of the training runs: mean of the last 100 returns, their variance, episodes to 90% of the best method's, over seeds."""
+def returns_of(names: Sequence[str], of: Runs) -> dict[str, list[Any]]:
+    """Of methods that were trained: returns of the episodes of each run."""
     returns: dict[str, list[Any]] = {}
     for name in names:
         # Returns are in the weights of a run's own reward: those of throughput alone are in another unit.
@@ -162,6 +163,12 @@ def training(names: Sequence[str], of: Runs = RUNS) -> str:
         paths = [Path("runs") / f"{of[name][0]}-{seed}" / "last.ckpt" for seed in SEEDS] if counts else []
         if any(path.exists() for path in paths):
             returns[name] = [training_returns(path) for path in paths if path.exists()]
+    return returns
+
+
+def training(names: Sequence[str], of: Runs = RUNS) -> str:
+    """Of the training runs: mean of the last 100 returns, their variance, episodes to 90% of the best method's, over seeds."""
+    returns = returns_of(names, of)
     last = {name: np.array([row[-100:].mean() for row in rows]) for name, rows in returns.items()}
     goal = 0.9 * max((float(values.mean()) for values in last.values()), default=0.0)
     lines = ["| training | last returns | their variance | episodes to 90% of the best |\n|---|---|---|---|"]

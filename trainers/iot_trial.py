@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,10 @@ from hetgraph.envs.iot_run import Schedules
 from hetgraph.trainers.checkpoint import read_checkpoint
 from hetgraph.trainers.iot_data import TEST
 from hetgraph.trainers.network_trial import NetworkTrial
+from hetgraph.trainers.statistics import t_interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Indicator -> heading and factor of what is shown.
 SHOWN = {
@@ -81,3 +86,26 @@ def episodes_to(returns: NDArray[np.float64], goal: float, window: int = 8) -> i
     means = np.convolve(returns, np.full(window, 1 / window), "valid")
     there = np.flatnonzero(means >= goal)
     return int(there[0]) + window if len(there) else None
+
+
+def learning_figure(returns: Mapping[str, Sequence[NDArray[np.float64]]], block: int = 16) -> "Figure":
+    """Returns of training episodes, under exploration: means of blocks, bands of 95% over training seeds.
+
+    Args:
+        returns: method -> of each training run the returns of its episodes.
+        block: episodes of a mean; those of networks that are played at once end together.
+    """
+    from hetgraph.trainers.figures import COLOURS, subplots
+
+    figure, axes = subplots(figsize=(6.4, 4.0), layout="constrained")
+    for i, (name, runs) in enumerate(returns.items()):
+        count = min(map(len, runs)) // block
+        means = np.stack([run[: count * block].reshape(count, block).mean(1) for run in runs])  # [seeds, blocks]
+        bands = [t_interval(column, "seeds") for column in means.T]
+        episode, colour = block * (np.arange(count) + 1), COLOURS[i % len(COLOURS)]
+        axes.plot(episode, [band.mean for band in bands], color=colour, label=name)
+        low, high = ([getattr(band, end) for band in bands] for end in ("low", "high"))
+        axes.fill_between(episode, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.set(xlabel="episodes", ylabel="return of an episode")
+    axes.legend(fontsize=8)
+    return figure

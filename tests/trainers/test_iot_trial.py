@@ -9,7 +9,7 @@ import pytest
 from hetgraph.envs import IoTEnv, run_iot
 from hetgraph.models import HybridMADDPG
 from hetgraph.radio import iot_policy
-from hetgraph.trainers.iot_trial import SHOWN, episodes_to, judge_iot
+from hetgraph.trainers.iot_trial import SHOWN, episodes_to, judge_iot, learning_figure
 from hetgraph.trainers.network_trial import (
     NetworkTrial,
     curve_figure,
@@ -76,3 +76,20 @@ def test_curves_have_a_panel_for_each_indicator_and_bands() -> None:
     ends = dots.axes[1].collections[0].get_paths()[0].vertices[:, 0]
     assert ends[0] == pytest.approx(100 * pair.difference("one", "rule", "qos_violation").low)
     assert [label.get_text() for label in dots.axes[0].get_yticklabels()] == ["one"]
+
+
+def test_learning_is_drawn_in_blocks_of_episodes() -> None:
+    runs = [
+        np.array([0.0, 2.0, 5.0, 7.0, 100.0]),
+        np.array([2.0, 4.0, 5.0, 7.0]),
+    ]  # a run that was cut off is as long as drawn
+    figure = learning_figure({"one": runs, "other": [runs[0]]}, block=2)
+    (axes,) = figure.axes
+    first, second = axes.lines
+    assert first.get_xdata().tolist() == [2, 4] and first.get_ydata().tolist() == [2.0, 6.0]
+    assert second.get_ydata().tolist() == [1.0, 6.0]
+    band = axes.collections[0].get_paths()[0].vertices
+    assert band[:, 1].max() > 2 + 12.7 * 0.99 and [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "one",
+        "other",
+    ]
