@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
@@ -28,7 +29,8 @@ from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_policy
 from hetgraph.radio.handover import HandoverRule, ResourceModel
 from hetgraph.trainers import load_handovers
-from hetgraph.trainers.handover_price import fitted
+from hetgraph.trainers.cli import config_path
+from hetgraph.trainers.handover_price import CROWDING, fitted_price
 from hetgraph.trainers.handover_tabular import HandoverTable, handover_q_learning
 from hetgraph.trainers.statistics import t_interval
 
@@ -62,8 +64,9 @@ MODES: dict[tuple[ResourceModel, bool], dict[str, str]] = {
         f"{LOWER}, sum rate": "qmix-rate-levels-margin",
     },
 }
-# Price of a handover, and what it grows by for each user less that a cell takes, as agents begin; by range expansion.
-PRICE = {True: (0.45, 0.01), False: (0.4, 0.03)}
+# Price of a handover and its crowding as agents begin, by range expansion; without it as in runs.py.
+SHIPPED = yaml.safe_load(Path(config_path("qmix")).read_text())["model"]["init_args"]
+PRICE = {True: (SHIPPED["patience"], SHIPPED["crowding"]), False: (0.4, 0.03)}
 TRACES: dict[ResourceModel, dict[str, str]] = {
     "shared": {"GraphQMIX": "qmix-traces", "GraphQMIX of hetnet-3tier": "qmix-margin"},
     "paper": {"GraphQMIX": "qmix-traces-levels", "GraphQMIX of hetnet-3tier": "qmix-levels-margin"},
@@ -82,8 +85,6 @@ PATIENT: dict[str, Callable[[float], Any]] = {
     "pf_negotiated": Negotiated,
     "dual_price": lambda patience: DualPrice(least_gain=patience),
     "pf_patient": Optimum,
-    "pf_negotiated, crowding": partial(Negotiated, crowding=PRICE[False][1]),
-    "pf_patient, crowding": partial(Optimum, crowding=PRICE[False][1]),
 }
 RIVALS = ("max_rsrp", "cre", "greedy", "genetic", *NAMES[-6:])
 RATIOS = ("anu", "asc", "jain", "load_imbalance")
@@ -260,12 +261,18 @@ def traces(folder: str | None = None, networks: int = 16) -> None:
         for split, count, seed in (("train", 32, 0), ("test", networks, TEST))
     )
     env = HandoverEnv(known, known.networks)
-    patience = {name: fitted(env, rule, seed=0) for name, rule in PATIENT.items()}
+    patience = {name: fitted_price(env, rule, seed=0) for name, rule in PATIENT.items()}
     print("patience fitted on the training files: " + ", ".join(f"{n} {p:g}" for n, p in patience.items()))
-    fitted: dict[str, list[Any]] = {f"{name}, fitted": [PATIENT[name](price)] for name, price in patience.items()}
+    rules: dict[str, list[Any]] = {f"{name}, fitted": [PATIENT[name](price)] for name, price in patience.items()}
+    for kind in (Negotiated, Optimum):
+        name = kind.name if kind is Negotiated else "pf_patient"
+        rule = partial(kind, patience[name])
+        crowding = fitted_price(env, lambda number, rule=rule: rule(crowding=number), seed=0, grid=CROWDING)  # type: ignore[misc]
+        print(f"crowding fitted on the training files: {name} {crowding:g}")
+        rules[f"{name}, crowding, fitted"] = [rule(crowding=crowding)]
     for model, names in TRACES.items():
         print(f"\nresources {model}, rule margin, 22 cells of the 5G drive tests, {networks} networks")
-        compare(world, False, model, fitted | teams(names))
+        compare(world, False, model, rules | teams(names))
 
 
 def compare(world: Trajectories, bias: bool, model: ResourceModel, members: dict[str, list[Any]]) -> None:

@@ -26,6 +26,7 @@ QMIX_OPTIONS = (
     "hidden", "rounds", "mixing", "encoder", "dueling", "importance", "mixer", "flat_cells", "places", "levels",
     "personal", "intentions",
 )  # fmt: skip
+QMIX_PRICES = ("patience", "agreements", "crowding")  # which checkpoints may be too old for
 HYBRID_OPTIONS = ("hidden", "heads", "agents", "attention", "prior")
 HYBRID_KINDS = ("scope", "discrete", "power", "reports", "dueling")  # which a run of IoTMAPPO does not have
 MODEL_OPTIONS = ("hidden", "layers", "rounds", "memory", "encoder", "association", "objective")
@@ -101,9 +102,7 @@ def load_handovers(path: str | Path) -> GraphQMIX:
         FileNotFoundError: no such file.
         ValueError: a foreign file, or a checkpoint of another model.
     """
-    known = {"patience", "agreements", "crowding"} & set(
-        read_checkpoint(path)["hyper_parameters"]
-    )  # earlier ones have none
+    known = set(QMIX_PRICES) & set(read_checkpoint(path)["hyper_parameters"])
     return _load(path, (*QMIX_OPTIONS, *known), GraphQMIX, "QMIX")
 
 

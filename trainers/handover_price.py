@@ -17,7 +17,7 @@ GRID = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 CROWDING = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06)
 
 
-def fitted(
+def fitted_price(
     env: HandoverEnv, rule: Callable[[float], Moves] = Announced, *, seed: int, grid: Sequence[float] = GRID
 ) -> float:
     """Number with which a rule's utility is largest in the mean over an episode of all networks.
@@ -47,7 +47,7 @@ def fitted(
 def fit_price(policy: GraphQMIX, networks: Callable[[], HandoverEnv], *, seed: int) -> None:
     """Fit the price of a handover for agents that announce where they go, where their options leave it open.
 
-    First the price without crowding, then what it grows by.
+    First the price, with the crowding that the options give or none, and then the crowding.
 
     Args:
         policy: the agents; their weights hold the price.
@@ -59,10 +59,13 @@ def fit_price(policy: GraphQMIX, networks: Callable[[], HandoverEnv], *, seed: i
     env = networks()
     if policy.crowding_of_all is None:
         policy.get_buffer("crowding").zero_()
+    rule: Callable[..., Moves] = partial(Announced, rounds=policy.intentions)
+    if policy.agreements:
+        rule = partial(Negotiated, agreements=policy.agreements, rounds=policy.intentions)
     if policy.patience_of_all is None:
-        rule = partial(Negotiated, crowding=policy.price()[1]) if policy.agreements else Announced
-        policy.get_buffer("patience").fill_(fitted(env, rule, seed=seed))
+        found = fitted_price(env, partial(rule, crowding=policy.price()[1]), seed=seed)
+        policy.get_buffer("patience").fill_(found)
     if policy.crowding_of_all is None:
         patience, _ = policy.price()
-        more = fitted(env, lambda crowding: Negotiated(patience, crowding=crowding), seed=seed, grid=CROWDING)
-        policy.get_buffer("crowding").fill_(more)
+        found = fitted_price(env, lambda crowding: rule(patience, crowding=crowding), seed=seed, grid=CROWDING)
+        policy.get_buffer("crowding").fill_(found)

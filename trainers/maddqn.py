@@ -73,7 +73,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
         scope: ``agents`` or ``central``.
         discrete: ``learned``, ``rule`` or ``greedy``.
         power: ``learned``, ``rule`` or ``equal``.
-        reports: users report what they would lose.
+        reports: users report harm and prices on subchannels.
         dueling: values less the best choice's bids.
         mixing: ``monotonic`` or ``mean``.
         mixer: width of the mixing layer.

@@ -1,6 +1,7 @@
 """Training of QMIX with the paper's stabilisers, each with a switch (Algorithm 3 of the paper; Rashid et al. 2018)."""
 
 import copy
+import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -89,7 +90,7 @@ class QMIX(lightning.LightningModule):
         intentions: rounds in which users announce where they mean to go.
         patience: price of a handover in announcements; ``None`` for the best one on the training networks.
         agreements: rounds in which users agree on exchanges and chains after that.
-        crowding: what that price grows by for each user less that a cell takes; ``None`` likewise.
+        crowding: added to that price for each user by which a cell has less room than others; ``None`` likewise.
         gamma: discount of a step.
         joint: weight of the loss of the joint value; of the agents' own ones with ``independent``.
         credit: weight of the loss of what each user adds to the utility of all.
@@ -286,6 +287,18 @@ class QMIX(lightning.LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, HandoverDataModule)
         return data
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A checkpoint from before an option must go on with the option's default, as it was trained.
+
+        Raises:
+            ValueError: it was loaded with a configuration that says otherwise.
+        """
+        for name, option in inspect.signature(type(self)).parameters.items():
+            if name not in checkpoint["hyper_parameters"] and self.hparams[name] != option.default:
+                raise ValueError(
+                    f"{name}: got {self.hparams[name]} with a checkpoint from before this option, expected {option.default}"
+                )
 
     def configure_optimizers(self) -> Any:
         """Adam; the learning rate falls along half a cosine."""

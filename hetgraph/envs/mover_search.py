@@ -7,7 +7,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs.movers import Mover, Reports, best
 from hetgraph.graph.schema import Level
-from hetgraph.solvers.announced import PATIENCE
+from hetgraph.solvers.announced import PATIENCE, ROUNDS
 from hetgraph.solvers.genetic import evolve
 from hetgraph.solvers.handover import best_places, prices, wishes
 from hetgraph.solvers.negotiated import AGREEMENTS, negotiated
@@ -50,18 +50,31 @@ class Negotiated(Mover):
     Args:
         patience: price of a handover, see :func:`~hetgraph.solvers.handover.priced`.
         agreements: rounds of agreements.
-        crowding: what the price grows by for each user less that a cell takes, see there.
+        rounds: of announcements.
+        crowding: see there.
     """
 
     name = "pf_negotiated"
 
-    def __init__(self, patience: float = PATIENCE, agreements: int = AGREEMENTS, crowding: float = 0.0) -> None:
+    def __init__(
+        self,
+        patience: float = PATIENCE,
+        agreements: int = AGREEMENTS,
+        rounds: int = ROUNDS,
+        crowding: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.patience, self.agreements, self.crowding = patience, agreements, crowding
+        self.patience, self.agreements, self.rounds, self.crowding = patience, agreements, rounds, crowding
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places that are worth most."""
-        worth = negotiated(reports.choice, patience=self.patience, agreements=self.agreements, crowding=self.crowding)
+        worth = negotiated(
+            reports.choice,
+            patience=self.patience,
+            rounds=self.rounds,
+            agreements=self.agreements,
+            crowding=self.crowding,
+        )
         return best(reports, worth), state
 
 
@@ -95,7 +108,7 @@ class Optimum(Mover):
 
     Args:
         least_gain: price of a handover, see :func:`~hetgraph.solvers.handover.priced`.
-        crowding: what the price grows by for each user less that a cell takes, see there.
+        crowding: see there.
     """
 
     level: Level = "global"

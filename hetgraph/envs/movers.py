@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs.handover_graph import BS_COLUMNS, EDGE_COLUMNS
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.radio.handover import HandoverAction
-from hetgraph.solvers.announced import PATIENCE, announced_worth
+from hetgraph.solvers.announced import PATIENCE, ROUNDS, announced_worth
 from hetgraph.solvers.handover import Choice
 
 
@@ -191,18 +191,21 @@ class Announced(Mover):
     """The place by which the user raises the sum of log(1 + rate) most, others doing as they announce.
 
     Args:
-        patience: what a handover costs, as part of the rate: exp(-patience) of it counts elsewhere.
+        patience: price of a handover, see :func:`~hetgraph.solvers.handover.priced`.
+        rounds: of announcements.
+        crowding: see there.
     """
 
     name = "pf_announced"
 
-    def __init__(self, patience: float = PATIENCE) -> None:
+    def __init__(self, patience: float = PATIENCE, rounds: int = ROUNDS, crowding: float = 0.0) -> None:
         super().__init__()
-        self.patience = patience
+        self.patience, self.rounds, self.crowding = patience, rounds, crowding
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places that are worth most."""
-        return best(reports, announced_worth(reports.choice, patience=self.patience)), state
+        worth = announced_worth(reports.choice, rounds=self.rounds, patience=self.patience, crowding=self.crowding)
+        return best(reports, worth), state
 
 
 def _with_it(reports: Reports) -> Tensor:

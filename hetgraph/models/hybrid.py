@@ -100,8 +100,9 @@ class HybridMADDPG(nn.Module):
     The last layers start at zero, so that untrained agents are this rule; corrections are bounded. Without it bids and shares
     are the networks' alone, and clusters are the highest bids, as in the paper.
 
-    **Reports.** Users report what power on a subchannel would take from them, and announce a price for it. Without ``reports``
-    stations know nothing of users of others but the channels that they hear, as in the paper.
+    **Reports.** Stations tell each other, for every subchannel, what power on it would take from their users, and the price that
+    these announce. Without ``reports`` they do not, as in the paper, and know what users tell all stations that hear them: channels,
+    bits that wait and for how long, rates, and what they heard on average.
 
     Args:
         hidden: width.
@@ -114,7 +115,7 @@ class HybridMADDPG(nn.Module):
             rule's bids for subchannels, without ``prior`` the rates there (MADDPG).
         power: ``learned``, ``rule`` for the rule's, or ``equal`` parts (QMIX).
         rounds: rounds of the auction for each layer.
-        reports: users report harm and prices; else both are zero.
+        reports: users report harm and prices on subchannels; else both are zero.
         dueling: values less the best choice's bids.
         rule: constants of the rule that are not the default of :class:`~hetgraph.models.iot_priors.Rule`; kept with the weights.
     """

@@ -13,7 +13,7 @@ from hetgraph.nn.candidates import Candidates, candidates_of, sum_by, union
 from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, GraphEncoder, encoder_of
 from hetgraph.nn.mixer import FixedMixer, MonotonicMixer
 from hetgraph.radio.handover import HandoverAction
-from hetgraph.solvers.announced import PATIENCE, announced
+from hetgraph.solvers.announced import PATIENCE, announced_worth
 from hetgraph.solvers.handover import Choice
 from hetgraph.solvers.negotiated import negotiated
 
@@ -86,17 +86,17 @@ class GraphQMIX(nn.Module):
         flat_cells: number of cells that the flat encoders are for.
         places: places of a user, its own cell's included.
         levels: resource levels.
-        intentions: rounds in which users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced`).
+        intentions: rounds in which users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced_worth`).
         agreements: rounds in which they then agree on exchanges and chains
             (:func:`~hetgraph.solvers.negotiated.negotiated`); 0 for announcements alone, which know nothing of full cells.
         personal: levels count by what they change of utility, sum rate and squared rates; else they are worth the same to all.
         patience: price of a handover in announcements; ``None`` for one that training fits and the weights hold.
-        crowding: what that price grows by for each user less that a cell takes (:func:`~hetgraph.solvers.handover.priced`);
-            ``None`` likewise.
+        crowding: added to that price for each user by which a cell's room is below the mean of the user's places
+            (:func:`~hetgraph.solvers.handover.priced`); ``None`` likewise.
 
     Raises:
         ValueError: an unknown option, a flat encoder without a number of cells or with announcements, agreements without these, or
-            crowding without agreements.
+            a crowding below 0.
     """
 
     level: Level
@@ -135,8 +135,8 @@ class GraphQMIX(nn.Module):
         self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal, bool(intentions))
         if agreements and not intentions:
             raise ValueError(f"agreements: got {agreements} without announcements, expected 0, or intentions above 0")
-        if crowding != 0 and not agreements:
-            raise ValueError(f"crowding: got {crowding} without agreements, expected 0, or agreements above 0")
+        if crowding is not None and crowding < 0:
+            raise ValueError(f"crowding: got {crowding}, expected 0 or more")
         agent, state = self.encoder.widths
         self.mixer: nn.Module | None = None
         if mixing == "qmix":
@@ -177,7 +177,7 @@ class GraphQMIX(nn.Module):
             self.encoder.start(whole, self._weight(whole), reward.flatten(), credit.flatten(), terms)
 
     def price(self) -> tuple[float, float]:
-        """Price of a handover, and what it grows by for each user less that a cell takes."""
+        """Price of a handover, and its crowding."""
         patience, crowding = self.patience_of_all, self.crowding_of_all
         return (
             float(self.get_buffer("patience")) if patience is None else patience,
@@ -189,17 +189,14 @@ class GraphQMIX(nn.Module):
         if not self.intentions:
             return raw
         patience, crowding = self.price()
+        choice = _choice(raw)
         if self.agreements:
             worth = negotiated(
-                _choice(raw),
-                patience=patience,
-                rounds=self.intentions,
-                agreements=self.agreements,
-                crowding=crowding,
-            ).flatten(0, 1)
+                choice, patience=patience, rounds=self.intentions, agreements=self.agreements, crowding=crowding
+            )
         else:
-            worth = announced(raw.cell, raw.rate, raw.allowed, raw.cells(), rounds=self.intentions, patience=patience)
-        return replace(raw, edge=torch.cat([raw.edge, worth.unsqueeze(2)], 2))
+            worth = announced_worth(choice, rounds=self.intentions, patience=patience, crowding=crowding)
+        return replace(raw, edge=torch.cat([raw.edge, worth.flatten(0, 1).unsqueeze(2)], 2))
 
     def _scaled(self, raw: Candidates) -> Candidates:
         """The same with features brought to scale."""

@@ -1,11 +1,9 @@
 """What a place will be worth if users do as they announce."""
 
-import math
-
 import torch
 from torch import Tensor
 
-from hetgraph.solvers.handover import Choice
+from hetgraph.solvers.handover import Choice, priced
 
 ROUNDS = 4
 PATIENCE = 0.4  # gain in log rate for which a handover is worth it; the best of 0 to 0.7 on validation networks
@@ -18,7 +16,6 @@ def announced(
     cells: int,
     *,
     rounds: int = ROUNDS,
-    patience: float = PATIENCE,
     temperature: float = 0.05,
     damping: float = 0.6,
 ) -> Tensor:
@@ -35,25 +32,33 @@ def announced(
         allowed: the user may be there ``[n, C]``.
         cells: number of cells of all networks.
         rounds: of announcements.
-        patience: what a handover costs, as part of the rate: exp(-patience) of it counts elsewhere.
         temperature: of the softmax.
         damping: part of the way that announcements go in a round.
     """
-    counted = torch.cat([rate[:, :1], rate[:, 1:] * math.exp(-patience)], 1)
-    wish = torch.zeros_like(counted)
+    wish = torch.zeros_like(rate)
     wish[:, 0] = 1
     for _ in range(rounds):
-        worth = _worth(cell, counted, wish, cells) / temperature
+        worth = _worth(cell, rate, wish, cells) / temperature
         wish = wish + damping * (worth.masked_fill(~allowed, -torch.inf).softmax(1) - wish)
-    return _worth(cell, counted, wish, cells)
+    return _worth(cell, rate, wish, cells)
 
 
-def announced_worth(choice: Choice, *, rounds: int = ROUNDS, patience: float = PATIENCE) -> Tensor:
-    """:func:`announced` for the users of a choice ``[B, U, C]``."""
+def announced_worth(
+    choice: Choice, *, rounds: int = ROUNDS, patience: float = PATIENCE, crowding: float = 0.0
+) -> Tensor:
+    """:func:`announced` for the users of a choice ``[B, U, C]``, with the price of a handover.
+
+    Args:
+        choice: who may be where.
+        rounds: of announcements.
+        patience: see :func:`~hetgraph.solvers.handover.priced`.
+        crowding: see there.
+    """
+    choice = priced(choice, patience, crowding)
     b, u, places = choice.cell.shape
     node = choice.cell + choice.cells * torch.arange(b, device=choice.cell.device).reshape(-1, 1, 1)
     cell, rate, allowed = (value.reshape(b * u, places) for value in (node, choice.rate, choice.allowed))
-    worth = announced(cell, rate, allowed, b * choice.cells, rounds=rounds, patience=patience)
+    worth = announced(cell, rate, allowed, b * choice.cells, rounds=rounds)
     return worth.reshape(b, u, places)
 
 

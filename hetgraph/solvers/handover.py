@@ -67,14 +67,15 @@ def priced(choice: Choice, patience: float, crowding: float = 0.0) -> Choice:
 
     Args:
         choice: who may be where.
-        patience: price of going to a cell with as much room as the user's places have on average.
-        crowding: what the price grows by for each user that a cell takes less than that; no price is below zero.
+        patience: price of going to a cell with the mean room of the user's places, its own and those not allowed among them.
+        crowding: added to the price for each user by which a cell's room is below that mean; no price is below zero.
     """
     price = choice.rate.new_full((), patience)
     if crowding:
         room = choice.room.to(choice.rate.dtype).gather(1, choice.cell.flatten(1)).reshape(choice.cell.shape)
-        price = (patience + crowding * (room.mean(2, keepdim=True) - room[..., 1:])).clamp_min(0)
-    return replace(choice, rate=torch.cat([choice.rate[..., :1], choice.rate[..., 1:] * (-price).exp()], 2))
+        price = price + crowding * (room.mean(2, keepdim=True) - room[..., 1:])
+    counted = choice.rate[..., 1:] * (-price.clamp_min(0)).exp()
+    return replace(choice, rate=torch.cat([choice.rate[..., :1], counted], 2))
 
 
 def prices(choice: Choice, start: Tensor | None = None, iterations: int = 40) -> Tensor:

@@ -27,7 +27,7 @@ def negotiated(
         patience: price of a handover, see :func:`~hetgraph.solvers.handover.priced`.
         rounds: of announcements.
         agreements: rounds of agreements.
-        crowding: what the price grows by for each user less that a cell takes, see there.
+        crowding: see there.
     """
     choice = priced(choice, patience, crowding)
     return worth(choice, agree(choice, intended(choice, rounds), agreements))

@@ -317,8 +317,8 @@ def test_value_of_a_choice_by_loop(dueling: bool) -> None:
     assert torch.equal(policy.discrete_value(views, agents, best), state) == dueling
 
 
-def test_without_reports_only_what_stations_hear_counts() -> None:
-    """What the users of others heard changes the powers of agents only where users report."""
+def test_without_reports_subchannels_of_others_do_not_count() -> None:
+    """What the users of others heard on subchannels changes the powers of agents only where they report it; its mean is a feature."""
     _, views = seen()
     view = views.spectrum
     for reports in (True, False):

@@ -1,6 +1,7 @@
 """GraphQMIX: monotonic, decomposable, equivariant, free in the number of cells and users; its flat ablations are not."""
 
 import itertools
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hetgraph.models.qmix import Values
 from hetgraph.nn.candidates import candidates_of
 from hetgraph.nn.handover_encoders import COLUMNS, LOAD, LOG_RATE, RECEIVED
 from hetgraph.radio.handover import HandoverAction
+from hetgraph.solvers.announced import announced_worth
 from hetgraph.solvers.handover import Choice
 from hetgraph.solvers.level_worth import level_worth
 from hetgraph.solvers.negotiated import negotiated
@@ -186,10 +188,14 @@ def test_agents_hear_what_was_agreed() -> None:
     tables = (raw.cell.view(b, u, c) - first, raw.allowed.view(b, u, c), raw.rate.view(b, u, c), raw.room.view(b, k))
     torch.testing.assert_close(told["agreed"], negotiated(Choice(*tables), rounds=3, agreements=2).flatten(0, 1))
     assert not torch.equal(told["agreed"], told["announced"])
-    crowded = agent(**KINDS["agreed"], crowding=0.1)._announced(raw).edge[:, :, -1]
-    expected = negotiated(Choice(*tables), rounds=3, agreements=2, crowding=0.1).flatten(0, 1)
-    torch.testing.assert_close(crowded, expected)
-    assert not torch.equal(crowded, told["agreed"])
+    rules = {
+        "agreed": partial(negotiated, Choice(*tables), rounds=3, agreements=2),
+        "announced": partial(announced_worth, Choice(*tables), rounds=KINDS["announced"]["intentions"]),
+    }
+    for kind, rule in rules.items():
+        crowded = agent(**KINDS[kind], patience=0.3, crowding=0.1)._announced(raw).edge[:, :, -1]
+        torch.testing.assert_close(crowded, rule(patience=0.3, crowding=0.1).flatten(0, 1))
+        assert not torch.equal(crowded, told[kind])
 
 
 def test_levels_follow_utility_sum_rate_and_squares() -> None:
@@ -253,7 +259,7 @@ def test_only_the_graph_runs_on_another_number_of_cells_and_options_are_checked(
         ({"encoder": "flat"}, "flat_cells: got 0, expected the number"),
         ({"encoder": "flat", "flat_cells": 6, "intentions": 2}, "intentions: got announcements with encoder 'flat'"),
         ({"agreements": 2}, "agreements: got 2 without announcements"),
-        ({"intentions": 2, "crowding": 0.1}, "crowding: got 0.1 without agreements"),
+        ({"crowding": -0.1}, "crowding: got -0.1, expected 0 or more"),
         ({"encoder": "single"}, "mixing: got 'qmix', expected 'independent'"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -179,7 +179,7 @@ def test_a_full_cell_takes_those_who_gain_most_and_others_do_not_ask() -> None:
     cell = [[0, 1]] * 6
     rate = [[12.0, 12.0 + 6 * u] for u in (2, 5, 0, 3, 4, 1)]
     choice = one_network(cell, rate, [6, 2])
-    alone = announced(choice.cell[0], choice.rate[0], choice.allowed[0], 2, patience=0.0)
+    alone = announced(choice.cell[0], choice.rate[0], choice.allowed[0], 2)
     assert int((alone.argmax(1) == 1).sum()) > 2
     found = negotiated(choice, patience=0.0)
     assert found.argmax(2)[0].nonzero().flatten().tolist() == [1, 4]

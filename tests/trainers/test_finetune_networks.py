@@ -32,7 +32,8 @@ def fit(folder: Path, config: str, sizes: dict[str, int], *more: str) -> Path:
 
 
 def test_handover_agents_go_on_from_everything_of_the_checkpoint(tmp_path: Path) -> None:
-    path = fit(tmp_path / "first", "qmix", HANDOVER, "--model.init_args.patience", "null")
+    open_price = ("--model.init_args.patience", "null", "--model.init_args.crowding", "null")
+    path = fit(tmp_path / "first", "qmix", HANDOVER, *open_price)
     content = read_checkpoint(path)
     assert kind_of(content["hyper_parameters"]) == "handover"
     module, data = adapt(path, "hetnet-3tier", tmp_path / "kept", epochs=1, draws=3, cells=14, users=40, seed=3)
@@ -41,6 +42,8 @@ def test_handover_agents_go_on_from_everything_of_the_checkpoint(tmp_path: Path)
     for name in ("reward_mean", "credit_std", "policy.ue_mean", "target.edge_std"):
         assert torch.equal(module.state_dict()[name], state[name]), name
     assert module.lr == module.hparams["lr"] == content["hyper_parameters"]["lr"]
+    before = tuple(float(state[f"policy.{name}"]) for name in ("patience", "crowding"))
+    assert module.target.price() == module.policy.price() != before
     best = load_handovers(tmp_path / "kept" / "finetuned.ckpt")
     assert all(torch.equal(value, module.policy.state_dict()[name]) for name, value in best.state_dict().items())
     out = tmp_path / "out"
@@ -50,6 +53,32 @@ def test_handover_agents_go_on_from_everything_of_the_checkpoint(tmp_path: Path)
     )
     rows = {row["policy"] for row in csv.DictReader((out / "results.csv").read_text().splitlines())}
     assert rows == {"max_rsrp", "pf_negotiated", "dual_price", "before", "after"}
+
+
+def test_agents_learn_with_less_of_the_rule(tmp_path: Path) -> None:
+    """What the README says of `agreements` and `intentions` needs no further option."""
+    for name, options in (("announced", ["agreements"]), ("plain", ["agreements", "intentions"])):
+        more = [part for option in options for part in (f"--model.init_args.{option}", "0")]
+        policy = load_handovers(fit(tmp_path / name, "qmix", HANDOVER, *more))
+        assert (policy.agreements, bool(policy.intentions)) == (0, name == "announced")
+
+
+@pytest.mark.filterwarnings("ignore:You're using the WeightAveraging callback")
+def test_a_checkpoint_from_before_an_option_goes_on_as_it_was_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = fit(tmp_path, "qmix", HANDOVER, "--model.init_args.crowding", "0")
+    old = torch.load(path, weights_only=True)
+    del old["hyper_parameters"]["crowding"]
+    torch.save(old, path)
+    sizes = [part for key, value in HANDOVER.items() for part in (f"--data.init_args.{key}", str(value))]
+    again = ["validate", "--config", "qmix", "--ckpt_path", str(path), *sizes]
+    again += ["--trainer.default_root_dir", str(tmp_path), "--model.init_args.hidden", "8"]
+    with pytest.raises(SystemExit) as done:
+        main(again)
+    assert done.value.code == 2
+    assert "crowding: got 0.01 with a checkpoint from before this option, expected 0.0" in capsys.readouterr().err
+    run(*again, "--model.init_args.crowding", "0")
 
 
 def test_iot_agents_are_never_worse_than_before_on_validation(tmp_path: Path) -> None:

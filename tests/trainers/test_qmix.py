@@ -1,6 +1,7 @@
 """Training of QMIX: targets by hand, clipping, target networks, replay of compact states, resumed runs, baselines."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from hetgraph.solvers.announced import PATIENCE
 from hetgraph.trainers import QMIX, HandoverDataModule, handover_price, load_handovers
 from hetgraph.trainers.checkpoint import RandomState
 from hetgraph.trainers.handover import HandoverExperience
-from hetgraph.trainers.handover_price import fitted
+from hetgraph.trainers.handover_price import fitted_price
 from hetgraph.trainers.handover_tabular import HandoverTable, handover_q_learning
 from hetgraph.trainers.qmix import NormHistory, td_loss, td_target
 from hetgraph.trainers.replay import ReplayBuffer
@@ -258,14 +259,14 @@ def test_the_price_of_a_handover_fits_the_training_networks(tmp_path: Path) -> N
     bend = (further - rise) / (c - a)
     top = (a + b) / 2 - rise / (2 * bend)
     expected = top if bend < 0 and a < top < c else grid[utility.index(max(utility))]
-    assert fitted(env, seed=7, grid=grid) == pytest.approx(expected)
-    rising = fitted(env, lambda price: Announced(2.0 - price), seed=7, grid=(0.0, 1.0, 2.0))
-    assert rising == pytest.approx(2.0 - fitted(env, seed=7, grid=(0.0, 1.0, 2.0)))
+    assert fitted_price(env, seed=7, grid=grid) == pytest.approx(expected)
+    rising = fitted_price(env, lambda price: Announced(2.0 - price), seed=7, grid=(0.0, 1.0, 2.0))
+    assert rising == pytest.approx(2.0 - fitted_price(env, seed=7, grid=(0.0, 1.0, 2.0)))
     with pytest.raises(ValueError, match="grid: got 0 numbers"):
-        fitted(env, seed=7, grid=())
+        fitted_price(env, seed=7, grid=())
     module, _ = fit(tmp_path, 1, credit=1.0, intentions=2, patience=None)
     loaded = load_handovers(tmp_path / "last.ckpt")
-    price = fitted(env, seed=0)
+    price = fitted_price(env, partial(Announced, rounds=2), seed=0)
     assert float(loaded.patience) == float(module.policy.patience) == pytest.approx(price)
     assert price != PATIENCE  # so that what follows can fail
     obs = data.environment("val").observe(loaded.level)
@@ -274,18 +275,21 @@ def test_the_price_of_a_handover_fits_the_training_networks(tmp_path: Path) -> N
     assert not torch.equal(told, loaded._announced(candidates_of(obs)).edge[:, :, -1])
 
 
-@pytest.mark.parametrize(("agreements", "crowding", "rule"), [(0, 0.0, Announced), (2, 0.02, Negotiated)])
+@pytest.mark.parametrize(("agreements", "crowding", "rule"), [(0, 0.01, Announced), (2, 0.02, Negotiated)])
 def test_the_price_is_fitted_to_the_rule_that_agents_follow(
     agreements: int, crowding: float, rule: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(handover_price, "fitted", lambda env, kind, *, seed: asked.append((env, kind, seed)) or 0.25)
-    policy = GraphQMIX(intentions=1, agreements=agreements, crowding=crowding, patience=None)
+    monkeypatch.setattr(
+        handover_price, "fitted_price", lambda env, kind, *, seed: asked.append((env, kind, seed)) or 0.25
+    )
+    policy = GraphQMIX(intentions=3, agreements=agreements, crowding=crowding, patience=None)
     handover_price.fit_price(policy, lambda: "networks", seed=4)  # type: ignore[arg-type,return-value]
     (env, kind, seed), *more = asked
     assert (env, seed, more) == ("networks", 4, []) and float(policy.get_buffer("patience")) == 0.25
     found = kind(0.7)
-    assert type(found) is rule and found.patience == 0.7 and getattr(found, "crowding", 0.0) == crowding
+    assert type(found) is rule and (found.patience, found.crowding, found.rounds) == (0.7, crowding, 3)
+    assert getattr(found, "agreements", 0) == agreements
     for fixed in (GraphQMIX(intentions=1, agreements=agreements), GraphQMIX(patience=None)):
         handover_price.fit_price(fixed, lambda: "networks", seed=4)  # type: ignore[arg-type,return-value]
     assert len(asked) == 1
@@ -293,7 +297,7 @@ def test_the_price_is_fitted_to_the_rule_that_agents_follow(
 
 def test_crowding_is_fitted_after_the_price(monkeypatch: pytest.MonkeyPatch) -> None:
     rules, numbers = [], iter([0.25, 0.03, 0.02])
-    monkeypatch.setattr(handover_price, "fitted", lambda env, kind, **_: rules.append(kind(0.7)) or next(numbers))
+    monkeypatch.setattr(handover_price, "fitted_price", lambda env, kind, **_: rules.append(kind(0.7)) or next(numbers))
     policy = GraphQMIX(intentions=1, agreements=2, patience=None, crowding=None)
     policy.get_buffer("crowding").fill_(0.5)  # of other networks
     handover_price.fit_price(policy, lambda: None, seed=4)  # type: ignore[arg-type,return-value]
