@@ -70,7 +70,7 @@ def jobs() -> dict[str, list[str]]:
         cell = [f"{D}probability", "0.5", f"{D}demand", "14"]
         out[f"grows-paper-{seed}"] = fit("grows-paper", "grows-paper", seed, f"{D}seed", str(seed), *cell)
     modes = {"qmix": [], "qmix-margin": ["cre"], "qmix-levels": ["model"], "qmix-levels-margin": ["cre", "model"]}
-    modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "asc"]}
+    modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "more"]}
     modes |= {"qmix-one": ["one"], "qmix-one-margin": ["cre", "one"]}
     modes |= {"qmix-one-levels": ["one", "model"], "qmix-one-levels-margin": ["cre", "one", "model"]}
     modes |= {"qmix-early": ["early"], "qmix-early-margin": ["cre", "early"]}
@@ -81,7 +81,9 @@ def jobs() -> dict[str, list[str]]:
     change = {
         "cre": [f"{D}cre", "false", f"{M}patience", "0.4", f"{M}crowding", "0.03"],  # the best on validation
         "model": [f"{D}resource_model", "paper"],
+        # The least for which the sum rate of validation networks is above the strongest cell's by more than its interval.
         "asc": [f"{D}weights.sum_rate", "0.3", f"{D}weights.spread", "0.048"],
+        "more": [f"{D}weights.sum_rate", "0.32", f"{D}weights.spread", "0.0512"],
         "association": [f"{D}weights.sum_rate", "2"],  # levels cost nothing there, so that it is the association's alone
         "one": [f"{M}patience", "0.4", f"{M}crowding", "0"],  # one price of a handover
         "early": [f"{M}patience", "0.35", f"{M}crowding", "0"],
