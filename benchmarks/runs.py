@@ -71,21 +71,22 @@ def jobs() -> dict[str, list[str]]:
         out[f"grows-paper-{seed}"] = fit("grows-paper", "grows-paper", seed, f"{D}seed", str(seed), *cell)
     modes = {"qmix": [], "qmix-margin": ["cre"], "qmix-levels": ["model"], "qmix-levels-margin": ["cre", "model"]}
     modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "more"]}
-    modes |= {"qmix-one": ["one"], "qmix-one-margin": ["cre", "one"]}
-    modes |= {"qmix-one-levels": ["one", "model"], "qmix-one-levels-margin": ["cre", "one", "model"]}
+    modes |= {"qmix-crowding": ["crowding"]}
+    modes |= {"qmix-one-margin": ["cre", "one"], "qmix-one-levels-margin": ["cre", "one", "model"]}
     modes |= {"qmix-early": ["early"], "qmix-early-margin": ["cre", "early"]}
     modes |= {"qmix-early-levels-margin": ["cre", "model", "early"]}
     modes |= {"qmix-rate-levels-margin": ["cre", "model", "early", "association"]}
     modes |= {"qmix-plain": ["plain"]}
     modes |= {"qmix-traces": ["traces", "cre"], "qmix-traces-levels": ["traces", "cre", "model"]}
     change = {
-        "cre": [f"{D}cre", "false", f"{M}patience", "0.4", f"{M}crowding", "0.03"],  # the best on validation
+        "cre": [f"{D}cre", "false", f"{M}crowding", "0.03"],  # the best on validation
+        "crowding": [f"{M}patience", "0.45", f"{M}crowding", "0.01"],
         "model": [f"{D}resource_model", "paper"],
         # The least for which the sum rate of validation networks is above the strongest cell's by more than its interval.
         "asc": [f"{D}weights.sum_rate", "0.3", f"{D}weights.spread", "0.048"],
         "more": [f"{D}weights.sum_rate", "0.32", f"{D}weights.spread", "0.0512"],
         "association": [f"{D}weights.sum_rate", "2"],  # levels cost nothing there, so that it is the association's alone
-        "one": [f"{M}patience", "0.4", f"{M}crowding", "0"],  # one price of a handover
+        "one": [f"{M}crowding", "0"],  # one price of a handover
         "early": [f"{M}patience", "0.35", f"{M}crowding", "0"],
         "traces": [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22"],
     }  # fmt: skip

@@ -67,7 +67,7 @@ def test_agents_learn_with_less_of_the_rule(tmp_path: Path) -> None:
 def test_a_checkpoint_from_before_an_option_goes_on_as_it_was_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = fit(tmp_path, "qmix", HANDOVER, "--model.init_args.crowding", "0")
+    path = fit(tmp_path, "qmix", HANDOVER)
     old = torch.load(path, weights_only=True)
     del old["hyper_parameters"]["crowding"]
     torch.save(old, path)
@@ -75,10 +75,10 @@ def test_a_checkpoint_from_before_an_option_goes_on_as_it_was_trained(
     again = ["validate", "--config", "qmix", "--ckpt_path", str(path), *sizes]
     again += ["--trainer.default_root_dir", str(tmp_path), "--model.init_args.hidden", "8"]
     with pytest.raises(SystemExit) as done:
-        main(again)
+        main([*again, "--model.init_args.crowding", "0.01"])
     assert done.value.code == 2
     assert "crowding: got 0.01 with a checkpoint from before this option, expected 0.0" in capsys.readouterr().err
-    run(*again, "--model.init_args.crowding", "0")
+    run(*again)
 
 
 def test_iot_agents_are_never_worse_than_before_on_validation(tmp_path: Path) -> None:
