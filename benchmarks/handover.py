@@ -262,7 +262,7 @@ def traces(folder: str | None = None, networks: int = 16) -> None:
     print("patience fitted on the training files: " + ", ".join(f"{n} {p:g}" for n, p in patience.items()))
     rules: dict[str, list[Any]] = {f"{name}, fitted": [PATIENT[name](price)] for name, price in patience.items()}
     for kind in (Negotiated, Optimum):
-        name = kind.name if kind is Negotiated else "pf_patient"
+        name = "pf_negotiated" if kind is Negotiated else "pf_patient"
         rule = partial(kind, patience[name])
         crowding = fitted_price(env, lambda number, rule=rule: rule(crowding=number), seed=0, grid=CROWDING)  # type: ignore[misc]
         print(f"crowding fitted on the training files: {name} {crowding:g}")

@@ -18,7 +18,7 @@ from hetgraph.trainers.policy_list import members
 
 HANDOVER, IOT = "handover", "iot-"
 RULES = {
-    HANDOVER: "max_rsrp,cre,pf_greedy,pf_announced,pf_negotiated,dual_price,pf_optimum,pf_patient",
+    HANDOVER: "max_rsrp,cre,pf_greedy,pf_announced,pf_negotiated,pf_crowding,dual_price,pf_optimum,pf_patient",
     IOT: "wmmse_max_rsrp,wmmse_pf,wmmse_path_loss",
 }
 KEYS = {

@@ -42,7 +42,7 @@ class DualPrice(Mover):
 
 
 class Negotiated(Mover):
-    """Handovers that users and cells agree on (:func:`~hetgraph.solvers.negotiated.negotiated`).
+    """Handovers that users and cells agree on (:func:`~hetgraph.solvers.negotiated.negotiated`); ``pf_crowding`` with crowding.
 
     Users announce where they mean to go, cells that would be too full take those who gain most, and all agree on moves,
     exchanges and chains of two for a few rounds. Each needs to hear no more than users and cells that it may meet.
@@ -54,8 +54,6 @@ class Negotiated(Mover):
         crowding: see there.
     """
 
-    name = "pf_negotiated"
-
     def __init__(
         self,
         patience: float = PATIENCE,
@@ -65,6 +63,7 @@ class Negotiated(Mover):
     ) -> None:
         super().__init__()
         self.patience, self.agreements, self.rounds, self.crowding = patience, agreements, rounds, crowding
+        self.name = "pf_crowding" if crowding else "pf_negotiated"
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places that are worth most."""

@@ -117,7 +117,7 @@ def test_first_association_against_the_strongest_pairs_first() -> None:
     "name",
     [
         *("random", "greedy", "round_robin", "max_rsrp", "cre", "stay"),
-        *("pf_greedy", "pf_announced", "pf_negotiated", "dual_price"),
+        *("pf_greedy", "pf_announced", "pf_negotiated", "pf_crowding", "dual_price"),
     ],
 )
 def test_policies_see_no_more_than_they_declare(name: str, world: Trajectories) -> None:
@@ -130,9 +130,10 @@ def test_policies_see_no_more_than_they_declare(name: str, world: Trajectories) 
         return policy.act(graph, state, g)[0].place  # type: ignore[no-any-return]
 
     place, hidden = act(obs), obs.clone()
+    assert policy.name == name
     hidden.state = torch.full_like(hidden.state, torch.nan)
     assert torch.equal(act(hidden), place) and policy.level in ("local", "neighbourhood")
-    if name in ("dual_price", "pf_negotiated"):  # who asks for a cell changes what another is worth
+    if name in ("dual_price", "pf_negotiated", "pf_crowding"):  # who asks for a cell changes what another is worth
         return
     other, source = obs.clone(), obs[CHANNEL].edge_index[0]
     other["bs"].room[3] = other["bs"].users[3] = other["bs"].load[3] = 0
