@@ -261,10 +261,9 @@ def traces(folder: str | None = None, networks: int = 16) -> None:
     patience = {name: fitted_price(env, rule, seed=0) for name, rule in PATIENT.items()}
     print("patience fitted on the training files: " + ", ".join(f"{n} {p:g}" for n, p in patience.items()))
     rules: dict[str, list[Any]] = {f"{name}, fitted": [PATIENT[name](price)] for name, price in patience.items()}
-    for kind in (Negotiated, Optimum):
-        name = "pf_negotiated" if kind is Negotiated else "pf_patient"
+    for name, kind in (("pf_negotiated", Negotiated), ("pf_patient", Optimum)):
         rule = partial(kind, patience[name])
-        crowding = fitted_price(env, lambda number, rule=rule: rule(crowding=number), seed=0, grid=CROWDING)  # type: ignore[misc]
+        crowding = fitted_price(env, lambda more, rule=rule: rule(crowding=more), seed=0, grid=CROWDING)  # type: ignore[misc]
         print(f"crowding fitted on the training files: {name} {crowding:g}")
         rules[f"{name}, crowding, fitted"] = [rule(crowding=crowding)]
     for model, names in TRACES.items():

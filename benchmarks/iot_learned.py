@@ -22,7 +22,7 @@ from hetgraph.envs.iot_run import Schedules
 from hetgraph.graph.schema import Level
 from hetgraph.models import HybridMADDPG
 from hetgraph.models import iot_priors as priors
-from hetgraph.models.hybrid import Discrete
+from hetgraph.models.iot_decision import Discrete
 from hetgraph.models.iot_views import iot_views
 from hetgraph.radio import Schedule, iot_policy
 from hetgraph.radio.schedule import budgeted

@@ -25,95 +25,103 @@ def fit(name: str, config: str, seed: int, *options: str) -> list[str]:
     ]  # fmt: skip
 
 
+def each(name: str, config: str, *options: str, data_seed: bool = True) -> dict[str, list[str]]:
+    """A run of each training seed, which is that of its data, too."""
+    own = [(f"{D}seed", str(seed)) if data_seed else () for seed in SEEDS]
+    return {f"{name}-{seed}": fit(name, config, seed, *own[seed], *options) for seed in SEEDS}
+
+
 def jobs() -> dict[str, list[str]]:
     """Name -> command, in the order in which they run."""
-    out: dict[str, list[str]] = {}
-    # Two at a time, in this order: labels are there before distillation starts, and distilled weights before they are used.
+    return snapshots() | packets() | arrivals() | handovers() | alone() | iot_learned.commands() | ablations()
+
+
+def snapshots() -> dict[str, list[str]]:
+    """HetGNN. In this order labels are there before distillation starts, and distilled weights before they are used."""
     labels = ["--teacher", "pf_teacher", "--count", "256", "--seed", "0"]
-    out["labels-hetnet"] = ["hetgraph", "generate", "--scenario", "hetnet-3tier", *labels, "--out", hetnet_folder()]
-    for seed in SEEDS:
-        out[f"interference-{seed}"] = fit("interference", "interference", seed, f"{D}seed", str(seed))
-    for seed in SEEDS:
-        out[f"distill-{seed}"] = fit("distill", "hetgnn-distill", seed)
+    out = {"labels-hetnet": ["hetgraph", "generate", "--scenario", "hetnet-3tier", *labels, "--out", hetnet_folder()]}
+    out |= each("interference", "interference") | each("distill", "hetgnn-distill", data_seed=False)
     for seed in SEEDS:
         start = f"runs/distill-{seed}/best.ckpt"
         out[f"hetnet-{seed}"] = fit("hetnet", "hetgnn", seed, f"{D}seed", str(seed), f"{M}init_from", start)
-    for seed in SEEDS:
-        out[f"uma-{seed}"] = fit("uma", "hetgnn-uma", seed, f"{D}seed", str(seed))
-    for seed in SEEDS:
-        out[f"uma-sum-{seed}"] = fit("uma-sum", "hetgnn-uma-sum-rate", seed)
-    for seed in SEEDS:
-        out[f"iid-{seed}"] = fit("iid", "interference-iid", seed, f"{D}seed", str(seed))
+    out |= each("uma", "hetgnn-uma") | each("uma-sum", "hetgnn-uma-sum-rate", data_seed=False)
+    out |= each("iid", "interference-iid")
     paper = [f"{M}encoder", "sage", f"{M}association", "edge", f"{M}rounds", "0"]  # its student: one pass, an edge head
-    for seed in SEEDS:
-        out[f"paper-{seed}"] = fit("paper", "hetgnn-distill", seed, *paper)
-    for seed in SEEDS:
-        out[f"paper-uma-{seed}"] = fit("paper-uma", "hetgnn-uma", seed, f"{D}seed", str(seed), *paper)
-    for seed in SEEDS:
-        out[f"conflict-shared-{seed}"] = fit("conflict-shared", "conflict-8", seed, f"{D}seed", str(seed))
-    for seed in SEEDS:
-        own = [f"{D}seed", str(seed), f"{M}agents", "4"]
-        out[f"conflict-individual-{seed}"] = fit("conflict-individual", "conflict-8", seed, *own)
-    for seed in SEEDS:
-        for network in ("random-19", "hex-19"):
-            name = f"{network}-heavy"
-            out[f"{name}-{seed}"] = fit(name, name, seed, f"{D}seed", str(seed))
-    for seed in SEEDS:
-        out[f"grows-{seed}"] = fit("grows", "grows", seed, f"{D}seed", str(seed))
-    for seed in SEEDS:
-        small = [f"{D}scenario", "grows-tiny", f"{T}max_epochs", "2", f"{M}widths", "[32,32]"]
-        out[f"grows-tiny-{seed}"] = fit("grows-tiny", "grows", seed, f"{D}seed", str(seed), *small)
-    for seed in SEEDS:
-        plain = [f"{M}flat", "3", f"{M}users", "false", f"{M}dueling", "false"]
-        out[f"dqn-flat-{seed}"] = fit("dqn-flat", "grows", seed, f"{D}seed", str(seed), *plain)
-    for seed in SEEDS:
-        cell = [f"{D}probability", "0.5", f"{D}demand", "14"]
-        out[f"grows-paper-{seed}"] = fit("grows-paper", "grows-paper", seed, f"{D}seed", str(seed), *cell)
-    modes = {"qmix": [], "qmix-margin": ["cre"], "qmix-levels": ["model"], "qmix-levels-margin": ["cre", "model"]}
-    modes |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["cre", "more"]}
-    modes |= {"qmix-crowding": ["crowding"]}
-    modes |= {"qmix-one-margin": ["cre", "one"], "qmix-one-levels-margin": ["cre", "one", "model"]}
-    modes |= {"qmix-early": ["early"], "qmix-early-margin": ["cre", "early"]}
-    modes |= {"qmix-early-levels-margin": ["cre", "model", "early"]}
-    modes |= {"qmix-rate-levels-margin": ["cre", "model", "early", "association"]}
-    modes |= {"qmix-plain": ["plain"]}
-    modes |= {"qmix-traces": ["traces", "cre"], "qmix-traces-levels": ["traces", "cre", "model"]}
+    return out | each("paper", "hetgnn-distill", *paper, data_seed=False) | each("paper-uma", "hetgnn-uma", *paper)
+
+
+def packets() -> dict[str, list[str]]:
+    """MAPPO on conflict graphs and on cells."""
+    out = each("conflict-shared", "conflict-8") | each("conflict-individual", "conflict-8", f"{M}agents", "4")
+    return out | each("random-19-heavy", "random-19-heavy") | each("hex-19-heavy", "hex-19-heavy")
+
+
+def arrivals() -> dict[str, list[str]]:
+    """GROWS and the network without a graph."""
+    small = [f"{D}scenario", "grows-tiny", f"{T}max_epochs", "2", f"{M}widths", "[32,32]"]
+    plain = [f"{M}flat", "3", f"{M}users", "false", f"{M}dueling", "false"]
+    out = each("grows", "grows") | each("grows-tiny", "grows", *small) | each("dqn-flat", "grows", *plain)
+    return out | each("grows-paper", "grows-paper", f"{D}probability", "0.5", f"{D}demand", "14")
+
+
+def handovers() -> dict[str, list[str]]:
+    """GraphQMIX: what is changed of the shipped configuration in each of its runs."""
+    runs = {
+        "qmix": [],
+        "qmix-margin": ["margin"],
+        "qmix-levels": ["levels"],
+        "qmix-levels-margin": ["margin", "levels"],
+    }
+    runs |= {"qmix-asc": ["asc"], "qmix-asc-margin": ["margin", "more"], "qmix-crowding": ["crowding"]}
+    runs |= {"qmix-one-margin": ["margin", "one"], "qmix-one-levels-margin": ["margin", "one", "levels"]}
+    runs |= {"qmix-early": ["early"], "qmix-early-margin": ["margin", "early"]}
+    runs |= {"qmix-early-levels-margin": ["margin", "levels", "early"]}
+    runs |= {"qmix-rate-levels-margin": ["margin", "levels", "early", "association"], "qmix-plain": ["plain"]}
+    runs |= {"qmix-traces": ["margin", "traces"], "qmix-traces-levels": ["margin", "levels", "traces"]}
+    bare = {"intentions": "0", "agreements": "0", "personal": "false", "warm": "0", "lr": "2e-3"}
     change = {
-        "cre": [f"{D}cre", "false", f"{M}crowding", "0.03"],  # the best on validation
+        "margin": [f"{D}cre", "false", f"{M}crowding", "0.03"],  # the best on validation
+        "levels": [f"{D}resource_model", "paper"],
         "crowding": [f"{M}patience", "0.45", f"{M}crowding", "0.01"],
-        "model": [f"{D}resource_model", "paper"],
-        # The least for which the sum rate of validation networks is above the strongest cell's by more than its interval.
-        "asc": [f"{D}weights.sum_rate", "0.3", f"{D}weights.spread", "0.048"],
-        "more": [f"{D}weights.sum_rate", "0.32", f"{D}weights.spread", "0.0512"],
-        "association": [f"{D}weights.sum_rate", "2"],  # levels cost nothing there, so that it is the association's alone
         "one": [f"{M}crowding", "0"],  # one price of a handover
         "early": [f"{M}patience", "0.35", f"{M}crowding", "0"],
-        "traces": [f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22"],
+        "asc": [f"{D}weights.sum_rate", "0.3", f"{D}weights.spread", "0.048"],
+        # The least for which the sum rate of validation networks is above the strongest cell's by more than its interval.
+        "more": [f"{D}weights.sum_rate", "0.32", f"{D}weights.spread", "0.0512"],
+        "association": [f"{D}weights.sum_rate", "2"],  # levels cost nothing there, so that it is the association's alone
+        "plain": [f"{T}max_epochs", "4", *(part for k, v in bare.items() for part in (M + k, v))],
+        # Phones in cars, not users on foot: the price is fitted.
+        "traces": [
+            *(f"{D}scenario", TRACES, f"{D}generation", "5G", f"{D}cells", "22"),
+            *(f"{M}patience", "null", f"{M}crowding", "null"),
+        ],
     }  # fmt: skip
-    bare = {"crowding": "0", "intentions": "0", "agreements": "0", "personal": "false", "warm": "0", "lr": "2e-3"}
-    change["plain"] = [f"{T}max_epochs", "4", *(part for k, v in bare.items() for part in (M + k, v))]
-    for name, changes in modes.items():
-        for seed in SEEDS:
-            options = [part for key in changes for part in change[key]]
-            if "traces" in changes:  # phones in cars, not users on foot
-                options += [f"{M}patience", "null", f"{M}crowding", "null"]
-            out[f"{name}-{seed}"] = fit(name, "qmix", seed, f"{D}seed", str(seed), *options)
-    alone = {"d3qn": [], "d3qn-single": [f"{M}encoder", "single"]}
+    out: dict[str, list[str]] = {}
+    for name, changes in runs.items():
+        out |= each(name, "qmix", *(part for key in changes for part in change[key]))
+    return out
+
+
+def alone() -> dict[str, list[str]]:
+    """Agents without rules or graphs on the same handovers."""
     flat = {"mixing": "qmix", "encoder": "flat-full", "flat_cells": "25", "hidden": "128", "importance": "sum"}
-    alone["qmix-flat"] = [part for k, v in (flat | {"credit": "1.0", "joint": "0.1"}).items() for part in (M + k, v)]
-    alone["dqn"] = [f"{M}dueling", "false", f"{M}double", "false"]
-    for name, options in alone.items():
-        for seed in SEEDS:
-            for suffix, bias in (("", "true"), ("-margin", "false")):
-                kind = [*options, f"{T}max_epochs", "6", f"{D}cre", bias, f"{D}seed", str(seed)]
-                out[f"{name}{suffix}-{seed}"] = fit(name + suffix, "d3qn", seed, *kind)
-    out |= iot_learned.commands()
+    runs = {"d3qn": [], "d3qn-single": [f"{M}encoder", "single"]}
+    runs["qmix-flat"] = [part for k, v in (flat | {"credit": "1.0", "joint": "0.1"}).items() for part in (M + k, v)]
+    runs["dqn"] = [f"{M}dueling", "false", f"{M}double", "false"]
+    out: dict[str, list[str]] = {}
+    for name, options in runs.items():
+        for suffix, bias in (("", "true"), ("-margin", "false")):
+            out |= each(name + suffix, "d3qn", *options, f"{T}max_epochs", "6", f"{D}cre", bias)
+    return out
+
+
+def ablations() -> dict[str, list[str]]:
+    """HetGNN with other encoders, with and without refinement."""
+    out: dict[str, list[str]] = {}
     for rounds in ("0", "8"):
         for encoder in ENCODERS:
-            for seed in SEEDS:
-                name = f"ablation-{encoder}-r{rounds}"
-                options = [f"{M}encoder", encoder, f"{M}rounds", rounds, f"{D}seed", str(seed), f"{T}max_epochs", "6"]
-                out[f"{name}-{seed}"] = fit(name, "hetgnn", seed, *options)
+            options = [f"{M}encoder", encoder, f"{M}rounds", rounds, f"{T}max_epochs", "6"]
+            out |= each(f"ablation-{encoder}-r{rounds}", "hetgnn", *options)
     return out
 
 

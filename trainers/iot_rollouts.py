@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from hetgraph.envs import IoTEnv
-from hetgraph.models.hybrid import Agents, Discrete, HybridMADDPG, shares_of
+from hetgraph.models.hybrid import HybridMADDPG, shares_of
+from hetgraph.models.iot_decision import Agents, Discrete
 from hetgraph.models.iot_views import IoTViews, iot_views
 from hetgraph.radio.schedule import Schedule, contest
 

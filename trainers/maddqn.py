@@ -7,8 +7,9 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from hetgraph.models.hybrid import Agents, Discrete, DiscreteBy, HybridMADDPG, PowerBy, Scope
+from hetgraph.models.hybrid import DiscreteBy, HybridMADDPG, PowerBy, Scope
 from hetgraph.models.iot_critic import GraphCritic
+from hetgraph.models.iot_decision import Agents, Discrete
 from hetgraph.models.iot_views import IoTViews
 from hetgraph.nn.mixer import MonotonicMixer
 from hetgraph.radio.schedule import Schedule

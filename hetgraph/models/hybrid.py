@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import torch
@@ -11,6 +10,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
 from hetgraph.models import iot_priors as priors
+from hetgraph.models.iot_decision import Agents, Discrete
 from hetgraph.models.iot_views import (
     EDGE,
     EDGE_SCALE,
@@ -37,44 +37,6 @@ PowerBy = Literal["learned", "rule", "equal"]
 PAIR, LAYER, LEAST_OFF = 6, 9, 1e-3
 BIDS = ("edge_head", "pair_head", "pair_stats")
 EDGE_LIMIT, PAIR_LIMIT, POWER_LIMIT = 0.3, 0.5, 1.0  # largest corrections: 3 dB, factors of 1.6 and 2.7
-
-
-@dataclass(frozen=True)
-class Agents:
-    """What stations made of their observations.
-
-    Args:
-        channel: states of the channels that they hear ``[B, N, U, H]``.
-        station: states of their own ``[B, N, H]``.
-        context: what attention found in the channels ``[B, N, H]``.
-        harm: what power on a subchannel would take from others ``[B, N, S]``, see :func:`~hetgraph.models.iot_priors.harm`.
-        price: what others' users announce for it ``[B, N, S]``, see :func:`~hetgraph.models.iot_priors.announced_price`.
-    """
-
-    channel: Tensor
-    station: Tensor
-    context: Tensor
-    harm: Tensor
-    price: Tensor
-
-
-@dataclass(frozen=True)
-class Discrete:
-    """Association and clusters, and what they were chosen by.
-
-    Args:
-        station: station of each user ``[B, U]``.
-        user: users of clusters ``[B, N, S, L]``.
-        edge_bid: of stations for users ``[B, N, U]``; minus infinity for users that are not there.
-        pair_bid: of users for subchannels of their station ``[B, U, S]``.
-        sinr: of users alone on subchannels of their station, as expected ``[B, U, S]``.
-    """
-
-    station: Tensor
-    user: Tensor
-    edge_bid: Tensor
-    pair_bid: Tensor
-    sinr: Tensor
 
 
 class HybridMADDPG(nn.Module):
