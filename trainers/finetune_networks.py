@@ -81,7 +81,8 @@ def adapt(
     module.load_state_dict(content["state_dict"])
     if isinstance(data, HandoverDataModule) and isinstance(module, QMIX):
         fit_price(module.policy, lambda: data.environment("train", whole=True), seed=seed)
-        module.target.load_state_dict(module.policy.state_dict())
+        for kept, found in zip(module.target.buffers(), module.policy.buffers(), strict=True):
+            kept.copy_(found)  # both announce at the same price
     best = BestCheckpoint(
         out, "finetuned", monitor="val/score", mode="max", enable_version_counter=False, save_weights_only=True
     )
