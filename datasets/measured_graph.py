@@ -8,6 +8,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.channel import thermal_noise_w
 from hetgraph.graph import CHANNEL, NEIGHBOURS, add_features, check, from_gain
+from hetgraph.graph.masts import masts_at
 from hetgraph.graph.sample import nearest_stations
 from hetgraph.units import dbm_to_w, linear_to_db
 
@@ -86,6 +87,7 @@ def measured_graph(
     bs, ue, channel = data["bs"], data["ue"], data[CHANNEL]
     bs.pos, ue.pos = bs_pos, ue_pos
     bs.tier = torch.zeros(len(bs_pos), dtype=torch.long)
+    bs.site = masts_at(bs_pos)
     ue.active = torch.ones(len(ue_pos), dtype=torch.bool)
     ue.serving_slot = -torch.ones(len(ue_pos), dtype=torch.long) if serving is None else serving
     channel.measured = measured.reshape(-1)

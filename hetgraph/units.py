@@ -1,4 +1,4 @@
-"""Decibels and watts: the one place where logarithmic units are made and undone."""
+"""Decibels, watts and compass bearings: the one place where units are made and undone."""
 
 import math
 from typing import overload
@@ -64,3 +64,16 @@ def w_to_dbm(power_w: Tensor) -> Tensor: ...
 def w_to_dbm(power_w: float | Tensor) -> float | Tensor:
     """dBm of watts; zero gives ``-inf``; any shape, dtype kept."""
     return linear_to_db(power_w) + 30.0
+
+
+def bearing_to_azimuth_rad(bearing_deg: float) -> float:
+    """Internal azimuth, counter-clockwise from the x axis (east), of a compass bearing, clockwise from the y axis (north).
+
+    The internal angle is made here and nowhere else; whatever a person writes or reads is a bearing.
+    """
+    return math.radians(90.0 - bearing_deg)
+
+
+def azimuth_rad_to_bearing(azimuth_rad: float) -> float:
+    """Compass bearing in [0, 360) of an internal azimuth; inverse of :func:`bearing_to_azimuth_rad`."""
+    return (90.0 - math.degrees(azimuth_rad)) % 360.0

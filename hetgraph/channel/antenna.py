@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hetgraph.channel.array import Panel, beam_gain_db
 from hetgraph.channel.link import Number
 
 _LANES = 64  # a multiple of the elements that a vectorised kernel takes at once
@@ -86,7 +87,11 @@ def element_gain_db(
         element: pattern's parameters.
     """
     tilt = torch.as_tensor(tilt_rad, dtype=zenith_rad.dtype, device=zenith_rad.device)
-    azimuth, zenith = local_angles(azimuth_rad, zenith_rad, tilt)
+    return _cuts_db(*local_angles(azimuth_rad, zenith_rad, tilt), element)
+
+
+def _cuts_db(azimuth: Tensor, zenith: Tensor, element: AntennaElement) -> Tensor:
+    """Gain toward angles in the element's own frame, azimuth within half a turn."""
     vertical = (zenith - math.pi / 2.0) / math.radians(element.beamwidth_zenith_deg)
     horizontal = azimuth / math.radians(element.beamwidth_azimuth_deg)
     vertical_db = (12.0 * vertical.square()).clamp(max=element.sidelobe_db)
@@ -95,24 +100,38 @@ def element_gain_db(
 
 
 def antenna_gain_db(
-    pattern: str | AntennaElement, vector_m: Tensor, *, azimuth_rad: Number, tilt_rad: Number
+    pattern: str | AntennaElement,
+    vector_m: Tensor,
+    *,
+    azimuth_rad: Number,
+    tilt_rad: Number,
+    panel: Panel | None = None,
 ) -> Tensor:
     """Gain in dBi toward the users.
 
     Args:
         pattern: ``"omni"`` (0 dBi), ``"38.901"``, or an element of one's own.
         vector_m: from the station to the user ``[..., 3]``, m.
-        azimuth_rad: direction of the boresight, broadcasts against ``[...]``.
-        tilt_rad: mechanical downtilt, broadcasts against ``[...]``.
+        azimuth_rad: direction of the boresight, counter-clockwise from the x axis; broadcasts against ``[...]``.
+        tilt_rad: mechanical downtilt, positive downwards; broadcasts against ``[...]``.
+        panel: array of such elements, with its fixed beam (:func:`~hetgraph.channel.beam_gain_db`); ``None`` for one element.
 
     Raises:
         ValueError: an unknown pattern.
     """
     if isinstance(pattern, str) and pattern not in ("omni", "38.901"):
         raise ValueError(f"pattern: got {pattern!r}, expected 'omni' or '38.901'")
+    boresight = torch.as_tensor(azimuth_rad, dtype=vector_m.dtype, device=vector_m.device)
+    if pattern == "omni" and panel is None:
+        return torch.zeros_like(vector_m[..., 0] + boresight)
     azimuth, zenith = direction_angles(vector_m)
-    relative = azimuth - torch.as_tensor(azimuth_rad, dtype=azimuth.dtype, device=azimuth.device)
+    tilt = torch.as_tensor(tilt_rad, dtype=zenith.dtype, device=zenith.device)
+    azimuth, zenith = local_angles(azimuth - boresight, zenith, tilt)
     if pattern == "omni":
-        return torch.zeros_like(relative)
-    element = AntennaElement() if isinstance(pattern, str) else pattern
-    return element_gain_db(azimuth_rad=relative, zenith_rad=zenith, tilt_rad=tilt_rad, element=element)
+        gain_db = torch.zeros_like(azimuth)
+    else:
+        element = AntennaElement() if isinstance(pattern, str) else pattern
+        gain_db = _cuts_db(azimuth, zenith, element)
+    if panel is not None:
+        gain_db = gain_db + beam_gain_db(panel, azimuth_rad=azimuth, zenith_rad=zenith)
+    return gain_db

@@ -22,26 +22,40 @@ class Panel:
         rows: elements along the vertical.
         columns: elements along the horizontal.
         spacing_wavelengths: distance of neighbouring elements.
+        polarisations: 1, or 2 for pairs of crossed elements, which double the ports.
+        tilt_deg: electrical downtilt of the fixed beam without precoding, positive downwards; 12 is a zenith angle of 102.
 
     Raises:
-        ValueError: fewer than one row or column, or a spacing that is not positive.
+        ValueError: fewer than one row or column, a spacing that is not positive, other polarisations, or a tilt beyond 90.
     """
 
     rows: int = 1
     columns: int = 1
     spacing_wavelengths: float = 0.5
+    polarisations: int = 1
+    tilt_deg: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("rows", "columns"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"Panel.{name}: got {getattr(self, name)}, expected at least 1")
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ValueError(f"Panel.{name}: got {value!r}, expected a whole number of at least 1")
+        if type(self.polarisations) is not int or self.polarisations not in (1, 2):
+            raise ValueError(f"Panel.polarisations: got {self.polarisations!r}, expected 1 or 2")
+        if not -90.0 <= self.tilt_deg <= 90.0:
+            raise ValueError(f"Panel.tilt_deg: got {self.tilt_deg}, expected a number in -90..90")
         if not 0.0 < self.spacing_wavelengths < math.inf:
             raise ValueError(f"Panel.spacing_wavelengths: got {self.spacing_wavelengths}, expected a finite number > 0")
 
     @property
     def num_elements(self) -> int:
-        """Elements A of the panel."""
+        """Elements A of one polarisation."""
         return self.rows * self.columns
+
+    @property
+    def num_ports(self) -> int:
+        """Elements of all polarisations."""
+        return self.num_elements * self.polarisations
 
 
 def array_response(panel: Panel, *, azimuth_rad: Tensor, zenith_rad: Tensor) -> Tensor:
@@ -86,3 +100,16 @@ def array_gain_db(panel: Panel, weights: Tensor, *, azimuth_rad: Tensor, zenith_
     response = array_response(panel, azimuth_rad=azimuth_rad, zenith_rad=zenith_rad)
     combined = (weights.conj() * response).sum(-1)
     return linear_to_db(combined.real.square() + combined.imag.square())
+
+
+def beam_gain_db(panel: Panel, *, azimuth_rad: Tensor, zenith_rad: Tensor) -> Tensor:
+    """Array gain of the panel's fixed beam, steered along its boresight and down by ``tilt_deg`` ``[...]``, dB.
+
+    Args:
+        panel: the array.
+        azimuth_rad: azimuth in the panel's frame ``[...]``.
+        zenith_rad: zenith in the panel's frame ``[...]``.
+    """
+    down = azimuth_rad.new_full((), math.pi / 2.0 + math.radians(panel.tilt_deg))
+    weights = steering_weights(panel, azimuth_rad=torch.zeros_like(down), zenith_rad=down)
+    return array_gain_db(panel, weights, azimuth_rad=azimuth_rad, zenith_rad=zenith_rad)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hetgraph.channel.link import SPEED_OF_LIGHT, Link
+from hetgraph.channel.link import SPEED_OF_LIGHT, Link, Validity
 
 
 def free_space_db(distance_m: Tensor, carrier_hz: Tensor) -> Tensor:
@@ -35,6 +35,8 @@ class _Median:
 
     min_height_m = 0.0
     los_distance_m = 50.0
+    validity = Validity()
+    indoor_shadowing = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.sigma_db < math.inf:
@@ -69,6 +71,8 @@ class COST231(_Median):
     """
 
     large_city: bool = False
+
+    validity = Validity((1.5e9, 2e9), (30.0, 200.0), 20e3)
 
     def pathloss_db(self, link: Link, los: Tensor) -> Tensor:
         """``46.3 + 33.9 log f - 13.82 log h_BS - a(h_UT) + (44.9 - 6.55 log h_BS) log d + C``, in MHz, m and km."""

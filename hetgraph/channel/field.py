@@ -1,30 +1,44 @@
-"""Gaussian random fields over the plane: one per station, exponentially correlated in space, evaluated anywhere.
+"""Gaussian random fields over the plane: one per mast, correlated in space, evaluated anywhere.
 
 A field is a sum of plane waves with random wave vectors and Gaussian amplitudes,
 
     g_n(x) = M^(-1/2) sum_m  A_nm cos(k_m x / d) + B_nm sin(k_m x / d),    A, B ~ N(0, 1),
 
-whose wave vectors follow the spectral density of ``exp(-|dx| / d)``, in two dimensions the bivariate Cauchy law
-(radius ``sqrt((1 - u)^-2 - 1)`` for uniform u, any direction). Because ``cos^2 + sin^2 = 1`` the value at a point is
-exactly N(0, 1) whatever the wave vectors are; the covariance of two points is ``exp(-|dx| / d)`` over draws (within
-1e-4, for the shortest waves are cut off), and deviates from it by about ``(2 M)^(-1/2)`` within one draw. Waves are in
-units of the correlation distance d, which is given on evaluation. Nothing is bounded or gridded: users may go anywhere.
+whose wave vectors follow the spectral density of the wanted covariance (``law``):
+
+===============  ==================  ==============================================================  =============
+law              covariance          wave vectors in two dimensions                                  for
+===============  ==================  ==============================================================  =============
+``exponential``  ``exp(-|dx| / d)``  bivariate Cauchy: radius ``sqrt((1 - u)^-2 - 1)``, u uniform    shadowing
+``gaussian``     ``exp(-|dx/d|^2)``  normal, variance 2 a component: radius ``2 sqrt(-ln(1 - u))``   LOS states
+===============  ==================  ==============================================================  =============
+
+An exponentially correlated field is continuous but nowhere differentiable: it crosses a threshold infinitely often
+wherever it crosses it once, so that a state made from it by a threshold flickers. The Gaussian law is smooth; along a
+line it crosses the level t ``sqrt(2) / (pi d) exp(-t^2 / 2)`` times a metre (Rice 1945), 0.45 / d at t = 0.
+
+Because ``cos^2 + sin^2 = 1`` the value at a point is exactly N(0, 1) whatever the wave vectors are; the covariance of
+two points is the law's over draws (the exponential's within 1e-4, for the shortest waves are cut off), and deviates from
+it by about ``(2 M)^(-1/2)`` within one draw. Waves are in units of the correlation distance d, which is given on
+evaluation. Nothing is bounded or gridded: users may go anywhere.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Generator, Tensor
 
+Law = Literal["exponential", "gaussian"]
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _MAX_WAVE = 1e4  # rad per correlation distance; 1e-4 of the power lies above
 
 
 @dataclass(frozen=True)
 class Field:
-    """Parameters of the fields of N stations in each of B networks, M waves.
+    """Parameters of the fields of N masts in each of B networks, M waves.
 
     Args:
         wave: wave vectors ``[B, M, 2]``, radians per correlation distance.
@@ -34,53 +48,64 @@ class Field:
     wave: Tensor
     weight: Tensor
 
-    def select(self, stations: slice | Tensor) -> "Field":
-        """Fields of some stations; a repeated number gives co-sited sectors one and the same field."""
-        return Field(self.wave, self.weight[:, stations])
+    def select(self, masts: slice | Tensor) -> "Field":
+        """Fields of some masts; a repeated number gives the same field twice."""
+        return Field(self.wave, self.weight[:, masts])
 
 
 def draw_field(
-    num_stations: int,
+    num_masts: int,
     generators: Sequence[Generator],
     *,
     inter_site_correlation: float = 0.0,
     modes: int = 128,
+    law: Law = "exponential",
     dtype: torch.dtype = torch.float32,
 ) -> Field:
     """Draw the fields of B networks, each from its own generator and on its device.
 
     Args:
-        num_stations: stations N of each network.
+        num_masts: masts N of each network.
         generators: one per network; network i depends on generator i alone.
-        inter_site_correlation: correlation of two stations' fields at one place, e.g. 0.5 for shadowing (TR 36.814).
+        inter_site_correlation: correlation of two masts' fields at one place, e.g. 0.5 for shadowing (TR 36.814).
         modes: number of plane waves M.
+        law: covariance in space.
         dtype: of the parameters, and so of the field.
 
     Raises:
-        ValueError: no generator, a number that is not positive, or a correlation outside [0, 1].
+        ValueError: no generator, a number that is not positive, an unknown law, or a correlation outside [0, 1].
     """
+    if law not in get_args(Law):
+        raise ValueError(f"law: got {law!r}, expected one of {', '.join(get_args(Law))}")
     if not 0.0 <= inter_site_correlation <= 1.0:
         raise ValueError(f"inter_site_correlation: got {inter_site_correlation}, expected a number in [0, 1]")
-    for name, number in (("num_stations", num_stations), ("modes", modes), ("number of generators", len(generators))):
+    for name, number in (("num_masts", num_masts), ("modes", modes), ("number of generators", len(generators))):
         if number < 1:
             raise ValueError(f"{name}: got {number}, expected at least 1")
     device = generators[0].device
     uniform = torch.empty(len(generators), modes + 1, dtype=dtype, device=device)
-    normal = torch.empty(len(generators), num_stations + 1, 2 * modes, dtype=dtype, device=device)
+    normal = torch.empty(len(generators), num_masts + 1, 2 * modes, dtype=dtype, device=device)
     for generator, uniform_row, normal_row in zip(generators, uniform, normal, strict=True):
         uniform_row.uniform_(generator=generator)
         normal_row.normal_(generator=generator)
     common, own = normal[:, :1], normal[:, 1:]
     weight = math.sqrt(inter_site_correlation) * common + math.sqrt(1.0 - inter_site_correlation) * own
-    return Field(_waves(uniform), weight / math.sqrt(modes))
+    return Field(_waves(uniform, law), weight / math.sqrt(modes))
 
 
-def _waves(uniform: Tensor) -> Tensor:
+_RADIUS: dict[Law, Callable[[Tensor], Tensor]] = {
+    "exponential": lambda survival: (survival.pow(-2) - 1.0).clamp(min=0.0).sqrt(),
+    "gaussian": lambda survival: 2.0 * (-survival.log()).clamp(min=0.0).sqrt(),
+}
+
+
+def _waves(uniform: Tensor, law: Law) -> Tensor:
     """Wave vectors ``[B, M, 2]`` of uniform numbers ``[B, M + 1]``: radii by strata, directions by the golden ratio."""
     modes = uniform.shape[1] - 1
     number = torch.arange(modes, dtype=uniform.dtype, device=uniform.device)
     survival = (modes - number - uniform[:, 1:]) / modes  # 1 - u, one draw in each M-th of (0, 1]
-    radius = (survival.clamp(min=1.0 / _MAX_WAVE).pow(-2) - 1.0).clamp(min=0.0).sqrt()
+    survival = survival.clamp(min=1.0 / _MAX_WAVE)
+    radius = _RADIUS[law](survival)
     angle = 2.0 * math.pi * ((uniform[:, :1] + number * _GOLDEN) % 1.0)
     return torch.stack((radius * angle.cos(), radius * angle.sin()), -1)
 

@@ -40,12 +40,35 @@ class Link:
         return self.carrier_hz / 1e9
 
 
+@dataclass(frozen=True)
+class Validity:
+    """Ranges for which a model was made; outside, its formulas are continued.
+
+    Args:
+        carrier_hz: least and greatest carrier frequency.
+        bs_height_m: least and greatest height of the station's antenna.
+        distance_m: greatest horizontal distance.
+    """
+
+    carrier_hz: tuple[float, float] = (0.0, math.inf)
+    bs_height_m: tuple[float, float] = (0.0, math.inf)
+    distance_m: float = math.inf
+
+
 class PropagationModel(Protocol):
     """What the functions of this package ask of a model; the shipped ones are frozen dataclasses."""
 
     @property
     def min_height_m(self) -> float:
         """Both antennas must be higher than this."""
+
+    @property
+    def validity(self) -> Validity:
+        """Ranges for which the model was made."""
+
+    @property
+    def indoor_shadowing(self) -> tuple[float, float] | None:
+        """Standard deviation (dB) and correlation distance (m) of shadowing toward indoor users; ``None``: as outdoors."""
 
     def pathloss_db(self, link: Link, los: Tensor) -> Tensor:
         """Median path loss in dB of each link, given its LOS state (bool)."""

@@ -98,16 +98,18 @@ def shadow_sigma_db(
     carrier_hz: Number | None = None,
     bs_height_m: Number | None = None,
     ue_height_m: Number | None = None,
+    indoor: Tensor | None = None,
 ) -> Tensor:
-    """Standard deviation of log-normal shadowing in dB, outdoors to outdoors (or indoors to indoors for InH).
+    """Standard deviation of log-normal shadowing in dB.
 
     Only RMa in line of sight needs the geometry, for its sigma switches from 4 to 6 dB at the breakpoint; given, it is
-    used for broadcasting and dtype. The 7 dB of the standard's outdoor-to-indoor links apply to none of these.
+    used for broadcasting and dtype.
 
     Args:
         model: propagation model or its alias (``MODELS``).
         los: line of sight (bool).
         distance_2d_m, carrier_hz, bs_height_m, ue_height_m: as for :func:`pathloss_db`; all four or none count.
+        indoor: links to indoor users, where the model has an outdoor-to-indoor sigma (bool); broadcasts; ``None`` for none.
 
     Raises:
         ValueError: an unknown alias, a bad geometry, or RMa in line of sight without one.
@@ -118,8 +120,14 @@ def shadow_sigma_db(
     state = as_los(los, device)
     if distance_2d_m is None or carrier_hz is None or bs_height_m is None or ue_height_m is None:
         distance = torch.zeros((), device=device) if distance_2d_m is None else as_distance(distance_2d_m)
-        sigma_db = chosen.shadow_sigma_db(state, None, distance.dtype)
+        sigma_db = _or_indoor(chosen, chosen.shadow_sigma_db(state, None, distance.dtype), indoor)
         return _broadcast(sigma_db, distance, state)
     link = make_link(distance_2d_m, carrier_hz, bs_height_m, ue_height_m, chosen.min_height_m)
-    sigma_db = chosen.shadow_sigma_db(state, link, link.distance_2d_m.dtype)
+    sigma_db = _or_indoor(chosen, chosen.shadow_sigma_db(state, link, link.distance_2d_m.dtype), indoor)
     return _broadcast(sigma_db, link.distance_3d_m, link.carrier_hz, state)
+
+
+def _or_indoor(model: PropagationModel, sigma_db: Tensor, indoor: Tensor | None) -> Tensor:
+    if indoor is None or model.indoor_shadowing is None:
+        return sigma_db
+    return torch.where(indoor, model.indoor_shadowing[0], sigma_db)

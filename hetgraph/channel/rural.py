@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hetgraph.channel.link import SPEED_OF_LIGHT, Link
+from hetgraph.channel.link import SPEED_OF_LIGHT, Link, Validity
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class RMa:
 
     min_height_m = 0.0
     los_distance_m = 60.0
+    validity = Validity((0.5e9, 30e9), (10.0, 150.0), 10e3)
+    indoor_shadowing = (8.0, 120.0)
 
     def __post_init__(self) -> None:
         for name in ("building_height_m", "street_width_m"):

@@ -1,7 +1,7 @@
 """Where stations and users are during an episode, and the path loss and shadowing between them."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from hetgraph.graph.placement import place_stations, place_users
 from hetgraph.graph.propagation import propagate
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
+from hetgraph.graph.user_state import draw_user_state
 
 MOST_PAIRS = 2_000_000  # of a station and a user's place at once
 
@@ -54,9 +55,9 @@ def follow(scenario: Scenario, streams: Streams, geography: Streams, steps: int)
 def _gain_db(scenario: Scenario, stations: Tensor, users: Tensor, streams: Streams) -> Tensor:
     """Gains ``[n, P, U, N]``, functions of the place."""
     n, steps, count, _ = users.shape
-    silent = replace(scenario.channel, fading="none")
-    wideband = replace(scenario.radio, num_rbs=1)
-    paths = propagate(replace(scenario, channel=silent, radio=wideband), stations, users.reshape(n, -1, 2), streams)
+    state = draw_user_state(scenario, streams)
+    state = None if state is None else state.repeat(steps)
+    paths = propagate(scenario, stations, users.reshape(n, -1, 2), streams, state=state, fast_fading=False)
     loss = paths.antenna_gain_db - paths.pathloss_db - paths.shadow_db  # [n, N, P * U]
     return loss.transpose(1, 2).reshape(n, steps, count, -1)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.power import equal_power_w
 from hetgraph.graph.schema import CHANNEL
 
 EDGE_COLUMNS = (
@@ -30,16 +31,11 @@ def add_features(data: HeteroData) -> HeteroData:
     """Fill ``bs.x``, ``ue.x``, ``antenna.x`` and ``(bs, channel, ue).edge_attr`` in place, and return the graph."""
     links = links_of(data)
     channel, bs, ue = data[CHANNEL], data["bs"], data["ue"]
-    blocks = channel.gain.shape[1]
     noise = ue.noise_w + ue.far_interference_w if "far_interference_w" in ue else ue.noise_w
-    gain = links.lift(channel.gain)
-    received = gain.mean(-1) * links.from_bs(bs.power_max_w / blocks)  # edge layout
-    noise_mean = noise.mean(1)
-    total = links.sum_to_ue(received)
-    other = (links.from_ue(total) - received).clamp_min(0) + links.from_ue(noise_mean)
+    received, other, floor = _powers(data, links, noise)
     best = links.max_to_ue(received)
-    snr_db = _db(received / links.from_ue(noise_mean))
-    sinr_db = _db(received / other)
+    snr_db = _db(received / floor)
+    sinr_db = _db(received / (other + floor))
     gap_db = _db(received / links.from_ue(best).clamp_min(_FLOOR))
     log_gain = _db(channel.gain)
     spread_db = log_gain.std(1, correction=0)
@@ -54,6 +50,21 @@ def add_features(data: HeteroData) -> HeteroData:
         [azimuth.cos().unsqueeze(1), azimuth.sin().unsqueeze(1), tilt.unsqueeze(1), antenna.offset], 1
     )
     return data
+
+
+def _powers(data: HeteroData, links: Links, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Received power, that of all other candidates, and noise, mean over the station's blocks (edge layout), W."""
+    bs, gain = data["bs"], links.lift(data[CHANNEL].gain)
+    if bool((bs.rb_power_max_w > 0).all()):  # one carrier: means over blocks before sums over stations
+        received = gain.mean(-1) * links.from_bs(bs.power_max_w / gain.shape[-1])
+        total, floor = links.sum_to_ue(received), links.from_ue(noise.mean(1))
+        return received, (links.from_ue(total) - received).clamp_min(0), floor
+    owned = links.from_bs((bs.rb_power_max_w > 0).to(gain.dtype))
+    count = owned.sum(-1).clamp_min(1)
+    by_block = gain * links.from_bs(equal_power_w(bs.power_max_w, bs.rb_power_max_w))
+    total = links.from_ue(links.sum_to_ue(by_block))
+    other = ((total - by_block).clamp_min(0) * owned).sum(-1) / count
+    return by_block.sum(-1) / count, other, (links.from_ue(noise) * owned).sum(-1) / count
 
 
 def _bs_columns(data: HeteroData, links: Links, strongest: Tensor) -> Tensor:

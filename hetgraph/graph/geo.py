@@ -15,6 +15,20 @@ _Numbers = NDArray[np.float64]
 Degrees = TypeVar("Degrees", float, _Numbers)
 
 
+def _within_half_turn(degrees: Degrees) -> Degrees:
+    """The same longitude in -180..180; values that are within it already keep their bits."""
+    turned = (degrees + 180.0) % 360.0 - 180.0
+    inside = np.abs(degrees) <= 180.0
+    return np.where(inside, degrees, turned) if isinstance(degrees, np.ndarray) else degrees if inside else turned
+
+
+def _within_half_turn(degrees: Degrees) -> Degrees:
+    """The same longitude in -180..180; values that are within it already keep their bits."""
+    turned = (degrees + 180.0) % 360.0 - 180.0
+    inside = np.abs(degrees) <= 180.0
+    return np.where(inside, degrees, turned) if isinstance(degrees, np.ndarray) else degrees if inside else turned
+
+
 @dataclass(frozen=True)
 class Projection:
     """The plane that touches the WGS84 ellipsoid at a point: x to the east, y to the north, m.
@@ -31,10 +45,10 @@ class Projection:
 
     @staticmethod
     def around(latitude_deg: Iterable[float], longitude_deg: Iterable[float]) -> "Projection":
-        """Plane that touches in the middle of some points."""
-        return Projection(
-            float(np.mean(np.fromiter(latitude_deg, float))), float(np.mean(np.fromiter(longitude_deg, float)))
-        )
+        """Plane that touches in the middle of some points, which may lie on both sides of the antimeridian."""
+        latitude, longitude = np.fromiter(latitude_deg, float), np.fromiter(longitude_deg, float)
+        east = _within_half_turn(longitude - longitude[0])  # of the first point
+        return Projection(float(np.mean(latitude)), float(_within_half_turn(longitude[0] + np.mean(east))))
 
     @property
     def _scale(self) -> tuple[float, float]:
@@ -48,12 +62,12 @@ class Projection:
     def to_xy(self, latitude_deg: Degrees, longitude_deg: Degrees) -> tuple[Degrees, Degrees]:
         """East and north of the point, m; numbers or arrays."""
         east, north = self._scale
-        return (longitude_deg - self.longitude_deg) * east, (latitude_deg - self.latitude_deg) * north
+        return _within_half_turn(longitude_deg - self.longitude_deg) * east, (latitude_deg - self.latitude_deg) * north
 
     def to_lat_lon(self, x_m: Degrees, y_m: Degrees) -> tuple[Degrees, Degrees]:
         """Latitude and longitude, degrees; inverse of :meth:`to_xy`."""
         east, north = self._scale
-        return y_m / north + self.latitude_deg, x_m / east + self.longitude_deg
+        return y_m / north + self.latitude_deg, _within_half_turn(x_m / east + self.longitude_deg)
 
 
 def great_circle_m(lat1: _Numbers, lon1: _Numbers, lat2: _Numbers, lon2: _Numbers) -> _Numbers:

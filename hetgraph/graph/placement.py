@@ -7,6 +7,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Generator, Tensor
 
+from hetgraph.graph.hexagons import hex_rings, turned
 from hetgraph.graph.scenario import Scenario, Tier, Users
 from hetgraph.graph.streams import Streams
 
@@ -14,22 +15,27 @@ _TRIES = 32
 
 
 def place_stations(scenario: Scenario, streams: Streams) -> Tensor:
-    """Station coordinates ``[n, N, 2]``, m, tier after tier."""
+    """Coordinates of cells ``[n, N, 2]``, m, tier after tier; the sectors of a mast follow each other."""
     placed: list[Tensor] = []
     extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])
     for number, tier in enumerate(scenario.tiers):
+        masts = tier.count // tier.sectors
         if tier.placement == "uniform":
-            tries = streams.uniform(f"stations/{number}", tier.count, _TRIES, 2) * extent
-            placed = _place_apart(placed, tries, tier.spacing_m)
-            continue
-        if tier.placement == "jittered":
-            shift = tier.jitter_m * streams.uniform(f"stations/{number}", tier.count, 2)
-            placed += list((jittered_rings(shift, tier.spacing_m) + extent / 2).unbind(1))
-            continue
-        points = torch.tensor(tier.positions) if tier.placement == "fixed" else hex_rings(tier.count, tier.spacing_m)
-        centre = torch.zeros(2) if tier.placement == "fixed" else extent / 2
-        same = (points + centre).expand(len(streams.networks), -1, -1)
-        placed += list(same.unbind(1))
+            tries = streams.uniform(f"stations/{number}", masts, _TRIES, 2) * extent
+            everyone = _place_apart(placed, tries, tier.spacing_m)
+            new = everyone[len(placed) :]
+        elif tier.placement == "jittered":
+            shift = tier.jitter_m * streams.uniform(f"stations/{number}", masts, 2)
+            new = list((jittered_rings(shift, tier.spacing_m) + extent / 2).unbind(1))
+        else:
+            fixed = tier.placement == "fixed"
+            points = (
+                torch.tensor(tier.positions)
+                if fixed
+                else hex_rings(masts, tier.spacing_m, tier.grid_bearing_deg) + extent / 2
+            )
+            new = list(points.expand(len(streams.networks), -1, -1).unbind(1))
+        placed += new if tier.placement == "fixed" else [mast for mast in new for _ in range(tier.sectors)]
     return torch.stack(placed, 1)
 
 
@@ -46,18 +52,6 @@ def _place_apart(placed: list[Tensor], tries: Tensor, spacing_m: float) -> list[
         choice = torch.where(clear.any(1), clear.float().argmax(1), distance.argmax(1))
         placed.append(options[rows, choice])
     return placed
-
-
-def hex_rings(count: int, spacing_m: float) -> Tensor:
-    """First ``count`` sites of a hexagonal grid, centre first, ring by ring ``[count, 2]``, m."""
-    rings = math.ceil((math.sqrt(12 * count - 3) - 3) / 6) if count > 1 else 0
-    axis = torch.arange(-rings, rings + 1)
-    q, r = torch.meshgrid(axis, axis, indexing="ij")
-    ring = torch.maximum(torch.maximum(q.abs(), r.abs()), (q + r).abs()).flatten()
-    xy = torch.stack([q + r / 2, r * math.sqrt(3) / 2], -1).reshape(-1, 2) * spacing_m
-    angle = torch.atan2(xy[:, 1], xy[:, 0]).round(decimals=5)
-    order = np.lexsort((angle.numpy(), ring.numpy()))
-    return xy[torch.from_numpy(order[:count].copy())].float()
 
 
 def jittered_rings(shift: Tensor, spacing_m: float) -> Tensor:
@@ -86,7 +80,7 @@ def place_users(scenario: Scenario, stations: Tensor, streams: Streams) -> Tenso
         radius = low + (high - low) * streams.uniform("users/radius", users.count)
         return stations + _offset(radius, streams.uniform("users/angle", users.count))
     if users.placement in ("hexagons", "squares"):
-        return _in_cells(users, stations, streams)
+        return _in_cells(users, stations, scenario.tiers[0].grid_bearing_deg, streams)
     points = streams.uniform("users", users.count, 2) * extent
     if users.placement == "clustered":
         points = _cluster(points, scenario, stations, streams, extent)
@@ -97,12 +91,12 @@ def place_users(scenario: Scenario, stations: Tensor, streams: Streams) -> Tenso
     return points
 
 
-def _in_cells(users: Users, stations: Tensor, streams: Streams) -> Tensor:
-    """Equally many users in the cell of each station, the first of them around the first station."""
+def _in_cells(users: Users, stations: Tensor, bearing_deg: float, streams: Streams) -> Tensor:
+    """Equally many users around each station, the first of them around the first one."""
     centre = stations.repeat_interleave(users.count // stations.shape[1], 1)
     if users.placement == "squares":
         return centre + users.cell_radius_m * (2 * streams.uniform("users", users.count, 2) - 1)
-    tries = _in_hexagon(streams.uniform("users", users.count, _TRIES, 3)) * users.cell_radius_m
+    tries = turned(_in_hexagon(streams.uniform("users", users.count, _TRIES, 3)), bearing_deg) * users.cell_radius_m
     clear = tries.norm(dim=-1) >= users.pair_distance_m[0]
     first = clear.float().argmax(2, keepdim=True).unsqueeze(3).expand(-1, -1, 1, 2)
     return centre + tries.gather(2, first).squeeze(2)

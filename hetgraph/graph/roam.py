@@ -1,7 +1,5 @@
 """Trajectories through the networks of a scenario."""
 
-from dataclasses import replace
-
 import torch
 
 from hetgraph.graph.placement import place_stations
@@ -11,6 +9,7 @@ from hetgraph.graph.sample import noise_w
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.graph.user_state import draw_user_state
 from hetgraph.graph.waypoints import Waypoints, places
 
 
@@ -64,7 +63,7 @@ def roam(
         if number <= 0:
             raise ValueError(f"{name}: got {number}, expected a positive number")
     channel = scenario.channel
-    if channel.shadowing == "independent" or (channel.shadowing == "none" and channel.los == "probability"):
+    if channel.shadowing == "independent" or (channel.shadowing == "none" and channel.los in ("probability", "soft")):
         got = f"shadowing={channel.shadowing}, los={channel.los}"
         raise ValueError(
             f"scenario.channel: got {got}, expected shadowing that is correlated in space, or none and a fixed LOS"
@@ -94,9 +93,8 @@ def _network(
     streams = Streams(seed, range(number, number + 1))
     stations = place_stations(scenario, streams)
     ue_pos, speed = places(scenario, mobility, stations, streams, steps=steps, slot_s=slot_s)
-    still = replace(
-        scenario, channel=replace(scenario.channel, fading="none"), radio=replace(scenario.radio, num_rbs=1)
-    )
-    paths = propagate(still, stations, ue_pos.reshape(1, -1, 2), streams)
+    state = draw_user_state(scenario, streams)
+    state = None if state is None else state.repeat(steps)
+    paths = propagate(scenario, stations, ue_pos.reshape(1, -1, 2), streams, state=state, fast_fading=False)
     gain = paths.gain.reshape(1, len(stations[0]), steps, -1).permute(0, 2, 3, 1).contiguous()
     return gain, ue_pos, speed, stations

@@ -7,14 +7,19 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from hetgraph import channel
+from hetgraph.graph.antennas import antenna_attributes
 from hetgraph.graph.build import complete_edges
 from hetgraph.graph.collate import Stack
 from hetgraph.graph.features import add_features
+from hetgraph.graph.masts import image_shifts, masts_of
 from hetgraph.graph.placement import place_stations, place_users
+from hetgraph.graph.power import equal_power_w
 from hetgraph.graph.propagation import Propagation, propagate
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION
 from hetgraph.graph.streams import Streams
+from hetgraph.graph.user_state import UserState, draw_user_state
+from hetgraph.units import bearing_to_azimuth_rad, dbm_to_w
 
 
 def sample(scenario: Scenario, n: int = 1, *, seed: int = 0, first: int = 0) -> Batch:
@@ -33,17 +38,20 @@ def sample(scenario: Scenario, n: int = 1, *, seed: int = 0, first: int = 0) -> 
         raise ValueError(f"sample: got n={n}, first={first}, expected n of 1 or more and first of 0 or more")
     streams = Streams(seed, range(first, first + n))
     stations, users = _place(scenario, streams)
-    paths = propagate(scenario, stations, users, streams)
+    state = draw_user_state(scenario, streams)
+    paths = propagate(scenario, stations, users, streams, state=state)
     stack = Stack(n)
     stack.graph = _graph_attributes(scenario, n)
     stack.nodes["bs"] = station_attributes(scenario, stations)
-    stack.nodes["ue"] = _user_attributes(scenario, users, streams)
-    stack.nodes["antenna"], mounted = _antenna_attributes(scenario, n)
+    stack.nodes["ue"] = _user_attributes(scenario, users, state, streams)
+    stack.nodes["antenna"], mounted = antenna_attributes(scenario, n)
     stack.edges[CHANNEL], far_w = _channel_attributes(scenario, paths)
     if far_w is not None:
         stack.nodes["ue"]["far_interference_w"] = far_w
     stack.edges[MOUNTED_ON] = {"edge_index": mounted}
-    stack.edges[NEIGHBOURS] = {"edge_index": nearest_stations(stations, scenario.radio.neighbours)}
+    stack.edges[NEIGHBOURS] = {
+        "edge_index": nearest_stations(stations, scenario.radio.neighbours, image_shifts(scenario))
+    }
     stack.edges[CONFLICTS] = {"edge_index": torch.zeros(n, 2, 0, dtype=torch.long)}
     if scenario.users.nearest_only:
         nearest = paths.distance_m.transpose(1, 2).argmin(2)  # [n, U]
@@ -111,9 +119,10 @@ def _with_features(stack: Stack, neighbours: Tensor | None) -> Batch:
 
 def _graph_attributes(scenario: Scenario, n: int) -> dict[str, Tensor | str | int]:
     radio = scenario.radio
+    band = torch.cat([torch.full((c.num_rbs,), c.bandwidth_hz / c.num_rbs) for c in scenario.carriers])
     return {
-        "rb_bandwidth_hz": torch.full((n, radio.num_rbs), radio.bandwidth_hz / radio.num_rbs),
-        "carrier_hz": torch.full((n,), scenario.channel.carrier_hz),
+        "rb_bandwidth_hz": band.expand(n, -1).contiguous(),
+        "carrier_hz": torch.full((n,), scenario.carriers[0].carrier_hz),
         "slot_s": torch.full((n,), radio.slot_s),
         "scenario": scenario.name,
         "scenario_hash": scenario.hash,
@@ -128,84 +137,94 @@ def _per_station(scenario: Scenario, attribute: str) -> Tensor:
 
 def station_attributes(scenario: Scenario, stations: Tensor) -> dict[str, Tensor]:
     """Attributes of stations at ``stations [n, N, 2]``, m, each ``[n, N, *]``."""
-    n, blocks = stations.shape[0], scenario.radio.num_rbs
-    power = 10 ** ((_per_station(scenario, "power_dbm") - 30) / 10)
-    limits = [tier.power_dbm if tier.rb_power_dbm is None else tier.rb_power_dbm for tier in scenario.tiers]
-    counts = torch.tensor([tier.count for tier in scenario.tiers])
-    block_power = (10 ** ((torch.tensor(limits) - 30) / 10)).repeat_interleave(counts)
-    azimuth = [a for tier in scenario.tiers for a in (tier.azimuth_deg or (0.0,) * tier.count)]
-    height = _per_station(scenario, "height_m").expand(n, -1).unsqueeze(2)
-    tier = torch.tensor([i for i, tier in enumerate(scenario.tiers) for _ in range(tier.count)])
+    n, cells = stations.shape[0], [tier for tier in scenario.tiers for _ in range(tier.count)]
+    bearings = [b for tier in scenario.tiers for b in tier.per_cell("azimuth_deg")]
+    # A cell without a bearing looks nowhere; it keeps the angle zero.
+    azimuth = [bearing_to_azimuth_rad(b) if t.azimuth_deg else 0.0 for t, b in zip(cells, bearings, strict=True)]
+    owner, frequency = _carriers(scenario)
+    limit_w = [dbm_to_w(tier.power_dbm if tier.rb_power_dbm is None else tier.rb_power_dbm) for tier in cells]
     columns = {
-        "tier": tier,
-        "azimuth_rad": torch.tensor(azimuth).deg2rad(),
-        "tilt_rad": _per_station(scenario, "tilt_deg").deg2rad(),
-        "power_max_w": power,
-        "rb_power_max_w": block_power.unsqueeze(1).expand(-1, blocks),
+        "tier": torch.tensor([i for i, tier in enumerate(scenario.tiers) for _ in range(tier.count)]),
+        "site": masts_of(scenario),
+        "azimuth_rad": torch.tensor(azimuth),
+        "tilt_rad": torch.tensor([t for tier in scenario.tiers for t in tier.per_cell("tilt_deg")]).deg2rad(),
+        "carrier_hz": frequency,
+        "power_max_w": torch.tensor([dbm_to_w(tier.power_dbm) for tier in cells]),
+        "rb_power_max_w": torch.tensor(limit_w).unsqueeze(1) * owner,
         "circuit_power_w": _per_station(scenario, "circuit_power_w"),
         "amplifier_efficiency": _per_station(scenario, "amplifier_efficiency"),
         "max_users": _per_station(scenario, "max_users").long(),
     }
+    height = _per_station(scenario, "height_m").expand(n, -1).unsqueeze(2)
     attributes = {"pos": torch.cat([stations, height], 2)}
     return attributes | {name: value.expand(n, *value.shape).contiguous() for name, value in columns.items()}
 
 
-def _user_attributes(scenario: Scenario, users: Tensor, streams: Streams) -> dict[str, Tensor]:
-    n, count, blocks = users.shape[0], users.shape[1], scenario.radio.num_rbs
+def _carriers(scenario: Scenario) -> tuple[Tensor, Tensor]:
+    """Which resource blocks each cell's carrier owns ``[N, R]``, and its frequency ``[N]``, Hz."""
+    names = [carrier.name for carrier in scenario.carriers]
+    number = [names.index(tier.carrier) if tier.carrier else 0 for tier in scenario.tiers for _ in range(tier.count)]
+    of_block = torch.tensor([i for i, carrier in enumerate(scenario.carriers) for _ in range(carrier.num_rbs)])
+    frequency = torch.tensor([scenario.carriers[i].carrier_hz for i in number])
+    return torch.tensor(number).unsqueeze(1) == of_block, frequency
+
+
+def _user_attributes(scenario: Scenario, users: Tensor, state: UserState | None, streams: Streams) -> dict[str, Tensor]:
+    n, count = users.shape[0], users.shape[1]
     heading = 2 * math.pi * streams.uniform("heading", count)
     velocity = scenario.users.speed_mps * torch.stack([heading.cos(), heading.sin()], -1)
-    height = torch.full((n, count, 1), scenario.users.height_m)
+    height = torch.full((n, count), scenario.users.height_m) if state is None else state.height_m
     serving = -torch.ones(n, count, dtype=torch.long)
     if scenario.users.placement == "pairs":
         serving = torch.arange(count).expand(n, -1).clone()
-    return {
-        "pos": torch.cat([users, height], 2),
+    attributes = {
+        "pos": torch.cat([users, height.unsqueeze(2)], 2),
         "velocity": velocity,
         "active": torch.ones(n, count, dtype=torch.bool),
         "serving_slot": serving,
-        "noise_w": torch.full((n, count, blocks), noise_w(scenario)),
+        "noise_w": _block_noise_w(scenario).expand(n, count, -1).contiguous(),
         "rate_min_bps": torch.full((n, count), scenario.users.rate_min_bps),
     }
+    if state is not None:
+        losses = [state.penetration_loss_db(c.carrier_hz).unsqueeze(2) for c in scenario.carriers]
+        blocks = [loss.expand(-1, -1, c.num_rbs) for loss, c in zip(losses, scenario.carriers, strict=True)]
+        attributes |= {"indoor": state.indoor, "floor": state.floor, "indoor_distance_m": state.indoor_distance_m}
+        attributes["penetration_loss_db"] = torch.cat(blocks, 2)
+    return attributes
 
 
 def noise_w(scenario: Scenario) -> float:
-    """Noise power per resource block, W (eq. 8)."""
+    """Noise power per resource block of the first carrier, W (eq. 8)."""
+    return float(_block_noise_w(scenario)[0])
+
+
+def _block_noise_w(scenario: Scenario) -> Tensor:
+    """Noise power of each resource block ``[R]``, W."""
     radio = scenario.radio
-    if radio.noise_w is not None:
-        return radio.noise_w
-    return channel.thermal_noise_w(radio.bandwidth_hz / radio.num_rbs, noise_figure_db=radio.noise_figure_db)
-
-
-def _antenna_attributes(scenario: Scenario, n: int) -> tuple[dict[str, Tensor], Tensor]:
-    """Antennas in a ring of half a wavelength's spacing around the mast, each looking outwards."""
-    wavelength = 299_792_458.0 / scenario.channel.carrier_hz
-    per_station = _per_station(scenario, "num_antennas").long()
-    station = torch.arange(per_station.numel()).repeat_interleave(per_station)
-    position = torch.arange(station.numel()) - (per_station.cumsum(0) - per_station)[station]
-    count = per_station[station].clamp_min(1)
-    azimuth = 2 * math.pi * position / count
-    radius = wavelength / 4 / torch.sin(math.pi / count.clamp_min(2)) * (count > 1)
-    offset = torch.stack([radius * azimuth.cos(), radius * azimuth.sin(), torch.zeros_like(radius)], 1)
-    boresight = torch.stack([azimuth, _per_station(scenario, "tilt_deg").deg2rad()[station]], 1)
-    mounted = torch.stack([torch.arange(station.numel()), station])
-    attributes = {"offset": offset, "boresight": boresight}
-    repeated = {name: value.expand(n, *value.shape).contiguous() for name, value in attributes.items()}
-    return repeated, mounted.expand(n, -1, -1)
+    powers = [
+        radio.noise_w
+        if radio.noise_w is not None
+        else channel.thermal_noise_w(c.bandwidth_hz / c.num_rbs, noise_figure_db=radio.noise_figure_db)
+        for c in scenario.carriers
+        for _ in range(c.num_rbs)
+    ]
+    return torch.tensor(powers, dtype=torch.float64).float()
 
 
 def _channel_attributes(scenario: Scenario, paths: Propagation) -> tuple[dict[str, Tensor], Tensor | None]:
     """Attributes of the candidate edges ``[n, U * k, *]``, and the far interference ``[n, U, R]`` when k < N."""
-    n, stations, users, blocks = paths.gain.shape
+    n, stations, users = paths.gain.shape[:3]
     index = complete_edges(stations, users).expand(n, -1, -1)
     values = {name: getattr(paths, name).transpose(1, 2) for name in paths.__dataclass_fields__}  # [n, U, N, *]
     kept = min(scenario.radio.candidates or stations, stations)
     far_w = None
     if kept < stations:
         chosen = values["rsrp_dbm"].topk(kept, dim=2).indices.sort(2).values  # [n, U, k]
-        per_rb_w = station_attributes(scenario, paths.gain.new_zeros(n, stations, 2))["power_max_w"] / blocks
-        heard = values["gain"] * per_rb_w.reshape(n, 1, stations, 1)
+        budgets = station_attributes(scenario, paths.gain.new_zeros(1, stations, 2))
+        per_rb_w = equal_power_w(budgets["power_max_w"][0], budgets["rb_power_max_w"][0])
+        received_w = values["gain"] * per_rb_w
         near = torch.zeros(n, users, stations, dtype=torch.bool).scatter(2, chosen, True)
-        far_w = heard.masked_fill(near.unsqueeze(3), 0).sum(2) * scenario.radio.far_load
+        far_w = received_w.masked_fill(near.unsqueeze(3), 0).sum(2) * scenario.radio.far_load
         values = {name: _choose(value, chosen) for name, value in values.items()}
         index = torch.stack([chosen.flatten(1), torch.arange(users).repeat_interleave(kept).expand(n, -1)], 1)
     edges = {name: value.reshape(n, users * kept, *value.shape[3:]) for name, value in values.items()}
@@ -220,11 +239,19 @@ def _choose(value: Tensor, chosen: Tensor) -> Tensor:
     return value.gather(2, position)
 
 
-def nearest_stations(stations: Tensor, neighbours: int) -> Tensor:
-    """Edges from each station's nearest others to it ``[n, 2, N * m]``."""
+def nearest_stations(stations: Tensor, neighbours: int, shifts: Tensor | None = None) -> Tensor:
+    """Edges from each station's nearest others to it ``[n, 2, N * m]``.
+
+    Args:
+        stations: places ``[n, N, 2]``, m.
+        neighbours: edges m into each station, as far as there are others.
+        shifts: shifts of the images of every station where the layout wraps around ``[I, 2]``, m.
+    """
     n, count, _ = stations.shape
     kept = min(neighbours, count - 1)
-    distance = torch.cdist(stations, stations) + torch.diag(torch.full((count,), torch.inf))
+    images = stations.new_zeros(1, 2) if shifts is None else shifts
+    distance = torch.stack([torch.cdist(stations, stations + shift) for shift in images]).amin(0)
+    distance = distance + torch.diag(torch.full((count,), torch.inf))
     source = distance.topk(kept, dim=2, largest=False).indices.sort(2).values.flatten(1)
     target = torch.arange(count).repeat_interleave(kept).expand(n, -1)
     return torch.stack([source, target], 1)

@@ -8,7 +8,7 @@ Every scenario is a :class:`torch_geometric.data.HeteroData` of ``bs``, ``ue`` a
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 CHANNEL = ("bs", "channel", "ue")
 MOUNTED_ON = ("antenna", "mounted_on", "bs")
@@ -60,6 +60,8 @@ class Field:
 SCHEMA: tuple[Field, ...] = (
     Field("bs", "pos", ("N", "3"), unit="m"),
     Field("bs", "tier", ("N",), "long"),
+    Field("bs", "site", ("N",), "long"),
+    Field("bs", "carrier_hz", ("N",), unit="Hz", nonnegative=True),
     Field("bs", "azimuth_rad", ("N",), unit="rad"),
     Field("bs", "tilt_rad", ("N",), unit="rad"),
     Field("bs", "power_max_w", ("N",), unit="W", required=True, nonnegative=True),
@@ -75,6 +77,10 @@ SCHEMA: tuple[Field, ...] = (
     Field("bs", "x", ("N", "*")),
     Field("ue", "pos", ("U", "3"), unit="m", dynamic=True),
     Field("ue", "velocity", ("U", "2"), unit="m/s", dynamic=True),
+    Field("ue", "indoor", ("U",), "bool"),
+    Field("ue", "floor", ("U",), "long"),
+    Field("ue", "indoor_distance_m", ("U",), unit="m", nonnegative=True),
+    Field("ue", "penetration_loss_db", ("U", "R"), unit="dB"),
     Field("ue", "active", ("U",), "bool", dynamic=True),
     Field("ue", "serving_slot", ("U",), "long", dynamic=True),
     Field("ue", "noise_w", ("U", "R"), unit="W", required=True, nonnegative=True),

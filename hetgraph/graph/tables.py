@@ -1,24 +1,27 @@
-"""Sites and users from CSV files, and back."""
+"""Cells and users from CSV files, and back."""
 
 import csv
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hetgraph.graph.csvfile import GLOBE, PLANE, is_globe, places, projection_of, read_rows
+from hetgraph.channel import Panel
+from hetgraph.graph.csvfile import GLOBE, PLANE, Row, is_globe, places, projection_of, read_rows
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.presets import preset
-from hetgraph.graph.scenario import Layout, Scenario, Tier, Users
+from hetgraph.graph.scenario import Carrier, Layout, Radio, Scenario, Tier, Users
 
 SITE_COLUMNS = ("x", "y", "z", "tier", "power_dbm", "azimuth_deg", "num_antennas")
+MORE_SITE_COLUMNS = ("tilt_deg", "site", "cell", "carrier_hz", "panel_rows", "panel_columns", "panel_tilt_deg")
 USER_COLUMNS = ("x", "y")
+_MOST_ELEMENTS, _MOST_FLOORS, _MOST_CARRIER_HZ = 64, 200, 1e12
 _MODELS = {"macro": "uma", "micro": "umi", "pico": "umi", "rural": "rma", "indoor": "inh-mixed"}
 _MARGIN_M = 100.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """A station of a user's own network.
+    """A cell of a user's own network.
 
     Args:
         x: east, m.
@@ -26,8 +29,15 @@ class Site:
         z: antenna height, m.
         tier: name of its tier; macro, micro, pico, rural and indoor choose the propagation model, others take the base's.
         power_dbm: power budget.
-        azimuth_deg: boresight of a sector antenna; ``None`` for an omnidirectional one.
+        azimuth_deg: compass bearing of a sector antenna, clockwise from north; ``None`` for an omnidirectional one.
         num_antennas: antenna nodes.
+        tilt_deg: downtilt, mechanical plus electrical, positive downwards.
+        site: name of its mast; cells of one name, or within a metre of each other, are on one.
+        cell: its own name.
+        carrier_hz: carrier frequency; ``None`` for the base's.
+        panel_rows: elements of its panel, one above the other; 0 for no panel.
+        panel_columns: elements side by side.
+        panel_tilt_deg: electrical downtilt of the panel's beam, in addition to ``tilt_deg``, which tilts the panel.
     """
 
     x: float
@@ -37,10 +47,26 @@ class Site:
     power_dbm: float = 46.0
     azimuth_deg: float | None = None
     num_antennas: int = 1
+    tilt_deg: float = 0.0
+    site: str = ""
+    cell: str = ""
+    carrier_hz: float | None = None
+    panel_rows: int = 0
+    panel_columns: int = 1
+    panel_tilt_deg: float = 0.0
+
+    @property
+    def panel(self) -> Panel | None:
+        """Its panel, if it has one."""
+        if not self.panel_rows:
+            return None
+        return Panel(self.panel_rows, self.panel_columns, tilt_deg=self.panel_tilt_deg)
 
 
 def read_sites(path: str | Path, *, projection: Projection | None = None) -> list[Site]:
-    """Sites of a CSV with the columns ``x,y,z,tier,power_dbm,azimuth_deg,num_antennas``; an empty azimuth is omnidirectional.
+    """Cells of a CSV with the columns ``x,y,z,tier,power_dbm,azimuth_deg,num_antennas``; an empty azimuth is omnidirectional.
+
+    More columns may be there: ``tilt_deg,site,cell,carrier_hz,panel_rows,panel_columns,panel_tilt_deg``; see :class:`Site`.
 
     Args:
         path: the file; ``lat,lon`` may stand for ``x,y``.
@@ -51,17 +77,29 @@ def read_sites(path: str | Path, *, projection: Projection | None = None) -> lis
         ValueError: a missing column, a cell that is no number or out of range, no rows.
     """
     rows = read_rows(path, SITE_COLUMNS)
-    sites = []
-    for row, (x, y) in zip(rows, places(rows, projection), strict=True):
-        antennas = row.number("num_antennas")
-        if antennas != int(antennas) or antennas < 0:
-            raise row.error("num_antennas", "a whole number of 0 or more")
-        height = row.number("z")
-        if height <= 0:
-            raise row.error("z", "a positive height, m")
-        azimuth = row.number("azimuth_deg", -360, 360) if row.cells["azimuth_deg"] else None
-        sites.append(Site(x, y, height, row.text("tier"), row.number("power_dbm"), azimuth, int(antennas)))
-    return sites
+    return [_site(row, place) for row, place in zip(rows, places(rows, projection), strict=True)]
+
+
+def _site(row: Row, place: tuple[float, float]) -> Site:
+    antennas = row.number("num_antennas")
+    if antennas != int(antennas) or antennas < 0:
+        raise row.error("num_antennas", "a whole number of 0 or more")
+    height = row.number("z")
+    if height <= 0:
+        raise row.error("z", "a positive height, m")
+    azimuth = row.number("azimuth_deg", -360, 360) if row.cells["azimuth_deg"] else None
+    readers: dict[str, Callable[[str], object]] = {
+        "tilt_deg": lambda name: row.number(name, -90, 90),
+        "site": row.text,
+        "cell": row.text,
+        "carrier_hz": lambda name: row.number(name, 1e6, _MOST_CARRIER_HZ),
+        "panel_rows": lambda name: row.whole(name, 0, _MOST_ELEMENTS),
+        "panel_columns": lambda name: row.whole(name, 1, _MOST_ELEMENTS),
+        "panel_tilt_deg": lambda name: row.number(name, -90, 90),
+    }
+    more = {name: read(name) for name, read in readers.items() if row.has(name)}
+    known = (height, row.text("tier"), row.number("power_dbm"), azimuth, int(antennas))
+    return Site(*place, *known, **more)  # type: ignore[arg-type]
 
 
 def read_users(path: str | Path, *, projection: Projection | None = None) -> list[tuple[float, float]]:
@@ -79,7 +117,7 @@ def read_users(path: str | Path, *, projection: Projection | None = None) -> lis
 
 
 def _crowd(path: str | Path, sites: str | Path, users: Users) -> tuple[list[tuple[float, float]], Users]:
-    """Places of the users in the plane of the sites, and the base's users at the height that the file gives."""
+    """Places of the users in the plane of the sites, and the base's users with the height and floors that the file gives."""
     rows, masts = read_rows(path, USER_COLUMNS), read_rows(sites, SITE_COLUMNS)
     if is_globe(rows) != is_globe(masts):
         got, expected = (",".join(GLOBE if is_globe(r) else PLANE) for r in (rows, masts))
@@ -90,17 +128,25 @@ def _crowd(path: str | Path, sites: str | Path, users: Users) -> tuple[list[tupl
             if row.number("z") != height or height <= 0:
                 raise row.error("z", f"one positive height for all users, such as {rows[0].cells['z']}")
         users = dataclasses.replace(users, height_m=height)
+    if {"indoor", "floor"} & set(rows[0].cells):
+        floor = tuple(row.whole("floor", 0, _MOST_FLOORS) if row.has("floor") else 0 for row in rows)
+        indoor = tuple(
+            bool(row.whole("indoor", 0, 1)) if row.has("indoor") else f > 0 for row, f in zip(rows, floor, strict=True)
+        )
+        users = dataclasses.replace(users, indoor=indoor, floor=floor)
     return places(rows, projection_of(masts)), users
 
 
 def write_sites(path: str | Path, sites: Sequence[Site]) -> None:
-    """Write sites; inverse of :func:`read_sites`."""
+    """Write cells; inverse of :func:`read_sites`. Columns beyond the first seven are written where a cell needs them."""
+    default = Site(0, 0)
+    more = [name for name in MORE_SITE_COLUMNS if any(getattr(s, name) != getattr(default, name) for s in sites)]
     with Path(path).open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(SITE_COLUMNS)
-        for s in sites:
-            azimuth = "" if s.azimuth_deg is None else s.azimuth_deg
-            writer.writerow([s.x, s.y, s.z, s.tier, s.power_dbm, azimuth, s.num_antennas])
+        writer.writerow([*SITE_COLUMNS, *more])
+        for site in sites:
+            values = (getattr(site, name) for name in (*SITE_COLUMNS, *more))
+            writer.writerow(["" if value is None else value for value in values])
 
 
 def write_users(path: str | Path, users: Sequence[tuple[float, float]]) -> None:
@@ -116,13 +162,14 @@ def scenario_from_csv(
 ) -> Scenario:
     """A user's own network as a scenario.
 
-    Stations become tiers of equal kind, in the order of their first rows; :func:`station_rows` tells which row a station
-    was. Coordinates are moved so that the area starts at the origin.
+    Cells become tiers of equal kind, in the order of their first rows; :func:`station_rows` tells which row a station was.
+    Coordinates are moved so that the area starts at the origin. Cells on several carriers share the base's resource blocks
+    among them: each carrier has as many, and as much bandwidth, as the base.
 
     Args:
-        sites: CSV of sites.
-        users: CSV of users, with their height in a column ``z`` if need be; without it the base's number of users is placed
-            uniformly.
+        sites: CSV of cells.
+        users: CSV of users, with their height in a column ``z``, and ``indoor`` (0 or 1) and ``floor`` (0 for the ground
+            floor) if need be; without it the base's number of users is placed uniformly.
         base: channel, radio and users' properties, a scenario or a preset's name; ``hetnet-3tier`` when ``None``.
 
     Raises:
@@ -136,13 +183,17 @@ def scenario_from_csv(
     margin = 0.0 if points else _MARGIN_M
     left, low = min(xs) - margin, min(ys) - margin
     layout = Layout(max(max(xs) + margin - left, 1.0), max(max(ys) + margin - low, 1.0))
-    groups = _groups(stations).items()
-    tiers = tuple(_tier(kind, [stations[i] for i in rows], left, low, base) for kind, rows in groups)
+    base = dataclasses.replace(base, layout=layout)
+    radio, names = _carriers(stations, base)
+    tiers = tuple(
+        _tier([stations[i] for i in rows], left, low, base, names[stations[rows[0]].carrier_hz])
+        for rows in _groups(stations).values()
+    )
     crowd = dataclasses.replace(crowd, placement="uniform", spacing_m=0.0)
     if points:
         moved = tuple((x - left, y - low) for x, y in points)
         crowd = dataclasses.replace(crowd, placement="fixed", positions=moved, count=len(moved))
-    return dataclasses.replace(base, name=Path(sites).stem, layout=layout, tiers=tiers, users=crowd)
+    return dataclasses.replace(base, name=Path(sites).stem, tiers=tiers, users=crowd, radio=radio)
 
 
 def station_rows(sites: Sequence[Site]) -> list[int]:
@@ -150,32 +201,51 @@ def station_rows(sites: Sequence[Site]) -> list[int]:
     return [row for rows in _groups(sites).values() for row in rows]
 
 
-_Kind = tuple[str, float, float, int, bool]
+def _carriers(sites: Sequence[Site], base: Scenario) -> tuple[Radio, dict[float | None, str]]:
+    """The base's radio with a carrier for each frequency of the file, and what each frequency's is called."""
+    given = list(dict.fromkeys(site.carrier_hz for site in sites))
+    own = base.channel.carrier_hz
+    if {own if hz is None else hz for hz in given} == {own}:
+        return base.radio, dict.fromkeys(given, "")
+    names = {hz: f"{(own if hz is None else hz) / 1e6:g} MHz" for hz in given}
+    frequencies = {names[hz]: own if hz is None else hz for hz in given}
+    radio = base.radio
+    carriers = tuple(Carrier(name, hz, radio.bandwidth_hz, radio.num_rbs) for name, hz in frequencies.items())
+    many = len(carriers)
+    wider = {"bandwidth_hz": radio.bandwidth_hz * many, "num_rbs": radio.num_rbs * many}
+    return dataclasses.replace(radio, carriers=carriers, **wider), names
 
 
-def _groups(sites: Sequence[Site]) -> dict[_Kind, list[int]]:
-    """Numbers of the sites of each kind: tier, height, power, antennas, omnidirectional or not."""
-    groups: dict[_Kind, list[int]] = {}
+def _groups(sites: Sequence[Site]) -> dict[tuple[object, ...], list[int]]:
+    """Numbers of the cells of each kind: all that a :class:`Tier` has once for all its cells."""
+    groups: dict[tuple[object, ...], list[int]] = {}
     for row, site in enumerate(sites):
-        kind = (site.tier, site.z, site.power_dbm, site.num_antennas, site.azimuth_deg is None)
+        omni = site.azimuth_deg is None
+        kind = (site.tier, site.z, site.power_dbm, site.num_antennas, omni, site.carrier_hz, site.panel)
         groups.setdefault(kind, []).append(row)
     return groups
 
 
-def _tier(kind: _Kind, members: list[Site], left: float, low: float, base: Scenario) -> Tier:
-    name, height, power, antennas, omni = kind
-    like = next((tier for tier in base.tiers if tier.name == name), base.tiers[0])
+def _tier(members: list[Site], left: float, low: float, base: Scenario, carrier: str) -> Tier:
+    first = members[0]
+    like = next((tier for tier in base.tiers if tier.name == first.tier), base.tiers[0])
+    omni = first.azimuth_deg is None
     return Tier(
-        name,
+        first.tier,
         count=len(members),
-        power_dbm=power,
-        height_m=height,
-        pathloss=_MODELS.get(name, like.pathloss),
+        power_dbm=first.power_dbm,
+        height_m=first.z,
+        pathloss=_MODELS.get(first.tier, like.pathloss),
         placement="fixed",
         positions=tuple((s.x - left, s.y - low) for s in members),
+        site=tuple(s.site for s in members) if any(s.site for s in members) else (),
+        cell=tuple(s.cell for s in members) if any(s.cell for s in members) else (),
         azimuth_deg=() if omni else tuple(s.azimuth_deg or 0.0 for s in members),
         pattern="omni" if omni else "38.901",
-        num_antennas=antennas,
+        tilt_deg=tuple(s.tilt_deg for s in members) if any(s.tilt_deg for s in members) else (),
+        panel=first.panel,
+        carrier=carrier,
+        num_antennas=first.num_antennas,
         circuit_power_w=like.circuit_power_w,
         amplifier_efficiency=like.amplifier_efficiency,
     )

@@ -5,12 +5,16 @@ import functools
 import math
 import types
 import typing
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
+from hetgraph.channel import MODELS
+from hetgraph.graph.hexagons import whole_rings
+
 if TYPE_CHECKING:
     from hetgraph.graph.behaviour import Mobility, Services
-    from hetgraph.graph.scenario import Channel, Radio, Scenario, Tier, Users
+    from hetgraph.graph.scenario import Carrier, Channel, Radio, Scenario, Tier, Users
 
 _POWER_MAX_DBM = 100.0
 _NOISE_MIN_W = 1e-30
@@ -32,6 +36,10 @@ def validate(scenario: "Scenario") -> None:
     _validate_services(scenario.services)
     for i, tier in enumerate(scenario.tiers):
         _validate_tier(f"tiers[{i}]", tier)
+        _validate_cells(f"tiers[{i}]", tier, scenario.radio.carriers)
+    if scenario.layout.wrap:
+        _validate_wrap(scenario.tiers)
+    _warn_outside_validity(scenario)
 
 
 def _validate_users(scenario: "Scenario", users: "Users") -> None:
@@ -55,9 +63,24 @@ def _validate_users(scenario: "Scenario", users: "Users") -> None:
         _require("users.per_station", users.per_station, fits, f"the fewest, then the most, for {users.count} users")
     if users.placement == "fixed":
         _require("users.positions", len(users.positions), len(users.positions) == users.count, f"{users.count}")
+    _validate_buildings(users)
     if users.placement == "clustered":
         known = users.cluster_tier in ("", *names)
         _require("users.cluster_tier", users.cluster_tier, known, "one of " + ", ".join(names))
+
+
+def _validate_buildings(users: "Users") -> None:
+    for name in ("indoor_fraction", "high_loss_fraction"):
+        _require(f"users.{name}", getattr(users, name), 0 <= getattr(users, name) <= 1, "0..1")
+    _not_negative("users", users, "indoor_distance_m")
+    low, high = users.floors
+    _require("users.floors", users.floors, 1 <= low <= high, "the fewest, then the most floors of a building")
+    for name in ("indoor", "floor"):
+        values = getattr(users, name)
+        fits = not values or (users.placement == "fixed" and len(values) == users.count)
+        _require(f"users.{name}", len(values), fits, f"{users.count}, one for each fixed user, or none")
+    if users.floor:
+        _require("users.floor", min(users.floor), min(users.floor) >= 0, "floors of 0 (the ground floor) or more")
 
 
 def _validate_channel(channel: "Channel") -> None:
@@ -76,8 +99,23 @@ def _validate_radio(scenario: "Scenario", radio: "Radio") -> None:
     _require(
         "radio.neighbour_db", radio.neighbour_db, near, "0 where users.nearest_only is false or candidates are few"
     )
+    _validate_carriers(radio, radio.carriers)
     noise = radio.noise_w
     _require("radio.noise_w", noise, noise is None or noise >= _NOISE_MIN_W, f"at least {_NOISE_MIN_W:g} W, or null")
+
+
+def _validate_carriers(radio: "Radio", carriers: "tuple[Carrier, ...]") -> None:
+    if not carriers:
+        return
+    for i, carrier in enumerate(carriers):
+        _positive(f"radio.carriers[{i}]", carrier, "carrier_hz", "bandwidth_hz", "num_rbs")
+    names = [carrier.name for carrier in carriers]
+    _require("radio.carriers", names, len(set(names)) == len(names) and "" not in names, "names, each of them once")
+    blocks = sum(carrier.num_rbs for carrier in carriers)
+    _require("radio.num_rbs", radio.num_rbs, radio.num_rbs == blocks, f"{blocks}, the sum over the carriers")
+    width = sum(carrier.bandwidth_hz for carrier in carriers)
+    same = math.isclose(radio.bandwidth_hz, width, rel_tol=1e-9)
+    _require("radio.bandwidth_hz", radio.bandwidth_hz, same, f"{width:g}, the sum over the carriers")
 
 
 def _validate_mobility(mobility: "Mobility") -> None:
@@ -118,8 +156,60 @@ def _validate_tier(where: str, tier: "Tier") -> None:
         _positive(where, tier, "spacing_m")
     if tier.placement == "jittered":
         _positive(where, tier, "spacing_m", "jitter_m")
-    if tier.azimuth_deg:
-        _require(f"{where}.azimuth_deg", len(tier.azimuth_deg), len(tier.azimuth_deg) == tier.count, f"{tier.count}")
+
+
+def _validate_cells(where: str, tier: "Tier", carriers: "tuple[Carrier, ...]") -> None:
+    """Sectors, directions, names and carrier of a tier's cells."""
+    whole = tier.sectors >= 1 and tier.count % tier.sectors == 0 and (tier.sectors == 1 or tier.placement != "fixed")
+    _require(f"{where}.sectors", tier.sectors, whole, f"a divisor of count, {tier.count}, and 1 for fixed positions")
+    lengths = sorted({1, tier.sectors, tier.count})
+    expected = " or ".join(map(str, lengths)) + " numbers, or none"
+    for name in ("azimuth_deg", "tilt_deg"):
+        values = getattr(tier, name)
+        _require(f"{where}.{name}", len(values), not values or len(values) in lengths, expected)
+    if tier.tilt_deg:
+        steepest = max(tier.tilt_deg, key=abs)
+        _require(f"{where}.tilt_deg", steepest, abs(steepest) <= 90, "degrees in -90..90, positive downwards")
+    if tier.sectors > 1:
+        aimed = len(tier.azimuth_deg) > 1 or tier.pattern == "omni"
+        _require(f"{where}.azimuth_deg", tier.azimuth_deg, aimed, f"{tier.sectors} bearings, one for each sector")
+    for name in ("site", "cell"):
+        values = getattr(tier, name)
+        fits = not values or len(values) == tier.count
+        _require(f"{where}.{name}", len(values), fits, f"{tier.count} names, or none")
+    names = [carrier.name for carrier in carriers]
+    known = tier.carrier in ("", *names)
+    _require(
+        f"{where}.carrier", tier.carrier, known, "one of " + ", ".join(names) if names else "none without carriers"
+    )
+
+
+def _validate_wrap(tiers: "tuple[Tier, ...]") -> None:
+    """One hexagonal cluster of whole rings, shared by all tiers, can be continued around its edges."""
+    grids = {(tier.placement, tier.count // tier.sectors, tier.spacing_m) for tier in tiers}
+    (placement, masts, spacing), *others = grids
+    fits = not others and placement == "hex" and spacing > 0 and whole_rings(masts) is not None
+    got = ", ".join(f"{p} x {m}" for p, m, _ in sorted(grids))
+    _require("layout.wrap", got, fits, "hexagonal masts of whole rings (1, 7, 19, 37, ...), the same for all tiers")
+
+
+def _warn_outside_validity(scenario: "Scenario") -> None:
+    """One warning for each tier whose carrier or height its propagation model was not made for."""
+    carriers = {carrier.name: carrier for carrier in scenario.carriers}
+    for i, tier in enumerate(scenario.tiers):
+        if tier.pathloss not in MODELS:
+            continue
+        valid = MODELS[tier.pathloss].validity
+        carrier_hz = carriers[tier.carrier].carrier_hz if tier.carrier else scenario.carriers[0].carrier_hz
+        checks = (("carrier", carrier_hz / 1e9, tuple(hz / 1e9 for hz in valid.carrier_hz), "GHz"),)
+        checks += (("height_m", tier.height_m, valid.bs_height_m, "m"),)
+        for name, value, (low, high), unit in checks:
+            if not low <= value <= high:
+                warnings.warn(
+                    f"tiers[{i}].{name}: got {value:g} {unit}, expected {low:g} to {high:g} {unit}, for which the model "
+                    f"{tier.pathloss!r} was made; its formulas are continued",
+                    stacklevel=4,
+                )
 
 
 def _positive(where: str, values: Any, *names: str) -> None:

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.power import equal_power_w
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import LOG2E, edge_sinr
@@ -27,9 +28,7 @@ def best_edge(graph: HeteroData, links: Links, score: Tensor) -> Tensor:
 
 def equal_power(graph: HeteroData) -> Tensor:
     """The whole budget, spread equally over the resource blocks as far as their caps allow ``[N, R]``, W."""
-    bs = graph["bs"]
-    blocks = bs.rb_power_max_w.shape[1]
-    return torch.minimum((bs.power_max_w / blocks).unsqueeze(1), bs.rb_power_max_w)
+    return equal_power_w(graph["bs"].power_max_w, graph["bs"].rb_power_max_w)
 
 
 def max_rsrp_association(graph: HeteroData) -> Tensor:

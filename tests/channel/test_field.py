@@ -144,13 +144,14 @@ def test_nothing_touches_the_global_generator():
     [
         ({"inter_site_correlation": 1.5}, r"inter_site_correlation: got 1.5, expected a number in \[0, 1\]"),
         ({"modes": 0}, "modes: got 0"),
-        ({"num_stations": 0}, "num_stations: got 0"),
+        ({"num_masts": 0}, "num_masts: got 0"),
+        ({"law": "white"}, "law: got 'white', expected one of exponential, gaussian"),
         ({"generators": []}, "number of generators: got 0"),
     ],
 )
 def test_bad_draws(arguments, message):
     with pytest.raises(ValueError, match=message):
-        draw_field(**({"num_stations": 2, "generators": generators(1)} | arguments))
+        draw_field(**({"num_masts": 2, "generators": generators(1)} | arguments))
 
 
 def test_bad_evaluations():

@@ -19,7 +19,7 @@ from hetgraph.graph import (
     preset,
 )
 from hetgraph.graph.collate import Stack
-from hetgraph.graph.placement import hex_rings
+from hetgraph.graph.hexagons import hex_rings
 
 
 def small(name: str) -> Scenario:

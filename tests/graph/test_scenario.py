@@ -67,7 +67,7 @@ def test_the_digest_depends_on_every_value_and_on_nothing_else() -> None:
             if isinstance(old, float):
                 changed = dataclasses.replace(value, **{field.name: old * 0.5 + 1e-20})
                 seen.add(dataclasses.replace(FULL, **{part: changed}).hash)
-    assert len(seen) == 1 + 2 + 7 + 6 + 6 + 6 + 9
+    assert len(seen) == 1 + 2 + 10 + 6 + 6 + 6 + 9
     code = "from hetgraph.graph import preset; print(preset('hetnet-3tier').hash, preset('uma-5bs').hash)"
     other = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert other.stdout.split() == [preset("hetnet-3tier").hash, preset("uma-5bs").hash]
@@ -155,7 +155,7 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         ),
         ("users: {positions: [[1, x]]}\n", "scenario.users.positions[0][1]: got 'x', expected float"),
         ("users: {pair_distance_m: [1]}\n", "scenario.users.pair_distance_m: got [1], expected"),
-        ("channel: {los: true}\n", "scenario.channel.los: got True, expected 'probability' or 'always' or 'never'"),
+        ("channel: {los: true}\n", "scenario.channel.los: got True, expected 'probability' or 'soft' or 'always' or 'never'"),
         ("channel: {carrier_hz: .nan}\n", "channel.carrier_hz: got nan, expected a finite number"),
         ("1: 2\n", "scenario.1: got an unknown field"),
         ("a: [1\n", "got text that is no safe YAML"),

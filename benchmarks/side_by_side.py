@@ -1,0 +1,94 @@
+"""Processor time of this checkout beside another one's, in turn and in one run.
+
+python benchmarks/side_by_side.py OLD_CHECKOUT [--repeats 15] [--only NAME ...]
+
+Each case runs in a worker process of its own for each checkout; the two take turns, and the table shows medians and the median of
+the ratios of neighbouring runs, new over old.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PRESETS = {"uma-5bs": 1, "hetnet-3tier": 4, "interference-k": 64, "hex-19": 32, "random-19": 32, "iot-noma": 16, "iot-oma": 16}
+CASES = {
+    f"sample {name} x {n}": (
+        f"from hetgraph.graph import preset; scenario = preset('{name}')",
+        f"scenario.sample({n}, seed=seed)",
+    )
+    for name, n in PRESETS.items()
+}
+CASES |= {
+    f"step {name} x {n}": (
+        f"from hetgraph.envs import CellularEnv; from hetgraph.radio import policy; env = CellularEnv('{name}', {n}); "
+        "obs, _ = env.reset(seed=0); rule = policy('lqf_subband'); state = rule.initial_state(obs); "
+        "action, _ = rule.act(env.observe('local'), state, None)",
+        "[env.step(action) for _ in range(50)]",
+    )
+    for name, n in (("random-19", 1), ("random-19", 64), ("hex-19", 64))
+}
+WORKER = """
+import sys, time, torch
+torch.set_num_threads(1)
+seed = 0
+exec(sys.argv[1])
+exec(sys.argv[2])
+print("ready", flush=True)
+for line in sys.stdin:
+    seed = int(line)
+    start = time.process_time()
+    exec(sys.argv[2])
+    print(time.process_time() - start, flush=True)
+"""
+
+
+def worker(checkout: Path, setup: str, run: str) -> "subprocess.Popen[str]":
+    """Process that runs the case in the code of a checkout, once for each number it reads."""
+    packages = Path(tempfile.mkdtemp()) / "hetgraph"
+    packages.mkdir()
+    for item in [*(checkout / "hetgraph").iterdir(), checkout / "datasets", checkout / "trainers"]:
+        (packages / item.name).symlink_to(item.resolve())
+    environment = os.environ | {"PYTHONPATH": str(packages.parent), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-c", WORKER, setup, run]
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    if process.stdout.readline().strip() != "ready":
+        raise SystemExit(f"{checkout}: the case does not run there")
+    return process
+
+
+def seconds(process: "subprocess.Popen[str]", seed: int) -> float:
+    """Processor time of one run."""
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(f"{seed}\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())
+
+
+def main() -> int:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("old", type=Path, help="folder of the other checkout")
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--only", nargs="*", default=None, help="cases whose names contain one of these")
+    args = parser.parse_args()
+    print("| case | old, ms | new, ms | new / old |\n|---|---|---|---|")
+    for name, (setup, run) in CASES.items():
+        if args.only is not None and not any(part in name for part in args.only):
+            continue
+        old, new = (worker(path, setup, run) for path in (args.old, Path(__file__).parents[1]))
+        pairs = [(seconds(old, i), seconds(new, i)) for i in range(args.repeats)]
+        before, after = (1e3 * statistics.median(column) for column in zip(*pairs, strict=True))
+        ratio = statistics.median(b / a for a, b in pairs)
+        print(f"| {name} | {before:.2f} | {after:.2f} | {ratio:.2f} |", flush=True)
+        for process in (old, new):
+            process.kill()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

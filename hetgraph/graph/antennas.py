@@ -1,0 +1,66 @@
+"""Antenna nodes of the stations: where each antenna or port stands and where it looks."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from hetgraph.channel import SPEED_OF_LIGHT, Panel
+from hetgraph.graph.scenario import Scenario, Tier
+from hetgraph.units import bearing_to_azimuth_rad
+
+
+def antenna_attributes(scenario: Scenario, n: int) -> tuple[dict[str, Tensor], Tensor]:
+    """``offset [n, A, 3]``, m, and ``boresight [n, A, 2]`` (azimuth, downtilt), rad, of ``n`` networks; ``mounted_on [n, 2, A]``.
+
+    The ports of a panel stand in the plane that it looks away from. The antennas of a sector look where the sector does; those of
+    an omnidirectional station stand in a ring of half a wavelength's spacing, each looking outwards. Cells of one tier differ by
+    bearing and tilt alone, so that each tier is one tensor operation.
+    """
+    names = [carrier.name for carrier in scenario.carriers]
+    first, offsets, boresights, owners = 0, [], [], []
+    for tier in scenario.tiers:
+        carrier = scenario.carriers[names.index(tier.carrier) if tier.carrier else 0]
+        azimuth = torch.tensor([bearing_to_azimuth_rad(b) for b in tier.per_cell("azimuth_deg")]).unsqueeze(1)
+        tilt = torch.tensor(tier.per_cell("tilt_deg")).deg2rad().unsqueeze(1)
+        wavelength_m = SPEED_OF_LIGHT / carrier.carrier_hz
+        offset, look = _of_tier(tier, azimuth, tilt, wavelength_m)
+        offsets.append(offset.flatten(0, 1))
+        boresights.append(look.flatten(0, 1))
+        owners.append(torch.arange(first, first + tier.count).repeat_interleave(tier.ports))
+        first += tier.count
+    owner = torch.cat(owners)
+    mounted = torch.stack([torch.arange(owner.numel()), owner])
+    attributes = {"offset": torch.cat(offsets), "boresight": torch.cat(boresights)}
+    repeated = {name: value.expand(n, *value.shape).contiguous() for name, value in attributes.items()}
+    return repeated, mounted.expand(n, -1, -1)
+
+
+def _of_tier(tier: Tier, azimuth: Tensor, tilt: Tensor, wavelength_m: float) -> tuple[Tensor, Tensor]:
+    """Offsets ``[count, ports, 3]`` and boresights ``[count, ports, 2]``; ``azimuth`` and ``tilt [count, 1]``."""
+    shape = (tier.count, tier.ports)
+    directional = tier.pattern != "omni" or tier.panel is not None
+    if directional:
+        panel = tier.panel or Panel(columns=max(tier.num_antennas, 1))
+        look = torch.stack([azimuth.expand(shape), tilt.expand(shape)], 2)
+        return _panel_offsets(panel, azimuth, tilt, wavelength_m)[:, : tier.ports], look
+    turn = 2 * math.pi * torch.arange(tier.ports) / max(tier.ports, 1)
+    radius = wavelength_m / 4 / math.sin(math.pi / tier.ports) if tier.ports > 1 else 0.0
+    ring = radius * torch.stack([turn.cos(), turn.sin(), torch.zeros_like(turn)], 1)
+    look = torch.stack([turn.expand(shape), tilt.expand(shape)], 2)
+    return ring.expand(tier.count, -1, -1), look
+
+
+def _panel_offsets(panel: Panel, azimuth: Tensor, tilt: Tensor, wavelength_m: float) -> Tensor:
+    """Ports ``[count, ports, 3]`` around the panel's middle, row by row, polarisations of an element at one place."""
+    spacing_m = panel.spacing_wavelengths * wavelength_m
+    row = (torch.arange(panel.rows) - (panel.rows - 1) / 2) * spacing_m
+    column = (torch.arange(panel.columns) - (panel.columns - 1) / 2) * spacing_m
+    up, across = (
+        grid.flatten().repeat_interleave(panel.polarisations) for grid in torch.meshgrid(row, column, indexing="ij")
+    )
+    # The panel's y axis is horizontal; its z axis leans forward by the downtilt.
+    x = -across * azimuth.sin() + up * tilt.sin() * azimuth.cos()
+    y = across * azimuth.cos() + up * tilt.sin() * azimuth.sin()
+    z = up * tilt.cos()
+    return torch.stack([x, y, z.expand_as(x)], 2)

@@ -1,0 +1,74 @@
+"""What belongs to a user and is the same toward all stations: height, building, floor, penetration loss (TR 38.901 sec. 7.4.3)."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from hetgraph import channel
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.streams import Streams
+
+
+@dataclass(frozen=True)
+class UserState:
+    """State of ``U`` users in each of ``n`` networks, ``[n, U]`` each.
+
+    Args:
+        height_m: antenna height above the ground.
+        indoor: the user is in a building.
+        floor: its floor, 0 for the ground floor and outdoors.
+        indoor_distance_m: way from the outer wall; 0 outdoors.
+        high_loss: the building has a high penetration loss.
+        spread: standard normal number of the penetration loss.
+    """
+
+    height_m: Tensor
+    indoor: Tensor
+    floor: Tensor
+    indoor_distance_m: Tensor
+    high_loss: Tensor
+    spread: Tensor
+
+    def repeat(self, times: int) -> "UserState":
+        """The same users at ``times`` places each: all users at the first one, then all at the second, and so on."""
+        return UserState(*(getattr(self, field.name).repeat(1, times) for field in fields(self)))
+
+    def penetration_loss_db(self, carrier_hz: float | Tensor) -> Tensor:
+        """Loss of the building at a carrier, dB; zero outdoors. A carrier of ``[C, 1]`` gives ``[n, C, U]``."""
+        wide = isinstance(carrier_hz, Tensor) and carrier_hz.dim() == 2
+        high_loss, way, spread, indoor = (
+            value.unsqueeze(1) if wide else value
+            for value in (self.high_loss, self.indoor_distance_m, self.spread, self.indoor)
+        )
+        loss = channel.penetration_loss_db(carrier_hz, high_loss=high_loss, indoor_distance_m=way, spread=spread)
+        return loss * indoor
+
+
+def draw_user_state(scenario: Scenario, streams: Streams) -> UserState | None:
+    """State of a scenario's users, each from streams of its own; ``None`` where all are outdoors at one height."""
+    users, n = scenario.users, len(streams.networks)
+    if users.indoor_fraction == 0 and not any(users.indoor) and not any(users.floor):
+        return None
+    if users.indoor:
+        indoor = torch.tensor(users.indoor).expand(n, -1)
+    else:
+        indoor = streams.uniform("users/indoor", users.count) < users.indoor_fraction
+    if users.floor:
+        floor = torch.tensor(users.floor).expand(n, -1)
+    else:
+        low, high = users.floors
+        building = low + (streams.uniform("users/building", users.count) * (high - low + 1)).long().clamp_max(
+            high - low
+        )
+        floor = (streams.uniform("users/floor", users.count) * building).long().clamp_max(building - 1)
+    floor = floor * indoor
+    way = users.indoor_distance_m * streams.uniform("users/inside", users.count, 2).amin(2)
+    return UserState(
+        height_m=users.height_m + channel.FLOOR_HEIGHT_M * floor,
+        indoor=indoor,
+        floor=floor,
+        indoor_distance_m=way * indoor,
+        high_loss=(streams.uniform("users/glass", users.count) < users.high_loss_fraction) & indoor,
+        spread=streams.normal("users/penetration", users.count),
+    )
