@@ -14,7 +14,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-PRESETS = {"uma-5bs": 1, "hetnet-3tier": 4, "interference-k": 64, "hex-19": 32, "random-19": 32, "iot-noma": 16, "iot-oma": 16}
+PRESETS = {
+    "uma-5bs": 1,
+    "hetnet-3tier": 4,
+    "interference-k": 64,
+    "hex-19": 32,
+    "random-19": 32,
+    "iot-noma": 16,
+    "iot-oma": 16,
+}
 CASES = {
     f"sample {name} x {n}": (
         f"from hetgraph.graph import preset; scenario = preset('{name}')",

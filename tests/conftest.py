@@ -15,3 +15,9 @@ def lte_traces() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no traces at {folder}; set HETGRAPH_DATA to a folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_files(lte_traces: Path) -> Path:
+    """Folder of real files of all kinds, beside the traces."""
+    return lte_traces.parent

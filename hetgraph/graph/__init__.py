@@ -10,7 +10,7 @@ from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.presets import PRESETS, interference_k, preset
 from hetgraph.graph.roam import roam, roaming
 from hetgraph.graph.sample import sample
-from hetgraph.graph.scenario import Channel, Layout, Radio, Scenario, Tier, Users
+from hetgraph.graph.scenario import Carrier, Channel, Layout, Radio, Scenario, Tier, Users
 from hetgraph.graph.schema import (
     CHANNEL,
     CONFLICTS,
@@ -44,6 +44,7 @@ __all__ = [
     "PRESETS",
     "SCHEMA",
     "SCHEMA_VERSION",
+    "Carrier",
     "Channel",
     "Layout",
     "Links",

@@ -54,21 +54,6 @@ class Row:
             raise self.error(name, f"a whole number in {low}..{high}")
         return int(value)
 
-    def has(self, name: str) -> bool:
-        """Whether there is such a column and its cell is not empty."""
-        return bool(self.cells.get(name))
-
-    def whole(self, name: str, low: int, high: int) -> int:
-        """Whole number of a cell.
-
-        Raises:
-            ValueError: none in ``low..high``.
-        """
-        value = self.number(name)
-        if value != int(value) or not low <= value <= high:
-            raise self.error(name, f"a whole number in {low}..{high}")
-        return int(value)
-
     def number(self, name: str, low: float = -math.inf, high: float = math.inf) -> float:
         """Number of a cell.
 

@@ -22,13 +22,6 @@ def _within_half_turn(degrees: Degrees) -> Degrees:
     return np.where(inside, degrees, turned) if isinstance(degrees, np.ndarray) else degrees if inside else turned
 
 
-def _within_half_turn(degrees: Degrees) -> Degrees:
-    """The same longitude in -180..180; values that are within it already keep their bits."""
-    turned = (degrees + 180.0) % 360.0 - 180.0
-    inside = np.abs(degrees) <= 180.0
-    return np.where(inside, degrees, turned) if isinstance(degrees, np.ndarray) else degrees if inside else turned
-
-
 @dataclass(frozen=True)
 class Projection:
     """The plane that touches the WGS84 ellipsoid at a point: x to the east, y to the north, m.

@@ -1,5 +1,6 @@
 """Gains of all station-user pairs of a scenario: path loss, LOS, shadowing, antennas, buildings and fading."""
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -58,6 +59,7 @@ def propagate(
     state = draw_user_state(scenario, streams) if state is None else state
     radios = site_radios(scenario)
     geometry = geometry_of(scenario, stations[:, radios.first_cell], users)
+    _warn_far_users(scenario, radios, geometry)
     large = large_scale(scenario, radios, geometry, users, state, streams)
     ue_height_m = torch.tensor(scenario.users.height_m) if state is None else state.height_m.unsqueeze(1)
     distance_m = (geometry.distance_m.square() + (radios.height_m - ue_height_m).square()).sqrt()
@@ -71,6 +73,22 @@ def propagate(
     power_dbm = torch.tensor([tier.power_dbm for tier in scenario.tiers for _ in range(tier.count)])
     rsrp = power_dbm.reshape(1, -1, 1) + large_scale_db
     return Propagation(gain, large.pathloss_db, large.shadow_db, antenna, rsrp, distance_m, large.los)
+
+
+def _warn_far_users(scenario: Scenario, radios: SiteRadios, geometry: Geometry) -> None:
+    """One warning where users of a given network are beyond the validity of the models of all its masts."""
+    if all(tier.placement != "fixed" for tier in scenario.tiers):
+        return
+    limits = [
+        channel.MODELS[model].validity.distance_m if model in channel.MODELS else torch.inf for model in radios.model
+    ]
+    far = (geometry.distance_m > torch.tensor(limits).unsqueeze(1)).all(1)  # [n, U]
+    if bool(far.any()):
+        warnings.warn(
+            f"{scenario.name}: {int(far.sum())} of {far.numel()} users are farther from every mast than its model was made "
+            f"for (at most {max(limits) / 1e3:g} km); its formula is continued",
+            stacklevel=3,
+        )
 
 
 def _antenna_gain_db(

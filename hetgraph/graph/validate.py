@@ -152,7 +152,7 @@ def _validate_tier(where: str, tier: "Tier") -> None:
     _require(f"{where}.amplifier_efficiency", efficiency, 0 < efficiency <= 1, "above 0, at most 1")
     if tier.placement == "fixed":
         _require(f"{where}.positions", len(tier.positions), len(tier.positions) == tier.count, f"{tier.count}")
-    if tier.placement == "hex" and tier.count > 1:
+    if tier.placement == "hex" and tier.count > max(tier.sectors, 1):
         _positive(where, tier, "spacing_m")
     if tier.placement == "jittered":
         _positive(where, tier, "spacing_m", "jitter_m")

@@ -155,7 +155,10 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         ),
         ("users: {positions: [[1, x]]}\n", "scenario.users.positions[0][1]: got 'x', expected float"),
         ("users: {pair_distance_m: [1]}\n", "scenario.users.pair_distance_m: got [1], expected"),
-        ("channel: {los: true}\n", "scenario.channel.los: got True, expected 'probability' or 'soft' or 'always' or 'never'"),
+        (
+            "channel: {los: true}\n",
+            "scenario.channel.los: got True, expected 'probability' or 'soft' or 'always' or 'never'",
+        ),
         ("channel: {carrier_hz: .nan}\n", "channel.carrier_hz: got nan, expected a finite number"),
         ("1: 2\n", "scenario.1: got an unknown field"),
         ("a: [1\n", "got text that is no safe YAML"),
