@@ -122,6 +122,14 @@ def quiet() -> None:
         ".*torch.jit.script.*",
     ):
         warnings.filterwarnings("ignore", message=text)
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(
+    message: Warning | str, category: Any, filename: str, lineno: int, file: Any = None, line: str | None = None
+) -> None:
+    """One line, without the place in the code, which tells a user of the command nothing."""
+    sys.stderr.write(f"warning: {message}\n")
 
 
 def resolve_configs(arguments: list[str]) -> list[str]:

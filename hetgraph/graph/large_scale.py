@@ -180,7 +180,8 @@ class _Randomness:
         """The value at each user's nearest image: ``[n, G, I * U] -> [n, G, U]``."""
         if image is None:
             return value
-        return value.unflatten(2, (len(self.shifts), self.users)).gather(2, image.unsqueeze(2)).squeeze(2)
+        table = value.reshape(*value.shape[:2], len(self.shifts), self.users)
+        return table.gather(2, image.unsqueeze(2)).squeeze(2)
 
 
 @dataclass(frozen=True)

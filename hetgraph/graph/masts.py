@@ -25,7 +25,8 @@ def masts_of(scenario: Scenario) -> Tensor:
     """
     if all(tier.placement in ("uniform", "jittered") and tier.sectors == 1 for tier in scenario.tiers):
         return torch.arange(scenario.num_stations)
-    first, pairs, known, places, names = 0, [], [], [], []
+    first, pairs, known, places = 0, [], [], []
+    names: list[str] = []
     for tier in scenario.tiers:
         cells = np.arange(first, first + tier.count)
         if tier.placement != "fixed":
@@ -67,7 +68,7 @@ def _given_places(tier: Tier, layout: Layout) -> np.ndarray | None:
         from_centre = hex_rings(tier.count // tier.sectors, tier.spacing_m, tier.grid_bearing_deg).repeat_interleave(
             tier.sectors, 0
         )
-        return from_centre.double().numpy() + np.array([layout.width_m / 2, layout.height_m / 2])
+        return np.asarray(from_centre.double().numpy() + np.array([layout.width_m / 2, layout.height_m / 2]))
     return None
 
 

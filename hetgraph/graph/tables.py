@@ -212,8 +212,10 @@ def _carriers(sites: Sequence[Site], base: Scenario) -> tuple[Radio, dict[float 
     radio = base.radio
     carriers = tuple(Carrier(name, hz, radio.bandwidth_hz, radio.num_rbs) for name, hz in frequencies.items())
     many = len(carriers)
-    wider = {"bandwidth_hz": radio.bandwidth_hz * many, "num_rbs": radio.num_rbs * many}
-    return dataclasses.replace(radio, carriers=carriers, **wider), names
+    wider = dataclasses.replace(
+        radio, carriers=carriers, bandwidth_hz=radio.bandwidth_hz * many, num_rbs=radio.num_rbs * many
+    )
+    return wider, names
 
 
 def _groups(sites: Sequence[Site]) -> dict[tuple[object, ...], list[int]]:

@@ -201,8 +201,8 @@ def _warn_outside_validity(scenario: "Scenario") -> None:
             continue
         valid = MODELS[tier.pathloss].validity
         carrier_hz = carriers[tier.carrier].carrier_hz if tier.carrier else scenario.carriers[0].carrier_hz
-        checks = (("carrier", carrier_hz / 1e9, tuple(hz / 1e9 for hz in valid.carrier_hz), "GHz"),)
-        checks += (("height_m", tier.height_m, valid.bs_height_m, "m"),)
+        band = (valid.carrier_hz[0] / 1e9, valid.carrier_hz[1] / 1e9)
+        checks = (("carrier", carrier_hz / 1e9, band, "GHz"), ("height_m", tier.height_m, valid.bs_height_m, "m"))
         for name, value, (low, high), unit in checks:
             if not low <= value <= high:
                 warnings.warn(
