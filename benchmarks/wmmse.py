@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 
 from hetgraph.graph import Scenario, Tier, Users, preset
-from hetgraph.graph.scenario import Radio
+from hetgraph.graph.scenario_parts import Radio
 from hetgraph.solvers import max_rsrp_association, wmmse
 
 ROUNDS = 100

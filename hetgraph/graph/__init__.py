@@ -10,7 +10,8 @@ from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.presets import PRESETS, interference_k, preset
 from hetgraph.graph.roam import roam, roaming
 from hetgraph.graph.sample import sample
-from hetgraph.graph.scenario import Carrier, Channel, Layout, Radio, Scenario, Tier, Users
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_parts import Carrier, Channel, Layout, Radio, Tier, Users
 from hetgraph.graph.schema import (
     CHANNEL,
     CONFLICTS,

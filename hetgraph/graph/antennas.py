@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from hetgraph.channel import SPEED_OF_LIGHT, Panel
-from hetgraph.graph.scenario import Scenario, Tier
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_parts import Tier
 from hetgraph.units import bearing_to_azimuth_rad
 
 

@@ -11,7 +11,8 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from hetgraph.graph.hexagons import hex_rings, turned, whole_rings
-from hetgraph.graph.scenario import Layout, Scenario, Tier
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_parts import Layout, Tier
 
 SAME_PLACE_M = 1.0
 SAME_SITE_M = 100.0  # cells of one name that are farther apart are not on one mast

@@ -8,7 +8,8 @@ from scipy.spatial import cKDTree
 from torch import Generator, Tensor
 
 from hetgraph.graph.hexagons import hex_rings, turned
-from hetgraph.graph.scenario import Scenario, Tier, Users
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_parts import Tier, Users
 from hetgraph.graph.streams import Streams
 
 _TRIES = 32

@@ -8,7 +8,8 @@ from typing import Literal, TypeVar
 
 from hetgraph.channel import Panel
 from hetgraph.graph.behaviour import Mobility, Services
-from hetgraph.graph.scenario import Channel, Layout, Radio, Scenario, Tier, Users
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_parts import Channel, Layout, Radio, Tier, Users
 
 T = TypeVar("T")
 

@@ -4,241 +4,15 @@ import dataclasses
 import functools
 import hashlib
 import json
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import yaml
 
-from hetgraph.channel import Panel
 from hetgraph.graph.behaviour import Mobility, Services
-
-PATHLOSS = ("uma", "umi", "rma", "inh-mixed", "inh-open", "cost231", "lte", "log-distance", "free-space", "unit")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The area in which stations and users are placed.
-
-    Args:
-        width_m: extent along x, to the east.
-        height_m: extent along y, to the north.
-        wrap: the area continues around its edges (wrap-around): each link takes the nearest of seven images of its mast. For
-            hexagonal placements of whole rings (1, 7, 19, 37, ... masts) that all tiers share.
-    """
-
-    width_m: float = 1000.0
-    height_m: float = 1000.0
-    wrap: bool = False
-
-
-@dataclass(frozen=True)
-class Tier:
-    """Cells of one kind. A cell is a station of the graph; cells on one mast share its place, line of sight and shadowing.
-
-    Lists of ``azimuth_deg`` and ``tilt_deg`` have one number for all cells, one for each sector of a mast, or one for each cell.
-
-    Args:
-        name: e.g. ``macro``.
-        count: cells in each network.
-        sectors: cells on each mast that is drawn (not ``fixed``); ``count`` is a multiple of it.
-        power_dbm: power budget of a cell.
-        rb_power_dbm: largest power on a resource block; ``None`` for the whole budget.
-        height_m: antenna height.
-        pathloss: propagation model alias of :mod:`hetgraph.channel`, or ``unit`` for a path gain of one.
-        placement: ``uniform`` (at random, apart by ``spacing_m`` where there is room), ``hex`` (rings around the centre),
-            ``jittered`` (each site a hexagonal step from one placed before, plus up to ``jitter_m`` along both axes) or
-            ``fixed`` (``positions``).
-        spacing_m: smallest distance to stations placed before; the inter-site distance for ``hex`` and ``jittered``.
-        grid_bearing_deg: compass bearing of a neighbour on the ``hex`` grid; 90 for rows from west to east.
-        jitter_m: largest shift of a ``jittered`` site along each axis.
-        positions: ``(x, y)`` of each cell in metres, for ``fixed``; those within a metre of each other are on one mast.
-        site: name of each cell's mast, for ``fixed``; cells of one name within 100 m are on one mast, too.
-        cell: name of each cell.
-        azimuth_deg: boresight as a compass bearing: degrees clockwise from north, so that 90 looks to the east.
-        pattern: ``omni`` or ``38.901``, the standard's antenna element pointed at ``azimuth_deg`` and ``tilt_deg``.
-        tilt_deg: downtilt of the antenna, positive downwards: mechanical plus electrical, where no ``panel`` steers its beam.
-        panel: array of elements of ``pattern`` whose beam is steered down by ``panel.tilt_deg``; ``None`` for one element.
-        carrier: name of one of ``radio.carriers``; empty for the first.
-        num_antennas: antenna nodes of each cell without a ``panel``; with one they are its ports.
-        max_users: users that a station may serve; 0 for no limit.
-        circuit_power_w: power drawn besides transmission.
-        amplifier_efficiency: transmitted over drawn power of the amplifier.
-    """
-
-    name: str = "macro"
-    count: int = 1
-    sectors: int = 1
-    power_dbm: float = 46.0
-    rb_power_dbm: float | None = None
-    height_m: float = 25.0
-    pathloss: str = "uma"
-    placement: Literal["uniform", "hex", "jittered", "fixed"] = "uniform"
-    spacing_m: float = 0.0
-    grid_bearing_deg: float = 90.0
-    jitter_m: float = 0.0
-    positions: tuple[tuple[float, float], ...] = ()
-    site: tuple[str, ...] = ()
-    cell: tuple[str, ...] = ()
-    azimuth_deg: tuple[float, ...] = ()
-    pattern: Literal["omni", "38.901"] = "omni"
-    tilt_deg: tuple[float, ...] = ()
-    panel: Panel | None = None
-    carrier: str = ""
-    num_antennas: int = 1
-    max_users: int = 0
-    circuit_power_w: float = 0.0
-    amplifier_efficiency: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("azimuth_deg", "tilt_deg"):  # one number stands for all cells
-            value = getattr(self, name)
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                object.__setattr__(self, name, (float(value),))
-
-    def per_cell(self, name: str) -> list[float]:
-        """``azimuth_deg`` or ``tilt_deg`` of each cell; zeros where none is given."""
-        values: tuple[float, ...] = getattr(self, name) or (0.0,)
-        return [values[i % len(values)] for i in range(self.count)]
-
-    @property
-    def ports(self) -> int:
-        """Antenna nodes of each cell."""
-        return self.num_antennas if self.panel is None else self.panel.num_ports
-
-
-@dataclass(frozen=True)
-class Users:
-    """User equipment.
-
-    Indoor users (TR 38.901 sec. 7.4.3): the flag, the floor, the way inside and the loss of the building belong to the user and
-    are the same toward all stations.
-
-    Args:
-        count: users in each network.
-        height_m: antenna height above the ground or above the floor; a floor is 3 m high.
-        placement: ``uniform``, ``clustered``, ``pairs`` (user i around station i, served by it alone), ``hexagons`` or
-            ``squares`` (equally many around each station, in a cell of ``cell_radius_m``) or ``fixed``.
-        clustered_fraction: share of the users that is placed around stations of ``cluster_tier``.
-        cluster_tier: tier around whose stations users gather; empty for the last one.
-        cluster_radius_m: radius of a cluster.
-        cell_radius_m: from a station to the corners of its hexagon, or half the side of its square.
-        nearest_only: a user may be served by the nearest station alone.
-        per_station: fewest and most users to which a station is the nearest; ``None`` for any numbers.
-        spacing_m: smallest distance between two users.
-        pair_distance_m: least and greatest distance to the own station, for ``pairs``; the least also for ``hexagons``.
-        positions: ``(x, y)`` in metres, for ``fixed``.
-        indoor_fraction: share of users in buildings, where ``indoor`` does not say who.
-        floors: fewest and most floors of a building; a user's floor is any of its building's.
-        high_loss_fraction: share of buildings of high penetration loss (coated glass, concrete) among them.
-        indoor_distance_m: greatest way from the outer wall to the user; the smaller of two uniform draws.
-        indoor: each user is in a building or not, for ``fixed``.
-        floor: floor of each user, 0 for the ground floor, for ``fixed``.
-        speed_mps: speed, in a random direction.
-        rate_min_bps: rate that counts as a kept promise.
-    """
-
-    count: int = 100
-    height_m: float = 1.5
-    placement: Literal["uniform", "clustered", "pairs", "hexagons", "squares", "fixed"] = "uniform"
-    clustered_fraction: float = 0.5
-    cluster_tier: str = ""
-    cluster_radius_m: float = 40.0
-    cell_radius_m: float = 500.0
-    nearest_only: bool = False
-    per_station: tuple[int, int] | None = None
-    spacing_m: float = 0.0
-    pair_distance_m: tuple[float, float] = (2.0, 50.0)
-    positions: tuple[tuple[float, float], ...] = ()
-    indoor_fraction: float = 0.0
-    floors: tuple[int, int] = (4, 8)
-    high_loss_fraction: float = 0.5
-    indoor_distance_m: float = 25.0
-    indoor: tuple[bool, ...] = ()
-    floor: tuple[int, ...] = ()
-    speed_mps: float = 0.0
-    rate_min_bps: float = 0.0
-
-
-@dataclass(frozen=True)
-class Channel:
-    """Propagation.
-
-    Args:
-        carrier_hz: carrier frequency of all cells, where ``radio.carriers`` is empty.
-        los: ``probability`` (a state drawn by the model's LOS probability), ``soft`` (likewise, but with the gradual transition
-            of TR 38.901 sec. 7.6.3.3), ``always`` or ``never``. States are functions of the place where shadowing is correlated.
-        shadowing: ``none``, ``independent`` or ``correlated`` in space (field with the standard's correlation distance).
-        shadow_sigma_db: standard deviation in dB; ``None`` for the model's own.
-        fading: per resource block: ``none``, ``rayleigh`` or ``rician``.
-        rician_k_db: K factor in dB.
-        min_distance_m: 2D distances below this one are taken as this one in the path loss.
-        disturbance_db: standard deviation of a further log-normal change of every link that comes and goes with time; only
-            environments that follow time know it.
-        disturbance_s: time after which its correlation has fallen to 1/e.
-    """
-
-    carrier_hz: float = 3.5e9
-    los: Literal["probability", "soft", "always", "never"] = "probability"
-    shadowing: Literal["none", "independent", "correlated"] = "correlated"
-    shadow_sigma_db: float | None = None
-    fading: Literal["none", "rayleigh", "rician"] = "rayleigh"
-    rician_k_db: float = 9.0
-    min_distance_m: float = 10.0
-    disturbance_db: float = 0.0
-    disturbance_s: float = 0.2
-
-
-@dataclass(frozen=True)
-class Carrier:
-    """A carrier of the operator: it owns a range of the resource blocks. Cells on other carriers are silent there.
-
-    Args:
-        name: what tiers call it.
-        carrier_hz: carrier frequency.
-        bandwidth_hz: bandwidth, shared equally by its resource blocks.
-        num_rbs: its resource blocks.
-    """
-
-    name: str = "carrier"
-    carrier_hz: float = 3.5e9
-    bandwidth_hz: float = 20e6
-    num_rbs: int = 12
-
-
-@dataclass(frozen=True)
-class Radio:
-    """Bandwidth, noise and the rules of who can serve and who is a neighbour.
-
-    Args:
-        bandwidth_hz: system bandwidth, shared equally by the resource blocks; the sum over ``carriers`` where there are any.
-        num_rbs: resource blocks R; likewise.
-        carriers: carriers, which own the resource blocks in this order; empty for one at ``channel.carrier_hz``.
-        noise_figure_db: of the user equipment.
-        noise_w: noise power per resource block, W, in place of thermal noise.
-        slot_s: length of a slot.
-        candidates: strongest stations that get a channel edge to a user; 0 for all.
-        far_load: share of full power at which the other stations count as far interference.
-        neighbours: nearest stations that are a station's interference neighbourhood.
-        neighbour_db: when positive, neighbours are instead the stations whose path loss to a user that the other serves is at
-            most so much above the serving station's, in either direction.
-        layers: most users that a station superposes on a resource block; 1 for orthogonal access.
-    """
-
-    bandwidth_hz: float = 20e6
-    num_rbs: int = 12
-    carriers: tuple[Carrier, ...] = ()
-    noise_figure_db: float = 9.0
-    noise_w: float | None = None
-    slot_s: float = 1e-3
-    candidates: int = 0
-    far_load: float = 1.0
-    neighbours: int = 6
-    neighbour_db: float = 0.0
-    layers: int = 1
+from hetgraph.graph.plain import build, changed
+from hetgraph.graph.scenario_parts import Carrier, Channel, Layout, Radio, Tier, Users
 
 
 @dataclass(frozen=True)
@@ -288,7 +62,7 @@ class Scenario:
     @functools.cached_property
     def hash(self) -> str:
         """Short digest of what differs from the defaults, so that a new field leaves old digests as they are."""
-        text = json.dumps(_changed(Scenario.from_dict(self.to_dict())), sort_keys=True)
+        text = json.dumps(changed(Scenario.from_dict(self.to_dict())), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
@@ -310,7 +84,7 @@ class Scenario:
         Raises:
             ValueError: an unknown field, or a value of another type.
         """
-        return _build(Scenario, values, "scenario")
+        return build(Scenario, values, "scenario")
 
     @staticmethod
     def from_yaml(source: str | Path) -> "Scenario":
@@ -354,50 +128,3 @@ class Scenario:
         from hetgraph.graph.sample import sample
 
         return sample(self, n, seed=seed, first=first)
-
-
-def _changed(values: Any) -> Any:
-    """Plain form of the fields of a dataclass that have other values than by default."""
-    if isinstance(values, tuple):
-        return [_changed(value) for value in values]
-    if not dataclasses.is_dataclass(values):
-        return values
-    kind: Any = type(values)
-    blank = kind()
-    held = {f.name: getattr(values, f.name) for f in dataclasses.fields(values)}
-    return {name: _changed(value) for name, value in held.items() if value != getattr(blank, name)}
-
-
-def _build(kind: type[T], values: Any, where: str) -> T:
-    if not isinstance(values, dict):
-        raise ValueError(f"{where}: got {type(values).__name__}, expected a mapping")
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(map(str, set(values) - set(hints)))
-    if unknown:
-        raise ValueError(f"{where}.{unknown[0]}: got an unknown field, expected one of {', '.join(hints)}")
-    return kind(**{name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()})
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        return _build(typing.cast("type[Any]", hint), value, where)
-    if origin is types.UnionType:
-        return None if value is None else _convert(args[0], value, where)
-    if origin is tuple and args == (float, ...) and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return (float(value),)
-    if origin is tuple and isinstance(value, (list, tuple)):
-        if args[-1] is Ellipsis:
-            return tuple(_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-        if len(value) == len(args):
-            return tuple(
-                _convert(h, item, f"{where}[{i}]") for i, (h, item) in enumerate(zip(args, value, strict=True))
-            )
-    if origin is Literal and value in args:
-        return value
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if hint in (int, str, bool) and type(value) is hint:
-        return value
-    expected = " or ".join(map(repr, args)) if origin is Literal else getattr(hint, "__name__", str(hint))
-    raise ValueError(f"{where}: got {value!r}, expected {expected}")

@@ -9,7 +9,8 @@ from hetgraph.channel import Panel
 from hetgraph.graph.csvfile import GLOBE, PLANE, Row, is_globe, places, projection_of, read_rows
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.presets import preset
-from hetgraph.graph.scenario import Carrier, Layout, Radio, Scenario, Tier, Users
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_parts import Carrier, Layout, Radio, Tier, Users
 
 SITE_COLUMNS = ("x", "y", "z", "tier", "power_dbm", "azimuth_deg", "num_antennas")
 MORE_SITE_COLUMNS = ("tilt_deg", "site", "cell", "carrier_hz", "panel_rows", "panel_columns", "panel_tilt_deg")

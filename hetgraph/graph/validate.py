@@ -14,7 +14,8 @@ from hetgraph.graph.hexagons import whole_rings
 
 if TYPE_CHECKING:
     from hetgraph.graph.behaviour import Mobility, Services
-    from hetgraph.graph.scenario import Carrier, Channel, Radio, Scenario, Tier, Users
+    from hetgraph.graph.scenario import Scenario
+    from hetgraph.graph.scenario_parts import Carrier, Channel, Radio, Tier, Users
 
 _POWER_MAX_DBM = 100.0
 _NOISE_MIN_W = 1e-30
@@ -139,7 +140,7 @@ def _validate_services(services: "Services") -> None:
 
 
 def _validate_tier(where: str, tier: "Tier") -> None:
-    from hetgraph.graph.scenario import PATHLOSS
+    from hetgraph.graph.scenario_parts import PATHLOSS
 
     _require(f"{where}.count", tier.count, tier.count > 0, "at least 1")
     _require(f"{where}.power_dbm", tier.power_dbm, tier.power_dbm <= _POWER_MAX_DBM, f"at most {_POWER_MAX_DBM:g} dBm")

@@ -39,7 +39,7 @@ BAD: list[tuple[Callable[[HeteroData], object], str]] = [
     (lambda g: g["ue"].serving_slot.fill_(7), "serving_slot: got a slot that the user does not have"),
     (lambda g: g.__delattr__("rb_bandwidth_hz"), "rb_bandwidth_hz: got nothing"),
     (lambda g: set_(g["bs"], "power_max_w", 3.0), "power_max_w: got float, expected a tensor"),
-    (lambda g: set_(g, "schema_version", 99), r"schema_version: got \[99\], expected 1"),
+    (lambda g: set_(g, "schema_version", 99), r"schema_version: got \[99\], expected 2"),
     (lambda g: g[NEIGHBOURS].edge_index.fill_(50), "got bs index 50"),
 ]
 
