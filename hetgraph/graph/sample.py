@@ -194,7 +194,14 @@ def _user_attributes(scenario: Scenario, users: Tensor, state: UserState | None,
 
 
 def noise_w(scenario: Scenario) -> float:
-    """Noise power per resource block of the first carrier, W (eq. 8)."""
+    """Noise power per resource block, W (eq. 8).
+
+    Raises:
+        ValueError: several carriers, whose resource blocks may differ.
+    """
+    if len(scenario.carriers) > 1:
+        got = ", ".join(carrier.name for carrier in scenario.carriers)
+        raise ValueError(f"radio.carriers: got {got}, expected one carrier where all cells share the band")
     return float(_block_noise_w(scenario)[0])
 
 

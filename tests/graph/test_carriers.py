@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hetgraph.graph import CHANNEL, Carrier, Channel, Radio, Scenario, Tier, Users, check, scenario_from_csv
+from hetgraph.graph import CHANNEL, Carrier, Channel, Radio, Scenario, Tier, Users, check, roam, scenario_from_csv
 from hetgraph.radio import Allocation, edge_sinr, evaluate, feasible, policy
 from hetgraph.solvers import equal_power, max_rsrp_association
 
@@ -113,3 +113,8 @@ def test_carriers_that_do_not_fit(radio: dict[str, object], message: str) -> Non
         dataclasses.replace(WORLD, radio=dataclasses.replace(WORLD.radio, **radio))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"tiers\[0\]\.carrier: got 'mid', expected one of low, high"):
         dataclasses.replace(WORLD, tiers=(dataclasses.replace(TIERS[0], carrier="mid"),))
+
+
+def test_environments_of_one_band_refuse_several_carriers() -> None:
+    with pytest.raises(ValueError, match=r"radio\.carriers: got low, high, expected one carrier"):
+        roam(WORLD, 1, steps=2)
