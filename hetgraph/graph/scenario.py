@@ -113,7 +113,10 @@ class Scenario:
         layout = dataclasses.replace(
             self.layout, width_m=self.layout.width_m * side, height_m=self.layout.height_m * side
         )
-        tiers = tuple(dataclasses.replace(tier, count=round(tier.count * stations)) for tier in self.tiers)
+        tiers = tuple(
+            dataclasses.replace(tier, count=round(tier.count / tier.sectors * stations) * tier.sectors)
+            for tier in self.tiers
+        )
         crowd = dataclasses.replace(self.users, count=round(self.users.count * users))
         return dataclasses.replace(self, layout=layout, tiers=tiers, users=crowd)
 
