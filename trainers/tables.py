@@ -25,7 +25,7 @@ from hetgraph.trainers.judge.statistics import Interval
 if TYPE_CHECKING:
     from hetgraph.trainers.compare import Comparison
 
-_WIDTH = 112
+_WIDTH = 120
 RATIOS = ("sum_rate_bps", "p5_rate_bps", "jain", "energy_efficiency_bpj")
 
 

@@ -73,9 +73,7 @@ SNAPSHOT = (
     Kpi("pf_gain", "nat", "higher", "mean of ln(rate / reference's rate) over users whom both serve", "PF gain"),
     Kpi("spectral_efficiency", "bit/s/Hz", "higher", "sum rate over bandwidth, per station", "spectral efficiency"),
     Kpi("power_w", "W", "lower", "summed transmit power", "power"),
-    _mega(
-        "energy_efficiency_bpj", "bit/J", "higher", "sum rate over consumed power, circuits included", "bits per joule"
-    ),
+    _mega("energy_efficiency_bpj", "bit/J", "higher", "sum rate over consumed power, circuits included", "bits per J"),
     _percent("qos_violation", "lower", "share of users, or of promises, whose service falls short", "QoS violations"),
     Kpi("load", "1", "lower", "users of a station", "users of a station"),
     Kpi("load_imbalance", "1", "lower", IMBALANCE, "load imbalance"),
@@ -124,15 +122,13 @@ HANDOVER = (
     Kpi("asc", "bit/s/Hz", "higher", "average system capacity: sum of the users' spectral efficiencies", "ASC"),
     _percent("handover_rate", "lower", "handovers per user and step", "handovers"),
     _percent("ping_pong_rate", "lower", "handovers back to the cell before, per user and step", "ping-pong"),
-    _mega(
-        "energy_efficiency", "bit/J", "higher", "sum rate over transmit and circuit power (eq. 15)", "bits per joule"
-    ),
+    _mega("energy_efficiency", "bit/J", "higher", "sum rate over transmit and circuit power (eq. 15)", "bits per J"),
     Kpi("reward", "1", "higher", "mean reward of cells and steps", "reward"),
 )
 IOT = (
     _mega("throughput_bps", "bit/s", "higher", THROUGHPUT, "throughput"),
     _mega("throughput_std_bps", "bit/s", "lower", "standard deviation of the throughput over slots", "its deviation"),
-    _mega("bit_per_j", "bit/J", "higher", "bits served in an episode over the energy spent", "bits per joule"),
+    _mega("bit_per_j", "bit/J", "higher", "bits served in an episode over the energy spent", "bits per J"),
     Kpi("jain_rate", "1", "higher", "Jain's index of the users' served bits", "Jain of rates"),
     _percent("utilisation", "higher", "share of pairs of station and subchannel in use", "subchannels used"),
     _percent("loss", "lower", "bits dropped over bits served or dropped", "bits lost"),
@@ -169,7 +165,7 @@ def share_of_room(name: str) -> str:
 
 
 def _derived() -> dict[str, Kpi]:
-    out = {}
+    out: dict[str, Kpi] = {}
     for name, kpi in INDICATORS.items():
         over = f"{kpi.source}: ratio to the reference's"
         ratio = Kpi(vs_reference(name), "1", kpi.better, over, f"{kpi.label} / reference")
