@@ -173,7 +173,7 @@ def write_trials(trials: Sequence[Trial], reference: str, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     rows = [_row(trial, name, reference) for trial in trials for name in trial.delays]
     lines = [
-        {"load": trial.load, "policy": name, "training_seed": seed, "network": k, "layout": k % trial.layouts}
+        {"offered_load": trial.load, "policy": name, "training_seed": seed, "network": k, "layout": k % trial.layouts}
         | {f"mean_delay_{trial.unit}": float(value)}
         for trial in trials
         for name in trial.delays
@@ -189,7 +189,7 @@ def write_trials(trials: Sequence[Trial], reference: str, out: Path) -> None:
 
 def _row(trial: Trial, name: str, reference: str) -> dict[str, Any]:
     """Indicators of a policy, and the ratio of its mean delay to the reference's."""
-    row: dict[str, Any] = {"load": trial.load, "policy": name}
+    row: dict[str, Any] = {"offered_load": trial.load, "policy": name}
     for kpi, part in MEANS.items():
         row |= cells(indicator(f"{kpi}_{trial.unit}").name, trial.mean(name, part))
     row |= {f"{kpi}_{trial.unit}": float(trial.pooled(name, s).mean()) for kpi, s in POOLED.items()}

@@ -332,7 +332,7 @@ def test_delays_are_compared_end_to_end(tmp_path: Path, monkeypatch: pytest.Monk
         main([*arguments, "--policies", "lqf_subband,genie,llq", "--layouts", "2"])
     assert done.value.code == 0
     results = json.loads((tmp_path / "out" / "results.json").read_text())
-    rows = {(row["load"], row["policy"]): row for row in results["rows"]}
+    rows = {(row["offered_load"], row["policy"]): row for row in results["rows"]}
     assert set(rows) == {(load, name) for load in (20.0, 40.0) for name in ("lqf_subband", "genie", "llq")}
     for row in rows.values():
         assert row["mean_delay_ms"] == pytest.approx(row["waiting_ms"] + row["transmission_ms"])

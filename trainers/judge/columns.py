@@ -15,7 +15,7 @@ KEYS = {
     "training_seed": "number of a method's training seed",
     "layout": "number of the layout",
     "network": "number of the network",
-    "load": "packets per device and second (cells), chance of an arrival per slot (conflict graphs)",
+    "offered_load": "packets per device and second (cells), chance of an arrival per slot (conflict graphs)",
     "probability": "chance of an arrival in a slot",
     "demand": "mean demand of arriving users",
 }

@@ -55,7 +55,12 @@ class Interval:
 
 @dataclass(frozen=True)
 class _Part:
-    """A mean square's share of a variance, with the degrees of freedom that it rests on: signed squares of them add."""
+    """An independent part of the variance of an estimate.
+
+    Args:
+        variance: what it adds to the variance.
+        spread: sum of its squared mean squares, each over its degrees of freedom, for Satterthwaite's formula.
+    """
 
     variance: float
     spread: float

@@ -10,10 +10,14 @@ import pytest
 from hetgraph.envs import ArrivalEnv, IoTEnv, run_iot
 from hetgraph.envs.episodes import run_episodes
 from hetgraph.envs.handover_reward import INDICATORS as HANDOVER
-from hetgraph.radio import iot_policy, policy
+from hetgraph.graph import preset
+from hetgraph.radio import iot_policy, one_shot, policy
 from hetgraph.radio.kpi_table import INDICATORS, indicator
 from hetgraph.trainers.cli import main
+from hetgraph.trainers.compare import compare as compare_methods
 from hetgraph.trainers.judge.columns import KEYS, check_columns, heading
+from hetgraph.trainers.judge.statistics import Interval
+from hetgraph.trainers.tables import intervals, ranks
 from hetgraph.trainers.trial import judge
 
 COMMANDS = {
@@ -54,8 +58,6 @@ def compare(*arguments: str) -> dict[str, list[dict[str, str]]]:
 
 @pytest.mark.parametrize("task", COMMANDS)
 def test_every_column_of_every_file_is_known(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hetgraph.graph import preset
-
     monkeypatch.chdir(tmp_path)
     preset("hetnet-3tier").scaled(users=0.05, stations=1 / 3).to_yaml(tmp_path / "small.yaml")
     files = compare(*COMMANDS[task], "--layouts", "2")
@@ -71,6 +73,23 @@ def test_every_column_of_every_file_is_known(task: str, tmp_path: Path, monkeypa
         assert f"<th>{heading(column)}</th>" in page.replace("&#x27;", "'"), column
 
 
+def test_a_reference_of_several_seeds_is_all_of_them() -> None:
+    small = preset("hetnet-3tier").scaled(users=0.05, stations=1 / 3)
+    rules = {name: one_shot(name) for name in ("max_rsrp", "cre", "pf")}
+    team = [rules["max_rsrp"], rules["pf"]]
+    result = compare_methods(small, {"rule": [rules["cre"]], "team": team}, layouts=3, reference="team")
+    found = intervals(result)
+    assert {(x.value, x.low, x.high) for key, x in found["team"].items() if key.endswith("_vs_reference")} == {
+        (1, 1, 1)
+    }
+    assert found["team"]["pf_gain"] == Interval(0.0, 0.0, 0.0, 2, 3)
+    rates = {name: values.mean() for name, values in result.values["sum_rate_bps"].items()}
+    assert found["rule"]["sum_rate_vs_reference"].value == pytest.approx(rates["rule"] / rates["team"])
+    alone = [compare_methods(small, {"a": [a], "rule": [rules["cre"]]}, layouts=3).gains["rule"].mean() for a in team]
+    assert found["rule"]["pf_gain"].value == pytest.approx(np.mean(alone))
+    assert ranks(result)["rule"] in (1, 2)
+
+
 def test_what_episodes_tell_is_in_the_table() -> None:
     assert set(HANDOVER) <= set(INDICATORS)
     iot = run_iot(
@@ -81,6 +100,7 @@ def test_what_episodes_tell_is_in_the_table() -> None:
 
 
 def test_a_column_that_nobody_defined_is_refused() -> None:
+    assert not set(KEYS) & set(INDICATORS)
     check_columns(["policy", "jain", "jain_low", "sum_rate_vs_reference"])
     with pytest.raises(ValueError, match="indicator: got 'goodness'"):
         check_columns(["policy", "goodness"])

@@ -57,17 +57,15 @@ def test_intervals_of_five_seeds_and_forty_networks_cover(seed: float) -> None:
     assert 0.93 <= hits / draws <= 0.97
 
 
-@pytest.mark.parametrize(("seeds", "others"), [(5, 3), (5, 1), (1, 5), (5, 5)])
+@pytest.mark.parametrize(("seeds", "others"), [(5, 3), (3, 5), (5, 5)])
 def test_differences_pair_networks_and_add_what_seeds_of_both_differ_by(seeds: int, others: int) -> None:
     rng, hits, widths, draws = RNG(4), 0, [], 1000
     for _ in range(draws):
         network = rng.normal(0, 30, 40)  # far larger than what the methods differ by
         found = difference(drawn(rng, (seeds, 40), 1.0, network), drawn(rng, (others, 40), 0.5, network))
-        hits += covers(found, 0.0) if min(seeds, others) > 1 else 0
+        hits += covers(found, 0.0)
         widths.append(found.half)
-    assert np.median(widths) < 3
-    if min(seeds, others) > 1:
-        assert 0.93 <= hits / draws <= 0.98
+    assert 0.93 <= hits / draws <= 0.98 and np.median(widths) < 3
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 5])
