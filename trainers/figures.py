@@ -219,13 +219,14 @@ def training_curves(path: Path) -> "Figure":
     metrics = read_metrics(path)
     names = ("pf_gain", "sum_rate_vs_reference", "p5_rate_vs_reference")
     titles = {"train/loss": "training loss"} | {
-        f"val/{name}": f"{indicator(name).heading} (reference: max RSRP)" for name in names
+        f"val/{name}": indicator(name).heading for name in names
     }
     shown = [name for name in titles if name in metrics]
     figure, axes = subplots(1, max(len(shown), 1), figsize=(3.6 * max(len(shown), 1), 3), squeeze=False)
     for i, name in enumerate(shown):
         axes[0][i].plot(*metrics[name], "o-", color=COLOURS[i], markersize=3)
         axes[0][i].set(xlabel="epoch", title=titles[name])
+    figure.suptitle("validation against max RSRP", fontsize=9)
     figure.tight_layout()
     return figure
 
