@@ -218,9 +218,7 @@ def training_curves(path: Path) -> "Figure":
     """Loss and validation indicators over epochs."""
     metrics = read_metrics(path)
     names = ("pf_gain", "sum_rate_vs_reference", "p5_rate_vs_reference")
-    titles = {"train/loss": "training loss"} | {
-        f"val/{name}": indicator(name).heading for name in names
-    }
+    titles = {"train/loss": "training loss"} | {f"val/{name}": indicator(name).heading for name in names}
     shown = [name for name in titles if name in metrics]
     figure, axes = subplots(1, max(len(shown), 1), figsize=(3.6 * max(len(shown), 1), 3), squeeze=False)
     for i, name in enumerate(shown):
