@@ -31,12 +31,12 @@ from hetgraph.trainers.arrival_trial import (
     STATISTICS,
     ArrivalTrial,
     arrival_figures,
-    half,
     judge_arrivals,
     write_arrivals,
 )
 from hetgraph.trainers.finetune_arrivals import adapt
-from hetgraph.trainers.statistics import t_interval
+from hetgraph.trainers.judge import statistics
+from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.tabular import q_learning
 
 SEEDS, VALIDATION, TEST = range(5), 1_000_000, 2_000_000
@@ -189,11 +189,11 @@ def table(episodes: int = 2000) -> None:
     arrival_figures(trials, "best_rate", OUT)
 
 
-def share(small: ArrivalTrial, who: str = "GROWS") -> np.ndarray:
-    """Part of the rollout's gain over the best rule of the cell that each seed of agents takes ``[S]``."""
-    base = max(small.found[n]["utility"].mean() for n in ("argmax", "argmax_blocking", "least_loaded", "best_rate"))
-    gain = small.found[who]["utility"].mean(1) - base
-    return gain / (small.found["rollout"]["utility"].mean() - base)
+def share(small: ArrivalTrial, who: str = "GROWS") -> Interval:
+    """Part of the rollout's gain over the best rule of the cell that agents take."""
+    rules = ("argmax", "argmax_blocking", "least_loaded", "best_rate")
+    best = max(rules, key=lambda name: small.found[name]["utility"].mean())
+    return statistics.share(*(small.found[name]["utility"] for name in (who, best, "rollout")))
 
 
 def report(trial: ArrivalTrial, small: ArrivalTrial) -> None:
@@ -203,20 +203,17 @@ def report(trial: ArrivalTrial, small: ArrivalTrial) -> None:
         "| policy | utility | over blocking argmax | over best rate | rejections | completions |\n|---|---|---|---|---|---|"
     )
     for name, values in trial.found.items():
-        cells = [
-            f"{r.mean:.4f}{half(r)}" for r in (trial.ratio(name, "argmax_blocking"), trial.ratio(name, "best_rate"))
-        ]
-        spread = t_interval(values["rejections"].mean(1), "seeds")
-        rest = f"{spread.mean:.3f}{half(spread, 3)} | {values['completions'].mean():.2f}"
-        print(f"| {name} | {values['utility'].mean():.4f} | {' | '.join(cells)} | {rest} |")
+        cells = [trial.mean(name, "utility").text(".4f", ".4f")]
+        cells += [trial.ratio(name, base).text(".4f", ".4f") for base in ("argmax_blocking", "best_rate")]
+        cells += [trial.mean(name, "rejections").text(".3f", ".3f"), f"{values['completions'].mean():.2f}"]
+        print(f"| {name} | {' | '.join(cells)} |")
     means = {n: small.found[n]["utility"].mean() for n in ("best_rate", "GROWS", "rollout", "clairvoyant")}
-    part = t_interval(share(small), "seeds")
     over = small.ratio("rollout", "best_rate")
     print(
         f"\nFirst {small.found['rollout']['utility'].shape[1]} episodes: "
         + ", ".join(f"{n} {v:.4f}" for n, v in means.items())
-        + f"; rollout over best rate {over.mean:.4f}{half(over)}, its rejections {small.found['rollout']['rejections'].mean():.3f}; "
-        + f"GROWS takes {part.mean:.1%} ±{(part.high - part.low) / 2:.1%} of the rollout's gain over the best rule.",
+        + f"; rollout over best rate {over.text('.4f', '.4f')}, its rejections {small.found['rollout']['rejections'].mean():.3f}; "
+        + f"GROWS takes {share(small).text('.1%', '.1%')} of the rollout's gain over the best rule.",
         flush=True,
     )
 
@@ -230,10 +227,10 @@ def tiny(episodes: int = 20_000) -> None:
     print(
         f"dynamic programming: {most.utility:.4f}, {most.states} states\n| policy | utility | share of the optimum |\n|---|---|---|"
     )
-    for name, values in trial.found.items():
-        each = 6 * values["utility"].mean(1)
-        spread = t_interval(each, "seeds" if len(each) > 1 else "episodes")
-        print(f"| {name} | {spread.mean:.4f}{half(spread)} | {spread.mean / most.utility:.4f} |", flush=True)
+    for name in trial.found:
+        total = trial.mean(name, "utility").scaled(6)
+        of_most = total.scaled(1 / most.utility)
+        print(f"| {name} | {total.text('.4f', '.4f')} | {of_most.text('.4f', '.4f')} |", flush=True)
 
 
 def sizes() -> None:
@@ -247,7 +244,7 @@ def sizes() -> None:
             print("| policy | utility over best rate | rejections |\n|---|---|---|")
             for name, values in trial.found.items():
                 ratio = trial.ratio(name, "best_rate")
-                print(f"| {name} | {ratio.mean:.4f}{half(ratio)} | {values['rejections'].mean():.3f} |", flush=True)
+                print(f"| {name} | {ratio.text('.4f', '.4f')} | {values['rejections'].mean():.3f} |", flush=True)
 
 
 def finetuned(epochs: int = 4, draws: int = 400, lr: float = 1e-3) -> None:
@@ -269,7 +266,7 @@ def finetuned(epochs: int = 4, draws: int = 400, lr: float = 1e-3) -> None:
                 print("| policy | utility over best rate | rejections |\n|---|---|---|")
                 for name, values in trial.found.items():
                     ratio = trial.ratio(name, "best_rate")
-                    print(f"| {name} | {ratio.mean:.4f}{half(ratio)} | {values['rejections'].mean():.3f} |", flush=True)
+                    print(f"| {name} | {ratio.text('.4f', '.4f')} | {values['rejections'].mean():.3f} |", flush=True)
 
 
 def cells(epochs: int = 6, draws: int = 400, lr: float = 1e-3, episodes: int = 300) -> None:
@@ -287,10 +284,10 @@ def cells(epochs: int = 6, draws: int = 400, lr: float = 1e-3, episodes: int = 3
             small.found["rollout"] = {k: kept[f"rollout_{k}"] for k in STATISTICS}
         whole = judge_arrivals("grows-3", policies, **load, episodes=2000)
         for who in ("GROWS", "fine-tuned"):
-            part, ratio = t_interval(share(small, who), "seeds"), whole.ratio(who, "argmax_blocking")
+            part, ratio = share(small, who), whole.ratio(who, "argmax_blocking")
             print(
-                f"p = {chance:g}, demand {demand:g}, {who}: {part.mean:.1%} ±{(part.high - part.low) / 2:.1%} of the rollout's gain; "
-                f"over blocking {ratio.mean:.4f}{half(ratio)}; rejections {whole.found[who]['rejections'].mean():.3f}",
+                f"p = {chance:g}, demand {demand:g}, {who}: {part.text('.1%', '.1%')} of the rollout's gain; "
+                f"over blocking {ratio.text('.4f', '.4f')}; rejections {whole.found[who]['rejections'].mean():.3f}",
                 flush=True,
             )
 
@@ -309,9 +306,9 @@ def curve(chance: float = 0.5, demand: float = 14.0, episodes: int = 1500) -> No
     values = np.array([validation_utilities(f"runs/grows-paper-{seed}/metrics.csv") for seed in SEEDS])
     passed = np.linspace(0, 50_000, values.shape[1] + 1)[1:]
     for name, x, y in (("GROWS, the paper's network", passed, values), ("Q-learning", counts, np.array(tables))):
-        low, high = (y.mean(0) + sign * 2.776 * y.std(0, ddof=1) / len(SEEDS) ** 0.5 for sign in (-1, 1))
-        axes.plot(x, y.mean(0) / base, marker="o", ms=3, label=name)
-        axes.fill_between(x, low / base, high / base, alpha=0.2)
+        bands = [statistics.mean(column[:, None] / base) for column in y.T]  # one value of each training seed
+        axes.plot(x, [band.value for band in bands], marker="o", ms=3, label=name)
+        axes.fill_between(x, [band.low for band in bands], [band.high for band in bands], alpha=0.2)
     levels = {name: score(policy(name)) for name in ("argmax_blocking", "argmax", "best_rate")}
     levels["GROWS, for all loads"] = float(np.mean([score(agent) for agent in agents("grows")]))
     for number, (name, value) in enumerate(levels.items()):

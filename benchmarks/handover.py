@@ -30,7 +30,7 @@ from hetgraph.radio.handover import HandoverRule, ResourceModel
 from hetgraph.trainers import load_handovers
 from hetgraph.trainers.handover_price import CROWDING, fitted_price
 from hetgraph.trainers.handover_tabular import HandoverTable, handover_q_learning
-from hetgraph.trainers.statistics import t_interval
+from hetgraph.trainers.judge import statistics
 
 VALIDATION, TEST = 1_000_000, int(os.environ.get("TEST_SEED", 2_000_000))
 NAMES = (
@@ -152,13 +152,11 @@ def show(found: dict[str, Found], names: Sequence[str]) -> None:
         + "|"
     )
     for name in names:
-        gain = t_interval(found[name]["anu"] - base, "networks")
+        gain = statistics.difference(found[name]["anu"][None], base[None])
         cells = [
             f"{found[name][key].mean():.4g}" if key == "asc" else f"{found[name][key].mean():.4f}" for key in SHOWN[1:]
         ]
-        print(
-            f"| {name} | {found[name]['anu'].mean():.2f} | {gain.mean:+.2f} ± {gain.high - gain.mean:.2f} | {' | '.join(cells)} |"
-        )
+        print(f"| {name} | {found[name]['anu'].mean():.2f} | {gain.text('+.2f', '.2f')} | {' | '.join(cells)} |")
 
 
 def baselines(networks: int = 20) -> None:
@@ -168,10 +166,10 @@ def baselines(networks: int = 20) -> None:
     for model in ("shared", "paper"):
         for bias in (False, True):
             found = judged(world, bias, model, policies)  # type: ignore[arg-type]
-            room = t_interval(found["pf_optimum"]["anu"] - found["max_rsrp"]["anu"], "networks")
-            part = room.mean / found["max_rsrp"]["anu"].mean()
+            room = statistics.difference(*(found[name]["anu"][None] for name in ("pf_optimum", "max_rsrp")))
+            part = room.value / found["max_rsrp"]["anu"].mean()
             print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, {networks} networks")
-            print(f"room max_rsrp to pf_optimum {room.mean:.2f} ± {room.high - room.mean:.2f} ({part:.2%} of ANU)")
+            print(f"room max_rsrp to pf_optimum {room.text('.2f', '.2f')} ({part:.2%} of ANU)")
             show(found, list(policies))
 
 
@@ -231,7 +229,7 @@ def crowding(bias: bool) -> dict[str, list[Any]]:
 
 
 def learned(networks: int = 20) -> None:
-    """Agents of each mode beside the classical policies on the same networks, intervals over training seeds."""
+    """Agents of each mode beside the classical policies on the same networks."""
     world = roam(roaming(), networks, steps=51, seed=TEST)
     for (model, bias), names in MODES.items():
         print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, 25 cells, {networks} networks")
@@ -272,42 +270,25 @@ def traces(folder: str | None = None, networks: int = 16) -> None:
 
 
 def compare(world: Trajectories, bias: bool, model: ResourceModel, members: dict[str, list[Any]]) -> None:
-    """Indicators beside max RSRP's: the classical ones' intervals over networks, the agents' over training seeds.
-
-    What is paired with `pf_patient` has intervals over networks, means of the training seeds.
-    """
+    """Indicators beside max RSRP's, shares of the room to the central searches; intervals over training seeds and networks."""
     policies: dict[str, Any] = {name: handover_policy(name) for name in RIVALS}
     policies |= {f"{label} {seed}": one for label, team in members.items() for seed, one in enumerate(team)}
     found = judged(world, bias, model, policies)
-    base = found["max_rsrp"]
-    rooms = [(found[name]["anu"] - base["anu"]).mean() for name in ("pf_optimum", "pf_patient")]
-    heads = [
-        "policy",
-        "ANU - max_rsrp",
-        "of pf_optimum's room",
-        "of pf_patient's",
-        "ANU - pf_patient",
-        *RATIOS,
-        "handover rate",
-        "ping-pong",
-    ]
+    tables = {name: {key: found[name][key][None] for key in SHOWN} for name in RIVALS}
+    for name, team in members.items():
+        tables[name] = {key: np.stack([found[f"{name} {i}"][key] for i in range(len(team))]) for key in SHOWN}
+    heads = ["policy", "ANU - max_rsrp", "of pf_optimum's room", "of pf_patient's", "ANU - pf_patient", *RATIOS]
+    heads += ["handover rate", "ping-pong"]
     print(f"| {' | '.join(heads)} |\n" + "|---" * len(heads) + "|")
-    for name in (*RIVALS, *members):
-        if len(members.get(name, ())) > 1:
-            own = [found[f"{name} {seed}"] for seed in range(len(members[name]))]
-            gain = t_interval(np.array([(each["anu"] - base["anu"]).mean() for each in own]), "seeds")
-        else:
-            own = [found[f"{name} 0" if name in members else name]]
-            gain = t_interval(own[0]["anu"] - base["anu"], "networks")
-        half = gain.high - gain.mean
-        parts = {
-            key: np.mean([each[key].mean() for each in own]) for key in (*RATIOS, "handover_rate", "ping_pong_rate")
-        }
-        cells = [f"{gain.mean:+.3f} ± {half:.3f}", *(f"{gain.mean / room:.3f} ± {half / room:.3f}" for room in rooms)]
-        paired = t_interval(np.mean([each["anu"] for each in own], 0) - found["pf_patient"]["anu"], "networks")
-        cells += [f"{paired.mean:+.3f} ± {paired.high - paired.mean:.3f}"]
-        cells += [f"{parts[key] / base[key].mean():.4f}" for key in RATIOS]
-        cells += [f"{parts[key]:.4f}" for key in ("handover_rate", "ping_pong_rate")]
+    base, optimum, patient = (tables[name]["anu"] for name in ("max_rsrp", "pf_optimum", "pf_patient"))
+    for name, table in tables.items():
+        shares = (statistics.share(table["anu"], base, high) for high in (optimum, patient))
+        cells = [statistics.difference(table["anu"], base).text("+.3f", ".3f")]
+        cells += [each.text(".3f", ".3f") for each in shares]
+        cells += [statistics.difference(table["anu"], patient).text("+.3f", ".3f")]
+        ratios = (statistics.ratio(table[key], tables["max_rsrp"][key]) for key in RATIOS)
+        cells += [each.text(".4f", ".4f") for each in ratios]
+        cells += [statistics.mean(table[key]).text(".4f", ".4f") for key in ("handover_rate", "ping_pong_rate")]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 

@@ -11,12 +11,12 @@ import time
 import iot_learned
 import torch
 from rich.progress import track
-from torch import Tensor
 
 from hetgraph.envs import IoTEnv, run_iot
 from hetgraph.envs.iot_max_weight import MaxWeight
 from hetgraph.envs.iot_run import Schedules
-from hetgraph.radio import Schedule, clusters, iot_policy
+from hetgraph.radio import Schedule, clusters, indicator, iot_policy
+from hetgraph.trainers.judge import statistics
 
 SECONDS, TEST = 5.0, 3_000_000
 ROWS = {
@@ -82,27 +82,17 @@ def table(policies: dict[str, Schedules], scenarios: tuple[str, ...], networks: 
     torch.set_num_threads(1)
     for scenario in scenarios:
         print(f"\n**{scenario}**, {networks} networks, an episode of 200 slots each\n")
-        print(
-            "| policy | Mbit/s | Mbit/J | QoS violations, % | Jain | Jain of rates | handovers, % per user and slot | ",
-            end="",
-        )
-        print("subchannels used, % | ms per decision |\n|---|---|---|---|---|---|---|---|---|")
+        heads = ["policy", *(indicator(key).heading for key in COLUMNS), "ms per decision"]
+        print(f"| {' | '.join(heads)} |\n" + "|---" * len(heads) + "|")
         for name, policy in policies.items():
             parts, start = [], time.process_time()
             for first in track(range(0, networks, few), name, transient=True, disable=not sys.stdout.isatty()):
                 env = IoTEnv(scenario, min(few, networks - first), first=first)
                 parts.append(run_iot(env, policy, seed=TEST))
             spent = 1e3 * (time.process_time() - start) / networks / env.episode_slots
-            found = {key: torch.cat([part[key] for part in parts]) for key in COLUMNS}
-            scale = (1e-6, 1e-6, 100, 1, 1, 100, 100)
-            cells = [shown(found[key] * factor) for key, factor in zip(COLUMNS, scale, strict=True)]
+            found = {key: torch.cat([part[key] for part in parts]).double().numpy()[None] for key in COLUMNS}
+            cells = [statistics.mean(found[key]).scaled(indicator(key).scale).text(".3g") for key in COLUMNS]
             print(f"| {name} | {' | '.join(cells)} | {spent:.1f} |", flush=True)
-
-
-def shown(value: Tensor) -> str:
-    """Mean and half of its 95% interval over networks."""
-    half = 2.0 * float(value.std()) / len(value) ** 0.5 if len(value) > 1 else 0.0
-    return f"{float(value.mean()):.3g} ±{half:.2g}"
 
 
 def baselines(networks: int = 16) -> None:

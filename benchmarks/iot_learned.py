@@ -32,8 +32,8 @@ from hetgraph.trainers import decision_cost, load_hybrid
 from hetgraph.trainers.cli import config_path
 from hetgraph.trainers.figures import save
 from hetgraph.trainers.iot_trial import episodes_to, judge_iot, learning_figure, training_returns
+from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.network_trial import NetworkTrial, curve_figure, differences_of, table_of, write_networks
-from hetgraph.trainers.statistics import t_interval
 
 SEEDS, OUT = range(5), Path("runs/results/iot")
 M, D, T = "--model.init_args.", "--data.init_args.", "--trainer."
@@ -134,8 +134,8 @@ def learned(networks: int = 16) -> None:
     )
     for text in (table_of(trial), differences_of(trial, METHOD, DIFFERENCES), training(list(methods)), costs(methods)):
         print(f"\n{text}", flush=True)
-    gain = trial.ratio(METHOD, "wmmse_max_rsrp", "throughput_bps") - 1
-    print(f"\nthroughput over wmmse_max_rsrp: {gain:+.1%} (the paper's method: +33%)")
+    over = trial.ratio(METHOD, "wmmse_max_rsrp", "throughput_bps")
+    print(f"\nthroughput over wmmse_max_rsrp: {over.text('.3f', '.3f')} (the paper's method: 1.33)")
 
 
 def ablations(networks: int = 16) -> None:
@@ -173,11 +173,12 @@ def training(names: Sequence[str], of: Runs = RUNS) -> str:
     goal = 0.9 * max((float(values.mean()) for values in last.values()), default=0.0)
     lines = ["| training | last returns | their variance | episodes to 90% of the best |\n|---|---|---|---|"]
     for name, rows in returns.items():
-        mean, spread = t_interval(last[name], "seeds"), np.mean([row[-100:].var() for row in rows])
+        # Each run has networks of its own: runs are the units.
+        mean, spread = statistics.mean(last[name][:, None]), np.mean([row[-100:].var() for row in rows])
         needed = [episodes_to(row, goal) for row in rows]
         reached = [value for value in needed if value is not None]
         until = f"{np.mean(reached):.0f} ({len(reached)} of {len(rows)} runs)" if reached else "never"
-        lines.append(f"| {name} | {mean.mean:.4g} ±{(mean.high - mean.low) / 2:.2g} | {spread:.3g} | {until} |")
+        lines.append(f"| {name} | {mean.text()} | {spread:.3g} | {until} |")
     return "\n".join(lines)
 
 
@@ -298,6 +299,6 @@ def gap(networks: int = 8) -> None:
         for place, part in enumerate(("association", "clusters", "powers")):
             one, other = ["agents"] * 3, [rival] * 3
             one[place], other[place] = rival, "agents"
-            lost = trial.difference("agents", " + ".join(one), "throughput_bps").mean / 1e6
-            won = trial.difference(" + ".join(other), " + ".join([rival] * 3), "throughput_bps").mean / 1e6
+            lost = trial.difference("agents", " + ".join(one), "throughput_bps").value / 1e6
+            won = trial.difference(" + ".join(other), " + ".join([rival] * 3), "throughput_bps").value / 1e6
             print(f"| {part} | {lost:+.1f} | {won:+.1f} |")

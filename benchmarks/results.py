@@ -1,6 +1,6 @@
 """The tables of RESULTS.md from the checkpoints of runs.py: `python benchmarks/results.py NAME ...`.
 
-The unit is the training seed. A method without training has the same answer for every seed; its interval is over layouts.
+Intervals are over training seeds and networks together, see :mod:`hetgraph.trainers.judge.statistics`.
 """
 
 import json
@@ -18,13 +18,15 @@ from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue
 from hetgraph.envs.score import TUNED, LocalScore
 from hetgraph.graph import Scenario, interference_k, links_of, preset
 from hetgraph.models import HetGNN
-from hetgraph.radio import Allocation, Policy, evaluate, one_shot, policy
+from hetgraph.radio import Allocation, Policy, evaluate, one_shot, pf_gain, policy
+from hetgraph.radio.kpi_table import vs_reference
 from hetgraph.solvers import ascent_path, gradient_ascent, wmmse
 from hetgraph.solvers.policies import ceiling
 from hetgraph.trainers import load_agents, load_model
 from hetgraph.trainers.compare import Comparison, Method, compare
 from hetgraph.trainers.delay_figures import delay_figures
-from hetgraph.trainers.statistics import t_interval
+from hetgraph.trainers.judge import statistics
+from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.trial import Trial, judge, write_trials
 
 SEEDS = range(5)
@@ -63,32 +65,29 @@ def report(name: str, result: Comparison, teacher: str | None = "pf_teacher") ->
     """Print and store: gain, share of the teacher's gain, ratios to the reference."""
     OUT.mkdir(parents=True, exist_ok=True)
     values, reference, rows = result.values, result.reference, {}
-    base = {k: v[reference][0] for k, v in values.items()}
-    room = (values["pf_utility"][teacher][0] - base["pf_utility"]).mean() if teacher else 1.0
-    print(f"\n{name}: {len(base['jain'])} layouts, scenario {result.scenario} {result.scenario_hash}")
+    gains = values["pf_gain"]
+    print(f"\n{name}: {gains[reference].shape[1]} layouts, scenario {result.scenario} {result.scenario_hash}")
     print("| method | PF gain | share of teacher | sum rate | 5th pct. | Jain | ms |")
     print("|---|---|---|---|---|---|---|")
     for method in result.wall_ms:
-        gain = (values["pf_utility"][method] - base["pf_utility"]).mean(1)
-        ratio = {k: values[k][method].mean(1) / base[k].mean() for k in ("sum_rate_bps", "p5_rate_bps", "jain")}
-        cells = [show(gain, "{:.4f}"), show(gain / room, "{:.1%}")] + [show(v, "{:.3f}") for v in ratio.values()]
+        found = {"pf_gain": statistics.pairwise(result.gains[method])}
+        if teacher:
+            found["pf_gain_share_of_room"] = statistics.ratio(gains[method], gains[teacher])
+        for key in ("sum_rate_bps", "p5_rate_bps", "jain"):
+            found[vs_reference(key)] = statistics.ratio(values[key][method], values[key][reference])
+        cells = [show(found["pf_gain"], ".4f"), show(found["pf_gain_share_of_room"], ".1%") if teacher else "-"]
+        cells += [show(interval, ".3f") for key, interval in found.items() if key.endswith("_vs_reference")]
         print(f"| {method} | {' | '.join(cells)} | {result.wall_ms[method]:.1f} |", flush=True)
-        rows[method] = {
-            "gain": gain.tolist(),
-            **{k: v.tolist() for k, v in ratio.items()},
-            "ms": result.wall_ms[method],
-        }
-    best = np.max([per_layout.max(0) for per_layout in values["pf_utility"].values()], 0) - base["pf_utility"]
+        rows[method] = {key: vars(interval) for key, interval in found.items()} | {"wall_ms": result.wall_ms[method]}
+    best = np.max([per_layout.max(0) for per_layout in gains.values()], 0)
     print(f"Best known gain, the best answer of any row on each layout: {best.mean():.4f}")
-    stored = {"hash": result.scenario_hash, "best_known": best.tolist(), "rows": rows}
+    stored = {"scenario_hash": result.scenario_hash, "best_known_pf_gain": best.tolist(), "rows": rows}
     (OUT / f"{name}.json").write_text(json.dumps(stored, indent=1))
 
 
-def show(seeds: np.ndarray, form: str) -> str:
-    """Mean and half width of the 95% interval over seeds."""
-    found = t_interval(seeds, "seeds")
-    text = form.format(found.mean)
-    return text if len(seeds) < 2 else f"{text} ±{form.format((found.high - found.low) / 2)}"
+def show(interval: Interval, form: str) -> str:
+    """Estimate and half width of the 95% interval."""
+    return interval.text(form, form)
 
 
 def hetnet(layouts: int = 50) -> None:
@@ -112,10 +111,11 @@ ASCENTS = ((5, 1.0), (10, 0.6), (20, 0.6), (40, 0.3), (80, 0.3), (160, 0.2), (64
 def tune_ascent() -> None:
     """Step size of the ascent for each number of steps, on validation layouts."""
     graph = preset("hetnet-3tier").sample(16, seed=1_000_000)
-    base = evaluate(graph, one_shot("max_rsrp")(graph)).pf_utility
+    base, links = evaluate(graph, one_shot("max_rsrp")(graph)).rate_bps, links_of(graph)
     marks = [5, 10, 20, 40, 80, 160, 640]
     for rate in (0.1, 0.2, 0.3, 0.6, 1.0, 1.5):
-        gains = [float((evaluate(graph, a).pf_utility - base).mean()) for a in ascent_path(graph, marks, rate=rate)]
+        answers = ascent_path(graph, marks, rate=rate)
+        gains = [float(pf_gain(evaluate(graph, a).rate_bps, base, links).mean()) for a in answers]
         print(rate, dict(zip(marks, (round(g, 4) for g in gains), strict=True)), flush=True)
 
 
@@ -132,7 +132,7 @@ def uma(layouts: int = 10) -> None:
     """The paper's scenario at full size."""
     methods = {n: [one_shot(n)] for n in ("max_rsrp", "pf", "wmmse", "sum_rate_teacher", "pf_teacher_6", "pf_teacher")}
     methods |= {f"student, {rounds} rounds": at(students("uma"), rounds) for rounds in (0, 4, 8, 16)}
-    methods["the paper's student, one pass"] = at(students("paper-uma"), 0)
+    methods["the paper's network, one pass, trained without labels"] = at(students("paper-uma"), 0)
     methods["student of the sum-rate teacher"] = at(students("uma-sum"), 8)
     report("uma", compare(preset("uma-5bs"), methods, layouts=layouts))
 
@@ -178,10 +178,9 @@ def interference_row(scenario: Scenario, models: Sequence[HetGNN], layouts: int)
             found[f"r{rounds}"] = np.stack([rate(a) for a in answers])
         for key, value in found.items():
             totals.setdefault(key, []).append(value)
-    sums = {k: np.concatenate(v, -1).mean(-1) for k, v in totals.items()}
-    base = sums["wmmse"]
-    cells = [f"{sums['full'] / base:.3f}", f"{sums['best'] / base:.4f}"]
-    return cells + [show(sums[f"r{r}"] / base, "{:.4f}") for r in (4, 8, 16)]
+    tables = {k: np.atleast_2d(np.concatenate(v, -1)) for k, v in totals.items()}
+    forms = {"full": ".3f", "best": ".4f", "r4": ".4f", "r8": ".4f", "r16": ".4f"}
+    return [show(statistics.ratio(tables[k], tables["wmmse"]), form) for k, form in forms.items()]
 
 
 def ablations(layouts: int = 50) -> None:
@@ -201,13 +200,14 @@ def antenna(layouts: int = 50) -> None:
     from hetgraph.datasets import add_labels
     from hetgraph.trainers.losses import antenna_loss
 
-    graph = preset("hetnet-3tier").sample(layouts, seed=2_000_000)
-    add_labels(graph, one_shot("pf_teacher_6"))
-    errors = np.array([float(antenna_loss(m(graph, 0).antenna_logits.detach(), graph)) for m in students("distill")])
-    equal = float(antenna_loss(torch.zeros_like(graph["antenna"].teacher_share), graph))
-    print(
-        f"antenna shares, mean squared error in units of an equal share: {show(errors, '{:.4f}')}; equal shares {equal:.4f}"
-    )
+    errors, equal = [], []
+    for first in range(layouts):
+        graph = preset("hetnet-3tier").sample(1, seed=2_000_000, first=first)
+        add_labels(graph, one_shot("pf_teacher_6"))
+        errors.append([float(antenna_loss(m(graph, 0).antenna_logits.detach(), graph)) for m in students("distill")])
+        equal.append(float(antenna_loss(torch.zeros_like(graph["antenna"].teacher_share), graph)))
+    error = show(statistics.mean(np.array(errors).T), ".4f")
+    print(f"antenna shares, mean squared error in units of an equal share: {error}; equal shares {np.mean(equal):.4f}")
 
 
 def conflict(slots: int = 5000, envs: int = 20) -> None:
@@ -223,16 +223,17 @@ def conflict(slots: int = 5000, envs: int = 20) -> None:
     )
     for name, members in schedulers.items():
         for load in (0.3, 0.4, 0.5):
-            rows, queues = [], []
+            rows, queues, table = [], [], []
             for policy_ in members:
                 env = ConflictEnv(num_envs=envs, load=load, record=True, episode_slots=slots + 1)
                 delays = rollout(env, policy_, slots=slots, seed=2_000_000).before(slots - 200)
                 each = [float(delays.of_network(i).total.mean()) for i in range(envs)]
                 found = delays.summary()
+                table.append(each)
                 rows.append([found["mean"], max(each), found["p99"], found["max"]])
                 queues.append(float(env.queue.max()))
             mean, episode, p99, longest = np.array(rows).T
-            cells = [show(mean, "{:.4f}"), f"{mean.max():.4f}", f"{episode.max():.4f}"]
+            cells = [show(statistics.mean(np.array(table)), ".4f"), f"{mean.max():.4f}", f"{episode.max():.4f}"]
             cells += [f"{p99.max():.0f}", f"{longest.max():.0f}", f"{max(queues):.0f}"]
             print(f"| {name} | {load} | {' | '.join(cells)} |", flush=True)
 
@@ -299,17 +300,12 @@ def print_cells(trial: Trial) -> None:
         "| policy | mean, ms | worst seed | 95th pct. | 99th pct. | max | waiting | transmission |\n" + "|---" * 8 + "|"
     )
     for name in trial.delays:
-        mean = trial.pooled(name, "mean")
-        rest = [f"{trial.pooled(name, s).mean():.1f}" for s in ("p95", "p99", "max", "waiting", "transmission")]
-        print(f"| {name} | {show(mean, '{:.2f}')} | {mean.max():.2f} | {' | '.join(rest)} |", flush=True)
+        worst = trial.means(name).mean(1).max()
+        rest = [f"{trial.pooled(name, s).mean():.1f}" for s in ("p95", "p99", "max")]
+        rest += [f"{trial.mean(name, part).value:.1f}" for part in ("waiting", "transmission")]
+        print(f"| {name} | {show(trial.mean(name), '.2f')} | {worst:.2f} | {' | '.join(rest)} |", flush=True)
     rivals = [name for name in trial.delays if name != "MAPPO"]
-    print("MAPPO over: " + ", ".join(f"{name} {ratio(trial, name)}" for name in rivals))
-
-
-def ratio(trial: Trial, rival: str) -> str:
-    """Ratio of pooled mean delays with its interval over training seeds."""
-    found = t_interval(trial.pooled("MAPPO", "mean") / trial.pooled(rival, "mean")[0], "seeds")
-    return f"{found.mean:.3f} ±{(found.high - found.low) / 2:.3f}"
+    print("MAPPO over: " + ", ".join(f"{name} {show(trial.ratio('MAPPO', name), '.3f')}" for name in rivals))
 
 
 COMMANDS: dict[str, Callable[[], None]] = {

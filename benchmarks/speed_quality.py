@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph import preset
-from hetgraph.radio import Allocation, evaluate, one_shot
+from hetgraph.graph import links_of, preset
+from hetgraph.radio import Allocation, evaluate, one_shot, pf_gain
 from hetgraph.solvers import gradient_ascent, max_rsrp_association, utility_teacher, wmmse
 from hetgraph.trainers import load_model
 from hetgraph.trainers.figures import quality_over_time, save
@@ -50,11 +51,11 @@ def curves(run: str) -> dict[str, list[tuple[int, Method]]]:
         "gradient ascent": [(k, steps(k)) for k in (5, 10, 20, 40, 80, 160, 320)],
         "student": [(k, rounds(k)) for k in (0, 1, 2, 4, 6, 8, 12, 16, 24, 32)],
         "student, 8 rounds + ascent": [(k, both(k)) for k in (8, 16, 32, 64, 128)],
-        "the paper's student, one pass": [(0, lambda g: paper.allocate(g, 0))],
+        "the paper's network, one pass": [(0, lambda g: paper.allocate(g, 0))],
     }
 
 
-def measure(method: Method, graphs: list[HeteroData], base: list[float], repeats: int) -> tuple[float, float]:
+def measure(method: Method, graphs: list[HeteroData], base: list[Tensor], repeats: int) -> tuple[float, float]:
     """Median ms and mean gain over the graphs."""
     method(graphs[0])
     times, gains = [], []
@@ -66,14 +67,14 @@ def measure(method: Method, graphs: list[HeteroData], base: list[float], repeats
                 allocation = method(graph)
             spans.append(time.perf_counter() - start)
         times.append(min(spans))
-        gains.append(float(evaluate(graph, allocation).pf_utility) - reference)
+        gains.append(float(pf_gain(evaluate(graph, allocation).rate_bps, reference, links_of(graph))))
     return 1e3 * statistics.median(times), statistics.mean(gains)
 
 
 def main(run: str, scenario: str, count: int, repeats: int) -> None:
     """One scenario: table, ratios, figure."""
     graphs = [preset(scenario).sample(1, seed=2_000_000, first=i) for i in range(count)]
-    base = [float(evaluate(g, one_shot("max_rsrp")(g)).pf_utility) for g in graphs]
+    base = [evaluate(g, one_shot("max_rsrp")(g)).rate_bps for g in graphs]
     found: dict[str, tuple[list[float], list[float]]] = {}
     print(
         f"\n{scenario}, {count} layouts, threads {torch.get_num_threads()}\n| method | effort | ms | PF gain |\n|---|---|---|---|"
@@ -97,12 +98,12 @@ def main(run: str, scenario: str, count: int, repeats: int) -> None:
 
 
 def one_pass(run: str, graphs: list[HeteroData], repeats: int = 15) -> None:
-    """100 iterations of WMMSE over one pass of the paper's student, in turns, since the machine's speed drifts.
+    """100 iterations of WMMSE over one pass of the paper's network, in turns, since the machine's speed drifts.
 
     Each is timed at the first call of its turn, when the other has emptied the caches, and at the second.
     """
     families = curves(run)
-    (_, student), *_ = families["the paper's student, one pass"]
+    (_, student), *_ = families["the paper's network, one pass"]
     teacher = dict(families["WMMSE (sum rate)"])[100]
     spans: list[list[float]] = []
     for graph in graphs:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,11 @@ from rich.table import Table
 
 from hetgraph.envs import ArrivalEnv, run_episodes
 from hetgraph.envs.episodes import Associates
-from hetgraph.trainers.statistics import Interval, paired_difference, ratio_of_means
-from hetgraph.trainers.tables import provenance, write_json, write_table
+from hetgraph.radio.kpi_table import difference, vs_reference
+from hetgraph.trainers.judge import statistics
+from hetgraph.trainers.judge.columns import cells
+from hetgraph.trainers.judge.statistics import Interval
+from hetgraph.trainers.tables import over, provenance, write_json, write_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,11 +52,15 @@ class ArrivalTrial:
 
     def ratio(self, name: str, reference: str, statistic: str = "utility") -> Interval:
         """Ratio of means over common episodes."""
-        return ratio_of_means(self.found[name][statistic], self.found[reference][statistic].mean(0))
+        return statistics.ratio(self.found[name][statistic], self.found[reference][statistic])
 
     def difference(self, name: str, reference: str, statistic: str) -> Interval:
         """Mean difference over common episodes."""
-        return paired_difference(self.found[name][statistic], self.found[reference][statistic].mean(0))
+        return statistics.difference(self.found[name][statistic], self.found[reference][statistic])
+
+    def mean(self, name: str, statistic: str) -> Interval:
+        """Mean over episodes."""
+        return statistics.mean(self.found[name][statistic])
 
 
 def judge_arrivals(
@@ -98,36 +105,35 @@ def judge_arrivals(
 def print_arrivals(trial: ArrivalTrial, reference: str, console: Console) -> None:
     """Print a trial as a table."""
     table = Table(title=trial.title)
-    table.caption = f"ratio: of the mean utilities to {reference}'s, 95% interval over seeds or episodes."
+    counts = over({name: trial.mean(name, "utility") for name in trial.found})
+    table.caption = f"ratio: of the mean utilities to {reference}'s; difference: of rejections. {counts}."
     table.add_column("policy", no_wrap=True)
     for column in ("utility", "ratio", "rejections", "difference", "completions"):
         table.add_column(column, justify="right", no_wrap=True)
-    for name, values in trial.found.items():
-        ratio, fewer = trial.ratio(name, reference), trial.difference(name, reference, "rejections")
-        cells = [
-            f"{ratio.mean:.4f}{half(ratio)}",
-            f"{values['rejections'].mean():.3f}",
-            f"{fewer.mean:+.3f}{half(fewer, 3)}",
-        ]
-        table.add_row(name, f"{values['utility'].mean():.4f}", *cells, f"{values['completions'].mean():.2f}")
-    Console(file=console.file, width=max(console.width, 100)).print(table)
-
-
-def half(interval: Interval, digits: int = 4) -> str:
-    """Half of an interval, as text; nothing where there is none."""
-    return "" if interval.low != interval.low else f" ±{(interval.high - interval.low) / 2:.{digits}f}"
+    for name in trial.found:
+        line = [trial.mean(name, "utility").text(".4f", ".4f"), trial.ratio(name, reference).text(".4f", ".4f")]
+        line += [trial.mean(name, "rejections").text(".3f", ".3f")]
+        line += [trial.difference(name, reference, "rejections").text("+.3f", ".3f")]
+        table.add_row(name, *line, f"{trial.mean(name, 'completions').value:.2f}")
+    Console(file=console.file, width=max(console.width, 110)).print(table)
 
 
 def write_arrivals(trials: Sequence[ArrivalTrial], reference: str, out: Path) -> None:
-    """Write ``results.json`` and ``results.csv``: a row per load and policy."""
+    """Write ``results.json`` and ``results.csv`` (a row per load and policy), and ``seeds.csv`` (per training seed)."""
     out.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
     for trial in trials:
         for name, values in trial.found.items():
-            load = {"probability": trial.probability, "demand": trial.demand, "policy": name}
-            row = load | {s: float(values[s].mean()) for s in STATISTICS}
-            row |= {f"ratio_{k}": v for k, v in vars(trial.ratio(name, reference)).items()}
-            rows.append(row | {f"seed_{s}": values[s].mean(1).tolist() for s in STATISTICS})
+            row: dict[str, Any] = {"probability": trial.probability, "demand": trial.demand, "policy": name}
+            for seed in range(len(values["utility"])):
+                lines.append(row | {"training_seed": seed} | {s: float(values[s][seed].mean()) for s in STATISTICS})
+            ratio = trial.ratio(name, reference)
+            for s in STATISTICS:
+                row |= cells(s, trial.mean(name, s))
+            row |= cells(vs_reference("utility"), ratio)
+            row |= cells(difference("rejections"), trial.difference(name, reference, "rejections"))
+            rows.append(row | {"seeds": ratio.seeds, "networks": ratio.networks})
     content = {
         "scenario": trials[0].scenario,
         "seed": trials[0].seed,
@@ -137,6 +143,7 @@ def write_arrivals(trials: Sequence[ArrivalTrial], reference: str, out: Path) ->
     }
     write_json(out / "results.json", content)
     write_table(out / "results.csv", rows)
+    write_table(out / "seeds.csv", lines)
 
 
 def arrival_figures(trials: Sequence[ArrivalTrial], reference: str, folder: Path) -> list[Path]:
@@ -157,7 +164,7 @@ def arrival_figure(trials: Sequence[ArrivalTrial], reference: str) -> "Figure":
         demand = [t.demand or 0.0 for t in chosen]
         for number, name in enumerate(chosen[0].found):
             style = {"color": COLOURS[number % len(COLOURS)], "marker": "o" if number < len(COLOURS) else "s", "ms": 4}
-            axes[0][column].plot(demand, [t.ratio(name, reference).mean for t in chosen], label=name, **style)
+            axes[0][column].plot(demand, [t.ratio(name, reference).value for t in chosen], label=name, **style)
             axes[1][column].plot(demand, [t.found[name]["rejections"].mean() for t in chosen], **style)
         axes[0][column].set_title(f"p = {chance:g}" if chance else "all probabilities")
         axes[1][column].set_xlabel("mean demand")

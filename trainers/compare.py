@@ -1,10 +1,11 @@
 """``hetgraph compare``: any policies on the same layouts, with intervals, as table, JSON, CSV and figures."""
 
 import argparse
+import hashlib
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
+from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.datasets import scenario_of
-from hetgraph.graph import Scenario
+from hetgraph.graph import Scenario, links_of
 from hetgraph.graph.convert import from_npz
+from hetgraph.graph.links import Links
 from hetgraph.graph.tables import scenario_from_csv
-from hetgraph.radio import Allocation, Convention, Policy, evaluate, one_shot, policy, violations
+from hetgraph.radio import Allocation, Convention, KPIs, Policy, evaluate, one_shot, pf_gain, policy, violations
 from hetgraph.trainers import compare_networks
 from hetgraph.trainers.arrival_trial import arrival_figures, judge_arrivals, print_arrivals, write_arrivals
 from hetgraph.trainers.checkpoint import load_agents, load_association, load_policy
@@ -27,7 +30,7 @@ from hetgraph.trainers.tables import print_table, write_results
 from hetgraph.trainers.trial import judge, print_trial, write_trials
 
 Method = Callable[[HeteroData], Allocation]
-INDICATORS = ("pf_utility", "sum_rate_bps", "p5_rate_bps", "jain", "energy_efficiency_bpj", "load_imbalance")
+KEPT = ("pf_utility", "sum_rate_bps", "p5_rate_bps", "jain", "energy_efficiency_bpj", "load_imbalance", "unserved")
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,13 @@ class Comparison:
     """Indicators of every method on common layouts.
 
     Args:
-        scenario: name of the scenario.
+        scenario: name of the scenario, or of the file of the networks.
         scenario_hash: its digest.
         seed: seed of the layouts.
         convention: rate convention.
         reference: name of the reference method.
         values: indicator -> method -> ``[training seeds, layouts]``.
+        gains: method -> PF gain of each training seed over each of the reference's ``[seeds, reference's seeds, layouts]``.
         wall_ms: method -> median time of a decision on one layout, ms; one warm-up goes before.
         example: allocation of each method (first training seed) on the first layout.
         layout: the first layout.
@@ -49,9 +53,10 @@ class Comparison:
     scenario: str
     scenario_hash: str
     seed: int
-    convention: str
+    convention: Convention
     reference: str
     values: dict[str, dict[str, NDArray[np.float64]]]
+    gains: dict[str, NDArray[np.float64]]
     wall_ms: dict[str, float]
     example: dict[str, Allocation]
     layout: HeteroData
@@ -87,29 +92,39 @@ def compare(
     if reference not in policies:
         raise ValueError(f"--reference: got {reference!r}, expected one of {', '.join(policies)}")
     count = len(graphs) if graphs is not None else layouts
-    values: dict[str, dict[str, list[list[float]]]] = {k: {} for k in INDICATORS}
+    values: dict[str, dict[str, list[list[float]]]] = {kpi: {name: [] for name in policies} for kpi in KEPT}
+    gains: dict[str, list[NDArray[np.float64]]] = {name: [] for name in policies}
     wall: dict[str, list[float]] = {name: [] for name in policies}
     example: dict[str, Allocation] = {}
     first: HeteroData | None = None
-    for indicator in INDICATORS:
-        values[indicator] = {name: [[] for _ in members] for name, members in policies.items()}
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("Comparing", total=count * sum(len(m) for m in policies.values()))
         for number in range(count):
             graph = graphs[number] if graphs is not None else scenario.sample(1, seed=seed, first=number)
+            rates: dict[str, list[Tensor]] = {name: [] for name in policies}
             for name, members in policies.items():
+                metrics: list[KPIs] = []
                 for member, method in enumerate(members):
                     allocation, elapsed = _timed(method, graph, warm=number == 0)
                     wall[name].append(elapsed)
-                    _record(values, name, member, graph, allocation, convention)
+                    metrics.append(_evaluated(name, graph, allocation, convention))
                     if number == 0 and member == 0:
                         example[name] = allocation
                     progress.advance(task)
+                rates[name] = [each.rate_bps for each in metrics]
+                for kpi in KEPT:
+                    values[kpi][name].append([float(getattr(each, kpi)[0]) for each in metrics])
+            for name in policies:
+                gains[name].append(_gains(rates[name], rates[reference], links_of(graph)))
             first = first if first is not None else graph
     assert first is not None
-    arrays = {k: {n: np.array(rows) for n, rows in by_name.items()} for k, by_name in values.items()}
+    arrays = {k: {n: np.array(rows).T for n, rows in by_name.items()} for k, by_name in values.items()}
+    stacked = {name: np.stack(rows, -1) for name, rows in gains.items()}  # [S, R, layouts]
+    stacked[reference] = np.zeros_like(stacked[reference])  # over itself, whatever its seeds differ by
+    arrays["pf_gain"] = {name: rows.mean(1) for name, rows in stacked.items()}
     medians = {name: statistics.median(times) for name, times in wall.items()}
-    return Comparison(scenario.name, scenario.hash, seed, convention, reference, arrays, medians, example, first)
+    origin = (scenario.name, scenario.hash, seed, convention, reference)
+    return Comparison(*origin, arrays, stacked, medians, example, first)
 
 
 def _timed(method: Method, graph: HeteroData, *, warm: bool) -> tuple[Allocation, float]:
@@ -121,20 +136,16 @@ def _timed(method: Method, graph: HeteroData, *, warm: bool) -> tuple[Allocation
     return allocation, 1e3 * (time.perf_counter() - start)
 
 
-def _record(
-    values: dict[str, dict[str, list[list[float]]]],
-    name: str,
-    member: int,
-    graph: HeteroData,
-    allocation: Allocation,
-    convention: Convention,
-) -> None:
+def _evaluated(name: str, graph: HeteroData, allocation: Allocation, convention: Convention) -> KPIs:
     broken = violations(graph, allocation)
     if broken:
         raise ValueError(f"policy {name}: {broken[0]}")
-    found = evaluate(graph, allocation, convention)
-    for indicator in INDICATORS:
-        values[indicator][name][member].append(float(getattr(found, indicator)[0]))
+    return evaluate(graph, allocation, convention)
+
+
+def _gains(rates: Sequence[Tensor], reference: Sequence[Tensor], links: Links) -> NDArray[np.float64]:
+    """PF gain of each training seed over each of the reference's on one network ``[S, R]``."""
+    return np.array([[float(pf_gain(rate, base, links)[0]) for base in reference] for rate in rates])
 
 
 def methods(text: str) -> dict[str, list[Method]]:
@@ -199,6 +210,9 @@ def run(args: argparse.Namespace) -> int:
         reference=args.reference,
         graphs=graphs,
     )
+    if args.gain is not None:  # no network is drawn from the scenario then
+        digest = hashlib.sha256(Path(args.gain).read_bytes()).hexdigest()[: len(scenario.hash)]
+        result = replace(result, scenario=Path(args.gain).name, scenario_hash=digest)
     console = Console()
     print_table(result, console)
     out = Path(args.out)

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         trial = (_handovers if kind == HANDOVER else _iot)(args, progress)
     reference = args.reference or next(iter(trial.found))
     print_networks(trial, reference, KEYS[kind], console)
-    write_networks({args.env: trial}, out)
+    write_networks({args.env: trial}, out, reference)
     if not args.no_figures and len(trial.found) > 1:
         from hetgraph.trainers.figures import save
 

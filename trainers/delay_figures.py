@@ -44,7 +44,7 @@ def delay_parts(trials: Sequence["Trial"]) -> "Figure":
     figure, axes = subplots(1, len(trials), figsize=(4.2 * len(trials), 3.8), squeeze=False)
     for panel, trial in zip(axes[0], trials, strict=True):
         names = list(trial.delays)
-        parts = {s: np.array([trial.pooled(n, s).mean() for n in names]) for s in ("waiting", "transmission")}
+        parts = {s: np.array([trial.mean(n, s).value for n in names]) for s in ("waiting", "transmission")}
         place = np.arange(len(names))
         panel.barh(place, parts["transmission"], color=COLOURS[5], label="transmission")
         panel.barh(place, parts["waiting"], left=parts["transmission"], color=COLOURS[1], label="waiting")

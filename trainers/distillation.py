@@ -9,11 +9,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.datasets.splits import spatial_mask
+from hetgraph.graph import links_of
 from hetgraph.models import HetGNN, Prediction
 from hetgraph.models.hetgnn import best_round
 from hetgraph.nn.encoders import Encoding
 from hetgraph.nn.refine import Round
-from hetgraph.radio import Allocation, evaluate
+from hetgraph.radio import Allocation, KPIs, evaluate, pf_gain
 from hetgraph.radio.relaxed import Objective
 from hetgraph.solvers import equal_power, max_rsrp_association
 from hetgraph.trainers import losses
@@ -85,7 +86,7 @@ class DistillationModule(lightning.LightningModule):
             weight_utility,
         )
         self.rate_min_bps, self.split, self.lr, self.clip = rate_min_bps, split, lr, clip
-        self._reference: dict[str, dict[str, Tensor]] = {}
+        self._reference: dict[str, KPIs] = {}
         if init_from is not None:
             load_weights(self.model, init_from)
 
@@ -152,24 +153,20 @@ class DistillationModule(lightning.LightningModule):
     def _judge(self, split: str, batch: HeteroData, number: int) -> None:
         key = f"{split}/{number}"
         if key not in self._reference:
-            base = evaluate(batch, Allocation(max_rsrp_association(batch), equal_power(batch)))
-            self._reference[key] = {
-                "pf": base.pf_utility,
-                "sum": base.sum_rate_bps,
-                "p5": base.p5_rate_bps,
-                "jain": base.jain,
-            }
-        base_kpi = self._reference[key]
+            self._reference[key] = evaluate(batch, Allocation(max_rsrp_association(batch), equal_power(batch)))
+        base = self._reference[key]
         with torch.no_grad():
             prediction = self.model(batch)
         found = evaluate(batch, best_round(batch, prediction, self.objective))
         values = {
-            "gain": (found.pf_utility - base_kpi["pf"]).mean(),
-            "sum_rate_ratio": found.sum_rate_bps.mean() / base_kpi["sum"].mean(),
-            "p5_ratio": found.p5_rate_bps.mean() / base_kpi["p5"].mean().clamp_min(1e-9),
-            "jain_ratio": found.jain.mean() / base_kpi["jain"].mean().clamp_min(1e-9),
+            "pf_gain": pf_gain(found.rate_bps, base.rate_bps, links_of(batch)).mean(),
+            "sum_rate_vs_reference": found.sum_rate_bps.mean() / base.sum_rate_bps.mean(),
+            "p5_rate_vs_reference": found.p5_rate_bps.mean() / base.p5_rate_bps.mean().clamp_min(1e-9),
+            "jain_vs_reference": found.jain.mean() / base.jain.mean().clamp_min(1e-9),
         }
-        values["score"] = values["gain"] if self.objective == "pf" else values["sum_rate_ratio"]
+        # What is kept is chosen by the utility, in which a user without a rate counts: the gain leaves such users out.
+        utility = (found.pf_utility - base.pf_utility).mean()
+        values["score"] = utility if self.objective == "pf" else values["sum_rate_vs_reference"]
         for name, value in values.items():
             self.log(
                 f"{split}/{name}",

@@ -10,6 +10,7 @@ import torch
 
 from hetgraph.graph import CHANNEL, links_of
 from hetgraph.radio import Allocation, evaluate
+from hetgraph.radio.kpi_table import indicator
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,13 +78,14 @@ def rate_cdf(result: "Comparison") -> "Figure":
     """Distribution of the users' rates on the first layout, a curve per method."""
     figure, axes = subplots(figsize=(6, 4))
     for i, (name, allocation) in enumerate(result.example.items()):
-        rate = evaluate(result.layout, allocation).rate_bps.clamp_min(1).sort().values.numpy()
+        rate = evaluate(result.layout, allocation, result.convention).rate_bps.sort().values.numpy()
         style = "-" if i < len(COLOURS) else "--"
         share = np.arange(1, len(rate) + 1) / len(rate)
         axes.plot(rate / 1e6, share, style, color=COLOURS[i % len(COLOURS)], label=name, linewidth=1.6)
     axes.set(xscale="log", xlabel="rate of a user, Mbit/s", ylabel="share of users", ylim=(0, 1))
-    low = np.percentile(np.concatenate([line.get_xdata() for line in axes.lines]), 0.5)
-    axes.set_xlim(left=max(low, 1e-4))
+    shown = np.concatenate([line.get_xdata() for line in axes.lines])
+    if (shown > 0).any():  # users without a rate are left of the axis
+        axes.set_xlim(left=max(np.percentile(shown[shown > 0], 0.5), 1e-6 * shown.max()))
     axes.legend(loc="upper left", fontsize=8)
     axes.set_title(f"{result.scenario}: user rates on one layout")
     return figure
@@ -215,17 +217,14 @@ def read_metrics(path: Path) -> dict[str, tuple[list[float], list[float]]]:
 def training_curves(path: Path) -> "Figure":
     """Loss and validation indicators over epochs."""
     metrics = read_metrics(path)
-    titles = {
-        "train/loss": "training loss",
-        "val/gain": "PF gain over max RSRP, nats/user",
-        "val/sum_rate_ratio": "sum rate over max RSRP",
-        "val/p5_ratio": "5th percentile over max RSRP",
-    }
+    names = ("pf_gain", "sum_rate_vs_reference", "p5_rate_vs_reference")
+    titles = {"train/loss": "training loss"} | {f"val/{name}": indicator(name).heading for name in names}
     shown = [name for name in titles if name in metrics]
     figure, axes = subplots(1, max(len(shown), 1), figsize=(3.6 * max(len(shown), 1), 3), squeeze=False)
     for i, name in enumerate(shown):
         axes[0][i].plot(*metrics[name], "o-", color=COLOURS[i], markersize=3)
         axes[0][i].set(xlabel="epoch", title=titles[name])
+    figure.suptitle("validation against max RSRP", fontsize=9)
     figure.tight_layout()
     return figure
 

@@ -108,7 +108,7 @@ def finetune_networks(args: argparse.Namespace, options: dict[str, Any]) -> int:
     with Progress(console=Console(stderr=True)) as progress:
         trial = _judge(args, module, data, progress)
     print_networks(trial, "before", KEYS[kind], console)
-    write_networks({args.layout: trial}, out)
+    write_networks({args.layout: trial}, out, "before")
     console.print(f"results and weights: {out}")
     return 0
 

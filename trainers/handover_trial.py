@@ -11,15 +11,7 @@ from hetgraph.envs import HandoverEnv, run_handovers
 from hetgraph.envs.handover_episodes import Moves
 from hetgraph.trainers.network_trial import NetworkTrial
 
-# Indicator -> heading and factor of what is shown.
-SHOWN = {
-    "anu": ("ANU", 1.0),
-    "asc": ("ASC", 1.0),
-    "jain": ("Jain", 1.0),
-    "load_imbalance": ("load imbalance", 1.0),
-    "handover_rate": ("handovers, %", 100.0),
-    "ping_pong_rate": ("ping-pong, %", 100.0),
-}
+KPIS = ("anu", "asc", "jain", "load_imbalance", "handover_rate", "ping_pong_rate")
 
 
 def judge_handovers(
@@ -48,5 +40,5 @@ def judge_handovers(
                 rows.append(run_handovers(env, member, seed=seed))
             if progress and task is not None:
                 progress.advance(task)
-        found[name] = {key: np.stack([row[key].double().numpy() for row in rows]) for key in SHOWN}
-    return NetworkTrial(title, SHOWN, found, seed)
+        found[name] = {key: np.stack([row[key].double().numpy() for row in rows]) for key in KPIS}
+    return NetworkTrial(title, KPIS, found, seed)

@@ -13,23 +13,16 @@ from hetgraph.envs import IoTEnv, run_iot
 from hetgraph.envs.iot_run import Schedules
 from hetgraph.trainers.checkpoint import read_checkpoint
 from hetgraph.trainers.iot_data import TEST
+from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.network_trial import NetworkTrial
-from hetgraph.trainers.statistics import t_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Indicator -> heading and factor of what is shown.
-SHOWN = {
-    "throughput_bps": ("Mbit/s", 1e-6),
-    "throughput_std_bps": ("its deviation", 1e-6),
-    "bit_per_j": ("Mbit/J", 1e-6),
-    "qos_violation": ("QoS violations, %", 100.0),
-    "jain": ("Jain", 1.0),
-    "handover_rate": ("handovers, %", 100.0),
-    "utilisation": ("subchannels used, %", 100.0),
-    "return": ("return", 1.0),
-}
+KPIS = (
+    *("throughput_bps", "throughput_std_bps", "bit_per_j", "qos_violation", "jain"),
+    *("handover_rate", "utilisation", "return"),
+)
 
 
 def judge_iot(
@@ -67,11 +60,11 @@ def judge_iot(
             for first in range(0, networks, few):
                 env = IoTEnv(scenario, min(few, networks - first), first=first, episode_slots=slots)
                 parts.append(run_iot(env, member, seed=seed))
-            rows.append({key: torch.cat([part[key] for part in parts]).double().numpy() for key in SHOWN})
+            rows.append({key: torch.cat([part[key] for part in parts]).double().numpy() for key in KPIS})
             if progress and task is not None:
                 progress.advance(task)
-        found[name] = {key: np.stack([row[key] for row in rows]) for key in SHOWN}
-    return NetworkTrial(scenario, SHOWN, found, seed)
+        found[name] = {key: np.stack([row[key] for row in rows]) for key in KPIS}
+    return NetworkTrial(scenario, KPIS, found, seed)
 
 
 def training_returns(path: Path) -> NDArray[np.float64]:
@@ -101,9 +94,9 @@ def learning_figure(returns: Mapping[str, Sequence[NDArray[np.float64]]], block:
     for i, (name, runs) in enumerate(returns.items()):
         count = min(map(len, runs)) // block
         means = np.stack([run[: count * block].reshape(count, block).mean(1) for run in runs])  # [seeds, blocks]
-        bands = [t_interval(column, "seeds") for column in means.T]
+        bands = [statistics.mean(column[:, None]) for column in means.T]  # over training seeds: episodes are their own
         episode, colour = block * (np.arange(count) + 1), COLOURS[i % len(COLOURS)]
-        axes.plot(episode, [band.mean for band in bands], color=colour, label=name)
+        axes.plot(episode, [band.value for band in bands], color=colour, label=name)
         low, high = ([getattr(band, end) for band in bands] for end in ("low", "high"))
         axes.fill_between(episode, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.set(xlabel="episodes", ylabel="return of an episode")

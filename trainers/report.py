@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hetgraph.datasets.snapshot import write_file
+from hetgraph.trainers.judge.columns import heading
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
@@ -74,7 +75,7 @@ def _figure(path: Path) -> str:
 def _table(path: Path) -> str:
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
-    head = "".join(f"<th>{html.escape(cell.replace('_', ' '))}</th>" for cell in rows[0])
+    head = "".join(f"<th>{html.escape(heading(cell))}</th>" for cell in rows[0])
     lines = "".join("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
     return f"<div class='wide'><table><tr>{head}</tr>{lines}</table></div>"
 

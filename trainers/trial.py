@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +16,15 @@ from rich.table import Table
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv, rollout
 from hetgraph.envs.ledger import Delays
 from hetgraph.radio import Policy
-from hetgraph.trainers.statistics import Interval, ratio_of_means
-from hetgraph.trainers.tables import provenance, write_json, write_table
+from hetgraph.radio.kpi_table import indicator, vs_reference
+from hetgraph.trainers.judge import statistics
+from hetgraph.trainers.judge.columns import cells
+from hetgraph.trainers.judge.statistics import Interval
+from hetgraph.trainers.tables import over, provenance, write_json, write_table
 
-STATISTICS = ("mean", "p95", "p99", "max", "waiting", "transmission", "delivered")
+# Indicators that are means over packets, of each network, and those of all networks' packets together.
+MEANS = {"mean_delay": "total", "waiting": "waiting", "transmission": "transmission"}
+POOLED = {"p95_delay": "p95", "p99_delay": "p99", "max_delay": "max"}
 TAIL_SLOTS = 200  # packets that come in the last slots have no time to show their delay
 
 
@@ -42,7 +48,7 @@ class Trial:
         slot_ms: length of a slot, ms; 1 where delays are in slots.
         unit: of the delays: ``slots`` or ``ms``.
         delays: policy -> delays for each training seed.
-        networks: networks; network i has layout i modulo ``layouts`` and arrivals of its own.
+        networks: networks; network i has layout i modulo ``layouts`` and arrivals of its own, as many of each layout.
         layouts: different layouts.
         decision_ms: policy -> time of a decision for all networks, ms.
     """
@@ -62,18 +68,27 @@ class Trial:
         factor = 1.0 if statistic == "delivered" else self.slot_ms
         return factor * np.array([delays.summary()[statistic] for delays in self.delays[name]])
 
-    def means(self, name: str) -> NDArray[np.float64]:
-        """Mean delay of each network ``[S, K]``, in the trial's unit."""
+    def means(self, name: str, part: str = "total") -> NDArray[np.float64]:
+        """Mean delay of each network, or a part of it ``[S, K]``, in the trial's unit."""
         rows = []
         for delays in self.delays[name]:
             count = torch.bincount(delays.network, minlength=self.networks).clamp_min(1)
-            total = torch.bincount(delays.network, delays.total, minlength=self.networks)
+            total = torch.bincount(delays.network, getattr(delays, part).double(), minlength=self.networks)
             rows.append((total / count).numpy() * self.slot_ms)
         return np.stack(rows)
 
+    def units(self, name: str, part: str = "total") -> NDArray[np.float64]:
+        """Means of independent units: of each layout over its traffics ``[S, layouts]``; of each traffic where one layout is all."""
+        each = self.means(name, part)
+        return each if self.layouts == 1 else each.reshape(len(each), -1, self.layouts).mean(1)
+
+    def mean(self, name: str, part: str = "total") -> Interval:
+        """Mean delay, or a part of it, with its interval."""
+        return statistics.mean(self.units(name, part))
+
     def ratio(self, name: str, reference: str) -> Interval:
-        """Ratio of the mean delays over common networks; see :func:`~hetgraph.trainers.statistics.ratio_of_means`."""
-        return ratio_of_means(self.means(name), self.means(reference)[0])
+        """Ratio of the mean delays over common layouts; see :func:`~hetgraph.trainers.judge.statistics.ratio`."""
+        return statistics.ratio(self.units(name), self.units(reference))
 
 
 def judge(
@@ -106,6 +121,7 @@ def judge(
         got = f"{len(policies)} policies, {layouts} layouts, {traffics} traffic seeds, {slots} slots"
         raise ValueError(f"compare: got {got}, expected at least one of each and two slots")
     conflict, networks = scenario.startswith("conflict"), layouts * traffics
+    layouts = 1 if conflict else layouts
     where = {} if conflict else {"layouts": layouts, "layout_seed": seed}
     env = environment(scenario, networks, load=load, record=True, episode_slots=slots + 1, seed=seed, **where)
     task = progress.add_task(f"{scenario} at {load:g}", total=sum(map(len, policies.values()))) if progress else None
@@ -139,46 +155,45 @@ def print_trial(trial: Trial, reference: str, console: Console) -> None:
     """Print a trial as a table."""
     title = f"{trial.scenario} at load {trial.load:g}: delays in {trial.unit}, {trial.networks} networks"
     table = Table(title=title)
-    table.caption = f"ratio: of the mean delays to {reference}'s, 95% interval over seeds or networks."
+    table.caption = f"ratio: of the mean delays to {reference}'s. {over({n: trial.mean(n) for n in trial.delays})}."
     table.add_column("policy", no_wrap=True)
     for column in ("mean", "ratio", "95th pct.", "99th pct.", "max", "waiting", "transmission", "delivered"):
         table.add_column(column, justify="right", no_wrap=True)
     for name in trial.delays:
-        row = {statistic: float(trial.pooled(name, statistic).mean()) for statistic in STATISTICS}
-        numbers = [f"{row[s]:.3g}" if row[s] < 100 else f"{row[s]:.0f}" for s in ("p95", "p99", "max")]
-        parts = [f"{row['waiting']:.3f}", f"{row['transmission']:.3f}", f"{row['delivered']:.4f}"]
-        found = trial.ratio(name, reference)
-        half = "" if found.low != found.low else f" ±{(found.high - found.low) / 2:.3f}"
-        table.add_row(name, f"{row['mean']:.3f}", f"{found.mean:.3f}{half}", *numbers, *parts)
-    Console(file=console.file, width=max(console.width, 112)).print(table)
+        tails = [float(trial.pooled(name, s).mean()) for s in POOLED.values()]
+        numbers = [f"{value:.3g}" if value < 100 else f"{value:.0f}" for value in tails]
+        parts = [f"{trial.mean(name, part).value:.3f}" for part in ("waiting", "transmission")]
+        shown = [trial.mean(name).text(".3f", ".3f"), trial.ratio(name, reference).text(".3f", ".3f")]
+        table.add_row(name, *shown, *numbers, *parts, f"{trial.pooled(name, 'delivered').mean():.4f}")
+    Console(file=console.file, width=max(console.width, 120)).print(table)
 
 
 def write_trials(trials: Sequence[Trial], reference: str, out: Path) -> None:
     """Write ``results.json`` (everything), ``results.csv`` (a line per load and policy), ``networks.csv`` (per network and seed)."""
     out.mkdir(parents=True, exist_ok=True)
-    rows, lines = [], []
-    for trial in trials:
-        for name in trial.delays:
-            found = {s: float(trial.pooled(name, s).mean()) for s in STATISTICS}
-            ratio = trial.ratio(name, reference)
-            row = {"load": trial.load, "policy": name, "unit": trial.unit, **found}
-            rows.append(
-                row | {f"ratio_{k}": v for k, v in vars(ratio).items()} | {"decision_ms": trial.decision_ms[name]}
-            )
-            for seed, values in enumerate(trial.means(name)):
-                lines += [
-                    {
-                        "load": trial.load,
-                        "policy": name,
-                        "training_seed": seed,
-                        "network": k,
-                        "layout": k % trial.layouts,
-                    }
-                    | {f"mean_{trial.unit}": float(value)}
-                    for k, value in enumerate(values)
-                ]
+    rows = [_row(trial, name, reference) for trial in trials for name in trial.delays]
+    lines = [
+        {"offered_load": trial.load, "policy": name, "training_seed": seed, "network": k, "layout": k % trial.layouts}
+        | {f"mean_delay_{trial.unit}": float(value)}
+        for trial in trials
+        for name in trial.delays
+        for seed, values in enumerate(trial.means(name))
+        for k, value in enumerate(values)
+    ]
     first = trials[0]
     content = {"scenario": first.scenario, "seed": first.seed, "reference": reference, **provenance(), "rows": rows}
     write_json(out / "results.json", content)
     write_table(out / "results.csv", rows)
     write_table(out / "networks.csv", lines)
+
+
+def _row(trial: Trial, name: str, reference: str) -> dict[str, Any]:
+    """Indicators of a policy, and the ratio of its mean delay to the reference's."""
+    row: dict[str, Any] = {"offered_load": trial.load, "policy": name}
+    for kpi, part in MEANS.items():
+        row |= cells(indicator(f"{kpi}_{trial.unit}").name, trial.mean(name, part))
+    row |= {f"{kpi}_{trial.unit}": float(trial.pooled(name, s).mean()) for kpi, s in POOLED.items()}
+    ratio = trial.ratio(name, reference)
+    row |= cells(vs_reference(f"mean_delay_{trial.unit}"), ratio)
+    row |= {"delivered": float(trial.pooled(name, "delivered").mean()), "decision_ms": trial.decision_ms[name]}
+    return row | {"seeds": ratio.seeds, "networks": ratio.networks}

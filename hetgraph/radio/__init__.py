@@ -1,7 +1,8 @@
 """SINR, rates, allocations and indicators: the judge that every method shares."""
 
 from hetgraph.radio.allocation import Allocation, feasible, violations
-from hetgraph.radio.kpi import KPIs, evaluate
+from hetgraph.radio.kpi import KPIs, evaluate, pf_gain
+from hetgraph.radio.kpi_table import INDICATORS, Kpi, indicator
 from hetgraph.radio.noma import noma_power_split, noma_rates, sic_feasible
 from hetgraph.radio.policy import (
     OneShotPolicy,
@@ -20,9 +21,11 @@ from hetgraph.radio.rates import Convention, edge_sinr, equal_airtime, noise_plu
 from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 
 __all__ = [
+    "INDICATORS",
     "Allocation",
     "Convention",
     "KPIs",
+    "Kpi",
     "OneShotPolicy",
     "Policy",
     "Schedule",
@@ -36,12 +39,14 @@ __all__ = [
     "feasible",
     "handover_names",
     "handover_policy",
+    "indicator",
     "iot_names",
     "iot_policy",
     "noise_plus_far_w",
     "noma_power_split",
     "noma_rates",
     "one_shot",
+    "pf_gain",
     "policy",
     "policy_names",
     "rates_bps",

@@ -1,4 +1,4 @@
-"""Key performance indicators, once, with their sources."""
+"""Key performance indicators of an allocation; their units, directions and sources are in :mod:`hetgraph.radio.kpi_table`."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,8 @@ from hetgraph.graph.links import Links, links_of
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import Convention, rates_bps
 
+LEAST_BPS_PER_HZ = 1e-9  # what a user without a rate counts at in the utility, so that it stays finite in any unit
+
 
 @dataclass(frozen=True)
 class KPIs:
@@ -19,16 +21,17 @@ class KPIs:
         rate_bps: rate of each user ``[U]``, bit/s.
         sum_rate_bps: sum over a network's users ``[B]``, bit/s.
         mean_rate_bps: mean over users ``[B]``, bit/s.
-        p5_rate_bps: 5th percentile over users, linear interpolation ``[B]``, bit/s.
+        p5_rate_bps: 5th percentile over users, those who are not served at zero, linear interpolation ``[B]``, bit/s.
         jain: Jain's fairness index (eq. 11) ``[B]``; zero when all rates are zero.
-        pf_utility: mean natural logarithm of the rate in bit/s, rates below 1 bit/s counted as 1 ``[B]``.
+        pf_utility: mean natural logarithm of the rate in bit/s ``[B]``, nats above 1 bit/s; rates below 1e-9 bit/s/Hz of the
+            network's bandwidth count as that, so that differences have no unit. To compare methods see :func:`pf_gain`.
         spectral_efficiency: sum rate over the bandwidth, per station ``[B]``, bit/s/Hz.
         power_w: summed transmit power ``[B]``, W.
         energy_efficiency_bpj: sum rate over sum(P_tx / efficiency + P_circuit) ``[B]``, bit/J.
         qos_violation: share of users below ``rate_min_bps`` ``[B]``; zero without that attribute.
         load: users served by each station ``[N]``.
         load_imbalance: standard deviation over mean of the stations' loads ``[B]``.
-        unserved: share of users without a station ``[B]``.
+        unserved: share of users whose rate is zero, for want of a station, of power or of a channel ``[B]``.
         subchannel_utilisation: share of (station, resource block) pairs with power ``[B]``.
     """
 
@@ -68,7 +71,9 @@ def evaluate(
     total = links.sum_ue_to_network(rate)
     square = links.sum_ue_to_network(rate**2)
     power = links.sum_bs_to_network(allocation.power_w.sum(1))
-    served = (allocation.serving >= 0).to(rate.dtype)
+    without_rate = (rate <= 0).to(rate.dtype)
+    bandwidth = graph.rb_bandwidth_hz.sum(1)
+    least = LEAST_BPS_PER_HZ * bandwidth[links.ue_network]
     load = links.users_per_bs(allocation.serving, torch.ones_like(rate))
     stations = links.sum_bs_to_network(torch.ones_like(load))
     mean_load = links.sum_bs_to_network(load) / stations
@@ -80,16 +85,33 @@ def evaluate(
         mean_rate_bps=total / count,
         p5_rate_bps=_percentile(rate, links, 0.05),
         jain=torch.where(square > 0, total**2 / (count * square).clamp_min(1e-30), torch.zeros_like(total)),
-        pf_utility=links.sum_ue_to_network(rate.clamp_min(1).log()) / count,
-        spectral_efficiency=total / (graph.rb_bandwidth_hz.sum(1) * stations),
+        pf_utility=links.sum_ue_to_network(torch.maximum(rate, least).log()) / count,
+        spectral_efficiency=total / (bandwidth * stations),
         power_w=power,
         energy_efficiency_bpj=total / _consumed_w(graph, allocation, links).clamp_min(1e-30),
         qos_violation=_qos_violation(graph, rate, links) / count,
         load=load,
         load_imbalance=variance.sqrt() / mean_load.clamp_min(1e-30),
-        unserved=1 - links.sum_ue_to_network(served) / count,
+        unserved=links.sum_ue_to_network(without_rate) / count,
         subchannel_utilisation=links.sum_bs_to_network(on) / stations,
     )
+
+
+def pf_gain(rate_bps: Tensor, reference_bps: Tensor, links: Links) -> Tensor:
+    """Proportional-fairness gain of each network ``[B]``, nats: mean of log(rate / reference's rate) over users whom both serve.
+
+    A ratio of rates has no unit. Users whom only one of the two serves do not count: they are in the two ``unserved``, which are
+    to be told beside the gain. Zero where no user is served by both.
+
+    Args:
+        rate_bps: rate of each user ``[U]``, bit/s.
+        reference_bps: its rate under the reference ``[U]``, bit/s.
+        links: index structure of the graph or batch.
+    """
+    both = (rate_bps > 0) & (reference_bps > 0)
+    # In double precision: logarithms of rates are of the order of 16, with steps of 2e-6 in single.
+    gain = torch.where(both, rate_bps.double() / reference_bps.double().clamp_min(1e-300), 1.0).log()
+    return links.sum_ue_to_network(gain) / links.sum_ue_to_network(both.double()).clamp_min(1)
 
 
 def _consumed_w(graph: HeteroData, allocation: Allocation, links: Links) -> Tensor:

@@ -147,7 +147,9 @@ def test_nobody_served_and_no_power_give_finite_indicators() -> None:
         found = evaluate(graph, Allocation(serving, torch.zeros(N, R)))
         for field in fields(KPIs):
             assert bool(torch.isfinite(getattr(found, field.name)).all()), field.name
-        assert found.sum_rate_bps == 0 and found.jain == 0 and found.pf_utility == 0 and found.power_w == 0
+        assert found.sum_rate_bps == 0 and found.jain == 0 and found.power_w == 0
+        assert found.unserved == 1 and found.p5_rate_bps == 0
+        assert float(found.pf_utility) == pytest.approx(np.log(1e-9 * float(graph.rb_bandwidth_hz.sum())))
 
 
 def test_energy_efficiency_counts_amplifiers_and_circuits() -> None:

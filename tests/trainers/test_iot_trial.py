@@ -9,7 +9,8 @@ import pytest
 from hetgraph.envs import IoTEnv, run_iot
 from hetgraph.models import HybridMADDPG
 from hetgraph.radio import iot_policy
-from hetgraph.trainers.iot_trial import SHOWN, episodes_to, judge_iot, learning_figure
+from hetgraph.trainers.iot_trial import KPIS, episodes_to, judge_iot, learning_figure
+from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.network_trial import (
     NetworkTrial,
     curve_figure,
@@ -18,39 +19,43 @@ from hetgraph.trainers.network_trial import (
     table_of,
     write_networks,
 )
-from hetgraph.trainers.statistics import t_interval
 
 TINY = "iot-noma:users=5,small_cells=2,subchannels=3,load=4"
 
 
 def made(**rows: list[list[float]]) -> NetworkTrial:
-    return NetworkTrial(TINY, SHOWN, {name: {key: np.array(values) for key in SHOWN} for name, values in rows.items()})
+    return NetworkTrial(TINY, KPIS, {name: {key: np.array(values) for key in KPIS} for name, values in rows.items()})
 
 
 def test_every_policy_meets_the_same_networks(tmp_path: Path) -> None:
     policies = {"agents": [HybridMADDPG(4), HybridMADDPG(4, rule={"margin": 0.1})], "pf": [iot_policy("wmmse_pf")]}
     trial = judge_iot(TINY, policies, networks=3, slots=4, few=2, seed=7)
     alone = run_iot(IoTEnv(TINY, 1, first=2, episode_slots=4), policies["pf"][0], seed=7)
-    for key in SHOWN:
+    for key in KPIS:
         assert trial.found["agents"][key].shape == (2, 3) and trial.found["pf"][key].shape == (1, 3)
         assert trial.found["pf"][key][0, 2] == pytest.approx(float(alone[key]), rel=1e-5)
     write_networks({"x": trial}, tmp_path)
     rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
-    assert [row["policy"] for row in rows] == ["agents", "agents", "pf"]
-    assert float(rows[1]["return"]) == pytest.approx(trial.found["agents"]["return"][1].mean())
+    assert [(row["policy"], row["seeds"], row["networks"]) for row in rows] == [("agents", "2", "3"), ("pf", "1", "3")]
+    assert float(rows[0]["return"]) == pytest.approx(trial.found["agents"]["return"].mean())
+    assert float(rows[1]["return_difference_low"]) == pytest.approx(trial.difference("pf", "agents", "return").low)
+    assert {rows[0][f"return_difference{end}"] for end in ("", "_low", "_high")} == {"0.0"}
+    seeds = list(csv.DictReader((tmp_path / "seeds.csv").read_text().splitlines()))
+    assert [row["policy"] for row in seeds] == ["agents", "agents", "pf"]
+    assert float(seeds[1]["return"]) == pytest.approx(trial.found["agents"]["return"][1].mean())
     with pytest.raises(ValueError, match="networks: got 0"):
         judge_iot(TINY, policies, networks=0)
 
 
-def test_differences_are_paired_by_seeds_or_networks() -> None:
+def test_differences_are_paired_on_networks_and_count_seeds_of_both() -> None:
     trial = made(one=[[1.0, 2.0], [4.0, 6.0]], two=[[1.0, 1.0], [2.0, 2.0]], rule=[[0.0, 4.0]], other=[[1.0, 2.0]])
-    expected = {("one", "two"): [0.5, 3.0], ("one", "rule"): [-0.5, 3.0], ("rule", "one"): [0.5, -3.0]}
-    for (name, reference), values in expected.items():
-        found = trial.difference(name, reference, "return")
-        assert found == t_interval(np.array(values), "seeds")
-    assert trial.difference("rule", "other", "return") == t_interval(np.array([-1.0, 2.0]), "networks")
-    assert trial.mean("one", "return") == t_interval(np.array([1.5, 5.0]), "seeds")
-    assert trial.ratio("one", "rule", "return") == pytest.approx(3.25 / 2)
+    for name, reference in (("one", "two"), ("one", "rule"), ("rule", "one"), ("rule", "other")):
+        values = (trial.found[each]["return"] for each in (name, reference))
+        assert trial.difference(name, reference, "return") == statistics.difference(*values)
+    found = trial.mean("one", "return")
+    assert (found.value, found.seeds, found.networks) == (3.25, 2, 2)
+    assert trial.difference("one", "one", "return").half == 0
+    assert trial.ratio("one", "rule", "return").value == pytest.approx(3.25 / 2)
     assert "| two | +1.75 ±" in differences_of(trial, "one", ("return",))
     assert "| rule | 2 ±" in table_of(trial, ("return",))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -62,7 +63,8 @@ def test_all_losses_train_together_and_fall(tmp_path: Path) -> None:
     names = {"association", "power", "antenna", "rate", "fairness", "min_rate", "utility"}
     assert names <= {k.removeprefix("train/") for k in run.callback_metrics}
     assert all(
-        f"val/{k}" in run.callback_metrics for k in ("gain", "score", "jain_ratio", "p5_ratio", "sum_rate_ratio")
+        f"val/{k}" in run.callback_metrics
+        for k in ("pf_gain", "score", "jain_vs_reference", "p5_rate_vs_reference", "sum_rate_vs_reference")
     )
 
 
@@ -285,11 +287,20 @@ def test_compare_end_to_end(checkpoint: Path, tmp_path: Path, monkeypatch: pytes
         main(arguments)
     assert done.value.code == 0
     results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert set(results["methods"]) == {"max_rsrp", "pf", "student"}
+    rows = {row["policy"]: row for row in results["rows"]}
+    assert set(rows) == {"max_rsrp", "pf", "student"}
     assert results["scenario_hash"] == SMALL.hash
-    assert results["methods"]["student"]["jain"]["unit"] == "seeds"
-    assert results["methods"]["pf"]["pf_utility"]["unit"] == "layouts"
-    assert results["methods"]["max_rsrp"]["pf_utility"]["mean"] == 0
+    assert [(row["seeds"], row["networks"]) for row in rows.values()] == [(1, 3), (1, 3), (2, 3)]
+    itself = rows["max_rsrp"]
+    assert itself["pf_gain"] == itself["pf_gain_low"] == itself["pf_gain_high"] == 0
+    assert itself["sum_rate_vs_reference"] == itself["sum_rate_vs_reference_low"] == 1
+    assert sorted(row["rank"] for row in rows.values()) == [1, 2, 3]
+    each = list(csv.DictReader((tmp_path / "out" / "layouts.csv").read_text().splitlines()))
+    rates = {
+        name: np.mean([float(r["sum_rate_bps"]) for r in each if r["policy"] == name]) for name in ("max_rsrp", "pf")
+    }
+    assert rows["pf"]["sum_rate_bps"] == pytest.approx(rates["pf"])
+    assert rows["pf"]["sum_rate_vs_reference"] == pytest.approx(rates["pf"] / rates["max_rsrp"])
     lines = (tmp_path / "out" / "layouts.csv").read_text().splitlines()
     assert len(lines) == 1 + 3 + 3 + 6
     assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) == 4
@@ -321,12 +332,13 @@ def test_delays_are_compared_end_to_end(tmp_path: Path, monkeypatch: pytest.Monk
         main([*arguments, "--policies", "lqf_subband,genie,llq", "--layouts", "2"])
     assert done.value.code == 0
     results = json.loads((tmp_path / "out" / "results.json").read_text())
-    rows = {(row["load"], row["policy"]): row for row in results["rows"]}
+    rows = {(row["offered_load"], row["policy"]): row for row in results["rows"]}
     assert set(rows) == {(load, name) for load in (20.0, 40.0) for name in ("lqf_subband", "genie", "llq")}
     for row in rows.values():
-        assert row["mean"] == pytest.approx(row["waiting"] + row["transmission"])
-    assert rows[20.0, "lqf_subband"]["ratio_mean"] == 1 and rows[40.0, "genie"]["ratio_mean"] < 1
-    assert rows[40.0, "genie"]["ratio_unit"] == "layouts" and rows[40.0, "genie"]["ratio_count"] == 4
+        assert row["mean_delay_ms"] == pytest.approx(row["waiting_ms"] + row["transmission_ms"])
+        assert (row["seeds"], row["networks"]) == (1, 2)  # two traffics of a layout are one unit
+    assert rows[20.0, "lqf_subband"]["mean_delay_vs_reference"] == 1
+    assert rows[40.0, "genie"]["mean_delay_vs_reference"] < 1
     assert len((tmp_path / "out" / "networks.csv").read_text().splitlines()) == 1 + 2 * 3 * 4
     assert {p.stem for p in (tmp_path / "out").glob("*.png")} == {"delay_cdf", "delay_parts"}
 

@@ -1,0 +1,1 @@
+"""Statistics and columns of all comparisons."""
