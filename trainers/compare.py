@@ -174,10 +174,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--demand", default="6,8,10,12,14", help="with --env grows-3: mean demands")
     parser.add_argument("--episodes", type=int, default=2000, help="with --env grows-3: episodes")
     parser.add_argument("--slots", type=int, default=None, help="with --env: slots of an episode")
-    parser.add_argument("--traffics", type=int, default=5, help="with --env: arrivals for each layout")
+    parser.add_argument("--traffics", type=int, default=1, help="with --env: arrivals for each layout, one unit together")
     parser.add_argument("--policies", default=None, help="names, checkpoints, name=path:path")
     parser.add_argument("--reference", default=None, help="policy to compare with; the first by default")
-    parser.add_argument("--layouts", type=int, default=None, help="10 by default, 5 with --env")
+    parser.add_argument("--layouts", type=int, default=None, help="10 by default, 40 with --env")
     parser.add_argument("--seed", type=int, default=2_000_000, help="seed of the layouts; 2000000 are the test layouts")
     parser.add_argument("--convention", default="equal_airtime")
     parser.add_argument("--sites", default=None, help="CSV of sites; the scenario then gives channel, radio and users")
@@ -244,7 +244,7 @@ def _run_environment(args: argparse.Namespace) -> int:
     if reference not in policies:
         raise ValueError(f"--reference: got {reference!r}, expected one of {', '.join(policies)}")
     console, trials = Console(), []
-    sizes = {"layouts": 5 if args.layouts is None else args.layouts, "traffics": args.traffics}
+    sizes = {"layouts": 40 if args.layouts is None else args.layouts, "traffics": args.traffics}
     sizes["slots"] = 2000 if args.slots is None else args.slots
     with Progress(console=Console(stderr=True)) as progress:
         for load in _loads(args.load or loads):
