@@ -68,7 +68,9 @@ def signal_and_interference(gain: Tensor, power_w: Tensor, own: Tensor, noise_w:
         noise_w: noise, broadcastable against ``[M, U]``, W.
     """
     index = own.unsqueeze(2)
-    signal = gain.gather(2, index).squeeze(2) * power_w.gather(1, own)
+    own_gain = gain.gather(2, index)
+    signal = own_gain.squeeze(2) * power_w.gather(1, own)
+    others = gain.scatter(2, index, torch.zeros_like(own_gain))
     # A row times a matrix: the other order takes MKL many times as long.
-    others = torch.bmm(power_w.unsqueeze(1), gain.scatter(2, index, 0).transpose(1, 2)).squeeze(1)
-    return signal, others + noise_w
+    interference = torch.bmm(power_w.unsqueeze(1), others.transpose(1, 2)).squeeze(1)
+    return signal, interference + noise_w
