@@ -4,8 +4,11 @@ In float32 the difference ``total - own`` keeps nothing of an interference that 
 others has only positive terms, so that its relative error is that of a sum.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 from hetgraph.graph.links import Links
 
@@ -13,21 +16,34 @@ _MATRIX = 64  # entries up to which the product with ones off the diagonal is fa
 
 
 def sum_of_others(value: Tensor, dim: int) -> Tensor:
-    """For each entry the sum of all other entries along a dimension; its own gradient is such a sum, too.
+    """For each entry the sum of all other entries along a dimension; its gradient is a sum over others, too.
 
     Args:
         value: any shape.
         dim: the dimension.
     """
-    dim %= value.dim()
-    count = value.shape[dim]
-    if count > _MATRIX:
-        return _running_sums(value, dim)
-    ones = 1 - torch.eye(count, dtype=value.dtype, device=value.device)
-    if value.shape[dim + 1 :].numel() == 1:  # one product for all rows
-        return (value.reshape(*value.shape[:dim], count) @ ones).reshape(value.shape)
-    rows = value.flatten(dim + 1)  # [*, count, rest]
-    return (ones @ rows).reshape(value.shape)
+    out: Tensor = _SumOfOthers.apply(value, dim % value.dim())  # type: ignore[no-untyped-call]
+    return out
+
+
+class _SumOfOthers(torch.autograd.Function):
+    """The sum over others is a symmetric map: its backward pass is itself. Products want rows that lie in memory in order."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, dim: int) -> Tensor:
+        ctx.dim = dim
+        # Subnormal numbers make a product several times slower; a softmax leaves many of them.
+        value, count = hardshrink(value, torch.finfo(value.dtype).tiny).contiguous(), value.shape[dim]
+        if count > _MATRIX:
+            return _running_sums(value, dim)
+        ones = 1 - torch.eye(count, dtype=value.dtype, device=value.device)
+        if value.shape[dim + 1 :].numel() == 1:  # one product for all rows
+            return (value.reshape(-1, count) @ ones).reshape(value.shape)
+        return (ones @ value.flatten(dim + 1)).reshape(value.shape)  # [*, count, rest]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return sum_of_others(grads[0], ctx.dim), None
 
 
 def _running_sums(value: Tensor, dim: int) -> Tensor:
