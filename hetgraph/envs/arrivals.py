@@ -203,31 +203,45 @@ class DiscreteArrivals(Source):
         given = {"spacing_m": self.spacing_m, "power_w": power_w, "noise_w": self.noise_w}
         return places(rates / self.units_per_efficiency, allowed, k, **given)
 
+    @cached_property
+    def _pos(self) -> Tensor:
+        """Places of users ``[Q * C, 3]``, by the stations that they hear and the levels of their rates."""
+        pos = self._places.weight.float() @ self._bs_pos[self._groups]  # [Q, C, 3]
+        pos[..., 0] += self._places.shift_m
+        pos[..., 2] = UE_HEIGHT_M
+        return pos.flatten(0, 1)
+
+    @cached_property
+    def _rate(self) -> Tensor:
+        """Rates by levels ``[C, K]``; rounded from double, so that one level is one number and ties stay ties."""
+        gain = self._places.gain
+        efficiency = spectral_efficiency(gain * dbm_to_w(self.power_dbm), gain.new_tensor(self.noise_w))
+        return (efficiency * self.units_per_efficiency).float()
+
     def signals(self, slots: int, networks: int, generator: Generator) -> Signals:
         """How users hear stations: levels are drawn, places follow, and from these gains and rates."""
         k, count = self.heard, len(self.rates)
-        level = torch.randint(count, (slots, networks, k), generator=generator)
-        group = self._groups[0].expand(slots, networks, k)
+        level, number = (
+            torch.randint(count, (slots, networks, k), generator=generator),
+            torch.zeros((), dtype=torch.long),
+        )
         if len(self._groups) > 1:
-            group = self._groups[torch.randint(len(self._groups), (slots, networks), generator=generator)]
-        at = ((level + count * (group == 0)) * (2 * count) ** torch.arange(k - 1, -1, -1)).sum(2)
-        # Rates in double precision first: users of one level have one rate, bit for bit, and ties stay ties.
-        gain = self._places.gain
-        efficiency = spectral_efficiency(gain * dbm_to_w(self.power_dbm), gain.new_tensor(self.noise_w))
-        rate = (efficiency * self.units_per_efficiency).float()[at]
+            number = torch.randint(len(self._groups), (slots, networks), generator=generator)
+        group = self._groups[number].expand(slots, networks, k)
+        level = level + count * (self._groups == 0)[number]
+        at = (level * (2 * count) ** torch.arange(k - 1, -1, -1)).sum(2).flatten()
+        rate = self._rate.index_select(0, at).reshape(level.shape)
+        gain = self._places.gain.float().index_select(0, at).reshape(level.shape)
         ties = torch.rand(rate.shape, generator=generator) * 1e-4 * self.rates[0]
         order = (rate + ties).argsort(2, descending=True)
-        corners = self._bs_pos[group]  # [T, B, K, 3]
-        pos = (self._places.weight.float()[at].unsqueeze(3) * corners).sum(2)
-        pos[..., 0] += self._places.shift_m
-        pos[..., 2] = UE_HEIGHT_M
+        row = number.expand(slots, networks).flatten() * len(self._rate) + at
         zero = torch.zeros(1, 1)
         return Signals(
             group.gather(2, order),
             rate.gather(2, order).unsqueeze(3),
-            gain.float()[at].gather(2, order).unsqueeze(3),
+            gain.gather(2, order).unsqueeze(3),
             zero.reshape(1, 1, 1, 1).expand(slots, networks, k, 1),
             zero.expand(slots, networks),
-            pos.unsqueeze(2),
+            self._pos.index_select(0, row).reshape(slots, networks, 1, 3),
             self._bs_pos.expand(networks, -1, -1),
         )

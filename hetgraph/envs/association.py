@@ -87,7 +87,12 @@ class ArrivalEnv:
         self.slot = 0
         zero = torch.zeros(self.num_envs, device=self.device)
         self.totals = {"utility": zero, "arrivals": zero, "rejections": zero, "completions": zero}
+        self._look()
+
+    def _look(self) -> None:
+        """What stations know, and what they offer the user that arrives."""
         self.stations = stations_of(self.users, self.service)
+        self.offered = offered(self.table, self.slot, self.stations, self.source)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -121,24 +126,23 @@ class ArrivalEnv:
         if action.shape != (self.num_envs,) or action.is_floating_point():
             got = f"{action.dtype} {tuple(action.shape)}"
             raise ValueError(f"action: got {got}, expected integers of shape ({self.num_envs},)")
-        if bool((action < -1).any()) or bool((action >= heard).any()):
-            raise ValueError(
-                f"action: got values from {int(action.min())} to {int(action.max())}, expected -1..{heard - 1}"
-            )
+        low, high = (int(value) for value in action.aminmax())
+        if low < -1 or high >= heard:
+            raise ValueError(f"action: got values from {low} to {high}, expected -1..{heard - 1}")
         table, t = self.table, self.slot
         comes, place = table.comes[t], action.clamp_min(0).unsqueeze(1)
         station = table.station[t].gather(1, place).squeeze(1)
-        rates, _, room = offered(table, t, self.stations, self.source)
+        rates, _, room = self.offered
         rate, taken = rates.gather(1, place).squeeze(1), room.gather(1, place).squeeze(1) & (action >= 0)
         users, at = admit(self.users, torch.where(taken, station, -1), table.demand[t], rate, table.asked[t])
         self.links.admit(t, place.squeeze(1), at)
         users, each, gone = serve(users, self.service)
         utility = each.sum((1, 2))
         self.users = self._move(users)
-        self.stations = stations_of(self.users, self.service)
         found = {"utility": utility, "arrivals": comes, "rejections": comes & ~taken, "completions": gone}
         self.totals = {name: total + found[name] for name, total in self.totals.items()}
         self.slot += 1
+        self._look()
         over = self.slot >= self.slots
         info: dict[str, Any] = {"station_utility": each.sum(2)}
         ended = torch.full((self.num_envs,), over, device=self.device)
@@ -153,7 +157,7 @@ class ArrivalEnv:
         if not self.source.period:
             return users
         self.links.advance()
-        return replace(users, rate=self.links.now()[..., 0].reshape(users.rate.shape) * users.on)
+        return replace(users, rate=self.links.now[:, :-1, 0].reshape(users.rate.shape) * users.on)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on, beside the source and the seed."""
@@ -170,14 +174,15 @@ class ArrivalEnv:
         self.users = Users(*(state[name].clone() for name in ("left", "rate", "asked")))
         self.totals = {name: state[f"total_{name}"].clone() for name in self.totals}
         self.links.load_state_dict(state)
-        self.stations = stations_of(self.users, self.service)
+        self._look()
 
     def observe(self, level: Level) -> HeteroData:
         """The networks as graphs: stations, users in service with an edge to their station, and the arriving user's edges.
 
-        Gains are those of the places where users are. An edge's rate follows by Shannon's formula from its gain, its station's
-        power, the user's noise and ``far_interference_w``, which of a user in service comes from all stations but its own, and
-        of the arriving one from those that it has no edge to.
+        Gains are those of the places where users are now; users who are gone keep their last place. An edge's rate follows by
+        Shannon's formula from its gain, its station's power, the user's noise and ``far_interference_w``, which of a user in
+        service comes from all stations but its own, and of the arriving one from those that it has no edge to.
+
         All levels see the same; what stations know of their own users is all there is to know before the next arrival.
 
         Raises:
@@ -196,13 +201,13 @@ class ArrivalEnv:
         ue.serving_slot = torch.cat([on.long() - 1, torch.full_like(here, -1, dtype=torch.long)], 1).flatten()
         ue.demand = torch.cat([users.left.flatten(1), demand.unsqueeze(1)], 1).flatten()
         ue.asked_rb = torch.cat([users.asked.flatten(1), asked.unsqueeze(1)], 1).flatten()
-        signals, now = table.signals, self.links.now() * on.unsqueeze(2)
-        ue.pos = torch.cat([now[..., 3:], signals.pos[t, :, :1]], 1).flatten(0, 1)
-        ue.far_interference_w = torch.cat([now[..., 2], signals.far_interference_w[t].unsqueeze(1)], 1).reshape(-1, 1)
-        near, (rate, _, room) = table.station[t], offered(table, t, stations, self.source)
+        signals, now = table.signals, self.links.now  # [B, M + 1, 6]
+        now[:, -1, 2], now[:, -1, 3:] = signals.far_interference_w[t], signals.pos[t, :, 0]
+        ue.pos, ue.far_interference_w = now[..., 3:].flatten(0, 1), now[..., 2:3].flatten(0, 1)
+        near, (rate, _, room) = table.station[t], self.offered
         edges.edge_index[0].reshape(self.num_envs, -1)[:, -near.shape[1] :] = near + self._first
         edges.rate = torch.cat([users.rate.flatten(1), rate], 1).flatten()
-        edges.gain = torch.cat([now[..., 1], signals.gain[t, ..., 0]], 1).reshape(-1, 1)
+        edges.gain = torch.cat([now[:, :-1, 1] * on, signals.gain[t, ..., 0]], 1).reshape(-1, 1)
         edges.may_serve = torch.cat([on, room], 1).flatten()
         graph.arrival_probability, graph.mean_demand = table.probability, table.mean_demand
         graph.time_unit = torch.full_like(table.mean_demand, self.service.time_unit)
