@@ -91,13 +91,16 @@ def calibrate(tries: int = 150) -> None:
         factor = generator.lognormal(0, 0.12, 4)
         low, high = low * factor[0], max(high * factor[1], low)
         spread = float(np.clip(best.spread[2] - 1 + generator.normal(0, 0.08), 0, 0.95))
-        other = replace(
-            best,
-            rates=(low, (low + high) / 2, high),
-            spread=(1 - spread, 1.0, 1 + spread),
-            bonus=best.bonus * factor[2],
-            service=replace(best.service, unit=best.service.unit * factor[3]),
-        )
+        try:
+            other = replace(
+                best,
+                rates=(low, (low + high) / 2, high),
+                spread=(1 - spread, 1.0, 1 + spread),
+                bonus=best.bonus * factor[2],
+                service=replace(best.service, unit=best.service.unit * factor[3]),
+            )
+        except ValueError:  # rates that no place between three stations gives
+            continue
         rejections, utilities = residuals(other, Strongest(False), 200, 1)
         now = rms(rejections, REJECTIONS) + rms(utilities, UTILITIES)
         if now < score:

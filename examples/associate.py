@@ -7,7 +7,7 @@ from hetgraph.envs.associate import BestRate
 from hetgraph.radio import policy
 from hetgraph.trainers import ArrivalDataModule, DoubleDQN
 
-# Four stations with six resource blocks each; users ask for one or two and want 3 to 9 units of data.
+# Four stations with six resource blocks each; users hear three of them, ask for one or two blocks and want 3 to 9 units of data.
 source = DiscreteArrivals(
     service=Service(stations=4, blocks=6),
     slots=30,
@@ -15,6 +15,7 @@ source = DiscreteArrivals(
     demands=(6.0,),
     most_asked=2,
     rates=(0.5, 1.0, 2.0),
+    hears=3,
 )
 module = DoubleDQN(widths=(32, 32), features="full", users=True, dueling=True, lr=1e-3, lr_end=0.05, target_every=100)
 data = ArrivalDataModule(

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.envs.arrivals import Source, Table, offered
+from hetgraph.envs.arrivals import Source, offered
 from hetgraph.envs.base import Step
 from hetgraph.envs.presets import arrivals
 from hetgraph.envs.service import Users, admit, serve, stations_of
+from hetgraph.envs.table import Table
+from hetgraph.envs.user_links import UserLinks
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION, Level
 from hetgraph.graph.streams import stream
 
@@ -78,15 +80,19 @@ class ArrivalEnv:
 
     def load(self, table: Table) -> None:
         """Start an episode of given arrivals."""
-        self.table = Table(*(value.to(self.device) for value in vars(table).values()))
+        self.table = table.to(self.device)
         self.users = Users.none(self.num_envs, self.service, self.device)
-        if self.table.rate.dim() == 4:
-            self.path = self.table.rate.new_zeros(*self.users.left.shape, self.table.rate.shape[3])
-            self.since = torch.zeros_like(self.users.left, dtype=torch.long)
+        self.links = UserLinks(self.table.signals, self.num_stations * self.places, self.source.period)
+        self._graph["bs"].pos = self.table.signals.bs_pos.flatten(0, 1)
         self.slot = 0
         zero = torch.zeros(self.num_envs, device=self.device)
         self.totals = {"utility": zero, "arrivals": zero, "rejections": zero, "completions": zero}
+        self._look()
+
+    def _look(self) -> None:
+        """What stations know, and what they offer the user that arrives."""
         self.stations = stations_of(self.users, self.service)
+        self.offered = offered(self.table, self.slot, self.stations, self.source)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -120,23 +126,23 @@ class ArrivalEnv:
         if action.shape != (self.num_envs,) or action.is_floating_point():
             got = f"{action.dtype} {tuple(action.shape)}"
             raise ValueError(f"action: got {got}, expected integers of shape ({self.num_envs},)")
-        if bool((action < -1).any()) or bool((action >= heard).any()):
-            raise ValueError(
-                f"action: got values from {int(action.min())} to {int(action.max())}, expected -1..{heard - 1}"
-            )
+        low, high = (int(value) for value in action.aminmax())
+        if low < -1 or high >= heard:
+            raise ValueError(f"action: got values from {low} to {high}, expected -1..{heard - 1}")
         table, t = self.table, self.slot
         comes, place = table.comes[t], action.clamp_min(0).unsqueeze(1)
         station = table.station[t].gather(1, place).squeeze(1)
-        rates, _, room = offered(table, t, self.stations, self.source)
+        rates, _, room = self.offered
         rate, taken = rates.gather(1, place).squeeze(1), room.gather(1, place).squeeze(1) & (action >= 0)
-        users, put = admit(self.users, torch.where(taken, station, -1), table.demand[t], rate, table.asked[t])
+        users, at = admit(self.users, torch.where(taken, station, -1), table.demand[t], rate, table.asked[t])
+        self.links.admit(t, place.squeeze(1), at)
         users, each, gone = serve(users, self.service)
         utility = each.sum((1, 2))
-        self.users = self._move(users, put, place) if table.rate.dim() == 4 else users
-        self.stations = stations_of(self.users, self.service)
+        self.users = self._move(users)
         found = {"utility": utility, "arrivals": comes, "rejections": comes & ~taken, "completions": gone}
         self.totals = {name: total + found[name] for name, total in self.totals.items()}
         self.slot += 1
+        self._look()
         over = self.slot >= self.slots
         info: dict[str, Any] = {"station_utility": each.sum(2)}
         ended = torch.full((self.num_envs,), over, device=self.device)
@@ -146,21 +152,18 @@ class ArrivalEnv:
         no = torch.zeros_like(ended)
         return Step(self.observe(self.level), utility, ended if self.finite else no, no if self.finite else ended, info)
 
-    def _move(self, users: Users, put: Tensor, place: Tensor) -> Users:
-        """Users in service walk on: their rates are those of the period that they are in."""
-        path = self.table.rate[self.slot].gather(1, place.unsqueeze(2).expand(-1, -1, self.path.shape[3]))
-        self.path = torch.where(put.unsqueeze(3), path.unsqueeze(1), self.path)
-        self.since = self.since.masked_fill(put, 0) + 1
-        period = (self.since // self.source.period).clamp_max(self.path.shape[3] - 1)
-        rate = self.path.gather(3, period.unsqueeze(3)).squeeze(3)
-        return replace(users, rate=rate * users.on)
+    def _move(self, users: Users) -> Users:
+        """Users in service move on: their rates are those of the places that they are at."""
+        if not self.source.period:
+            return users
+        self.links.advance()
+        return replace(users, rate=self.links.now[:, :-1, 0].reshape(users.rate.shape) * users.on)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on, beside the source and the seed."""
         held = {name: value.clone() for name, value in vars(self.users).items()}
         held |= {f"total_{name}": value.clone() for name, value in self.totals.items()}
-        if self.table.rate.dim() == 4:
-            held |= {"path": self.path.clone(), "since": self.since.clone()}
+        held |= self.links.state_dict()
         return {"seed": self.seed, "episode": self.episode, "slot": self.slot, **held}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -170,12 +173,15 @@ class ArrivalEnv:
         self.slot = state["slot"]
         self.users = Users(*(state[name].clone() for name in ("left", "rate", "asked")))
         self.totals = {name: state[f"total_{name}"].clone() for name in self.totals}
-        if self.table.rate.dim() == 4:
-            self.path, self.since = state["path"].clone(), state["since"].clone()
-        self.stations = stations_of(self.users, self.service)
+        self.links.load_state_dict(state)
+        self._look()
 
     def observe(self, level: Level) -> HeteroData:
         """The networks as graphs: stations, users in service with an edge to their station, and the arriving user's edges.
+
+        Gains are those of the places where users are now; users who are gone keep their last place. An edge's rate follows by
+        Shannon's formula from its gain, its station's power, the user's noise and ``far_interference_w``, which of a user in
+        service comes from all stations but its own, and of the arriving one from those that it has no edge to.
 
         All levels see the same; what stations know of their own users is all there is to know before the next arrival.
 
@@ -195,10 +201,13 @@ class ArrivalEnv:
         ue.serving_slot = torch.cat([on.long() - 1, torch.full_like(here, -1, dtype=torch.long)], 1).flatten()
         ue.demand = torch.cat([users.left.flatten(1), demand.unsqueeze(1)], 1).flatten()
         ue.asked_rb = torch.cat([users.asked.flatten(1), asked.unsqueeze(1)], 1).flatten()
-        near, (rate, _, room) = table.station[t], offered(table, t, stations, self.source)
+        signals, now = table.signals, self.links.now  # [B, M + 1, 6]
+        now[:, -1, 2], now[:, -1, 3:] = signals.far_interference_w[t], signals.pos[t, :, 0]
+        ue.pos, ue.far_interference_w = now[..., 3:].flatten(0, 1), now[..., 2:3].flatten(0, 1)
+        near, (rate, _, room) = table.station[t], self.offered
         edges.edge_index[0].reshape(self.num_envs, -1)[:, -near.shape[1] :] = near + self._first
         edges.rate = torch.cat([users.rate.flatten(1), rate], 1).flatten()
-        edges.gain = edges.rate.unsqueeze(1)
+        edges.gain = torch.cat([now[:, :-1, 1] * on, signals.gain[t, ..., 0]], 1).reshape(-1, 1)
         edges.may_serve = torch.cat([on, room], 1).flatten()
         graph.arrival_probability, graph.mean_demand = table.probability, table.mean_demand
         graph.time_unit = torch.full_like(table.mean_demand, self.service.time_unit)
@@ -211,14 +220,17 @@ class ArrivalEnv:
         networks = torch.arange(b, device=self.device)
         graph = Batch(_base_cls=HeteroData)
         graph._num_graphs = b
-        one = torch.ones(b * n, 1, device=self.device)
-        graph["bs"].power_max_w, graph["bs"].rb_power_max_w = one.squeeze(1), one
-        graph["bs"].batch, graph["bs"].ptr = networks.repeat_interleave(n), n * torch.arange(b + 1, device=self.device)
-        graph["ue"].noise_w = torch.ones(b * (m + 1), 1, device=self.device)
+        power_w = self.source.power_w.to(self.device).repeat(b)
+        graph["bs"].power_max_w, graph["bs"].rb_power_max_w = power_w, power_w.unsqueeze(1)
+        graph["ue"].noise_w = torch.full((b * (m + 1), 1), self.source.noise_w, device=self.device)
+        for store in ("bs", "antenna"):  # an antenna each, in the place of its station
+            graph[store].batch = networks.repeat_interleave(n)
+            graph[store].ptr = n * torch.arange(b + 1, device=self.device)
         graph["ue"].batch = networks.repeat_interleave(m + 1)
         graph["ue"].ptr = (m + 1) * torch.arange(b + 1, device=self.device)
-        graph["antenna"].offset = torch.zeros(0, 3, device=self.device)
-        graph["antenna"].boresight = torch.zeros(0, 2, device=self.device)
+        graph["antenna"].offset = torch.zeros(b * n, 3, device=self.device)
+        graph["antenna"].boresight = torch.zeros(b * n, 2, device=self.device)
+        graph[MOUNTED_ON].edge_index = torch.arange(b * n, device=self.device).expand(2, -1).contiguous()
         ends = torch.cat([torch.arange(m), torch.full((heard,), m)]).to(self.device)
         user = (ends + (m + 1) * networks.unsqueeze(1)).flatten()
         own = torch.cat([torch.arange(n).repeat_interleave(self.places), torch.zeros(heard, dtype=torch.long)])
@@ -227,12 +239,12 @@ class ArrivalEnv:
         graph[CHANNEL].slot = (
             torch.cat([torch.zeros(m, dtype=torch.long), torch.arange(heard)]).to(self.device).repeat(b)
         )
-        for empty in (MOUNTED_ON, NEIGHBOURS, CONFLICTS):
-            graph[empty].edge_index = torch.zeros(2, 0, dtype=torch.long, device=self.device)
+        graph[CONFLICTS].edge_index = torch.zeros(2, 0, dtype=torch.long, device=self.device)
         pairs = (1 - torch.eye(n)).nonzero().T if n <= DENSE else torch.zeros(2, 0, dtype=torch.long)
         near = pairs.to(self.device).unsqueeze(1) + n * networks.reshape(1, -1, 1)
         graph[NEIGHBOURS].edge_index = near.flatten(1)
-        graph.rb_bandwidth_hz, graph.slot_s = torch.ones(b, 1, device=self.device), torch.ones(b, device=self.device)
+        graph.rb_bandwidth_hz = torch.full((b, 1), self.source.band_hz, device=self.device)
+        graph.slot_s = torch.full((b,), self.source.slot_s, device=self.device)
         graph.schema_version = torch.full((b,), SCHEMA_VERSION)
         self._first = n * networks.unsqueeze(1)
         return graph

@@ -14,6 +14,7 @@ from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.radio.allocation import Allocation
+from hetgraph.radio.interference import signal_and_interference
 from hetgraph.radio.rates import LOG2E
 
 
@@ -127,13 +128,10 @@ class CellularEnv(QueueEnv):
         power = allocation.power_w.to(self.dtype).reshape(b, n, r) * (on_air > 0)
         at_device = self.cells.at_device(power)  # [B, U, R]
         own_gain = self.gain.gather(3, self._own_index).squeeze(3)  # [B, R, U]
-        # A row times a matrix: the other order takes MKL many times as long.
-        row = power.transpose(1, 2).reshape(b * r, 1, n)
-        total = torch.bmm(row, self.gain.reshape(b * r, u, n).transpose(1, 2)).reshape(b, r, u)
-        own = own_gain * at_device.transpose(1, 2)
-        # In float32 total minus own can fall below zero.
-        other = (total - own).clamp_min_(0).add_(self._noise)
-        efficiency = (own / other).clamp_max_(self.max_sinr).log1p_() * active.transpose(1, 2)
+        flat = (self.gain.reshape(b * r, u, n), power.transpose(1, 2).reshape(b * r, n), self._own_index.reshape(-1, u))
+        signal, other = signal_and_interference(*flat, self._noise.reshape(b * r, u))
+        signal, other = signal.reshape(b, r, u), other.reshape(b, r, u)
+        efficiency = (signal / other).clamp_max_(self.max_sinr).log1p_() * active.transpose(1, 2)
         seen = self._seen
         seen["own_gain"].copy_(own_gain.transpose(1, 2))
         seen["interference_w"].copy_(other.transpose(1, 2))

@@ -6,11 +6,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
+from hetgraph.channel import thermal_noise_w
 from hetgraph.envs.arrivals import Source
+from hetgraph.envs.table import Signals
 from hetgraph.graph.placement import place_stations
 from hetgraph.graph.propagation import propagate
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
+from hetgraph.radio.interference import sum_of_others
+from hetgraph.radio.rates import spectral_efficiency
+from hetgraph.units import dbm_to_w
 
 MOST_PAIRS = 5_000_000  # of a station and a user's place at once
 
@@ -20,13 +25,11 @@ class CityArrivals(Source):
     """Users come anywhere, for a while many of them at one place, and walk or drive straight on while they are served.
 
     Rates follow Shannon's formula at the users' mean SINR, with all other stations at ``load`` of their power, up to
-    ``most_bps_hz``. Path loss, line of sight and shadowing are functions of the place, so that they change as users move; fast
-    fading is averaged out over a stay.
+    ``most_bps_hz``, over the scenario's band; a unit of data is ``data_bits``. Path loss, line of sight and shadowing are
+    functions of the place, so that they change as users move; fast fading is averaged out over a stay.
 
     Args:
         scenario: stations, channel and radio.
-        slot_s: length of a slot.
-        data_bits: bits in a unit of data.
         hears: strongest stations K that a user hears.
         most_candidates: how many of them, the strongest with room, may take it.
         crowd: share of the users who come to the crowd while it lasts.
@@ -42,7 +45,6 @@ class CityArrivals(Source):
 
     scenario: Scenario
     slot_s: float = 5e-3
-    data_bits: float = 20e6
     hears: int = 8
     most_candidates: int = 4
     crowd: float = 0.5
@@ -67,38 +69,66 @@ class CityArrivals(Source):
 
     @property
     def period(self) -> int:
-        """Slots after which rates change."""
+        """Slots after which places and rates change."""
         return self.moves_every
 
-    def signals(self, slots: int, networks: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Stations that users hear and their rates, a few networks at a time for memory's sake."""
+    @property
+    def band_hz(self) -> float:
+        """Bandwidth that a station shares among its users, Hz."""
+        return self.scenario.radio.bandwidth_hz
+
+    @property
+    def noise_w(self) -> float:
+        """Noise of a user over the whole band, W."""
+        return thermal_noise_w(self.band_hz, noise_figure_db=self.scenario.radio.noise_figure_db)
+
+    @property
+    def power_w(self) -> Tensor:
+        """Transmit power of each station ``[N]``, W."""
+        return torch.tensor([dbm_to_w(tier.power_dbm) for tier in self.scenario.tiers for _ in range(tier.count)])
+
+    def signals(self, slots: int, networks: int, generator: Generator) -> Signals:
+        """How users hear stations, a few networks at a time for memory's sake."""
         seed = int(torch.randint(1 << 40, (1,), generator=generator))
         few = max(MOST_PAIRS // (slots * self.periods * self.service.stations), 1)
         parts = [
             self._networks(Streams(seed, range(first, min(first + few, networks))), slots)
             for first in range(0, networks, few)
         ]
-        station, rate = (torch.cat(column).transpose(0, 1) for column in zip(*parts, strict=True))
-        return station, rate
+        table = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        return Signals(**{name: value if name == "bs_pos" else value.transpose(0, 1) for name, value in table.items()})
 
-    def _networks(self, streams: Streams, users: int) -> tuple[Tensor, Tensor]:
-        """Stations heard ``[n, T, K]`` and their rates in each period ``[n, T, K, P]``."""
+    def _networks(self, streams: Streams, users: int) -> dict[str, Tensor]:
+        """The fields of :class:`Signals`, networks first."""
         n, stations = len(streams.networks), place_stations(self.scenario, streams)
         place = self._places(streams, users)  # [n, T, P, 2]
-        silent = replace(self.scenario, channel=replace(self.scenario.channel, fading="none"))
+        scenario, p = self.scenario, self.periods
+        silent = replace(
+            scenario,
+            channel=replace(scenario.channel, fading="none"),
+            radio=replace(scenario.radio, num_rbs=1),
+        )
         paths = propagate(silent, stations, place.reshape(n, -1, 2), streams)
-        power = 10 ** ((paths.rsrp_dbm - 30) / 10)  # [n, N, T * P]
-        radio = self.scenario.radio
-        noise = 10 ** ((-174 + radio.noise_figure_db - 30) / 10) * radio.bandwidth_hz
-        sinr = power / (noise + self.load * (power.sum(1, keepdim=True) - power))
-        efficiency = (sinr.log1p() / math.log(2)).clamp_max(self.most_bps_hz)
-        efficiency = efficiency.reshape(n, -1, users, self.periods).transpose(1, 2)  # [n, T, N, P]
+        gain = paths.gain.reshape(n, -1, users, p).transpose(1, 2)  # [n, T, N, P]
+        received = gain * self.power_w.reshape(-1, 1)
+        station = received[..., 0].topk(self.heard, 2).indices
+        index = station.unsqueeze(3).expand(-1, -1, -1, p)
+        heard = received.gather(2, index)  # [n, T, K, P]
+        far = self.load * received.scatter(2, index, torch.zeros_like(heard)).sum(2)  # [n, T, P]
+        interference = far.unsqueeze(2) + self.load * sum_of_others(heard, 2)
+        efficiency = spectral_efficiency(heard, interference + self.noise_w).clamp_max(self.most_bps_hz)
         usable = efficiency[..., :1] >= self.least_bps_hz
-        rate = efficiency.clamp_min(self.least_bps_hz) * usable
-        rate = rate * (radio.bandwidth_hz * self.slot_s / self.data_bits)
-        first = power.reshape(n, -1, users, self.periods)[..., 0].transpose(1, 2)
-        station = first.topk(self.heard, 2).indices
-        return station, rate.gather(2, station.unsqueeze(3).expand(-1, -1, -1, self.periods))
+        rate = efficiency.clamp_min(self.least_bps_hz) * usable * self.units_per_efficiency
+        height = torch.tensor([tier.height_m for tier in scenario.tiers for _ in range(tier.count)])
+        return {
+            "station": station,
+            "rate": rate,
+            "gain": gain.gather(2, index),
+            "interference_w": interference,
+            "far_interference_w": far[..., 0],
+            "pos": torch.cat([place, torch.full_like(place[..., :1], scenario.users.height_m)], 3),
+            "bs_pos": torch.cat([stations, height.reshape(1, -1, 1).expand(n, -1, 1)], 2),
+        }
 
     def _places(self, streams: Streams, users: int) -> Tensor:
         """Where users are in each period ``[n, T, P, 2]``, m; those who leave the city come in again on the other side."""

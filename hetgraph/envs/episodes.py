@@ -35,7 +35,7 @@ def run_episodes(env: ArrivalEnv, policy: Associates, *, seed: int) -> dict[str,
     state, generator, info = policy.initial_state(obs), stream(seed, 0, "policy"), {}
     for _ in range(env.slots):
         action, state = policy.act(obs, state, generator)
-        info = env.step(action).info
-        obs = env.observe(policy.level)
+        step = env.step(action)
+        obs, info = step.obs if policy.level == env.level else env.observe(policy.level), step.info
     found = {name: total.float() for name, total in info["episode"].items()}
     return found | {"utility": found["utility"] / env.slots}

@@ -8,6 +8,7 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.graph.sample import nearest_stations
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION, Level
+from hetgraph.radio.interference import sum_of_others
 
 if TYPE_CHECKING:
     from hetgraph.envs.iot import IoTEnv
@@ -130,9 +131,8 @@ def _of_edges(env: "IoTEnv", gain: Tensor, wide_db: Tensor, power_db: Tensor) ->
     """Columns of edges ``[B, U, N, C]``."""
     noise = env.noise_w * env.num_subchannels
     received_db = wide_db + power_db
-    # A candidate's interference: what was heard of all stations but the candidate.
-    heard = env.heard_w.sum(2, keepdim=True) - env.heard_w
-    floor_db = ((heard.clamp_min(0) + env.noise_w) * env.num_subchannels).log10() * 10
+    interference_w = sum_of_others(env.heard_w, 2) + env.noise_w  # of all stations but the candidate
+    floor_db = (interference_w * env.num_subchannels).log10() * 10
     columns = (
         received_db - torch.tensor(noise, dtype=env.dtype).log10() * 10,
         received_db - floor_db,

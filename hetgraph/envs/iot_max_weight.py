@@ -11,6 +11,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs.iot_policies import at_station, max_rsrp, min_path_loss
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import Level
+from hetgraph.radio.interference import sum_of_others
 from hetgraph.radio.noma import noma_power_split, noma_rates
 from hetgraph.radio.schedule import Schedule, budgeted
 from hetgraph.radio.spectrum import Spectrum, spectrum_of
@@ -166,8 +167,8 @@ class MaxWeight:
     def _pf(self, view: Spectrum, links: Links, station: Tensor) -> Tensor:
         """Association that no single user's move improves, from the present one."""
         received = 10 ** ((view.rsrp_dbm - 30) / 10)
-        floor = view.noise_w.sum(2, keepdim=True) + received.sum(2, keepdim=True) - received
-        rate = (received / floor).log1p().clamp_min(1e-12)
+        interference = sum_of_others(received, 2) + view.noise_w.sum(2, keepdim=True)
+        rate = (received / interference).log1p().clamp_min(1e-12)
         slot = torch.where(station >= 0, station, max_rsrp(view).clamp_min(0)).flatten()
         moved = improve_by_moves(rate.log(), slot, links, 1000, active=view.active.flatten())
         return moved.reshape(station.shape)

@@ -7,9 +7,10 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.arrivals import Source, Table, offered
+from hetgraph.envs.arrivals import Source, offered
 from hetgraph.envs.associate import Rule
 from hetgraph.envs.service import Stations, Users, admit, serve, stations_of
+from hetgraph.envs.table import Table
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.radio.offer import Offer, offer_of
 
@@ -108,7 +109,7 @@ class RolloutLookahead(Rule):
         table = table.select(copies)
         network = each.repeat_interleave(k)
         table.comes[0], table.demand[0], table.asked[0] = True, offer.demand[network], offer.asked[network]
-        table.station[0], table.rate[0] = offer.station[network], _at_once(offer.rate[network], table.rate[0])
+        table.station[0], table.rate[0] = offer.station[network], offer.rate[network].unsqueeze(2)
         place = torch.arange(k).repeat(n * s)
 
         def decide(slot: int, now: Offer) -> Tensor:
@@ -117,10 +118,6 @@ class RolloutLookahead(Rule):
         total, _ = play(users.select(network), table, self.source, decide, last=slots)
         mean = total.reshape(n, s, k).mean(1)
         return mean.masked_fill(~offer.room[rows], -torch.inf).argmax(1)
-
-
-def _at_once(rate: Tensor, like: Tensor) -> Tensor:
-    return rate if like.dim() == 2 else rate.unsqueeze(2).expand_as(like)
 
 
 def clairvoyant(table: Table, source: Source, start: Tensor, *, sweeps: int = 4) -> tuple[Tensor, Tensor]:

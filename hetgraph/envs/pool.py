@@ -1,6 +1,5 @@
 """What users receive along their trajectories, worked out once, so that a step only looks it up."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +7,8 @@ from torch import Tensor
 
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.radio.handover import HandoverRule
+from hetgraph.radio.interference import sum_of_others
+from hetgraph.radio.rates import spectral_efficiency
 
 _PART = 5_000_000  # pairs of a user and a cell at once
 
@@ -74,8 +75,7 @@ class Pool:
         for first in range(0, t.networks, few):
             rows = slice(first, first + few)
             snr = t.gain[rows].double() * (t.power_w[rows].double() / t.noise_w).unsqueeze(1).unsqueeze(2)
-            others = (snr.sum(3, keepdim=True) - snr).clamp_min(0)
-            efficiency[rows] = (snr / (1 + others)).log1p() / math.log(2)
+            efficiency[rows] = spectral_efficiency(snr, sum_of_others(snr, 3) + 1)  # over noise, all at full power
             biased[rows] = 10 * snr.log10() + bias[rows].unsqueeze(1).unsqueeze(2)
             distance[rows] = torch.cdist(t.ue_pos[rows], t.bs_pos[rows].unsqueeze(1).to(t.ue_pos.dtype))
             strongest[rows] = biased[rows].topk(neighbours + 1, dim=3).indices

@@ -14,7 +14,9 @@ SPREAD = (0.34, 1.0, 1.66)  # demands as parts of the mean
 def grows_3(stations: int = 3) -> DiscreteArrivals:
     """Three stations; constants that the paper does not print, fitted to its Table I (`benchmarks/grows.py calibrate`).
 
-    With more stations each user hears three of them, and slots are as much shorter, so that each station's load is the same.
+    A unit of data is what a second of the 20 MHz carries at 1 bit/s/Hz, 20 Mbit, and a slot of three stations is a second: rates
+    are spectral efficiencies. With more stations each user hears the three at the corners of the triangle it stands in, and slots
+    are as much shorter, so that the load of a station is the same on average; those at the edge of the grid have less.
 
     Args:
         stations: number of stations.
@@ -23,7 +25,9 @@ def grows_3(stations: int = 3) -> DiscreteArrivals:
     service = Service(stations=stations, blocks=9, unit=1.19 / many, time_unit=many)
     rates = tuple(rate / many for rate in (0.86, 1.6, 2.34))
     slots, hears = round(40 * many), min(stations, 3)
-    return DiscreteArrivals(service=service, slots=slots, spread=SPREAD, rates=rates, bonus=0.03 / many, hears=hears)
+    return DiscreteArrivals(
+        service=service, slots=slots, spread=SPREAD, rates=rates, bonus=0.03 / many, hears=hears, slot_s=1 / many
+    )
 
 
 def grows_tiny() -> DiscreteArrivals:

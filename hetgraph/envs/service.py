@@ -115,17 +115,20 @@ def admit(users: Users, station: Tensor, demand: Tensor, rate: Tensor, asked: Te
     """Take a user per network ``[B]`` where ``station`` is not -1.
 
     Returns:
-        the users, and which place each new one has ``[B, N, C]``: the first free one.
+        the users, and which of the ``N * C`` places each new one has ``[B]``: its station's first free one; -1 for none.
     """
-    b, n, c = users.left.shape
-    free = (users.left <= 0).to(torch.uint8)
-    first = free.argmax(2, keepdim=True) == torch.arange(c, device=free.device)
-    put = first & (station.unsqueeze(1) == torch.arange(n, device=free.device)).unsqueeze(2)
+    b, _, c = users.left.shape
+    chosen, taken = station.clamp_min(0).unsqueeze(1), (station >= 0).unsqueeze(1)
+    own = users.left.gather(1, chosen.unsqueeze(2).expand(b, 1, c)).squeeze(1)  # [B, C]
+    place = chosen * c + (own <= 0).to(torch.uint8).argmax(1, keepdim=True)
 
     def write(old: Tensor, new: Tensor) -> Tensor:
-        return torch.where(put, new.reshape(b, 1, 1), old)
+        flat = old.flatten(1)
+        value = torch.where(taken, new.unsqueeze(1), flat.gather(1, place))
+        return flat.scatter(1, place, value).reshape(old.shape)
 
-    return Users(write(users.left, demand), write(users.rate, rate), write(users.asked, asked)), put
+    users = Users(write(users.left, demand), write(users.rate, rate), write(users.asked, asked))
+    return users, torch.where(taken, place, -1).squeeze(1)
 
 
 def serve(users: Users, service: Service) -> tuple[Users, Tensor, Tensor]:

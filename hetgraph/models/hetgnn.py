@@ -143,10 +143,10 @@ class HetGNN(nn.Module):
         load = links.sum_to_bs(prior).clamp_min(1e-3)
         power, noise = graph["bs"].power_max_w, noise_plus_far_w(graph).mean(1)
         scale = (links.from_bs(power) / links.from_ue(noise)).to(prior.dtype)
-        weights = torch.stack([prior * scale, scale.expand_as(prior)], -1)
-        own_snr, all_snr = links.weigh_edges_to_bs(weights, graph[CHANNEL].gain.to(prior.dtype)).unbind(1)  # [N, R]
-        others = (links.sum_to_bs(torch.ones_like(prior)) - load).clamp_min(1e-3).unsqueeze(1)
-        quality, spill = own_snr / load.unsqueeze(1), (all_snr - own_snr) / others
+        weights = torch.stack([prior * scale, (1 - prior) * scale], -1)
+        own_snr, other_snr = links.weigh_edges_to_bs(weights, graph[CHANNEL].gain.to(prior.dtype)).unbind(1)  # [N, R]
+        others = links.sum_to_bs(1 - prior).clamp_min(1e-3).unsqueeze(1)
+        quality, spill = own_snr / load.unsqueeze(1), other_snr / others
         blocks = quality.shape[1]
         local = torch.stack([_relative_log(quality), _relative_log(spill)], -1).to(bs.dtype)  # [N, R, 2]
         out = self.power_head(torch.cat([local, bs.unsqueeze(1).expand(-1, blocks, -1)], -1))

@@ -147,19 +147,14 @@ def urgency(view: Spectrum) -> Tensor:
 def expected_sinr(view: Spectrum, station: Tensor) -> Tensor:
     """SINR of each user alone on each subchannel of its station, with an equal part of the budget ``[B, U, S]``.
 
-    Gains and interference are those of the slot before: of all power that the user heard then, less what came from that station.
+    Gains and powers of the other stations are those of the slot before.
     """
-    _, _, _, s = view.shape
-    gain, before = _of(view.gain, station), _of(view.gain, view.station)
-    of_station = station.clamp_min(0).unsqueeze(2).expand_as(gain)
-    heard_w = gain * view.power_w.gather(1, of_station)
-    served_w = before * view.power_w.gather(1, view.station.clamp_min(0).unsqueeze(2).expand_as(gain))
-    # The same station as before: subtracting what is added would leave rounding errors above the interference.
-    same = (station == view.station).unsqueeze(2)
-    served_w = torch.where((view.station >= 0).unsqueeze(2), served_w, 0)
-    other_w = torch.where(same, view.interference_w, view.interference_w + served_w - heard_w)
-    part_w = (view.power_max_w / s).gather(1, station.clamp_min(0)).unsqueeze(2)
-    return gain * part_w / torch.maximum(other_w, view.noise_w)
+    _, n, _, s = view.shape
+    chosen = station.clamp_min(0)
+    own = chosen.unsqueeze(2) == torch.arange(n, device=station.device)  # [B, U, N]
+    other_w = (view.gain * view.power_w.unsqueeze(1)).masked_fill(own.unsqueeze(3), 0).sum(2)
+    part_w = (view.power_max_w / s).gather(1, chosen).unsqueeze(2)
+    return _of(view.gain, station) * part_w / (other_w + view.noise_w)
 
 
 def _of(gain: Tensor, station: Tensor) -> Tensor:

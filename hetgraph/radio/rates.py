@@ -21,10 +21,21 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CHANNEL, CONFLICTS
 from hetgraph.radio.allocation import Allocation
+from hetgraph.radio.interference import sum_of_other_edges
 from hetgraph.radio.noma import noma_sinr
 
 Convention = Literal["equal_airtime", "scheduled", "full", "superposed", "collision"]
 LOG2E = 1 / math.log(2)
+
+
+def spectral_efficiency(signal_w: Tensor, interference_w: Tensor) -> Tensor:
+    """Shannon's formula ``log2(1 + S / I)``, bit/s/Hz.
+
+    Args:
+        signal_w: received power, W.
+        interference_w: interference plus noise, positive, W.
+    """
+    return torch.log1p(signal_w / interference_w) * LOG2E
 
 
 def noise_plus_far_w(graph: HeteroData) -> Tensor:
@@ -44,9 +55,7 @@ def edge_sinr(graph: HeteroData, power_w: Tensor, *, links: Links | None = None)
     """
     links = links or links_of(graph)
     received = links.lift(graph[CHANNEL].gain) * links.from_bs(power_w)
-    total = links.sum_to_ue(received) + noise_plus_far_w(graph)
-    # In float32 total minus own can fall below the noise, or below zero: clamp it there.
-    interference = torch.maximum(links.from_ue(total) - received, links.from_ue(noise_plus_far_w(graph)))
+    interference = sum_of_other_edges(received, links) + links.from_ue(noise_plus_far_w(graph))
     return received / interference
 
 
@@ -62,7 +71,6 @@ def sinr(graph: HeteroData, allocation: Allocation, *, links: Links | None = Non
     noise = noise_plus_far_w(graph)
     received = links.lift(gain) * links.from_bs(allocation.power_w)
     serves = links.lift(graph[CHANNEL].slot) == links.from_ue(slot)  # edge layout
-    # Summing the others, not total minus own: the difference loses the interference behind a strong signal.
     interference = links.sum_to_ue(received.masked_fill(serves.unsqueeze(-1), 0)) + noise
     own_gain = links.pick(gain, slot)
     own = own_gain * allocation.power_w[allocation.serving.clamp_min(0)]

@@ -13,6 +13,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.radio.interference import sum_of_other_edges
 from hetgraph.radio.rates import LOG2E, noise_plus_far_w
 
 Objective = Literal["pf", "sum_rate"]
@@ -61,23 +62,20 @@ class Rates:
         rate: spectral efficiency of each edge over the whole band, edge layout, bit/s/Hz.
         received: received power over noise ``[*, R]``.
         interference: interference plus noise over noise ``[*, R]``.
-        total: all received power plus noise, over noise, broadcastable against the edge layout ``[*, R]``.
     """
 
     rate: Tensor
     received: Tensor
     interference: Tensor
-    total: Tensor
 
 
 def edge_rates(channels: Channels, links: Links, fraction: Tensor) -> Rates:
     """Rates of all edges when station ``b`` puts ``fraction [N, R]`` of its budget on each resource block."""
     received = channels.snr * links.from_bs(fraction)
-    total = links.from_ue(links.sum_to_ue(received) + 1)
-    interference = (total - received).clamp_min(1)
-    efficiency = (total / interference).log()
+    interference = sum_of_other_edges(received, links) + 1
+    efficiency = (received / interference).log1p()
     rate = (efficiency * _per_edge(channels.bandwidth, links)).sum(-1) * LOG2E
-    return Rates(rate, received, interference, total)
+    return Rates(rate, received, interference)
 
 
 def _per_edge(network: Tensor, links: Links) -> Tensor:
@@ -113,10 +111,10 @@ def pull(
     worth = rates.rate.clamp_min(1e-9) if objective == "pf" else links.from_bs(load.clamp_min(1e-6))
     weight = association / worth
     weight = weight.unsqueeze(-1) * (_per_edge(channels.bandwidth, links) * LOG2E)
-    own = weight * rates.received / rates.total
+    own = weight * rates.received / (rates.received + rates.interference)
     pain = own / rates.interference
-    harm = rates.received * (links.from_ue(links.sum_to_ue(pain)) - pain)
-    return links.sum_to_bs(own), links.sum_to_bs(harm).clamp_min(0), load
+    harm = rates.received * sum_of_other_edges(pain, links)
+    return links.sum_to_bs(own), links.sum_to_bs(harm), load
 
 
 def fractions(logits: Tensor, cap: Tensor) -> Tensor:

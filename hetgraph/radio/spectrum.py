@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.radio.interference import sum_of_others
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,8 @@ class Spectrum:
         return b, n, u, s
 
     def candidate_interference_w(self) -> Tensor:
-        """What each user would hear of all stations but one, plus noise, as in the slot before ``[B, U, N, S]``, W."""
-        heard = self.gain * self.power_w.unsqueeze(1)
-        own = self.station.unsqueeze(2) == torch.arange(heard.shape[2], device=heard.device)
-        total = self.interference_w + (heard * own.unsqueeze(3)).sum(2)
-        # In float32 total minus one's own can fall below the noise.
-        return torch.maximum(total.unsqueeze(2) - heard, self.noise_w.unsqueeze(2))
+        """Interference of all stations but one, plus noise, at the powers of the slot before ``[B, U, N, S]``, W."""
+        return sum_of_others(self.gain * self.power_w.unsqueeze(1), 2) + self.noise_w.unsqueeze(2)
 
 
 def spectrum_of(obs: HeteroData) -> Spectrum:

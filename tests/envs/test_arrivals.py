@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, Service, clairvoyant, run_episodes
-from hetgraph.envs.arrivals import Table
 from hetgraph.envs.associate import BestRate, Strongest
 from hetgraph.envs.dynamic_programming import optimum
 from hetgraph.envs.lookahead import offer_at, users_of
 from hetgraph.envs.presets import grows_tiny
+from hetgraph.envs.table import Table
 from hetgraph.graph import check
 from hetgraph.radio import association_names, policy
 from hetgraph.radio.offer import offer_of

@@ -1,5 +1,6 @@
 """The city: channels of a scenario, a flash crowd, users who move, stations too weak to serve."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from hetgraph.envs import ArrivalEnv, CityArrivals, run_episodes
 from hetgraph.envs.presets import arrivals
-from hetgraph.graph import check
+from hetgraph.graph import CHANNEL, check
 from hetgraph.radio import policy
 from hetgraph.radio.offer import offer_of
 
@@ -70,3 +71,35 @@ def test_the_same_users_for_every_rule_and_seed() -> None:
     assert torch.equal(first["utility"], again["utility"]) and float(first["utility"].min()) > 0
     with pytest.raises(ValueError, match="expected one of"):
         arrivals("grows-city:users=3")
+
+
+def test_rates_follow_from_gains_powers_noise_and_the_stated_interference() -> None:
+    """Of every edge, users who moved on while served included; gains change with their places."""
+    source = small(speed_mps=300.0)
+    env, rule, first = ArrivalEnv(source, 3, seed=1), policy("best_rate"), {}
+    obs, _ = env.reset()
+    heard, seats, moved = source.heard, env.num_stations * env.places, 0
+    for _ in range(55):
+        bs, ue = obs[CHANNEL].edge_index
+        received = (obs[CHANNEL].gain[:, 0] * obs["bs"].power_max_w[bs]).double().reshape(3, -1)
+        floor = (obs["ue"].noise_w + obs["ue"].far_interference_w)[ue, 0].double().reshape(3, -1)
+        for k in range(heard):
+            others = [seats + j for j in range(heard) if j != k]
+            floor[:, seats + k] += source.load * received[:, others].sum(1)
+        efficiency = (received / floor).log1p() / math.log(2)
+        limited = efficiency.clamp(source.least_bps_hz, source.most_bps_hz)
+        rate = obs[CHANNEL].rate.double().reshape(3, -1)
+        expected = limited * source.scenario.radio.bandwidth_hz * source.slot_s / source.data_bits
+        torch.testing.assert_close(rate[rate > 0], expected[rate > 0], rtol=1e-5, atol=0)
+        weak = efficiency[:, seats:] < source.least_bps_hz * (1 - 1e-5)
+        assert bool((rate[:, seats:][weak] == 0).all())
+        gain, place = obs[CHANNEL].gain.reshape(3, -1)[:, :seats], obs["ue"].pos.reshape(3, -1, 3)[:, :seats]
+        on = obs["ue"].active.reshape(3, -1)[:, :seats]
+        for b, seat in on.nonzero().tolist():
+            since = int(env.links.since[b, seat])
+            then, where = first.setdefault((b, seat, env.slot - since), (gain[b, seat], place[b, seat]))
+            stands = since < source.period
+            assert torch.equal(place[b, seat], where) == stands and torch.equal(gain[b, seat], then) == stands
+            moved += not stands
+        obs = env.step(rule.act(obs, None, None)[0]).obs
+    assert moved > 50
