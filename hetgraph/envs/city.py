@@ -9,11 +9,11 @@ from torch import Generator, Tensor
 from hetgraph.channel import thermal_noise_w
 from hetgraph.envs.arrivals import Source
 from hetgraph.envs.table import Signals
+from hetgraph.graph.others import sum_of_others
 from hetgraph.graph.placement import place_stations
 from hetgraph.graph.propagation import propagate
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
-from hetgraph.radio.interference import sum_of_others
 from hetgraph.radio.rates import spectral_efficiency
 from hetgraph.units import dbm_to_w
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
+from hetgraph.graph.others import sum_of_others
 from hetgraph.graph.sample import nearest_stations
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION, Level
-from hetgraph.radio.interference import sum_of_others
 
 if TYPE_CHECKING:
     from hetgraph.envs.iot import IoTEnv

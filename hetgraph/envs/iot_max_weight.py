@@ -10,8 +10,8 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs.iot_policies import at_station, max_rsrp, min_path_loss
 from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.others import sum_of_others
 from hetgraph.graph.schema import Level
-from hetgraph.radio.interference import sum_of_others
 from hetgraph.radio.noma import noma_power_split, noma_rates
 from hetgraph.radio.schedule import Schedule, budgeted
 from hetgraph.radio.spectrum import Spectrum, spectrum_of

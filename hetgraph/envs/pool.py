@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hetgraph.graph.others import sum_of_others
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.radio.handover import HandoverRule
-from hetgraph.radio.interference import sum_of_others
 from hetgraph.radio.rates import spectral_efficiency
 
 _PART = 5_000_000  # pairs of a user and a cell at once

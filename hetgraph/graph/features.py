@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.others import sum_of_other_edges
 from hetgraph.graph.power import equal_power_w
 from hetgraph.graph.schema import CHANNEL
 
@@ -57,13 +58,11 @@ def _powers(data: HeteroData, links: Links, noise: Tensor) -> tuple[Tensor, Tens
     bs, gain = data["bs"], links.lift(data[CHANNEL].gain)
     if bool((bs.rb_power_max_w > 0).all()):  # one carrier: means over blocks before sums over stations
         received = gain.mean(-1) * links.from_bs(bs.power_max_w / gain.shape[-1])
-        total, floor = links.sum_to_ue(received), links.from_ue(noise.mean(1))
-        return received, (links.from_ue(total) - received).clamp_min(0), floor
+        return received, sum_of_other_edges(received, links), links.from_ue(noise.mean(1))
     owned = links.from_bs((bs.rb_power_max_w > 0).to(gain.dtype))
     count = owned.sum(-1).clamp_min(1)
     by_block = gain * links.from_bs(equal_power_w(bs.power_max_w, bs.rb_power_max_w))
-    total = links.from_ue(links.sum_to_ue(by_block))
-    other = ((total - by_block).clamp_min(0) * owned).sum(-1) / count
+    other = (sum_of_other_edges(by_block, links) * owned).sum(-1) / count
     return by_block.sum(-1) / count, other, (links.from_ue(noise) * owned).sum(-1) / count
 
 

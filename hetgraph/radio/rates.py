@@ -19,9 +19,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.others import sum_of_other_edges
 from hetgraph.graph.schema import CHANNEL, CONFLICTS
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.interference import sum_of_other_edges
 from hetgraph.radio.noma import noma_sinr
 
 Convention = Literal["equal_airtime", "scheduled", "full", "superposed", "collision"]

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links
+from hetgraph.graph.others import sum_of_other_edges
 from hetgraph.graph.schema import CHANNEL
-from hetgraph.radio.interference import sum_of_other_edges
 from hetgraph.radio.rates import LOG2E, noise_plus_far_w
 
 Objective = Literal["pf", "sum_rate"]
