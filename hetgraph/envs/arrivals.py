@@ -155,8 +155,7 @@ class DiscreteArrivals(Source):
                 f"hears: got {self.heard} of {stations} stations, expected 1 to {min(stations, MOST_HEARD)}, "
                 "whose gains fix a user's place"
             )
-        groups = self._groups
-        if len(groups.unique()) < stations:
+        if int(torch.bincount(self._groups.flatten(), minlength=stations).min()) == 0:
             raise ValueError(
                 f"hears: got {self.heard} of {stations} stations on a hexagonal grid, "
                 f"expected each to be one of {self.heard} neighbours"

@@ -66,8 +66,14 @@ class Table:
 
     def select(self, networks: Tensor) -> "Table":
         """Some of the networks, as often as they are named."""
-        users = (value[:, networks] for value in (self.comes, self.demand, self.asked))
-        return Table(*users, self.signals.select(networks), self.probability[networks], self.mean_demand[networks])
+        return Table(
+            self.comes[:, networks],
+            self.demand[:, networks],
+            self.asked[:, networks],
+            self.signals.select(networks),
+            self.probability[networks],
+            self.mean_demand[networks],
+        )
 
     def to(self, device: torch.device) -> "Table":
         """The same on a device."""
