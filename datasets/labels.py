@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.channel import antenna_gain_db
 from hetgraph.graph.links import links_of
-from hetgraph.graph.schema import MOUNTED_ON
+from hetgraph.graph.schema import CHANNEL, MOUNTED_ON
 from hetgraph.radio import Allocation, evaluate
 
 
@@ -47,6 +47,10 @@ def antenna_shares(graph: HeteroData, serving: Tensor) -> Tensor:
         within = torch.arange(row.numel(), device=row.device) - (repeats.cumsum(0) - repeats)[row]
         user = served[start[target][row] + within]
         vector = (graph["ue"].pos[user] - graph["bs"].pos[target[row]]).to(gain.dtype)
+        if "offset_m" in graph[CHANNEL]:  # toward the nearest image of a layout that wraps around
+            links = links_of(graph)
+            edge = links.first_edge[user] + links.slot_of(serving)[user]
+            vector = torch.cat([graph[CHANNEL].offset_m[edge].to(gain.dtype), vector[:, 2:]], 1)
         azimuth, tilt = antenna.boresight[source[row]].unbind(1)
         linear = 10 ** (antenna_gain_db("38.901", vector, azimuth_rad=azimuth, tilt_rad=tilt) / 10)
         total = torch.zeros_like(gain).index_add(0, source[row], linear)

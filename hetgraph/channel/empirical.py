@@ -37,6 +37,7 @@ class _Median:
     los_distance_m = 50.0
     validity = Validity()
     indoor_shadowing = None
+    indoor_model = False
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.sigma_db < math.inf:
@@ -72,7 +73,7 @@ class COST231(_Median):
 
     large_city: bool = False
 
-    validity = Validity((1.5e9, 2e9), (30.0, 200.0), 20e3)
+    validity = Validity((1.5e9, 2e9), (30.0, 200.0), 20e3, (1.0, 10.0))
 
     def pathloss_db(self, link: Link, los: Tensor) -> Tensor:
         """``46.3 + 33.9 log f - 13.82 log h_BS - a(h_UT) + (44.9 - 6.55 log h_BS) log d + C``, in MHz, m and km."""
@@ -92,6 +93,9 @@ class LTE(_Median):
     The formula is for 2 GHz and 15 m above the rooftops, whatever ``carrier_hz`` and the heights are; its distance is
     horizontal, in kilometres. Under about 21 m it falls below free space, which is then used instead.
     """
+
+    # 2 GHz and rooftops; other bands below 4 GHz and small cells are common and take the same numbers.
+    validity = Validity((0.7e9, 4e9), (5.0, 150.0), 20e3, (1.0, 10.0))
 
     def pathloss_db(self, link: Link, los: Tensor) -> Tensor:
         """``128.1 + 37.6 log10(d)``, d in kilometres."""

@@ -21,7 +21,8 @@ class InH:
     min_height_m = 0.0
     los_distance_m = 10.0
     validity = Validity((0.5e9, 100e9), (1.0, 10.0), 150.0)
-    indoor_shadowing = None  # both ends are indoors
+    indoor_shadowing = None
+    indoor_model = True
 
     def pathloss_db(self, link: Link, los: Tensor) -> Tensor:
         """Table 7.4.1-1; NLOS is the larger of the LOS loss and the NLOS formula."""

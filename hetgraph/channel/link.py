@@ -48,11 +48,13 @@ class Validity:
         carrier_hz: least and greatest carrier frequency.
         bs_height_m: least and greatest height of the station's antenna.
         distance_m: greatest horizontal distance.
+        ue_height_m: least and greatest height of the user's antenna.
     """
 
     carrier_hz: tuple[float, float] = (0.0, math.inf)
     bs_height_m: tuple[float, float] = (0.0, math.inf)
     distance_m: float = math.inf
+    ue_height_m: tuple[float, float] = (0.0, math.inf)
 
 
 class PropagationModel(Protocol):
@@ -69,6 +71,10 @@ class PropagationModel(Protocol):
     @property
     def indoor_shadowing(self) -> tuple[float, float] | None:
         """Standard deviation (dB) and correlation distance (m) of shadowing toward indoor users; ``None``: as outdoors."""
+
+    @property
+    def indoor_model(self) -> bool:
+        """Both ends are in one building: no wall between them."""
 
     def pathloss_db(self, link: Link, los: Tensor) -> Tensor:
         """Median path loss in dB of each link, given its LOS state (bool)."""

@@ -26,8 +26,9 @@ class RMa:
 
     min_height_m = 0.0
     los_distance_m = 60.0
-    validity = Validity((0.5e9, 30e9), (10.0, 150.0), 10e3)
+    validity = Validity((0.5e9, 30e9), (10.0, 150.0), 10e3, (1.0, 10.0))
     indoor_shadowing = (8.0, 120.0)
+    indoor_model = False
 
     def __post_init__(self) -> None:
         for name in ("building_height_m", "street_width_m"):

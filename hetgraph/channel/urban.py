@@ -45,8 +45,9 @@ class UMa:
     min_height_m = ENVIRONMENT_HEIGHT_M
     los_distance_m = 50.0
     # The table is for 25 m; other macro heights are common and continue the formulas.
-    validity = Validity((0.5e9, 100e9), (10.0, 150.0), 5e3)
+    validity = Validity((0.5e9, 100e9), (10.0, 150.0), 5e3, (1.5, 22.5))
     indoor_shadowing = (7.0, 7.0)
+    indoor_model = False
 
     def pathloss_db(self, link: Link, los: Tensor) -> Tensor:
         """Table 7.4.1-1; NLOS is the larger of the LOS loss and the NLOS formula."""
@@ -82,8 +83,9 @@ class UMi:
     min_height_m = ENVIRONMENT_HEIGHT_M
     los_distance_m = 50.0
     # The table is for 10 m; from lamp posts to rooftops the formulas are continued.
-    validity = Validity((0.5e9, 100e9), (3.0, 25.0), 5e3)
+    validity = Validity((0.5e9, 100e9), (3.0, 25.0), 5e3, (1.5, 22.5))
     indoor_shadowing = (7.0, 7.0)
+    indoor_model = False
 
     def pathloss_db(self, link: Link, los: Tensor) -> Tensor:
         """Table 7.4.1-1; NLOS is the larger of the LOS loss and the NLOS formula."""

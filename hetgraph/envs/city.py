@@ -1,19 +1,20 @@
 """Arrivals in a city: hundreds of stations, flash crowds and users who move, on the channels of a scenario."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
-from hetgraph.channel import thermal_noise_w
 from hetgraph.envs.arrivals import Source
 from hetgraph.envs.table import Signals
 from hetgraph.graph.others import sum_of_others
 from hetgraph.graph.placement import place_stations
 from hetgraph.graph.propagation import propagate
+from hetgraph.graph.sample import noise_w
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
+from hetgraph.graph.user_state import draw_user_state
 from hetgraph.radio.rates import spectral_efficiency
 from hetgraph.units import dbm_to_w
 
@@ -80,7 +81,7 @@ class CityArrivals(Source):
     @property
     def noise_w(self) -> float:
         """Noise of a user over the whole band, W."""
-        return thermal_noise_w(self.band_hz, noise_figure_db=self.scenario.radio.noise_figure_db)
+        return noise_w(self.scenario) * self.scenario.radio.num_rbs
 
     @property
     def power_w(self) -> Tensor:
@@ -103,12 +104,9 @@ class CityArrivals(Source):
         n, stations = len(streams.networks), place_stations(self.scenario, streams)
         place = self._places(streams, users)  # [n, T, P, 2]
         scenario, p = self.scenario, self.periods
-        silent = replace(
-            scenario,
-            channel=replace(scenario.channel, fading="none"),
-            radio=replace(scenario.radio, num_rbs=1),
-        )
-        paths = propagate(silent, stations, place.reshape(n, -1, 2), streams)
+        state = draw_user_state(scenario, streams, users)
+        state = None if state is None else state.repeat_interleave(p)
+        paths = propagate(scenario, stations, place.reshape(n, -1, 2), streams, state=state, fast_fading=False)
         gain = paths.gain.reshape(n, -1, users, p).transpose(1, 2)  # [n, T, N, P]
         received = gain * self.power_w.reshape(-1, 1)
         station = received[..., 0].topk(self.heard, 2).indices

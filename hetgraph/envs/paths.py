@@ -10,7 +10,7 @@ from hetgraph.graph.placement import place_stations, place_users
 from hetgraph.graph.propagation import propagate
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
-from hetgraph.graph.user_state import draw_user_state
+from hetgraph.graph.user_state import UserState, draw_user_state
 
 MOST_PAIRS = 2_000_000  # of a station and a user's place at once
 
@@ -44,18 +44,18 @@ def follow(scenario: Scenario, streams: Streams, geography: Streams, steps: int)
     stations = place_stations(scenario, geography)
     users, speed = _ways(scenario, streams, place_users(scenario, stations, streams), steps)
     few = max(MOST_PAIRS // (stations.shape[1] * users.shape[1] * users.shape[2]), 1)
-    parts = []
+    state, parts = draw_user_state(scenario, streams), []
     for first in range(0, len(stations), few):
         rows = slice(first, first + few)
         some = Streams(geography.seed, geography.networks[rows], geography.attempt)
-        parts.append(_gain_db(scenario, stations[rows], users[rows], some))
+        own = None if state is None else state.select(rows)
+        parts.append(_gain_db(scenario, stations[rows], users[rows], own, some))
     return Paths(stations, users, torch.cat(parts), speed)
 
 
-def _gain_db(scenario: Scenario, stations: Tensor, users: Tensor, streams: Streams) -> Tensor:
+def _gain_db(scenario: Scenario, stations: Tensor, users: Tensor, state: UserState | None, streams: Streams) -> Tensor:
     """Gains ``[n, P, U, N]``, functions of the place."""
     n, steps, count, _ = users.shape
-    state = draw_user_state(scenario, streams)
     state = None if state is None else state.repeat(steps)
     paths = propagate(scenario, stations, users.reshape(n, -1, 2), streams, state=state, fast_fading=False)
     loss = paths.antenna_gain_db - paths.pathloss_db - paths.shadow_db  # [n, N, P * U]

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from hetgraph.channel import pathloss_db
-from hetgraph.graph.others import sum_of_others
 from hetgraph.graph.hexagons import hex_rings
+from hetgraph.graph.others import sum_of_others
 from hetgraph.radio.rates import spectral_efficiency
 
 CARRIER_HZ, BS_HEIGHT_M, UE_HEIGHT_M = 2e9, 30.0, 1.5

@@ -18,13 +18,11 @@ def antenna_attributes(scenario: Scenario, n: int) -> tuple[dict[str, Tensor], T
     an omnidirectional station stand in a ring of half a wavelength's spacing, each looking outwards. Cells of one tier differ by
     bearing and tilt alone, so that each tier is one tensor operation.
     """
-    names = [carrier.name for carrier in scenario.carriers]
     first, offsets, boresights, owners = 0, [], [], []
     for tier in scenario.tiers:
-        carrier = scenario.carriers[names.index(tier.carrier) if tier.carrier else 0]
         azimuth = torch.tensor([bearing_to_azimuth_rad(b) for b in tier.per_cell("azimuth_deg")]).unsqueeze(1)
         tilt = torch.tensor(tier.per_cell("tilt_deg")).deg2rad().unsqueeze(1)
-        wavelength_m = SPEED_OF_LIGHT / carrier.carrier_hz
+        wavelength_m = SPEED_OF_LIGHT / scenario.carrier_of(tier).carrier_hz
         offset, look = _of_tier(tier, azimuth, tilt, wavelength_m)
         offsets.append(offset.flatten(0, 1))
         boresights.append(look.flatten(0, 1))
@@ -40,8 +38,7 @@ def antenna_attributes(scenario: Scenario, n: int) -> tuple[dict[str, Tensor], T
 def _of_tier(tier: Tier, azimuth: Tensor, tilt: Tensor, wavelength_m: float) -> tuple[Tensor, Tensor]:
     """Offsets ``[count, ports, 3]`` and boresights ``[count, ports, 2]``; ``azimuth`` and ``tilt [count, 1]``."""
     shape = (tier.count, tier.ports)
-    directional = tier.pattern != "omni" or tier.panel is not None
-    if directional:
+    if tier.directional:
         panel = tier.panel or Panel(columns=max(tier.num_antennas, 1))
         look = torch.stack([azimuth.expand(shape), tilt.expand(shape)], 2)
         return _panel_offsets(panel, azimuth, tilt, wavelength_m)[:, : tier.ports], look

@@ -1,5 +1,7 @@
 """Refuse graphs that break the contract, with one sentence that says where, what was got and what was expected."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -19,7 +21,7 @@ def check(data: HeteroData) -> None:
     _check_stores(data)
     sizes = _sizes(data)
     for field in SCHEMA:
-        store = data if field.store is None else data[field.store]
+        store = _store(data, field)
         if field.name in store:
             _check_field(field, store[field.name], sizes, data[CHANNEL].gain.dtype)
         elif field.required:
@@ -37,7 +39,7 @@ def _check_stores(data: HeteroData) -> None:
         if edge not in data.edge_types:
             raise ValueError(f"graph: got no edge type {edge}, expected it, empty if need be")
     for field in SCHEMA:
-        store = data if field.store is None else data[field.store]
+        store = _store(data, field)
         if field.required and field.name not in store:
             raise ValueError(f"{field.where}: got nothing, expected a tensor [{', '.join(field.shape)}]")
         if field.name in store and not isinstance(store[field.name], Tensor):
@@ -46,6 +48,11 @@ def _check_stores(data: HeteroData) -> None:
     versions = sorted(set(version.tolist())) if isinstance(version, Tensor) else [version]
     if versions != [SCHEMA_VERSION]:
         raise ValueError(f"schema_version: got {versions}, expected {SCHEMA_VERSION}")
+
+
+def _store(data: HeteroData, field: Field) -> Any:
+    """Where a field is; ``data[name]`` alone would also find a node's attribute of that name."""
+    return data._global_store if field.store is None else data[field.store]
 
 
 def _sizes(data: HeteroData) -> dict[str, int]:

@@ -79,9 +79,18 @@ def _direction(data: HeteroData, links: Links) -> list[Tensor]:
     gain = data[CHANNEL].gain
     if "pos" not in data["bs"] or "pos" not in data["ue"]:
         return [gain.new_zeros(links.num_edges)] * 2
-    offset = (data["ue"].pos[links.ue, :2] - data["bs"].pos[links.bs, :2]).to(gain.dtype)
+    offset = offset_m(data, links.bs, links.ue).to(gain.dtype)
     distance = offset.norm(dim=1).clamp_min(1e-6)
     return [offset[:, 0] / distance, offset[:, 1] / distance]
+
+
+def offset_m(data: HeteroData, bs: Tensor, ue: Tensor) -> Tensor:
+    """Horizontal offsets of channel edges ``[E, 2]``, m: as kept with the edge where the layout wraps around."""
+    if "offset_m" in data[CHANNEL]:
+        kept: Tensor = data[CHANNEL].offset_m
+        return kept
+    between: Tensor = data["ue"].pos[ue, :2] - data["bs"].pos[bs, :2]
+    return between
 
 
 def _db(value: Tensor) -> Tensor:

@@ -1,10 +1,13 @@
 """Line of sight, path loss and shadowing between masts and users (TR 38.901 sec. 7.4 and 7.6.3).
 
-Line of sight and shadowing belong to a mast and a user, path loss to a *site radio*: the cells of one mast of one propagation
-model, height and carrier. They are computed once for each site radio and handed to its cells, which differ by antenna alone.
+Line of sight and the normalised shadowing belong to a mast and a user: they follow the probability and the correlation distances
+of the model of the mast's first cell, whatever other cells it has. Path loss and the shadowing's standard deviation belong to a
+*site radio*: the cells of one mast of one propagation model, height and carrier. They are computed once for each site radio and
+handed to its cells, which differ by antenna alone. Masts share half of the shadowing's power at places where their states are the
+same; fields of other states have other correlation distances.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,8 +30,8 @@ class SiteRadios:
 
     Args:
         of_cell: site radio of each cell ``[N]``.
-        first_cell: first cell of each ``[G]``; its place is that of all.
-        mast: mast of each ``[G]``.
+        first_cell: first cell of each ``[G]``.
+        mast: mast of each ``[G]``; all of a mast are at the place of its first cell.
         model: propagation model of each.
         height_m: antenna height of each ``[G, 1]``.
         carrier_hz: carrier of each ``[G, 1]``.
@@ -41,23 +44,19 @@ class SiteRadios:
     height_m: Tensor
     carrier_hz: Tensor
 
-    def select(self, radio: Tensor) -> "SiteRadios":
-        """Some of them."""
-        model = tuple(self.model[i] for i in radio.tolist())
-        rows = (value[radio] for value in (self.first_cell, self.mast, self.height_m, self.carrier_hz))
-        first_cell, mast, height_m, carrier_hz = rows
-        return SiteRadios(self.of_cell, first_cell, mast, model, height_m, carrier_hz)
+    @property
+    def of_mast(self) -> Tensor:
+        """First site radio of each mast ``[M]``."""
+        return torch.from_numpy(np.unique(self.mast.numpy(), return_index=True)[1])
 
 
 def site_radios(scenario: Scenario) -> SiteRadios:
     """Site radios of a scenario, in the order of their first cells."""
-    names = [carrier.name for carrier in scenario.carriers]
     tiers = [tier for tier in scenario.tiers for _ in range(tier.count)]
-    carriers = [scenario.carriers[names.index(tier.carrier) if tier.carrier else 0].carrier_hz for tier in tiers]
     kinds: dict[tuple[int, str, float, float], int] = {}
     of_cell = [
-        kinds.setdefault((mast, tier.pathloss, tier.height_m, carrier_hz), len(kinds))
-        for mast, tier, carrier_hz in zip(masts_of(scenario).tolist(), tiers, carriers, strict=True)
+        kinds.setdefault((mast, tier.pathloss, tier.height_m, scenario.carrier_of(tier).carrier_hz), len(kinds))
+        for mast, tier in zip(masts_of(scenario).tolist(), tiers, strict=True)
     ]
     mast, model, height, carrier = zip(*kinds, strict=True)
     return SiteRadios(
@@ -72,31 +71,26 @@ def site_radios(scenario: Scenario) -> SiteRadios:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where users are as the nearest image of each site radio sees them.
+    """Where users are as the nearest image of each of ``M`` masts sees them.
 
     Args:
-        offset_m: from the site radio to the user ``[n, G, U, 2]``.
-        distance_m: horizontal distance ``[n, G, U]``.
-        image: number of the nearest image ``[n, G, U]``; ``None`` where the layout does not wrap around.
+        offset_m: from the mast to the user ``[n, M, U, 2]``.
+        distance_m: horizontal distance ``[n, M, U]``.
+        image: number of the nearest image ``[n, M, U]``; ``None`` where the layout does not wrap around.
     """
 
     offset_m: Tensor
     distance_m: Tensor
     image: Tensor | None
 
-    def select(self, radio: Tensor) -> "Geometry":
-        """Of some of the site radios."""
-        image = None if self.image is None else self.image[:, radio]
-        return Geometry(self.offset_m[:, radio], self.distance_m[:, radio], image)
 
-
-def geometry_of(scenario: Scenario, sites: Tensor, users: Tensor) -> Geometry:
-    """Offsets and distances of ``sites [n, G, 2]`` and ``users [n, U, 2]``, m."""
-    offset = users.unsqueeze(1) - sites.unsqueeze(2)  # [n, G, U, 2]
+def geometry_of(scenario: Scenario, masts: Tensor, users: Tensor) -> Geometry:
+    """Offsets and distances of ``masts [n, M, 2]`` and ``users [n, U, 2]``, m."""
+    offset = users.unsqueeze(1) - masts.unsqueeze(2)  # [n, M, U, 2]
     shifts = image_shifts(scenario)
     if len(shifts) == 1:
         return Geometry(offset, offset.norm(dim=-1), None)
-    images = offset.unsqueeze(3) - shifts  # [n, G, U, I, 2]
+    images = offset.unsqueeze(3) - shifts  # [n, M, U, I, 2]
     distance, image = images.norm(dim=-1).min(3)
     nearest = images.gather(3, image[..., None, None].expand(*image.shape, 1, 2)).squeeze(3)
     return Geometry(nearest, distance, image)
@@ -111,14 +105,14 @@ class LargeScale:
     shadow_db: Tensor
 
     def select(self, radio: Tensor) -> "LargeScale":
-        """Of some of the site radios, or of each cell."""
+        """Of each cell's site radio."""
         return LargeScale(self.los[:, radio], self.pathloss_db[:, radio], self.shadow_db[:, radio])
 
 
 def large_scale(
     scenario: Scenario, radios: SiteRadios, geometry: Geometry, users: Tensor, state: UserState | None, streams: Streams
 ) -> LargeScale:
-    """Draw the large-scale state of all site radios, one propagation model after the other.
+    """Draw the large-scale state of all site radios.
 
     Args:
         scenario: channel and users.
@@ -128,23 +122,25 @@ def large_scale(
         state: buildings and heights of users; ``None`` where all are outdoors.
         streams: random numbers.
     """
-    randomness = _Randomness(scenario, streams, users, int(radios.mast.max()) + 1)
-    links = _Links(scenario, radios.model[0], radios, geometry, state, randomness)
-    models = list(dict.fromkeys(radios.model))
-    if len(models) == 1:
-        return links.draw()
-    chosen = [torch.tensor([i for i, name in enumerate(radios.model) if name == model]) for model in models]
+    masts = _Masts(scenario, radios, geometry, state, _Draws(scenario, streams, users, geometry.distance_m.shape[1]))
+    los = masts.los()
+    links = _Radios(scenario, radios, geometry, state)
+    if los.dtype == torch.bool:
+        shadow = masts.shadow(los)
+        return LargeScale(los[:, radios.mast], links.pathloss_db(los), links.shadow_db(los, shadow))
+    # Powers of both states, each with its own path loss and shadowing, by the soft state (sec. 7.6.3.3).
+    clear = torch.ones(los.shape, dtype=torch.bool)
+    share = los[:, radios.mast]
     parts = [
-        replace(links, model=model, radios=radios.select(rows), geometry=geometry.select(rows)).draw()
-        for model, rows in zip(models, chosen, strict=True)
+        (weight, links.pathloss_db(state_of), links.shadow_db(state_of, masts.shadow(state_of)))
+        for weight, state_of in ((share, clear), (1 - share, ~clear))
     ]
-    columns = [torch.cat([getattr(part, name) for part in parts], 1) for name in ("los", "pathloss_db", "shadow_db")]
-    order = torch.cat(chosen)
-    together = LargeScale(*columns)
-    return together if bool((order.diff() > 0).all()) else together.select(order.argsort())
+    loss = -linear_to_db(sum((weight * db_to_linear(-loss) for weight, loss, _ in parts), torch.zeros(())))
+    total = -linear_to_db(sum((weight * db_to_linear(-loss - x) for weight, loss, x in parts), torch.zeros(())))
+    return LargeScale(share >= 0.5, loss, total - loss)
 
 
-class _Randomness:
+class _Draws:
     """Random fields of the masts where states follow the place, else independent numbers of each mast and user.
 
     A user sees the nearest image of each mast, and that mast's field at its own place less the image's shift, so that the
@@ -173,109 +169,156 @@ class _Randomness:
             self.los = streams.uniform("los", masts, self.users) if random_los else None
 
     def at_images(self, value: Tensor) -> Tensor:
-        """The same value at all images: ``[n, G, U] -> [n, G, I * U]``."""
+        """The same value at all images: ``[n, M, U] -> [n, M, I * U]``."""
         return value if len(self.shifts) == 1 else value.repeat(1, 1, len(self.shifts))
 
     def at_nearest(self, value: Tensor, image: Tensor | None) -> Tensor:
-        """The value at each user's nearest image: ``[n, G, I * U] -> [n, G, U]``."""
+        """The value at each user's nearest image: ``[n, M, I * U] -> [n, M, U]``."""
         if image is None:
             return value
         table = value.reshape(*value.shape[:2], len(self.shifts), self.users)
         return table.gather(2, image.unsqueeze(2)).squeeze(2)
 
 
+def _ue_height_m(scenario: Scenario, state: UserState | None) -> Tensor:
+    """Heights of users, one number or ``[n, 1, U]``."""
+    return torch.tensor(scenario.users.height_m) if state is None else state.height_m.unsqueeze(1)
+
+
+def _parts(models: tuple[str, ...]) -> list[tuple[str, Tensor | slice]]:
+    """Each propagation model and the rows that have it, without an index where all have one."""
+    kinds = dict.fromkeys(models)
+    if len(kinds) == 1:
+        return [(models[0], slice(None))]
+    return [(kind, torch.tensor([i for i, model in enumerate(models) if model == kind])) for kind in kinds]
+
+
+def _together(parts: list[tuple[Tensor | slice, Tensor]]) -> Tensor:
+    """Rows of all models ``[n, *, U]`` in their order."""
+    if len(parts) == 1:
+        return parts[0][1]
+    order = torch.cat([rows for rows, _ in parts if isinstance(rows, Tensor)])
+    value = torch.cat([value for _, value in parts], 1)
+    return value if bool((order.diff() > 0).all()) else value[:, order.argsort()]
+
+
 @dataclass(frozen=True)
-class _Links:
-    """Pairs of users and the site radios of one propagation model."""
+class _Masts:
+    """Pairs of users and masts: what all cells of a mast share."""
 
     scenario: Scenario
-    model: str
     radios: SiteRadios
     geometry: Geometry
     state: UserState | None
-    randomness: _Randomness
-
-    def draw(self) -> LargeScale:
-        if self.model == "unit":
-            zero = torch.zeros_like(self.geometry.distance_m)
-            return LargeScale(torch.ones_like(zero, dtype=torch.bool), zero, zero)
-        los = self._los()
-        if los.dtype == torch.bool:
-            return LargeScale(los, self._pathloss_db(los), self._shadow_db(los))
-        return self._mixed(los)
+    draws: _Draws
 
     @property
-    def _link(self) -> dict[str, Tensor]:
-        """Geometry as the propagation models take it."""
-        users = self.scenario.users
-        height = torch.tensor(users.height_m) if self.state is None else self.state.height_m.unsqueeze(1)
+    def models(self) -> tuple[str, ...]:
+        """Model of the first cell of each mast."""
+        return tuple(self.radios.model[i] for i in self.radios.of_mast.tolist())
+
+    def los(self) -> Tensor:
+        """LOS state (bool), or its soft value in 0..1 ``[n, M, U]``."""
+        rule = self.scenario.channel.los
+        if rule in ("always", "never"):
+            return torch.full(self.geometry.distance_m.shape, rule == "always")
+        return _together([(rows, self._los_of(model, rows)) for model, rows in _parts(self.models)])
+
+    def _los_of(self, model: str, rows: Tensor | slice) -> Tensor:
+        distance, soft = self.geometry.distance_m[:, rows], self.scenario.channel.los == "soft"
+        if model == "unit":
+            return torch.ones(distance.shape) if soft else torch.ones(distance.shape, dtype=torch.bool)
+        if self.state is not None and not channel.propagation_model(model).indoor_model:
+            distance = (distance - self.state.indoor_distance_m.unsqueeze(1)).clamp_min(0)  # outdoor distance
+        chance = channel.los_probability(model, distance, ue_height_m=_ue_height_m(self.scenario, self.state))
+        carrier_hz = self.radios.carrier_hz[self.radios.of_mast][rows]
+        if self.draws.los is not None:
+            uniform = self.draws.los[:, rows]
+            if not soft:
+                return uniform < chance
+            return channel.soft_state(chance, torch.special.ndtri(uniform), carrier_hz=carrier_hz)
+        assert self.draws.los_field is not None
+        field, places = self.draws.los_field.select(rows), self.draws.places
+        chance = self.draws.at_images(chance)
+        if soft:
+            value = channel.soft_los(model, field, places, probability=chance, carrier_hz=carrier_hz)
+        else:
+            value = channel.correlated_los(model, field, places, probability=chance)
+        return self.draws.at_nearest(value, self._image(rows))
+
+    def shadow(self, los: Tensor) -> Tensor | None:
+        """Standard normal shadowing ``[n, M, U]`` of links in a state; ``None`` without shadowing."""
+        if self.scenario.channel.shadowing == "none":
+            return None
+        if self.draws.shadow is not None:
+            return self.draws.shadow
+        return _together([(rows, self._shadow_of(model, rows, los)) for model, rows in _parts(self.models)])
+
+    def _shadow_of(self, model: str, rows: Tensor | slice, los: Tensor) -> Tensor:
+        if model == "unit":
+            return torch.zeros(los[:, rows].shape)
+        assert self.draws.shadow_field is not None
+        indoor = None if self.state is None else self.draws.at_images(self.state.indoor.unsqueeze(1)).squeeze(1)
+        value = channel.correlated_shadow(
+            model,
+            self.draws.shadow_field.select(rows),
+            self.draws.places,
+            los=self.draws.at_images(los[:, rows]),
+            indoor=indoor,
+        )
+        return self.draws.at_nearest(value, self._image(rows))
+
+    def _image(self, rows: Tensor | slice) -> Tensor | None:
+        return None if self.geometry.image is None else self.geometry.image[:, rows]
+
+
+@dataclass(frozen=True)
+class _Radios:
+    """Pairs of users and site radios: what depends on model, height and carrier."""
+
+    scenario: Scenario
+    radios: SiteRadios
+    geometry: Geometry
+    state: UserState | None
+
+    def _link(self, rows: Tensor | slice) -> dict[str, Tensor]:
+        distance = self.geometry.distance_m[:, self.radios.mast[rows]]
         return {
-            "distance_2d_m": self._floored(self.geometry.distance_m),
-            "carrier_hz": self.radios.carrier_hz,
-            "bs_height_m": self.radios.height_m,
-            "ue_height_m": height,
+            "distance_2d_m": distance.clamp_min(self.scenario.channel.min_distance_m),
+            "carrier_hz": self.radios.carrier_hz[rows],
+            "bs_height_m": self.radios.height_m[rows],
+            "ue_height_m": _ue_height_m(self.scenario, self.state),
         }
 
-    def _floored(self, distance_m: Tensor) -> Tensor:
-        return distance_m.clamp_min(self.scenario.channel.min_distance_m)
+    def pathloss_db(self, los: Tensor) -> Tensor:
+        """Path loss ``[n, G, U]`` for states of masts ``[n, M, U]``, dB; buildings included."""
+        return _together([(rows, self._loss_of(model, rows, los)) for model, rows in _parts(self.radios.model)])
 
-    def _pathloss_db(self, los: Tensor) -> Tensor:
-        loss = channel.pathloss_db(self.model, los=los, **self._link)
-        if self.state is not None:
-            loss = loss + self.state.penetration_loss_db(self.radios.carrier_hz)
+    def _loss_of(self, model: str, rows: Tensor | slice, los: Tensor) -> Tensor:
+        state_of = los[:, self.radios.mast[rows]]
+        if model == "unit":
+            return torch.zeros(state_of.shape)
+        loss = channel.pathloss_db(model, los=state_of, **self._link(rows))
+        if self.state is not None and not channel.propagation_model(model).indoor_model:
+            loss = loss + self.state.penetration_loss_db(self.radios.carrier_hz[rows])
         return loss
 
-    def _los(self) -> Tensor:
-        """LOS state (bool), or its soft value in 0..1."""
-        rule, distance = self.scenario.channel.los, self.geometry.distance_m
-        if rule in ("always", "never"):
-            return torch.full(distance.shape, rule == "always")
-        if self.state is not None:  # the probability takes the way outside the building
-            distance = (distance - self.state.indoor_distance_m.unsqueeze(1)).clamp_min(0)
-        height = self._link["ue_height_m"]
-        chance = channel.los_probability(self.model, self._floored(distance), ue_height_m=height)
-        if self.randomness.los is not None:
-            uniform = self.randomness.los[:, self.radios.mast]
-            if rule == "probability":
-                return uniform < chance
-            return channel.soft_state(chance, torch.special.ndtri(uniform), carrier_hz=self.radios.carrier_hz)
-        assert self.randomness.los_field is not None
-        field = self.randomness.los_field.select(self.radios.mast)
-        places, chance = self.randomness.places, self.randomness.at_images(chance)
-        if rule == "probability":
-            found = channel.correlated_los(self.model, field, places, probability=chance)
-        else:
-            found = channel.soft_los(self.model, field, places, probability=chance, carrier_hz=self.radios.carrier_hz)
-        return self.randomness.at_nearest(found, self.geometry.image)
-
-    def _shadow_db(self, los: Tensor) -> Tensor:
-        """Shadowing ``[n, G, U]``, dB; masts share half of its power where it is correlated in space."""
-        kind, sigma = self.scenario.channel.shadowing, self.scenario.channel.shadow_sigma_db
-        if kind == "none":
-            return torch.zeros(los.shape)
-        indoor = None if self.state is None else self.state.indoor.unsqueeze(1)
-        if self.randomness.shadow is not None:
-            value = self.randomness.shadow[:, self.radios.mast]
-        else:
-            assert self.randomness.shadow_field is not None
-            field, tell = self.randomness.shadow_field.select(self.radios.mast), self.randomness.at_images
-            value = channel.correlated_shadow(
-                self.model,
-                field,
-                self.randomness.places,
-                los=tell(los),
-                indoor=None if indoor is None else tell(indoor).squeeze(1),
-            )
-            value = self.randomness.at_nearest(value, self.geometry.image)
-        if sigma is not None:
+    def shadow_db(self, los: Tensor, shadow: Tensor | None) -> Tensor:
+        """Shadowing ``[n, G, U]``, dB, of a standard normal one of masts ``[n, M, U]``."""
+        if shadow is None:
+            return torch.zeros(los[:, self.radios.mast].shape)
+        value, sigma = shadow[:, self.radios.mast], self.scenario.channel.shadow_sigma_db
+        if sigma is not None and "unit" not in self.radios.model:
             return sigma * value
-        return channel.shadow_sigma_db(self.model, los=los, indoor=indoor, **self._link) * value
+        return value * _together(
+            [(rows, self._sigma_of(model, rows, los)) for model, rows in _parts(self.radios.model)]
+        )
 
-    def _mixed(self, soft: Tensor) -> LargeScale:
-        """Powers of both states, each with its own path loss and shadowing, by the soft state (sec. 7.6.3.3)."""
-        clear = torch.ones(soft.shape, dtype=torch.bool)
-        parts = [(soft, clear), (1 - soft, ~clear)]
-        losses = [(share, self._pathloss_db(los), self._shadow_db(los)) for share, los in parts]
-        loss = -linear_to_db(sum((share * db_to_linear(-loss) for share, loss, _ in losses), torch.zeros(())))
-        total = -linear_to_db(sum((s * db_to_linear(-loss - x) for s, loss, x in losses), torch.zeros(())))
-        return LargeScale(soft >= 0.5, loss, total - loss)
+    def _sigma_of(self, model: str, rows: Tensor | slice, los: Tensor) -> Tensor:
+        state_of, sigma = los[:, self.radios.mast[rows]], self.scenario.channel.shadow_sigma_db
+        if model == "unit":
+            return torch.zeros(state_of.shape)
+        if sigma is not None:
+            return torch.full(state_of.shape, sigma)
+        indoor = None if self.state is None else self.state.indoor.unsqueeze(1)
+        return channel.shadow_sigma_db(model, los=state_of, indoor=indoor, **self._link(rows))

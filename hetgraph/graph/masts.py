@@ -53,11 +53,13 @@ def masts_at(positions_m: Tensor, names: Sequence[str] = ()) -> Tensor:
 def together(places: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Pairs ``[P, 2]`` of cells that are within a metre, or of one (not empty) name and within 100 m."""
     pairs = [cKDTree(places).query_pairs(SAME_PLACE_M, output_type="ndarray")]
-    first: dict[str, int] = {}
-    for i, name in enumerate(names):
-        leader = first.setdefault(name, i) if name else i
-        if leader != i and math.dist(places[i], places[leader]) <= SAME_SITE_M:
-            pairs.append(np.array([[leader, i]]))
+    named: dict[str, list[int]] = {}
+    for cell, name in enumerate(names):
+        named.setdefault(name, []).append(cell)
+    for name, cells in named.items():
+        if name and len(cells) > 1:
+            members = np.array(cells)
+            pairs.append(members[cKDTree(places[members]).query_pairs(SAME_SITE_M, output_type="ndarray")])
     return np.concatenate(pairs)
 
 

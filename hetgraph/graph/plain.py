@@ -61,5 +61,12 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return float(value)
     if hint in (int, str, bool) and type(value) is hint:
         return value
+    if origin is tuple:
+        word = (
+            {float: "a number or a list of numbers"}.get(args[0], "a list")
+            if args[-1] is Ellipsis
+            else f"{len(args)} values"
+        )
+        raise ValueError(f"{where}: got {value!r}, expected {word}")
     expected = " or ".join(map(repr, args)) if origin is Literal else getattr(hint, "__name__", str(hint))
     raise ValueError(f"{where}: got {value!r}, expected {expected}")

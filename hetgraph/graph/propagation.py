@@ -26,6 +26,7 @@ class Propagation:
         rsrp_dbm: received power of the full budget, without fading ``[n, N, U]``, dBm.
         distance_m: 3D distance to the mast (to its nearest image where the layout wraps around) ``[n, N, U]``, m.
         los: line of sight ``[n, N, U]``.
+        offset_m: from the nearest image of the mast to the user ``[n, N, U, 2]``, m, where the layout wraps around, else ``None``.
     """
 
     gain: Tensor
@@ -35,6 +36,7 @@ class Propagation:
     rsrp_dbm: Tensor
     distance_m: Tensor
     los: Tensor
+    offset_m: Tensor | None = None
 
 
 def propagate(
@@ -58,30 +60,33 @@ def propagate(
     """
     state = draw_user_state(scenario, streams) if state is None else state
     radios = site_radios(scenario)
-    geometry = geometry_of(scenario, stations[:, radios.first_cell], users)
+    masts = stations[:, radios.first_cell[radios.of_mast]]
+    geometry = geometry_of(scenario, masts, users)
     _warn_far_users(scenario, radios, geometry)
     large = large_scale(scenario, radios, geometry, users, state, streams)
     ue_height_m = torch.tensor(scenario.users.height_m) if state is None else state.height_m.unsqueeze(1)
-    distance_m = (geometry.distance_m.square() + (radios.height_m - ue_height_m).square()).sqrt()
+    mast = radios.mast[radios.of_cell]  # of each cell
+    height_m = radios.height_m[radios.of_cell]
+    distance_m = (geometry.distance_m[:, mast].square() + (height_m - ue_height_m).square()).sqrt()
     if radios.of_cell.numel() != radios.first_cell.numel():
-        large, distance_m = large.select(radios.of_cell), distance_m[:, radios.of_cell]
-    antenna = _antenna_gain_db(scenario, stations, users, ue_height_m, radios, geometry)
+        large = large.select(radios.of_cell)
+    antenna = _antenna_gain_db(scenario, stations, users, ue_height_m, mast, geometry)
     large_scale_db = antenna - large.pathloss_db - large.shadow_db
     gain = db_to_linear(large_scale_db).unsqueeze(-1)
     if fast_fading:
         gain = gain * _fading(scenario, tuple(large_scale_db.shape[1:]), streams)
     power_dbm = torch.tensor([tier.power_dbm for tier in scenario.tiers for _ in range(tier.count)])
     rsrp = power_dbm.reshape(1, -1, 1) + large_scale_db
-    return Propagation(gain, large.pathloss_db, large.shadow_db, antenna, rsrp, distance_m, large.los)
+    offset = None if geometry.image is None else geometry.offset_m[:, mast]
+    return Propagation(gain, large.pathloss_db, large.shadow_db, antenna, rsrp, distance_m, large.los, offset)
 
 
 def _warn_far_users(scenario: Scenario, radios: SiteRadios, geometry: Geometry) -> None:
-    """One warning where users of a given network are beyond the validity of the models of all its masts."""
-    if all(tier.placement != "fixed" for tier in scenario.tiers):
+    """One warning where users are beyond the validity of the models of all masts."""
+    models = [radios.model[i] for i in radios.of_mast.tolist()]
+    limits = [channel.MODELS[model].validity.distance_m if model in channel.MODELS else torch.inf for model in models]
+    if torch.inf in limits:
         return
-    limits = [
-        channel.MODELS[model].validity.distance_m if model in channel.MODELS else torch.inf for model in radios.model
-    ]
     far = (geometry.distance_m > torch.tensor(limits).unsqueeze(1)).all(1)  # [n, U]
     if bool(far.any()):
         warnings.warn(
@@ -92,7 +97,7 @@ def _warn_far_users(scenario: Scenario, radios: SiteRadios, geometry: Geometry) 
 
 
 def _antenna_gain_db(
-    scenario: Scenario, stations: Tensor, users: Tensor, ue_height_m: Tensor, radios: SiteRadios, geometry: Geometry
+    scenario: Scenario, stations: Tensor, users: Tensor, ue_height_m: Tensor, mast: Tensor, geometry: Geometry
 ) -> Tensor:
     """Antenna gain of each cell toward each user ``[n, N, U]``, dBi; cells of a tier have one kind of antenna."""
     first, parts = 0, []
@@ -105,7 +110,7 @@ def _antenna_gain_db(
         if geometry.image is None:
             offset = users.unsqueeze(1) - stations[:, chosen].unsqueeze(2)  # from the cell's own place
         else:
-            offset = geometry.offset_m[:, radios.of_cell[chosen]]
+            offset = geometry.offset_m[:, mast[chosen]]
         drop = (ue_height_m - tier.height_m).expand(offset.shape[:-1]).unsqueeze(-1)
         azimuth = torch.tensor([bearing_to_azimuth_rad(bearing) for bearing in tier.per_cell("azimuth_deg")])
         tilt = torch.tensor(tier.per_cell("tilt_deg")).deg2rad()

@@ -49,12 +49,10 @@ def sample(scenario: Scenario, n: int = 1, *, seed: int = 0, first: int = 0) -> 
     if far_w is not None:
         stack.nodes["ue"]["far_interference_w"] = far_w
     stack.edges[MOUNTED_ON] = {"edge_index": mounted}
-    stack.edges[NEIGHBOURS] = {
-        "edge_index": nearest_stations(stations, scenario.radio.neighbours, image_shifts(scenario))
-    }
+    stack.edges[NEIGHBOURS] = {"edge_index": nearest_stations(stations, _neighbours(scenario), image_shifts(scenario))}
     stack.edges[CONFLICTS] = {"edge_index": torch.zeros(n, 2, 0, dtype=torch.long)}
     if scenario.users.nearest_only:
-        nearest = paths.distance_m.transpose(1, 2).argmin(2)  # [n, U]
+        nearest = _nearest_cell(paths)  # [n, U]
         stack.edges[CHANNEL]["may_serve"] = stack.edges[CHANNEL]["edge_index"][:, 0] == nearest.repeat_interleave(
             stack.edges[CHANNEL]["slot"].shape[1] // nearest.shape[1], 1
         )
@@ -83,16 +81,29 @@ def _place(scenario: Scenario, streams: Streams) -> tuple[Tensor, Tensor]:
     raise ValueError(f"users.per_station: got {scenario.users.per_station}, expected numbers that some network meets")
 
 
+def _neighbours(scenario: Scenario) -> int:
+    """Cells in a cell's neighbourhood: those of ``radio.neighbours`` masts and the others on its own."""
+    masts = int(masts_of(scenario).max()) + 1
+    return (scenario.radio.neighbours + 1) * -(-scenario.num_stations // masts) - 1
+
+
 def _within(stations: Tensor, users: Tensor, limits: tuple[int, int]) -> Tensor:
     nearest = torch.cdist(users, stations).argmin(2)
     count = torch.zeros(stations.shape[:2]).scatter_add(1, nearest, torch.ones(nearest.shape))
     return (count.amin(1) >= limits[0]) & (count.amax(1) <= limits[1])
 
 
+def _nearest_cell(paths: Propagation) -> Tensor:
+    """Nearest cell of each user ``[n, U]``: of the cells on the nearest mast the one that looks at it."""
+    distance = paths.distance_m.transpose(1, 2)  # [n, U, N]
+    loss = (paths.pathloss_db - paths.antenna_gain_db).transpose(1, 2)
+    return loss.masked_fill(distance > distance.amin(2, keepdim=True), torch.inf).argmin(2)
+
+
 def _disturbed(scenario: Scenario, paths: Propagation) -> Tensor:
     """Whether stations are neighbours by path loss ``[n, N, N]``: within ``neighbour_db`` for a user that one of them serves."""
     loss = paths.pathloss_db.transpose(1, 2)  # [n, U, N]
-    nearest = paths.distance_m.transpose(1, 2).argmin(2, keepdim=True)
+    nearest = _nearest_cell(paths).unsqueeze(2)
     close = loss < loss.gather(2, nearest) + scenario.radio.neighbour_db
     serves = torch.zeros_like(close).scatter(2, nearest, True)
     loaded = serves.any(1)  # [n, N]
@@ -139,8 +150,8 @@ def station_attributes(scenario: Scenario, stations: Tensor) -> dict[str, Tensor
     """Attributes of stations at ``stations [n, N, 2]``, m, each ``[n, N, *]``."""
     n, cells = stations.shape[0], [tier for tier in scenario.tiers for _ in range(tier.count)]
     bearings = [b for tier in scenario.tiers for b in tier.per_cell("azimuth_deg")]
-    # A cell without a bearing looks nowhere; it keeps the angle zero.
-    azimuth = [bearing_to_azimuth_rad(b) if t.azimuth_deg else 0.0 for t, b in zip(cells, bearings, strict=True)]
+    # An omnidirectional cell looks nowhere; it keeps the angle zero.
+    azimuth = [bearing_to_azimuth_rad(b) if t.directional else 0.0 for t, b in zip(cells, bearings, strict=True)]
     owner, frequency = _carriers(scenario)
     limit_w = [dbm_to_w(tier.power_dbm if tier.rb_power_dbm is None else tier.rb_power_dbm) for tier in cells]
     columns = {
@@ -162,8 +173,7 @@ def station_attributes(scenario: Scenario, stations: Tensor) -> dict[str, Tensor
 
 def _carriers(scenario: Scenario) -> tuple[Tensor, Tensor]:
     """Which resource blocks each cell's carrier owns ``[N, R]``, and its frequency ``[N]``, Hz."""
-    names = [carrier.name for carrier in scenario.carriers]
-    number = [names.index(tier.carrier) if tier.carrier else 0 for tier in scenario.tiers for _ in range(tier.count)]
+    number = [scenario.carriers.index(scenario.carrier_of(tier)) for tier in scenario.tiers for _ in range(tier.count)]
     of_block = torch.tensor([i for i, carrier in enumerate(scenario.carriers) for _ in range(carrier.num_rbs)])
     frequency = torch.tensor([scenario.carriers[i].carrier_hz for i in number])
     return torch.tensor(number).unsqueeze(1) == of_block, frequency
@@ -222,7 +232,7 @@ def _channel_attributes(scenario: Scenario, paths: Propagation) -> tuple[dict[st
     """Attributes of the candidate edges ``[n, U * k, *]``, and the far interference ``[n, U, R]`` when k < N."""
     n, stations, users = paths.gain.shape[:3]
     index = complete_edges(stations, users).expand(n, -1, -1)
-    values = {name: getattr(paths, name).transpose(1, 2) for name in paths.__dataclass_fields__}  # [n, U, N, *]
+    values = {name: value.transpose(1, 2) for name, value in vars(paths).items() if value is not None}  # [n, U, N, *]
     kept = min(scenario.radio.candidates or stations, stations)
     far_w = None
     if kept < stations:

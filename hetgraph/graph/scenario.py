@@ -59,6 +59,10 @@ class Scenario:
         only = Carrier("", self.channel.carrier_hz, radio.bandwidth_hz, radio.num_rbs)
         return radio.carriers or (only,)
 
+    def carrier_of(self, tier: Tier) -> Carrier:
+        """The carrier of a tier's cells."""
+        return next((carrier for carrier in self.carriers if carrier.name == tier.carrier), self.carriers[0])
+
     @functools.cached_property
     def hash(self) -> str:
         """Short digest of what differs from the defaults, so that a new field leaves old digests as they are."""

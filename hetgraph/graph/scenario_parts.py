@@ -94,6 +94,11 @@ class Tier:
         return [values[i % len(values)] for i in range(self.count)]
 
     @property
+    def directional(self) -> bool:
+        """Whether the antenna looks somewhere."""
+        return self.pattern != "omni" or self.panel is not None
+
+    @property
     def ports(self) -> int:
         """Antenna nodes of each cell."""
         return self.num_antennas if self.panel is None else self.panel.num_ports
@@ -103,7 +108,7 @@ class Tier:
 class Users:
     """User equipment.
 
-    Indoor users (TR 38.901 sec. 7.4.3): the flag, the floor, the way inside and the loss of the building belong to the user and
+    Indoor users (TR 38.901 sec. 7.4.3): the flag, the floor, the indoor distance and the loss of the building belong to the user and
     are the same toward all stations.
 
     Args:
@@ -123,7 +128,7 @@ class Users:
         indoor_fraction: share of users in buildings, where ``indoor`` does not say who.
         floors: fewest and most floors of a building; a user's floor is any of its building's.
         high_loss_fraction: share of buildings of high penetration loss (coated glass, concrete) among them.
-        indoor_distance_m: greatest way from the outer wall to the user; the smaller of two uniform draws.
+        indoor_distance_m: greatest distance from the outer wall to the user; the smaller of two uniform draws.
         indoor: each user is in a building or not, for ``fixed``.
         floor: floor of each user, 0 for the ground floor, for ``fixed``.
         speed_mps: speed, in a random direction.
@@ -211,7 +216,7 @@ class Radio:
         slot_s: length of a slot.
         candidates: strongest stations that get a channel edge to a user; 0 for all.
         far_load: share of full power at which the other stations count as far interference.
-        neighbours: nearest stations that are a station's interference neighbourhood.
+        neighbours: nearest masts whose cells are a cell's interference neighbourhood, beside the others on its own mast.
         neighbour_db: when positive, neighbours are instead the stations whose path loss to a user that the other serves is at
             most so much above the serving station's, in either direction.
         layers: most users that a station superposes on a resource block; 1 for orthogonal access.

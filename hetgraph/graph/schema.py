@@ -117,6 +117,7 @@ SCHEMA: tuple[Field, ...] = (
     Field(CHANNEL, "rsrp_dbm", ("E",), unit="dBm"),
     Field(CHANNEL, "distance_m", ("E",), unit="m", nonnegative=True),
     Field(CHANNEL, "los", ("E",), "bool"),
+    Field(CHANNEL, "offset_m", ("E", "2"), unit="m"),
     Field(CHANNEL, "measured", ("E",), "bool"),
     Field(CHANNEL, "edge_attr", ("E", "*")),
     Field(MOUNTED_ON, "edge_index", ("2", "*"), "long", required=True),

@@ -10,7 +10,7 @@ from hetgraph.graph.csvfile import GLOBE, PLANE, Row, is_globe, places, projecti
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
-from hetgraph.graph.scenario_parts import Carrier, Layout, Radio, Tier, Users
+from hetgraph.graph.scenario_parts import Carrier, Layout, Tier, Users
 
 SITE_COLUMNS = ("x", "y", "z", "tier", "power_dbm", "azimuth_deg", "num_antennas")
 MORE_SITE_COLUMNS = ("tilt_deg", "site", "cell", "carrier_hz", "panel_rows", "panel_columns", "panel_tilt_deg")
@@ -99,6 +99,10 @@ def _site(row: Row, place: tuple[float, float]) -> Site:
         "panel_tilt_deg": lambda name: row.number(name, -90, 90),
     }
     more = {name: read(name) for name, read in readers.items() if row.has(name)}
+    if more.get("panel_rows") and azimuth is None:
+        raise row.error("azimuth_deg", "a bearing, since the cell has a panel")
+    if not more.get("panel_rows") and (more.get("panel_columns", 1) != 1 or more.get("panel_tilt_deg", 0) != 0):
+        raise ValueError(f"{row.path}: line {row.line}, panel_rows: got nothing, expected the rows of the cell's panel")
     known = (height, row.text("tier"), row.number("power_dbm"), azimuth, int(antennas))
     return Site(*place, *known, **more)  # type: ignore[arg-type]
 
@@ -185,7 +189,7 @@ def scenario_from_csv(
     left, low = min(xs) - margin, min(ys) - margin
     layout = Layout(max(max(xs) + margin - left, 1.0), max(max(ys) + margin - low, 1.0))
     base = dataclasses.replace(base, layout=layout)
-    radio, names = _carriers(stations, base)
+    base, names = _carriers(stations, base)
     tiers = tuple(
         _tier([stations[i] for i in rows], left, low, base, names[stations[rows[0]].carrier_hz])
         for rows in _groups(stations).values()
@@ -194,7 +198,7 @@ def scenario_from_csv(
     if points:
         moved = tuple((x - left, y - low) for x, y in points)
         crowd = dataclasses.replace(crowd, placement="fixed", positions=moved, count=len(moved))
-    return dataclasses.replace(base, name=Path(sites).stem, tiers=tiers, users=crowd, radio=radio)
+    return dataclasses.replace(base, name=Path(sites).stem, tiers=tiers, users=crowd)
 
 
 def station_rows(sites: Sequence[Site]) -> list[int]:
@@ -202,21 +206,28 @@ def station_rows(sites: Sequence[Site]) -> list[int]:
     return [row for rows in _groups(sites).values() for row in rows]
 
 
-def _carriers(sites: Sequence[Site], base: Scenario) -> tuple[Radio, dict[float | None, str]]:
-    """The base's radio with a carrier for each frequency of the file, and what each frequency's is called."""
+def _carriers(sites: Sequence[Site], base: Scenario) -> tuple[Scenario, dict[float | None, str]]:
+    """The base with a carrier for each frequency of the file, and the name of each frequency's carrier.
+
+    Each carrier has the bandwidth and the resource blocks of the base's first one. Rows without a frequency have that one's.
+    """
     given = list(dict.fromkeys(site.carrier_hz for site in sites))
-    own = base.channel.carrier_hz
-    if {own if hz is None else hz for hz in given} == {own}:
-        return base.radio, dict.fromkeys(given, "")
-    names = {hz: f"{(own if hz is None else hz) / 1e6:g} MHz" for hz in given}
-    frequencies = {names[hz]: own if hz is None else hz for hz in given}
-    radio = base.radio
-    carriers = tuple(Carrier(name, hz, radio.bandwidth_hz, radio.num_rbs) for name, hz in frequencies.items())
-    many = len(carriers)
-    wider = dataclasses.replace(
-        radio, carriers=carriers, bandwidth_hz=radio.bandwidth_hz * many, num_rbs=radio.num_rbs * many
+    like, names = base.carriers[0], dict.fromkeys(given, "")
+    if given == [None]:
+        return base, names
+    frequencies = list(dict.fromkeys(like.carrier_hz if hz is None else hz for hz in given))
+    if len(frequencies) > 1:
+        names = {hz: f"{(like.carrier_hz if hz is None else hz) / 1e6:.12g} MHz" for hz in given}
+    many = tuple(Carrier(f"{hz / 1e6:.12g} MHz", hz, like.bandwidth_hz, like.num_rbs) for hz in frequencies)
+    radio = dataclasses.replace(
+        base.radio,
+        carriers=many if len(many) > 1 else (),
+        bandwidth_hz=like.bandwidth_hz * len(many),
+        num_rbs=like.num_rbs * len(many),
     )
-    return wider, names
+    channel = dataclasses.replace(base.channel, carrier_hz=frequencies[0])
+    tiers = tuple(dataclasses.replace(tier, carrier="") for tier in base.tiers)
+    return dataclasses.replace(base, radio=radio, channel=channel, tiers=tiers), names
 
 
 def _groups(sites: Sequence[Site]) -> dict[tuple[object, ...], list[int]]:

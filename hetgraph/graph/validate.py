@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from hetgraph.channel import MODELS
+from hetgraph.channel import FLOOR_HEIGHT_M, MODELS
 from hetgraph.graph.hexagons import whole_rings
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _POWER_MAX_DBM = 100.0
 _NOISE_MIN_W = 1e-30
+_RMA_INDOOR_M = 10.0  # TR 38.901 sec. 7.4.3.1: low loss only, and not farther inside
 
 
 def validate(scenario: "Scenario") -> None:
@@ -30,6 +31,8 @@ def validate(scenario: "Scenario") -> None:
     _check_types(scenario, "")
     _require("tiers", len(scenario.tiers), len(scenario.tiers) > 0, "at least one tier")
     _positive("layout", scenario.layout, "width_m", "height_m")
+    for i, tier in enumerate(scenario.tiers):
+        _require(f"tiers[{i}].count", tier.count, tier.count > 0, "at least 1")
     _validate_users(scenario, scenario.users)
     _validate_channel(scenario.channel)
     _validate_radio(scenario, scenario.radio)
@@ -61,6 +64,8 @@ def _validate_users(scenario: "Scenario", users: "Users") -> None:
     if users.per_station is not None:
         least, most = users.per_station
         fits = 0 <= least <= most and least * stations <= users.count <= most * stations
+        sectors = max(tier.sectors for tier in scenario.tiers)
+        _require("users.per_station", users.per_station, sectors == 1, "null where masts have several sectors")
         _require("users.per_station", users.per_station, fits, f"the fewest, then the most, for {users.count} users")
     if users.placement == "fixed":
         _require("users.positions", len(users.positions), len(users.positions) == users.count, f"{users.count}")
@@ -82,6 +87,9 @@ def _validate_buildings(users: "Users") -> None:
         _require(f"users.{name}", len(values), fits, f"{users.count}, one for each fixed user, or none")
     if users.floor:
         _require("users.floor", min(users.floor), min(users.floor) >= 0, "floors of 0 (the ground floor) or more")
+        inside = users.indoor or (False,) * users.count
+        outdoors = [floor for floor, indoor in zip(users.floor, inside, strict=True) if floor and not indoor]
+        _require("users.floor", outdoors[:1], not outdoors, "0 for users outdoors")
 
 
 def _validate_channel(channel: "Channel") -> None:
@@ -142,7 +150,6 @@ def _validate_services(services: "Services") -> None:
 def _validate_tier(where: str, tier: "Tier") -> None:
     from hetgraph.graph.scenario_parts import PATHLOSS
 
-    _require(f"{where}.count", tier.count, tier.count > 0, "at least 1")
     _require(f"{where}.power_dbm", tier.power_dbm, tier.power_dbm <= _POWER_MAX_DBM, f"at most {_POWER_MAX_DBM:g} dBm")
     most, block = tier.power_dbm, tier.rb_power_dbm
     _require(f"{where}.rb_power_dbm", block, block is None or block <= most, f"at most power_dbm, {most:g}, or null")
@@ -171,9 +178,10 @@ def _validate_cells(where: str, tier: "Tier", carriers: "tuple[Carrier, ...]") -
     if tier.tilt_deg:
         steepest = max(tier.tilt_deg, key=abs)
         _require(f"{where}.tilt_deg", steepest, abs(steepest) <= 90, "degrees in -90..90, positive downwards")
-    if tier.sectors > 1:
-        aimed = len(tier.azimuth_deg) > 1 or tier.pattern == "omni"
-        _require(f"{where}.azimuth_deg", tier.azimuth_deg, aimed, f"{tier.sectors} bearings, one for each sector")
+    if tier.directional:
+        least = 2 if tier.sectors > 1 else 1
+        aimed = len(tier.azimuth_deg) >= least
+        _require(f"{where}.azimuth_deg", tier.azimuth_deg, aimed, "a bearing for each sector of a directional antenna")
     for name in ("site", "cell"):
         values = getattr(tier, name)
         fits = not values or len(values) == tier.count
@@ -187,30 +195,47 @@ def _validate_cells(where: str, tier: "Tier", carriers: "tuple[Carrier, ...]") -
 
 def _validate_wrap(tiers: "tuple[Tier, ...]") -> None:
     """One hexagonal cluster of whole rings, shared by all tiers, can be continued around its edges."""
-    grids = {(tier.placement, tier.count // tier.sectors, tier.spacing_m) for tier in tiers}
-    (placement, masts, spacing), *others = grids
+    grids = {(t.placement, t.count // t.sectors, t.spacing_m, t.grid_bearing_deg) for t in tiers}
+    (placement, masts, spacing, _), *others = grids
     fits = not others and placement == "hex" and spacing > 0 and whole_rings(masts) is not None
-    got = ", ".join(f"{p} x {m}" for p, m, _ in sorted(grids))
+    got = ", ".join(f"{p} x {m}" for p, m, *_ in sorted(grids))
     _require("layout.wrap", got, fits, "hexagonal masts of whole rings (1, 7, 19, 37, ...), the same for all tiers")
 
 
 def _warn_outside_validity(scenario: "Scenario") -> None:
-    """One warning for each tier whose carrier or height its propagation model was not made for."""
-    carriers = {carrier.name: carrier for carrier in scenario.carriers}
+    """One warning for each value of a tier, or of its users, that its propagation model was not made for."""
+    users, heights = scenario.users, [scenario.users.height_m]
+    inside = users.indoor_fraction > 0 or any(users.indoor)
+    if inside:
+        top = max(users.floor) if users.floor else users.floors[1] - 1
+        heights.append(users.height_m + FLOOR_HEIGHT_M * top)
     for i, tier in enumerate(scenario.tiers):
         if tier.pathloss not in MODELS:
             continue
         valid = MODELS[tier.pathloss].validity
-        carrier_hz = carriers[tier.carrier].carrier_hz if tier.carrier else scenario.carriers[0].carrier_hz
         band = (valid.carrier_hz[0] / 1e9, valid.carrier_hz[1] / 1e9)
-        checks = (("carrier", carrier_hz / 1e9, band, "GHz"), ("height_m", tier.height_m, valid.bs_height_m, "m"))
+        checks = [
+            (f"tiers[{i}].carrier", scenario.carrier_of(tier).carrier_hz / 1e9, band, "GHz"),
+            (f"tiers[{i}].height_m", tier.height_m, valid.bs_height_m, "m"),
+            *(("users' height", height, valid.ue_height_m, "m") for height in heights),
+        ]
         for name, value, (low, high), unit in checks:
             if not low <= value <= high:
                 warnings.warn(
-                    f"tiers[{i}].{name}: got {value:g} {unit}, expected {low:g} to {high:g} {unit}, for which the model "
+                    f"{name}: got {value:g} {unit}, expected {low:g} to {high:g} {unit}, for which the model "
                     f"{tier.pathloss!r} was made; its formulas are continued",
                     stacklevel=4,
                 )
+        if (
+            tier.pathloss == "rma"
+            and inside
+            and (users.high_loss_fraction > 0 or users.indoor_distance_m > _RMA_INDOOR_M)
+        ):
+            got = f"high_loss_fraction={users.high_loss_fraction:g}, indoor_distance_m={users.indoor_distance_m:g}"
+            warnings.warn(
+                f"users: got {got}, expected 0 and at most {_RMA_INDOOR_M:g} m, for which the model 'rma' was made",
+                stacklevel=4,
+            )
 
 
 def _positive(where: str, values: Any, *names: str) -> None:

@@ -20,7 +20,7 @@ def test_against_the_table(ghz: float) -> None:
     high = torch.tensor([False, True, False, True])
     way = torch.tensor([0.0, 0.0, 12.5, 25.0], dtype=torch.float64)
     spread = torch.tensor([0.0, 0.0, 1.0, -0.5], dtype=torch.float64)
-    got = penetration_loss_db(ghz * 1e9, high_loss=high, indoor_distance_m=way, spread=spread)
+    got = penetration_loss_db(ghz * 1e9, high_loss=high, indoor_distance_m=way, normal=spread)
     expected = [oracle(ghz, *row) for row in zip(high.tolist(), way.tolist(), spread.tolist(), strict=True)]
     torch.testing.assert_close(got, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-9)
 
@@ -28,9 +28,9 @@ def test_against_the_table(ghz: float) -> None:
 def test_refused() -> None:
     way = torch.zeros(1)
     with pytest.raises(ValueError, match="carrier_hz: got -1"):
-        penetration_loss_db(-1.0, high_loss=way > 0, indoor_distance_m=way, spread=way)
+        penetration_loss_db(-1.0, high_loss=way > 0, indoor_distance_m=way, normal=way)
     with pytest.raises(ValueError, match="indoor_distance_m: got -2, expected 0 or more"):
-        penetration_loss_db(1e9, high_loss=way > 0, indoor_distance_m=way - 2, spread=way)
+        penetration_loss_db(1e9, high_loss=way > 0, indoor_distance_m=way - 2, normal=way)
 
 
 def test_shadowing_toward_indoor_users() -> None:

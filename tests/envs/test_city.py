@@ -103,3 +103,12 @@ def test_rates_follow_from_gains_powers_noise_and_the_stated_interference() -> N
             moved += not stands
         obs = env.step(rule.act(obs, None, None)[0]).obs
     assert moved > 50
+
+
+def test_users_in_buildings_are_in_them_in_every_period() -> None:
+    city = arrivals("grows-city:stations=21")
+    assert isinstance(city, CityArrivals)
+    users = replace(city.scenario.users, indoor_fraction=1.0)
+    inside = replace(city, scenario=replace(city.scenario, users=users))
+    rates = [source.draw(2, torch.Generator().manual_seed(0)).rate for source in (city, inside)]
+    assert rates[0].shape == rates[1].shape and float(rates[1].mean()) < float(rates[0].mean())

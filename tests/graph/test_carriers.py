@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from hetgraph.graph import CHANNEL, Carrier, Channel, Radio, Scenario, Tier, Users, check, roam, scenario_from_csv
+from hetgraph.graph import (
+    CHANNEL,
+    Carrier,
+    Channel,
+    Radio,
+    Scenario,
+    Tier,
+    Users,
+    check,
+    from_gain,
+    roam,
+    scenario_from_csv,
+)
 from hetgraph.radio import Allocation, edge_sinr, evaluate, feasible, policy
 from hetgraph.solvers import equal_power, max_rsrp_association
 
@@ -95,6 +107,21 @@ def test_carriers_of_a_file(tmp_path: Path) -> None:
     assert sorted(graph["bs"].carrier_hz.tolist()) == [1.8e9, 1.8e9, 3.5e9]
     serving = max_rsrp_association(graph)
     assert feasible(graph, Allocation(serving, equal_power(graph)))
+
+
+def test_one_frequency_of_a_file_is_the_carrier(tmp_path: Path) -> None:
+    header = "x,y,z,tier,power_dbm,azimuth_deg,num_antennas,carrier_hz\n"
+    (tmp_path / "s.csv").write_text(header + "0,0,25,macro,46,0,1,2.1e9\n9,0,25,macro,46,90,1,2.1e9\n")
+    for base in ("hetnet-3tier", WORLD):
+        scenario = scenario_from_csv(tmp_path / "s.csv", base=base)
+        assert scenario.channel.carrier_hz == 2.1e9 and len(scenario.carriers) == 1
+        assert scenario.sample(1).carrier_hz.tolist() == pytest.approx([2.1e9])
+
+
+def test_a_stations_carrier_is_not_the_graphs() -> None:
+    graph = from_gain(torch.rand(2, 3, 1), noise_w=1.0, power_max_w=1.0)
+    graph["bs"].carrier_hz = torch.full((2,), 2e9)
+    check(graph)
 
 
 @pytest.mark.parametrize(

@@ -97,3 +97,14 @@ def test_the_internal_angle_and_back() -> None:
     graph = world(30.0).sample(1)
     assert float(graph["bs"].azimuth_rad[0]) == pytest.approx(math.radians(60.0))
     torch.testing.assert_close(graph["antenna"].boresight, torch.tensor([[math.radians(60.0), 0.0]]))
+
+
+def test_a_directional_antenna_needs_a_bearing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"tiers\[0\]\.azimuth_deg: got \(\), expected a bearing"):
+        Scenario(tiers=(Tier(pattern="38.901"),))
+    header = "x,y,z,tier,power_dbm,azimuth_deg,num_antennas,panel_rows\n"
+    (tmp_path / "s.csv").write_text(header + "0,0,25,macro,46,,1,8\n")
+    with pytest.raises(ValueError, match="line 2, azimuth_deg: got '', expected a bearing, since the cell has a panel"):
+        scenario_from_csv(tmp_path / "s.csv")
+    with pytest.raises(ValueError, match=r"tilt_deg: got 'x', expected a number or a list of numbers"):
+        Scenario.from_yaml("tiers: [{tilt_deg: x}]\n")

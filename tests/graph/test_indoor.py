@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hetgraph.channel import los_probability, penetration_loss_db
-from hetgraph.graph import CHANNEL, Channel, Scenario, Tier, Users, check, preset, roam, scenario_from_csv
+from hetgraph.graph import CHANNEL, Channel, Layout, Scenario, Tier, Users, check, preset, roam, scenario_from_csv
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.user_state import draw_user_state
 
@@ -100,7 +100,33 @@ def test_a_walker_keeps_its_floor() -> None:
 
 def test_carriers_lose_differently() -> None:
     loss = [
-        penetration_loss_db(hz, high_loss=torch.tensor([True]), indoor_distance_m=torch.zeros(1), spread=torch.zeros(1))
+        penetration_loss_db(hz, high_loss=torch.tensor([True]), indoor_distance_m=torch.zeros(1), normal=torch.zeros(1))
         for hz in (0.8e9, 3.5e9)
     ]
     assert float(loss[1]) > float(loss[0])
+
+
+def test_an_indoor_model_has_no_wall() -> None:
+    users = Users(count=50, indoor_fraction=1.0, floors=(1, 1))
+    tier = Tier("indoor", height_m=3.0, pathloss="inh-open")
+    channel = Channel(shadowing="none", fading="none", los="always")
+    inside = Scenario(layout=Layout(50, 50), tiers=(tier,), users=users, channel=channel).sample(1)[CHANNEL]
+    outside = dataclasses.replace(users, indoor_fraction=0.0)
+    plain = Scenario(layout=Layout(50, 50), tiers=(tier,), users=outside, channel=channel).sample(1)[CHANNEL]
+    torch.testing.assert_close(inside.pathloss_db, plain.pathloss_db)
+
+
+def test_line_of_sight_within_the_distance_floor() -> None:
+    """The floor is the path loss's: at 2 m an office is nearly always in sight (Table 7.4.2-1)."""
+    many = 4000
+    users = Users(count=many, placement="fixed", positions=((502.0, 500.0),) * many)
+    tier = Tier("indoor", height_m=3.0, pathloss="inh-mixed", placement="fixed", positions=((500.0, 500.0),))
+    los = Scenario(tiers=(tier,), users=users, channel=Channel(shadowing="independent")).sample(1)[CHANNEL].los
+    assert float(los.float().mean()) == pytest.approx(
+        float(los_probability("inh-mixed", 2.0, ue_height_m=1.5)), abs=0.03
+    )
+
+
+def test_a_floor_needs_a_building() -> None:
+    with pytest.raises(ValueError, match=r"users\.floor: got \[5\], expected 0 for users outdoors"):
+        Scenario(users=Users(count=1, placement="fixed", positions=((1.0, 1.0),), indoor=(False,), floor=(5,)))

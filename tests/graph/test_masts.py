@@ -9,7 +9,19 @@ import torch
 
 from hetgraph.datasets import LTETrace, export_csv
 from hetgraph.datasets.measured_graph import Carrier, measured_graph
-from hetgraph.graph import CHANNEL, Channel, Layout, Scenario, Site, Tier, Users, preset, scenario_from_csv, write_sites
+from hetgraph.graph import (
+    CHANNEL,
+    NEIGHBOURS,
+    Channel,
+    Layout,
+    Scenario,
+    Site,
+    Tier,
+    Users,
+    preset,
+    scenario_from_csv,
+    write_sites,
+)
 from hetgraph.graph.masts import masts_at, masts_of
 
 SECTORS = "x,y,z,tier,power_dbm,azimuth_deg,num_antennas\n" + "".join(
@@ -116,6 +128,44 @@ def test_what_is_one_mast() -> None:
     assert masts_at(places).tolist() == [0, 0, 0, 1, 2, 3], "within a metre, one after the other"
     names = ["roof", "", "", "roof", "roof", ""]
     assert masts_at(places, names).tolist() == [0, 0, 0, 0, 1, 2], "one name within 100 m"
+    apart = torch.tensor([[0.0, 0.0], [300.0, 0.0], [310.0, 0.0]])
+    assert masts_at(apart, ["roof"] * 3).tolist() == [0, 1, 1], "of any cell of the name"
+
+
+def test_cells_of_several_models_on_one_mast() -> None:
+    """State and normalised shadowing are the mast's, whatever its cells' models; the standard deviation is each cell's."""
+    place = ((500.0, 500.0),)
+    tiers = (
+        Tier("macro", placement="fixed", positions=place, pathloss="uma"),
+        Tier("micro", placement="fixed", positions=place, pathloss="umi", height_m=10.0),
+    )
+    for shadowing in ("correlated", "independent"):
+        channel = Channel(shadowing=shadowing)  # type: ignore[arg-type]
+        values = pairs(Scenario(tiers=tiers, users=Users(count=2000), channel=channel))
+        assert torch.equal(values["los"][:, 0], values["los"][:, 1])
+        los = values["los"][:, 0]
+        uma, umi = values["shadow_db"].unbind(1)
+        torch.testing.assert_close(uma[los], umi[los], msg="4 dB both")
+        torch.testing.assert_close(uma[~los] / 6.0, umi[~los] / 7.82, rtol=1e-4, atol=1e-5)
+
+
+def test_the_nearest_cell_is_the_sector_that_looks_at_the_user() -> None:
+    tier = Tier(count=3, sectors=3, placement="hex", azimuth_deg=(0.0, 120.0, 240.0), pattern="38.901")
+    scenario = Scenario(tiers=(tier,), users=Users(count=300, nearest_only=True))
+    edges = scenario.sample(1, seed=1)[CHANNEL]
+    serves = edges.may_serve.reshape(300, 3)
+    assert bool((serves.sum(1) == 1).all()) and int(serves.sum(0).min()) > 60
+    assert torch.equal(serves.float().argmax(1), edges.antenna_gain_db.reshape(300, 3).argmax(1))
+
+
+def test_a_neighbourhood_counts_masts() -> None:
+    graph = preset("hex-19x3:users_per_cell=1").sample(1)
+    source, target = graph[NEIGHBOURS].edge_index
+    masts = graph["bs"].site
+    for cell in (0, 3, 56):
+        heard = masts[source[target == cell]]
+        own = masts[cell]
+        assert sorted(torch.bincount(heard[heard != own]).tolist())[-6:] == [3] * 6 and int((heard == own).sum()) == 2
 
 
 def test_masts_of_several_tiers_in_the_middle() -> None:
@@ -128,7 +178,7 @@ def test_names_survive(tmp_path: Path) -> None:
     sites = [
         Site(0, 0, azimuth_deg=0.0, site="A", cell="A1", tilt_deg=3.0, carrier_hz=1.8e9),
         Site(0, 0, azimuth_deg=120.0, site="A", cell="A2", tilt_deg=-1.0, carrier_hz=1.8e9),
-        Site(400, 0, 10.0, "pico", 30.0, site="B", cell="B1", carrier_hz=1.8e9, panel_rows=4, panel_tilt_deg=6.0),
+        Site(400, 0, 10.0, "pico", 30.0, 45.0, site="B", cell="B1", carrier_hz=1.8e9, panel_rows=4, panel_tilt_deg=6.0),
     ]
     write_sites(tmp_path / "s.csv", sites)
     scenario = scenario_from_csv(tmp_path / "s.csv")

@@ -53,6 +53,7 @@ def test_missing_fields_take_their_defaults() -> None:
     assert Scenario.from_yaml(text) == expected
 
 
+@pytest.mark.filterwarnings("ignore:users")
 def test_the_digest_depends_on_every_value_and_on_nothing_else() -> None:
     assert Scenario(layout=Layout(1000, 1000)).hash == Scenario().hash, "whole numbers are numbers"
     text = json.dumps({"layout": {"width_m": 50.0}, "tiers": [{"count": 2, "name": "pico"}]})

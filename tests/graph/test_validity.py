@@ -31,6 +31,15 @@ def test_one_warning(tier: Tier, channel: Channel, sentence: str | None) -> None
             Scenario(tiers=(tier,), channel=channel)
 
 
+def test_users_above_and_walls_beyond_a_model() -> None:
+    with pytest.warns(UserWarning, match="users' height: got 80 m, expected 1.5 to 22.5 m"):
+        Scenario(users=Users(height_m=80.0))
+    with pytest.warns(
+        UserWarning, match="users: got high_loss_fraction=0.5, indoor_distance_m=25, expected 0 and at most 10 m"
+    ):
+        Scenario(tiers=(Tier(pathloss="rma"),), users=Users(indoor_fraction=0.5, floors=(1, 1)))
+
+
 def test_presets_are_within_their_models() -> None:
     for name in PRESETS:
         preset(name)  # a warning is an error here

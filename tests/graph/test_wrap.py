@@ -87,3 +87,26 @@ def test_users_of_sectors_are_in_hexagons_of_their_masts() -> None:
     nearest = own.min(2).values
     flat = (distance.square() + 23.5**2).sqrt()
     torch.testing.assert_close(nearest, flat, rtol=0, atol=0.05)
+
+
+def test_features_look_toward_the_nearest_image() -> None:
+    """The element's gain follows from the direction columns, on every edge."""
+    scenario = preset("hex-19x3:users_per_cell=2")
+    batch = scenario.sample(1, seed=2)
+    edges = batch[CHANNEL]
+    cos, sin = edges.edge_attr[:, 4], edges.edge_attr[:, 5]
+    boresight = batch["bs"].azimuth_rad[edges.edge_index[0]]
+    azimuth = torch.atan2(sin * boresight.cos() - cos * boresight.sin(), cos * boresight.cos() + sin * boresight.sin())
+    drop = torch.atan2(torch.tensor(23.5), edges.offset_m.norm(dim=1))
+    horizontal = (12 * (azimuth / math.radians(65)).square()).clamp(max=30)
+    vertical = (12 * (drop / math.radians(65)).square()).clamp(max=30)
+    torch.testing.assert_close(edges.antenna_gain_db, 8 - (horizontal + vertical).clamp(max=30), rtol=0, atol=1e-2)
+
+
+def test_all_tiers_of_a_torus_have_one_grid() -> None:
+    tiers = tuple(
+        Tier(name, count=7, placement="hex", spacing_m=100.0, grid_bearing_deg=bearing)
+        for name, bearing in (("a", 90.0), ("b", 0.0))
+    )
+    with pytest.raises(ValueError, match=r"layout\.wrap"):
+        Scenario(layout=Layout(wrap=True), tiers=tiers)
