@@ -5,12 +5,10 @@ import torch
 from torch import Tensor
 
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv, rollout
-from hetgraph.envs.itlinq import HEXAGONAL_LAYOUT, RANDOM_LAYOUT, FairITLinQ, Margins
 from hetgraph.envs.score import PARAMETERS, START, LocalScore
 from hetgraph.envs.subbands import GreedyGenie, LongestQueueFirst
 from hetgraph.envs.tune import cross_entropy, network_means, tune_local_score
 from hetgraph.radio import OneShotPolicy, policy, policy_names, scheduler_names, violations
-from hetgraph.solvers.queued import link_gains
 
 CONFLICT = ("gms", "gms_paper", "llq", "qcsma", "random")
 CELLS = (
@@ -84,24 +82,6 @@ def test_a_canary_in_far_cells_changes_no_local_action(kind: str, name: str) -> 
     after = actions(env, name)
     assert torch.equal(after[0][:, station], power[:, station])
     assert torch.equal(after[1][:, own], airtime[:, own])
-
-
-def test_links_of_itlinq_stay_within_their_margins() -> None:
-    env = make("cellular")
-    env.reset()
-    obs = env.observe("global")
-    gain, _ = link_gains(obs, env.cells)
-    for margins in (RANDOM_LAYOUT, HEXAGONAL_LAYOUT, Margins(1.0, 0.5, 1.0, 0.5)):
-        found = FairITLinQ(margins)
-        allocation, _ = found.act(obs, found.initial_state(obs), torch.Generator().manual_seed(2))
-        assert allocation.airtime is not None
-        active = allocation.airtime.reshape(2, env.num_devices, 3).permute(0, 2, 1) > 0
-        bound = margins.of(gain.diagonal(dim1=2, dim2=3))
-        worst = torch.maximum(bound.unsqueeze(3), bound.unsqueeze(2))  # the later of two links kept its own margin
-        pairs = active.unsqueeze(3) & active.unsqueeze(2) & ~torch.eye(env.num_devices, dtype=torch.bool)
-        assert bool((gain <= worst)[pairs].all())
-        left_out = (env.queue > 0).unsqueeze(1) & ~active
-        assert bool(active.any()) and bool(left_out.any())
 
 
 def test_a_score_of_the_queue_alone_is_longest_queue_first() -> None:
