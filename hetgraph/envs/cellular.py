@@ -131,7 +131,7 @@ class CellularEnv(QueueEnv):
         flat = (self.gain.reshape(b * r, u, n), power.transpose(1, 2).reshape(b * r, n), self._own_index.reshape(-1, u))
         signal, other = signal_and_interference(*flat, self._noise.reshape(b * r, u))
         signal, other = signal.reshape(b, r, u), other.reshape(b, r, u)
-        efficiency = (signal / other).clamp_max_(self.max_sinr).log1p_() * active.transpose(1, 2)
+        efficiency = signal.div_(other).clamp_max_(self.max_sinr).log1p_() * active.transpose(1, 2)
         seen = self._seen
         seen["own_gain"].copy_(own_gain.transpose(1, 2))
         seen["interference_w"].copy_(other.transpose(1, 2))

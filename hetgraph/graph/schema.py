@@ -84,7 +84,7 @@ SCHEMA: tuple[Field, ...] = (
     Field("ue", "active", ("U",), "bool", dynamic=True),
     Field("ue", "serving_slot", ("U",), "long", dynamic=True),
     Field("ue", "noise_w", ("U", "R"), unit="W", required=True, nonnegative=True),
-    Field("ue", "far_interference_w", ("U", "R"), unit="W", nonnegative=True),
+    Field("ue", "far_interference_w", ("U", "R"), unit="W", dynamic=True, nonnegative=True),
     Field("ue", "queue_bits", ("U",), unit="bit", dynamic=True, nonnegative=True),
     Field("ue", "demand_bits", ("U",), unit="bit", dynamic=True, nonnegative=True),
     Field("ue", "demand", ("U",), unit="data or slots", dynamic=True, nonnegative=True),

@@ -1,6 +1,7 @@
 """SINR, rates, allocations and indicators: the judge that every method shares."""
 
 from hetgraph.radio.allocation import Allocation, feasible, violations
+from hetgraph.radio.interference import signal_and_interference
 from hetgraph.radio.kpi import KPIs, evaluate, pf_gain
 from hetgraph.radio.kpi_table import INDICATORS, Kpi, indicator
 from hetgraph.radio.noma import noma_power_split, noma_rates, sic_feasible
@@ -17,7 +18,15 @@ from hetgraph.radio.policy import (
     policy_names,
     scheduler_names,
 )
-from hetgraph.radio.rates import Convention, edge_sinr, equal_airtime, noise_plus_far_w, rates_bps, sinr
+from hetgraph.radio.rates import (
+    Convention,
+    edge_sinr,
+    equal_airtime,
+    noise_plus_far_w,
+    rates_bps,
+    sinr,
+    spectral_efficiency,
+)
 from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 
 __all__ = [
@@ -52,6 +61,8 @@ __all__ = [
     "rates_bps",
     "scheduler_names",
     "sic_feasible",
+    "signal_and_interference",
     "sinr",
+    "spectral_efficiency",
     "violations",
 ]

@@ -19,4 +19,4 @@ def signal_and_interference(gain: Tensor, power_w: Tensor, own: Tensor, noise_w:
     others = gain.scatter(2, index, torch.zeros_like(own_gain))
     # A row times a matrix: the other order takes MKL many times as long.
     interference = torch.bmm(power_w.unsqueeze(1), others.transpose(1, 2)).squeeze(1)
-    return signal, interference + noise_w
+    return signal, interference.add_(noise_w)

@@ -88,7 +88,8 @@ def test_a_score_of_the_queue_alone_is_longest_queue_first() -> None:
     weights = dict.fromkeys(PARAMETERS, 0.0) | {"queue": 1.0, "share": 1.0, "offset": 20.0, "cap_db": 300.0}
     env = make("cellular")
     env.reset()
-    env.queue.copy_(0.1 + torch.randperm(env.queue.numel()).reshape(env.queue.shape))  # no ties
+    order = torch.randperm(env.queue.numel(), generator=torch.Generator().manual_seed(0))
+    env.queue.copy_(0.1 + order.reshape(env.queue.shape))  # no ties
     obs = env.observe("neighbourhood")
     # The rate only decides between subbands: the longest queue comes first and takes the best one that is free.
     longest = LongestQueueFirst("best")

@@ -164,7 +164,7 @@ def test_expected_sinr_is_that_of_the_candidates_interference() -> None:
     every = view.gain * (view.power_max_w / 4).reshape(2, 1, 3, 1) / view.candidate_interference_w()
     for n in range(3):
         station = torch.full((2, 7), n)
-        torch.testing.assert_close(priors.expected_sinr(view, station), every[:, :, n], rtol=5e-3, atol=1e-6)
+        torch.testing.assert_close(priors.expected_sinr(view, station), every[:, :, n], rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
