@@ -190,7 +190,22 @@ def _ascend(instance: _Instance, fraction: Tensor, own: Tensor, steps: int, rate
 
 
 def _polish(instance: _Instance, start: Tensor, own: Tensor) -> tuple[Tensor, float]:
-    """Sequential quadratic programming on powers over budgets ``[N, R]``, and the value; never worse than its start."""
+    """Sequential quadratic programming from powers over budgets ``[N, R]``, and the value; never worse than its start.
+
+    A climb comes near zeros and full budgets without reaching them, and from there steps fail for want of scale: the search starts
+    from the rounded powers too, and again from where it has ended.
+    """
+    whole = torch.where(start < 1e-4, 0, start)
+    total = whole.sum(1, keepdim=True)
+    whole = torch.where(total > 0.99, whole / total.clamp_min(1e-30), whole)
+    starts = [start, torch.minimum(whole, instance.cap)]
+    ends = [_programmed(instance, _programmed(instance, s, own), own) for s in starts]
+    tried = torch.stack(starts + ends)
+    values = instance.value(tried, own.expand(len(tried), *own.shape))
+    return tried[values.argmax()], float(values.max())
+
+
+def _programmed(instance: _Instance, start: Tensor, own: Tensor) -> Tensor:
     shape = start.shape
     spread = np.kron(np.eye(shape[0]), np.ones(shape[1]))  # [N, N * R], sums a station's fractions
 
@@ -212,6 +227,4 @@ def _polish(instance: _Instance, start: Tensor, own: Tensor) -> tuple[Tensor, fl
         options={"maxiter": 200, "ftol": 1e-15},
     )
     fraction = torch.tensor(found.x.reshape(shape)).clamp_min(0)
-    fraction = torch.minimum(fraction / fraction.sum(1, keepdim=True).clamp_min(1), instance.cap)
-    values = [float(instance.value(f.unsqueeze(0), own.unsqueeze(0))) for f in (start, fraction)]
-    return (fraction, values[1]) if values[1] > values[0] else (start, values[0])
+    return torch.minimum(fraction / fraction.sum(1, keepdim=True).clamp_min(1), instance.cap)

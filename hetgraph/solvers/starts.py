@@ -14,7 +14,7 @@ _DECADES, _BIAS_DB, _SWAY_DB = 3.0, 12.0, 12.0
 
 
 def starts_of(copies: Batch, links: Links, count: int, seed: int) -> tuple[Allocation, Tensor]:
-    """Starts in turns of six kinds, one for each copy, and the copies ``[S B]`` whose association comes first, not their powers.
+    """Starts, one for each copy, the kinds taking turns; and in which copies the association leads, not the powers ``[S B]``.
 
     ====  ===========================================================================================
     kind  start
@@ -23,7 +23,7 @@ def starts_of(copies: Batch, links: Links, count: int, seed: int) -> tuple[Alloc
     1     every station on or off by chance on every resource block
     2     random association among stations of similar strength: a bias per user and station
     3     every station silent by chance on all resource blocks, with a probability of the start's own
-    4     every station's power lower by up to three decades
+    4     every station at full power or, by chance, lower by up to three decades
     5     cell range expansion: a bias per station
     ====  ===========================================================================================
 
@@ -49,7 +49,8 @@ def starts_of(copies: Batch, links: Links, count: int, seed: int) -> tuple[Alloc
     weight = torch.where(own == 0, per_block.exp(), ones)
     weight = torch.where(own == 1, _some_on((per_block < 0.5).double(), links), weight)
     weight = torch.where(own == 3, _some_on((per_station >= silent) * ones, links), weight)
-    level = torch.where(own == 4, 10 ** (-_DECADES * per_station), 1.0)
+    lower = (2 * per_station - 1).clamp_min(0)
+    level = torch.where(own == 4, 10 ** (-_DECADES * lower), 1.0)
     power = level * weight / weight.sum(1, keepdim=True).clamp_min(1) * bs.power_max_w.unsqueeze(1)
     power = torch.minimum(power.to(bs.power_max_w), bs.rb_power_max_w)
 
