@@ -2,7 +2,7 @@
 
 Many starts climb a little way and the best of each kind go on, beside the utility teacher and the gradient ascent. What goes on
 alternates between gradient ascent on a softened association, which carries it over small steps of the utility, and turns of
-association (dual prices, moves, swaps) and powers (alpha-fair WMMSE) on the utility itself, which never falls. In between a network's
+association (dual prices, moves) and powers (alpha-fair WMMSE) on the utility itself, which never falls. In between a network's
 allocations are crossed, resource block by resource block, since what is good on one of them depends little on the others.
 """
 
@@ -18,15 +18,15 @@ from hetgraph.solvers.association import dual_price_association
 from hetgraph.solvers.copies import chosen, copies_of, hashed, places, stacked
 from hetgraph.solvers.fair import utility_teacher, wmmse_alpha_fair
 from hetgraph.solvers.starts import KINDS, starts_of
-from hetgraph.solvers.swaps import improve_association
 
+_LINKS, _FEWEST, _MOST = 500_000, 2, 32  # edges times resource blocks for the starts of a kind; and how many these are
 _POWER_ROUNDS, _PRICES = 30, 20  # of a turn
 _CROSSED, _NOISE = 0.3, 0.5  # share of resource blocks from the mate; largest change of a power's logarithm
 _TOLERANCE, _MOST_TURNS = 1e-9, 60  # of the last turns, nats per user
 
 
 @torch.no_grad()
-def utility_reference(graph: HeteroData, *, starts: int = 4, rounds: int = 3, seed: int = 0) -> Allocation:
+def utility_reference(graph: HeteroData, *, starts: int | None = None, rounds: int = 4, seed: int = 0) -> Allocation:
     """Best of several searches, the 100% of proportional-fair utility under the ``equal_airtime`` convention.
 
     Frozen by name and effort: "the reference" of a table is this function with its default ``starts``, ``rounds`` and ``seed``. It is
@@ -34,16 +34,21 @@ def utility_reference(graph: HeteroData, *, starts: int = 4, rounds: int = 3, se
 
     Args:
         graph: a graph or a batch of graphs; memory grows with its size times the starts.
-        starts: starts of each of the six kinds of :func:`~hetgraph.solvers.starts.starts_of`.
+        starts: starts of each of the six kinds of :func:`~hetgraph.solvers.starts.starts_of`; when ``None``, 500,000 over the edges
+            times resource blocks of the batch's largest network, but 2 to 32: 3 for ``hetnet-3tier``, 32 for tiny networks, where
+            starts cost little and luck decides.
         rounds: rounds of ascent and turns for what goes on; a network's allocations are crossed before each but the first.
         seed: of the starts and of the crossing.
 
     Raises:
         ValueError: fewer than one start or round.
     """
+    links = links_of(graph)
+    if starts is None:
+        edges = int(torch.bincount(links.ue_network[links.ue]).max())
+        starts = min(max(_LINKS // (edges * graph.rb_bandwidth_hz.shape[1]), _FEWEST), _MOST)
     if min(starts, rounds) < 1:
         raise ValueError(f"starts, rounds: got {starts} and {rounds}, expected at least one of each")
-    links = links_of(graph)
     serving, power = _first(graph, links, starts, seed)
     for known in (utility_teacher(graph)[0], gradient_ascent(graph)):
         serving, power = torch.cat([serving, known.serving[None]]), torch.cat([power, known.power_w[None]])
@@ -95,7 +100,6 @@ def turns(
     running = torch.ones_like(value, dtype=torch.bool)
     for _ in range(most):
         serving = dual_price_association(graph, best.power_w, start=best.serving, iterations=_PRICES)
-        serving = improve_association(graph, best.power_w, serving, links)
         trial, _ = wmmse_alpha_fair(graph, serving, iterations=power_rounds, init=best.power_w)
         new = evaluate(graph, trial).pf_utility
         wins = running & (new > value)
