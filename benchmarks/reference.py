@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph import CHANNEL, Scenario, Tier, Users, from_gain, links_of, preset

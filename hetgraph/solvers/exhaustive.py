@@ -1,8 +1,8 @@
 """Exhaustive search on tiny instances: the yardstick of all other solvers.
 
-All associations meet all powers of a grid. From the best grid points of every association, each with another pattern of stations on and
-off per resource block, powers climb by gradient ascent, fewer and fewer of them; the best associations end by sequential quadratic
-programming. Rates are written out anew here, so that the yardstick does not share the errors of what it measures.
+All associations meet all powers of a grid. The best grid points of all associations, one for each pattern of stations on and off per
+resource block, climb by gradient ascent, fewer and fewer of them; the best associations end by sequential quadratic programming. Rates
+are written out anew here, so that the yardstick does not share the errors of what it measures.
 """
 
 import itertools
