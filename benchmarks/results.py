@@ -20,8 +20,7 @@ from hetgraph.graph import Scenario, interference_k, links_of, preset
 from hetgraph.models import HetGNN
 from hetgraph.radio import Allocation, Policy, evaluate, one_shot, pf_gain, policy
 from hetgraph.radio.kpi_table import vs_reference
-from hetgraph.solvers import ascent_path, gradient_ascent, wmmse
-from hetgraph.solvers.policies import ceiling
+from hetgraph.solvers import ascent_path, gradient_ascent, utility_reference, wmmse
 from hetgraph.trainers import load_agents, load_model
 from hetgraph.trainers.compare import Comparison, Method, compare
 from hetgraph.trainers.delay_figures import delay_figures
@@ -100,7 +99,7 @@ def hetnet(layouts: int = 50) -> None:
     tuned = students("hetnet")
     methods |= {f"student, {rounds} rounds": at(tuned, rounds) for rounds in (0, 1, 2, 4, 8, 12, 16, 24, 32)}
     methods |= {f"student, {r} rounds + {s} ascent": then_ascent(tuned, r, s) for r, s in ((8, 8), (16, 16), (16, 64))}
-    methods["ceiling"] = [ceiling]
+    methods["reference"] = [utility_reference]
     report("hetnet", compare(preset("hetnet-3tier"), methods, layouts=layouts))
 
 

@@ -12,6 +12,7 @@ from hetgraph.solvers.association import (
 from hetgraph.solvers.exhaustive import exhaustive
 from hetgraph.solvers.fair import Trace, sum_rate_teacher, utility_teacher, wmmse_alpha_fair
 from hetgraph.solvers.fp import fractional_programming
+from hetgraph.solvers.reference import utility_reference
 from hetgraph.solvers.wmmse import wmmse, wmmse_steps
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "multi_start",
     "rate_weighted_voting",
     "sum_rate_teacher",
+    "utility_reference",
     "utility_teacher",
     "wmmse",
     "wmmse_alpha_fair",

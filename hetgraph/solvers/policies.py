@@ -14,6 +14,7 @@ from hetgraph.solvers.association import (
 )
 from hetgraph.solvers.fp import fractional_programming
 from hetgraph.solvers.queued import fp_update, queue_weighted, wmmse_update
+from hetgraph.solvers.reference import utility_reference
 from hetgraph.solvers.wmmse import wmmse as _wmmse
 
 
@@ -72,6 +73,6 @@ def ascent(graph: HeteroData) -> Allocation:
     return _ascent.gradient_ascent(graph, steps=100)
 
 
-def ceiling(graph: HeteroData) -> Allocation:
-    """Best of eight long ascents and the converged teacher."""
-    return _ascent.multi_start(graph, include=[pf_teacher(graph)])
+def reference(graph: HeteroData) -> Allocation:
+    """The best allocation that a stated effort finds, the 100% of proportional-fair utility."""
+    return utility_reference(graph)
