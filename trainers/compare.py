@@ -174,7 +174,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--demand", default="6,8,10,12,14", help="with --env grows-3: mean demands")
     parser.add_argument("--episodes", type=int, default=2000, help="with --env grows-3: episodes")
     parser.add_argument("--slots", type=int, default=None, help="with --env: slots of an episode")
-    parser.add_argument("--traffics", type=int, default=1, help="with --env: arrivals for each layout, one unit together")
+    parser.add_argument(
+        "--traffics", type=int, default=1, help="with --env: arrivals for each layout, one unit together"
+    )
     parser.add_argument("--policies", default=None, help="names, checkpoints, name=path:path")
     parser.add_argument("--reference", default=None, help="policy to compare with; the first by default")
     parser.add_argument("--layouts", type=int, default=None, help="10 by default, 40 with --env")

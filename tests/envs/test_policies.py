@@ -15,6 +15,7 @@ from hetgraph.solvers.queued import link_gains
 CONFLICT = ("gms", "gms_paper", "llq", "qcsma", "random")
 CELLS = (
     "llq", "lqf_subband", "lqf_best", "max_weight_local", "local_score", "fair_itlinq", "fp", "wmmse", "genie", "random",
+    "wmmse_genie", "wmmse_global", "wmmse_neighbourhood", "fp_genie", "fp_global", "fp_neighbourhood",
 )  # fmt: skip
 
 
