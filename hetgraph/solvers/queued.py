@@ -23,7 +23,7 @@ from hetgraph.radio.rates import LOG2E
 Update = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 Reach = Literal["network", "neighbourhood"]
 MAX_SINR = 1000.0
-ROUNDS, SHARE = 100, 0.6
+ROUNDS, SHARE = 30, 0.6
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,13 @@ def queue_weighted(
         cells: of the graph, if they are known.
 
     Raises:
-        ValueError: a share out of its range, or a graph without cells (see :func:`~hetgraph.radio.cells.cells_of`).
+        ValueError: a share out of its range, a graph without the length of its slots or without cells (see
+            :func:`~hetgraph.radio.cells.cells_of`).
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share: got {share}, expected a number from 0 to 1")
+    if not hasattr(graph, "slot_s"):
+        raise ValueError("slot_s: got a graph with queues and without it, expected the length of a slot, s")
     cells = cells_of(graph) if cells is None else cells
     b, _, u, _ = cells.shape
     links = network_links(graph, cells) if reach == "network" else neighbourhood_links(graph, cells)
@@ -139,7 +142,7 @@ def neighbourhood_links(graph: HeteroData, cells: Cells) -> Links:
 
     Links without packets stay in it, so that its size, and with it the rounding, does not depend on what is farther away.
     """
-    gain, most = link_gains(graph, cells)
+    gain, _ = link_gains(graph, cells)
     b, n, u, _ = cells.shape
     ue = graph["ue"]
     hears = cells.neighbours | torch.eye(n, dtype=torch.bool, device=gain.device)  # [B, N, N]

@@ -9,11 +9,10 @@ from torch import Tensor
 
 from hetgraph.envs import Cells, CellularEnv, cells_of
 from hetgraph.envs.power_control import PowerControl
-from hetgraph.envs.subbands import expected_packets
 from hetgraph.graph import from_gain
 from hetgraph.radio import Allocation, policy, violations
 from hetgraph.solvers import wmmse
-from hetgraph.solvers.queued import fp_update, link_gains, queue_weighted, wmmse_update
+from hetgraph.solvers.queued import fp_update, link_gains, neighbourhood_links, queue_weighted, wmmse_update
 
 
 def network(load: float = 60.0, networks: int = 2) -> CellularEnv:
@@ -104,12 +103,15 @@ def decided(env: CellularEnv, scheduler: PowerControl) -> tuple[Allocation, Tens
 
 
 def test_a_queue_counts_without_what_earlier_blocks_clear() -> None:
-    """One user and one packet of half a block: with share 1 one block is enough, with share 0 all are used."""
+    """One user and a packet of 0.4, 1.4 or 2.4 blocks: share 1 takes as many as it needs, share 0 all of them."""
     gain = torch.full((1, 1, 3), 1e-9, dtype=torch.float64)
     graph = from_gain(gain, noise_w=1e-12, power_max_w=3.0)
-    band, slot = graph.rb_bandwidth_hz.reshape(-1)[0], graph.slot_s.reshape(-1)[0]
-    cleared = float(band * slot) * math.log2(1 + 1000)  # of at most 30 dB
-    for packets, used in ((0.5, 1), (1.5, 2), (2.5, 3)):
+    graph["ue"].queue_bits = torch.ones(1, dtype=torch.float64)
+    with pytest.raises(ValueError, match="slot_s: got a graph with queues and without it"):
+        queue_weighted(graph, wmmse_update)
+    graph.slot_s = torch.tensor([0.02])
+    cleared = 0.02 * float(graph.rb_bandwidth_hz.flatten()[0]) * math.log2(1 + 1000)  # at most 30 dB count
+    for packets, used in ((0.4, 1), (1.4, 2), (2.4, 3)):
         graph["ue"].queue_bits = torch.tensor([packets * cleared], dtype=torch.float64)
         counts = []
         for share in (1.0, 0.5, 0.0):
@@ -172,27 +174,34 @@ def test_where_all_are_neighbours_it_decides_as_with_all_gains(method: str) -> N
 
 
 def test_what_is_beyond_counts_as_reported() -> None:
-    """A station that hears no other works against the interference that its users reported in the slot before."""
-    env = after_a_slot("random-19")
+    """Gains are over noise plus what stations beyond the neighbourhood sent in the slot of the reports, station by station."""
+    env = after_a_slot("hex-19")
     obs = env.observe("global")
-    cells = cells_of(obs)
-    nobody = torch.zeros_like(cells.neighbours)
-    cells = Cells(cells.station, cells.rank, cells.device, cells.mask, nobody, cells.serving)
-    found = queue_weighted(obs, wmmse_update, 30, share=0.0, reach="neighbourhood", cells=cells)
-    assert found.airtime is not None
-    queue = (
-        (env.queue[0]).unsqueeze(1) * expected_packets(obs, cells)[0, cells.station[0], cells.rank[0]]
-    )  # weighted rates alone at full power
-    served = found.airtime.reshape(env.num_devices, -1) > 0
-    for station in range(env.num_stations):
-        own = cells.station[0] == station
-        if bool((env.queue[0, own] > 0).any()):
-            assert torch.equal(served[own].long().argmax(0), queue[own].argmax(0))
+    cells, n = env.cells, env.num_stations
+    links = neighbourhood_links(obs, cells)
+    gain = obs["bs", "channel", "ue"].gain.reshape(env.num_devices, n, -1)
+    most = obs["bs"].rb_power_max_w
+    sent = torch.zeros_like(most, dtype=torch.float64)
+    sent.index_add_(0, cells.station[0], obs["ue"].power_w)
+    assert 0 < int((sent > 0).sum()) < sent.numel()
+    for station in range(n):
+        near = {station, *cells.neighbours[0, station].nonzero().flatten().tolist()}
+        users = [user for user in range(env.num_devices) if int(cells.station[0, user]) in near]
+        assert links.device[station, : len(users)].tolist() == users
+        for row, user in enumerate(users):
+            floor = obs["ue"].noise_w[user] + sum(gain[user, k] * sent[k] for k in range(n) if k not in near)
+            for column, other in enumerate(users):
+                k = int(cells.station[0, other])
+                found = links.gain[station, :, row, column]
+                torch.testing.assert_close(found, gain[user, k] * most[k] / floor, rtol=1e-6, atol=0)
+        decides = [int(cells.station[0, user]) == station for user in users]
+        assert links.decides[station, : len(users)].tolist() == decides
+        assert not links.decides[station, len(users) :].any() and not links.gain[station, :, len(users) :].any()
 
 
 def test_bad_shares_and_knowledge_are_refused() -> None:
     obs = network().observe("genie")
-    with pytest.raises(ValueError, match="share: got 1.5, expected a number from 0 to 1"):
+    with pytest.raises(ValueError, match=r"share: got 1\.5, expected a number from 0 to 1"):
         queue_weighted(obs, wmmse_update, share=1.5)
     with pytest.raises(ValueError, match="share: got -1, expected a number from 0 to 1"):
         PowerControl("wmmse", "global", share=-1)
