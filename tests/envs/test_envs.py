@@ -192,7 +192,7 @@ def test_percentiles_are_nearest_ranks() -> None:
     assert (found["p95"], found["p99"], found["max"]) == (30, 31, 31)
     with pytest.raises(ValueError, match="percent: got 101 of 3 values, expected a whole number from 1 to 100"):
         nearest_rank(torch.ones(3), 101)
-    with pytest.raises(ValueError, match="percent: got 95 of 0 values, .* at least one value"):
+    with pytest.raises(ValueError, match=r"percent: got 95 of 0 values, .* at least one value"):
         nearest_rank(torch.ones(0), 95)
 
 
