@@ -13,6 +13,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import ConflictEnv, rollout
+from hetgraph.envs.power_control import PowerControl
 from hetgraph.envs.run import Decides
 from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue
 from hetgraph.envs.score import TUNED, LocalScore
@@ -240,16 +241,15 @@ def conflict(slots: int = 5000, envs: int = 20) -> None:
 NETWORKS = {"random-19": (20.0, 25.0, 30.0), "hex-19": (15.0, 20.0, 25.0)}
 
 
-def cells(slots: int = 600) -> None:
-    """Delays in cells, ms: five test layouts, five traffic seeds each; agents trained at heavy load only."""
+def cells(layouts: int = 40, slots: int = 600) -> None:
+    """Delays in cells, ms, with what each policy knows; agents trained at heavy load only."""
     for network, loads in NETWORKS.items():
         found = []
         for load in loads:
             policies = cell_policies(network, load) | {"MAPPO": agents_of(f"{network}-heavy")}
-            trial = judge(network, load, policies, slots=slots)
-            found.append(trial)
-            print_cells(trial)
-        write_trials(found, "lqf_subband", OUT / network)
+            found.append(judge(network, load, policies, layouts=layouts, slots=slots))
+            print_cells(found[-1], knowledge(policies))
+            write_trials(found, "lqf_subband", OUT / network)
         delay_figures(found, OUT / network)
 
 
@@ -278,13 +278,24 @@ def larger(slots: int = 400) -> None:
         network = name.split(":")[0]
         policies = {n: [policy(n)] for n in ("lqf_subband", "lqf_best", "max_weight_local")}
         policies |= {"local_score": [LocalScore(TUNED[network, load])], "MAPPO": agents_of(f"{network}-heavy")}
-        print_cells(judge(name, load, policies, slots=slots, layouts=3, traffics=2))
+        print_cells(judge(name, load, policies, slots=slots, layouts=3, traffics=2), knowledge(policies))
+
+
+UPPER = ("genie", "wmmse_genie")  # the better of the two is the upper reference
+UNDECREMENTED = "wmmse_genie, share 0"  # all subbands with the queues of the slot's beginning
 
 
 def cell_policies(network: str, load: float) -> dict[str, list[Policy]]:
-    """What needs no training, with the local score tuned to this network and load."""
-    names = ("lqf_subband", "lqf_best", "max_weight_local", "llq", "fair_itlinq", "wmmse", "fp", "genie")
-    return {name: [policy(name)] for name in names} | {"local_score": [LocalScore(TUNED[network, load])]}
+    """What needs no training, with the local score tuned to this network and load; WMMSE and FP at three levels of knowledge."""
+    names = ["lqf_subband", "lqf_best", "max_weight_local", "llq", "fair_itlinq", "genie"]
+    names += [f"{method}_{level}" for method in ("wmmse", "fp") for level in ("genie", "global", "neighbourhood")]
+    others: dict[str, list[Policy]] = {"local_score": [LocalScore(TUNED[network, load])]}
+    return {name: [policy(name)] for name in names} | others | {UNDECREMENTED: [PowerControl("wmmse", share=0)]}
+
+
+def knowledge(policies: dict[str, list[Policy]]) -> dict[str, str]:
+    """Level of knowledge of each policy: its observation, or what it takes from it."""
+    return {name: getattr(members[0], "knowledge", members[0].level) for name, members in policies.items()}
 
 
 def agents_of(name: str) -> list[Policy]:
@@ -292,19 +303,23 @@ def agents_of(name: str) -> list[Policy]:
     return [load_agents(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
 
 
-def print_cells(trial: Trial) -> None:
-    """Table of a trial, and paired ratios of the agents to what they are to beat."""
+def print_cells(trial: Trial, levels: dict[str, str]) -> None:
+    """Table of a trial, and paired ratios of the agents to what they are to beat and to the upper reference."""
     print(f"\n{trial.scenario} at {trial.load:g} packets/s, {trial.networks} networks\n")
-    print(
-        "| policy | mean, ms | worst seed | 95th pct. | 99th pct. | max | waiting | transmission |\n" + "|---" * 8 + "|"
-    )
+    columns = ("policy", "level", "mean, ms", "worst seed", "95th pct.", "99th pct.", "max", "waiting", "transmission")
+    print(f"| {' | '.join(columns)} |\n" + "|---" * len(columns) + "|")
     for name in trial.delays:
         worst = trial.means(name).mean(1).max()
         rest = [f"{trial.pooled(name, s).mean():.1f}" for s in ("p95", "p99", "max")]
         rest += [f"{trial.mean(name, part).value:.1f}" for part in ("waiting", "transmission")]
-        print(f"| {name} | {show(trial.mean(name), '.2f')} | {worst:.2f} | {' | '.join(rest)} |", flush=True)
+        cells = [name, levels[name], show(trial.mean(name), ".2f"), f"{worst:.2f}", *rest]
+        print(f"| {' | '.join(cells)} |", flush=True)
     rivals = [name for name in trial.delays if name != "MAPPO"]
     print("MAPPO over: " + ", ".join(f"{name} {show(trial.ratio('MAPPO', name), '.3f')}" for name in rivals))
+    upper = [name for name in UPPER if name in trial.delays]
+    if upper:
+        best = min(upper, key=lambda name: trial.mean(name).value)
+        print(f"upper reference: {best}, MAPPO over it {show(trial.ratio('MAPPO', best), '.3f')}")
 
 
 COMMANDS: dict[str, Callable[[], None]] = {

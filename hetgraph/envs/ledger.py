@@ -6,6 +6,22 @@ import torch
 from torch import Tensor
 
 
+def nearest_rank(ordered: Tensor, percent: int) -> float:
+    """Percentile by nearest rank: of n values the one at place ceil(percent n / 100), counted from one.
+
+    Args:
+        ordered: values in ascending order, at least one ``[n]``.
+        percent: from 1 to 100.
+
+    Raises:
+        ValueError: a percentage out of its range, or no values.
+    """
+    if not 1 <= percent <= 100 or not ordered.numel():
+        got = f"{percent} of {ordered.numel()} values"
+        raise ValueError(f"percent: got {got}, expected a whole number from 1 to 100 and at least one value")
+    return float(ordered[-(-percent * ordered.numel() // 100) - 1])
+
+
 @dataclass(frozen=True)
 class Delays:
     """Delays of packets in slots, one entry per packet.
@@ -45,16 +61,17 @@ class Delays:
         return Delays(*(value[kept] for value in vars(self).values()))
 
     def summary(self) -> dict[str, float]:
-        """Mean, 95th and 99th percentile and maximum of the delay, mean waiting and transmission, and share delivered."""
+        """Mean, 95th and 99th percentile (see :func:`nearest_rank`) and maximum of the delay, mean waiting and transmission, and
+        share delivered.
+        """
         total = self.total.double()
         if not total.numel():
             return dict.fromkeys(("mean", "p95", "p99", "max", "waiting", "transmission", "delivered"), float("nan"))
         ordered = total.sort().values
-        last = total.numel() - 1
         return {
             "mean": float(total.mean()),
-            "p95": float(ordered[round(0.95 * last)]),
-            "p99": float(ordered[round(0.99 * last)]),
+            "p95": nearest_rank(ordered, 95),
+            "p99": nearest_rank(ordered, 99),
             "max": float(ordered[-1]),
             "waiting": float(self.waiting.double().mean()),
             "transmission": float(self.transmission.double().mean()),

@@ -2,6 +2,7 @@
 
 from hetgraph.envs.associate import BestRate, LeastLoaded, RandomStation, Strongest
 from hetgraph.envs.itlinq import FairITLinQ
+from hetgraph.envs.power_control import PowerControl
 from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue, RandomScheduler
 from hetgraph.envs.score import TUNED, LocalScore
 from hetgraph.envs.subbands import GreedyGenie, LongestQueueFirst
@@ -17,6 +18,9 @@ max_weight_local = LongestQueueFirst("weighted")
 local_score = LocalScore(TUNED["random-19", 25.0])
 fair_itlinq = FairITLinQ()
 genie = GreedyGenie(0.6)  # between 0.5 and 0.7, the best of 1, 0.7, 0.5, 0.3, 0.15 on validation layouts
+wmmse_genie, fp_genie = PowerControl("wmmse"), PowerControl("fp")
+wmmse_global, fp_global = PowerControl("wmmse", "global"), PowerControl("fp", "global")
+wmmse_neighbourhood, fp_neighbourhood = PowerControl("wmmse", "neighbourhood"), PowerControl("fp", "neighbourhood")
 argmax, argmax_blocking = Strongest(), Strongest(overflow=False)
 random_station = RandomStation()
 least_loaded = LeastLoaded()

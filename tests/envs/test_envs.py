@@ -9,7 +9,7 @@ from torch import Generator
 from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.envs import CellularEnv, ConflictEnv, Traffic, rollout
-from hetgraph.envs.ledger import Ledger
+from hetgraph.envs.ledger import Delays, Ledger, nearest_rank
 from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue, RandomScheduler
 from hetgraph.envs.traffic import Arrivals
 from hetgraph.graph import CHANNEL, NEIGHBOURS, check
@@ -178,6 +178,22 @@ def test_the_ledger_splits_a_delay_into_waiting_and_transmission() -> None:
     assert found.transmission.tolist() == [0.5, 0.25, 0.75, 0.0]
     assert found.delivered.tolist() == [True, True, True, False]
     assert found.before(2).summary()["mean"] == pytest.approx((1.5 + 2.25) / 2)
+
+
+def test_percentiles_are_nearest_ranks() -> None:
+    """The smallest value that is no less than the named part of all values, by counting."""
+    for n in (1, 2, 19, 20, 21, 31, 99, 100, 101, 200):
+        ordered = torch.arange(1, n + 1, dtype=torch.float64)
+        for percent in (1, 50, 95, 99, 100):
+            expected = next(k for k in range(1, n + 1) if 100 * k >= percent * n)
+            assert nearest_rank(ordered, percent) == expected
+    none = torch.zeros(31)
+    found = Delays(none, none, none, torch.randperm(31) + 1.0, none, none == 0).summary()
+    assert (found["p95"], found["p99"], found["max"]) == (30, 31, 31)
+    with pytest.raises(ValueError, match="percent: got 101 of 3 values, expected a whole number from 1 to 100"):
+        nearest_rank(torch.ones(3), 101)
+    with pytest.raises(ValueError, match=r"percent: got 95 of 0 values, .* at least one value"):
+        nearest_rank(torch.ones(0), 95)
 
 
 @pytest.mark.parametrize("kind", ["conflict", "cellular"])

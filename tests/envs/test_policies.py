@@ -13,6 +13,7 @@ from hetgraph.radio import OneShotPolicy, policy, policy_names, scheduler_names,
 CONFLICT = ("gms", "gms_paper", "llq", "qcsma", "random")
 CELLS = (
     "llq", "lqf_subband", "lqf_best", "max_weight_local", "local_score", "fair_itlinq", "fp", "wmmse", "genie", "random",
+    "wmmse_genie", "wmmse_global", "wmmse_neighbourhood", "fp_genie", "fp_global", "fp_neighbourhood",
 )  # fmt: skip
 
 
