@@ -11,34 +11,23 @@ alpha_u = w_u B / n_b, one round is the minimiser of the weighted mean squared e
 so the weighted sum of rates never falls. ``mu_b`` keeps the budget.
 """
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import LOG2E
-from hetgraph.solvers.budget import budgeted_amplitude, capped_amplitude, shared_amplitude
+from hetgraph.solvers.arrays import Array, as_tensor, at_least, at_most, log1p, over_blocks, precision, smaller
+from hetgraph.solvers.budget import capped_amplitude, priced_amplitude, shared_amplitude
 from hetgraph.solvers.kernel import Kernel, kernel_of
 
 Budget = Literal["total", "per_rb"]
 Mode = Literal["per_bs", "per_link"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """State of the iteration.
-
-    Args:
-        amplitude: square root of the power fraction: station layout (``per_bs``) or user layout (``per_link``).
-        objective: weighted sum of rates of the amplitudes ``[B]``, bit/s.
-    """
-
-    amplitude: Tensor
-    objective: Tensor
 
 
 def wmmse(
@@ -70,10 +59,11 @@ def wmmse(
         ValueError: an unknown option, weights or a start of another shape or sign, an association with no such candidate.
     """
     kernel = kernel_of(graph, serving)
-    problem = _Problem(graph, kernel, weights, budget, mode)
+    problem = Problem(graph, kernel, weights, budget, mode)
     amplitude = problem.start(init, generator)
-    for _ in range(iterations):
-        amplitude = problem.update(amplitude, problem.alpha)
+    with quiet():
+        for _ in range(iterations):
+            amplitude = problem.update(amplitude, problem.drive)
     return problem.allocation(amplitude)
 
 
@@ -93,16 +83,30 @@ def wmmse_steps(
     Arguments are those of :func:`wmmse`.
     """
     kernel = kernel_of(graph, serving)
-    problem = _Problem(graph, kernel, weights, budget, mode)
+    problem = Problem(graph, kernel, weights, budget, mode)
     amplitude = problem.start(init, generator)
     yield problem.objective(amplitude), problem.allocation(amplitude)
     for _ in range(iterations):
-        amplitude = problem.update(amplitude, problem.alpha)
+        with quiet():
+            amplitude = problem.update(amplitude, problem.drive)
         yield problem.objective(amplitude), problem.allocation(amplitude)
 
 
-class _Problem:
-    """One association's power control; both modes share it."""
+def quiet() -> np.errstate:
+    """Context in which NumPy, like PyTorch, does not warn of overflow to infinity."""
+    return np.errstate(all="ignore")
+
+
+class Problem:
+    """One association's power control; both modes share it.
+
+    Args:
+        graph: a graph or a batch of graphs.
+        kernel: its gains for the association.
+        weights: weight of each user ``[U]``; ones when ``None``.
+        budget: as in :func:`wmmse`.
+        mode: as in :func:`wmmse`.
+    """
 
     def __init__(self, graph: HeteroData, kernel: Kernel, weights: Tensor | None, budget: Budget, mode: Mode) -> None:
         _one_of("budget", budget, get_args(Budget))
@@ -112,16 +116,23 @@ class _Problem:
             raise ValueError(f"weights: got shape {tuple(weights.shape)}, expected ({users},)")
         if weights is not None and not bool((weights >= 0).all()):
             raise ValueError(f"weights: got {float(weights.min()):g}, expected no negative weights")
-        self.graph, self.kernel, self.mode, self.budget = graph, kernel, mode, budget
         share = 1 / kernel.count.clamp_min(1)[kernel.serving.clamp_min(0)] * (kernel.serving >= 0)
-        self.airtime = kernel.user_layout(share.to(kernel.own_gain.dtype))
-        self.band = self.airtime * kernel.bandwidth * LOG2E  # rate per nat
-        self.alpha = self.band if weights is None else self.band * kernel.user_layout(weights.to(self.band.dtype))
-        self.cap = kernel.cap if budget == "total" else kernel.cap.clamp_max(1 / blocks)
-        self.tight = budget == "total" and bool((kernel.cap < 1).any())
-        self.blocks = blocks
+        self.blocks, self.tight = blocks, budget == "total" and bool((kernel.cap < 1).any())
+        self.graph, self.mode, self.budget = graph, mode, budget
+        self.kernel = kernel if self.tight or mode == "per_link" else kernel.lightest()
+        airtime = kernel.user_layout(share.to(kernel.own_gain.dtype))
+        self.airtime, kernel = self.kernel.array(airtime), self.kernel
+        self.band = self.airtime * (kernel.bandwidth * LOG2E)  # rate per nat
+        self.alpha = self.band
+        if weights is not None:
+            self.alpha = self.band * kernel.array(kernel.user_layout(weights.to(share.dtype)))
+        # Weights near one have the same solutions and products that float32 can hold; a power of two adds no rounding.
+        self.drive = self.alpha * 2.0 ** -math.frexp(float(self.alpha.max()))[1]
+        self.cap = kernel.cap if budget == "total" else at_most(kernel.cap, 1 / blocks)
+        self.root_cap = self.cap**0.5
+        self.price: Array | None = None
 
-    def start(self, init: str | Tensor, generator: Generator | None) -> Tensor:
+    def start(self, init: str | Tensor, generator: Generator | None) -> Array:
         """First amplitudes."""
         kernel = self.kernel
         flat = kernel.station_flat(kernel.cap)
@@ -136,7 +147,7 @@ class _Problem:
             fraction = fraction / fraction.sum(1, keepdim=True).clamp_min(1)
         else:
             raise ValueError(f"init: got {init!r}, expected 'full', 'random' or a tensor of powers [N, R]")
-        station = torch.minimum(kernel.station_layout(fraction), self.cap).sqrt()
+        station = smaller(kernel.array(kernel.station_layout(fraction)), self.cap) ** 0.5
         return station if self.mode == "per_bs" else kernel.at_user(station)
 
     def _fractions(self, power_w: Tensor) -> Tensor:
@@ -149,26 +160,24 @@ class _Problem:
             raise ValueError("init: got negative powers or more than power_max_w, expected powers within the budget")
         return torch.div(fraction, total.clamp_min(1))
 
-    def seen(self, amplitude: Tensor) -> tuple[Tensor, Tensor]:
+    def seen(self, amplitude: Array) -> tuple[Array, Array]:
         """Own received power and interference plus noise, user layout."""
         kernel = self.kernel
-        if self.mode == "per_bs":
-            fraction = amplitude * amplitude
-            return kernel.own_gain * kernel.at_user(fraction), kernel.interference(fraction)
         power = amplitude * amplitude
+        if self.mode == "per_bs":
+            return kernel.own_gain * kernel.at_user(power), kernel.interference(power)
         return kernel.own_gain * power, kernel.interference(kernel.to_station(self.airtime * power))
 
-    def objective(self, amplitude: Tensor) -> Tensor:
+    def objective(self, amplitude: Array) -> Tensor:
         """Weighted sum of rates ``[B]``, bit/s."""
         own, other = self.seen(amplitude)
-        return self.kernel.network_sum(self.alpha * torch.log1p(own / other))
+        return as_tensor(self.kernel.network_sum(self.alpha * log1p(own / other)))
 
-    def user_rate(self, own: Tensor, other: Tensor) -> Tensor:
+    def user_rate(self, own: Array, other: Array) -> Array:
         """Rate of each user, user layout with one resource block, bit/s."""
-        rate = self.band * torch.log1p(own / other)
-        return rate.sum(1, keepdim=True)
+        return over_blocks(self.band * log1p(own / other))
 
-    def update(self, amplitude: Tensor, alpha: Tensor, seen: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    def update(self, amplitude: Array, alpha: Array, seen: tuple[Array, Array] | None = None) -> Array:
         """One round; ``alpha`` is in the user layout."""
         kernel = self.kernel
         own, other = seen or self.seen(amplitude)
@@ -177,40 +186,36 @@ class _Problem:
         lift = worth * kernel.own_gain
         if self.mode == "per_link":
             return self._per_link(amplitude * lift, pain * kernel.own_gain + self.airtime * self._spill(pain))
-        pull, curvature = amplitude * kernel.to_station(lift), kernel.burden(pain)
-        return self.bounded(pull, curvature)
+        return self.bounded(amplitude * kernel.to_station(lift), kernel.burden(pain))
 
-    def bounded(self, pull: Tensor, curvature: Tensor) -> Tensor:
+    def bounded(self, pull: Array, curvature: Array) -> Array:
         """Amplitudes of stations that a quadratic wants and budgets and caps allow."""
-        eps = torch.finfo(pull.dtype)
-        if self.budget == "per_rb":
-            return self._within_cap(pull / curvature.clamp_min(eps.tiny))
-        free = budgeted_amplitude(pull, curvature)
+        eps, tiny = precision(pull)
+        if self.budget == "per_rb" or self.blocks == 1:
+            return smaller(pull / at_least(curvature, tiny), self.root_cap)
+        free, self.price = priced_amplitude(pull, curvature, self.price)
         if not self.tight:
             return free
-        over = (free.square() > self.cap * (1 + 8 * eps.eps)).any(1, keepdim=True)
+        over = (free.square() > self.cap * (1 + 8 * eps)).any(1, keepdim=True)
         capped = shared_amplitude(pull, curvature, torch.ones_like(pull), self.cap, _same, _same)
-        return torch.where(over, self._within_cap(capped), free)
+        return torch.where(over, smaller(capped, self.root_cap), free)
 
     def _spill(self, pain: Tensor) -> Tensor:
-        return self.kernel.at_user(self.kernel.spill(pain))
+        return self.kernel.at_user(self.kernel.spill(pain))  # type: ignore[no-any-return]
 
     def _per_link(self, pull: Tensor, curvature: Tensor) -> Tensor:
         kernel, weight = self.kernel, self.airtime.expand_as(pull)
         solve = shared_amplitude if self.budget == "total" else capped_amplitude
         return solve(pull, curvature, weight, self.cap, kernel.to_station, kernel.at_user)
 
-    def _within_cap(self, amplitude: Tensor) -> Tensor:
-        return torch.minimum(amplitude, self.cap.sqrt())
-
-    def project(self, amplitude: Tensor) -> Tensor:
+    def project(self, amplitude: Array) -> Array:
         """Amplitudes brought within caps and budget by cutting and scaling (``per_bs``)."""
-        cut = self._within_cap(amplitude.clamp_min(0))
+        cut = smaller(at_least(amplitude, 0.0), self.root_cap)
         if self.budget == "per_rb":
             return cut
-        return cut / self.kernel.sum_over_blocks(cut * cut).sqrt().clamp_min(1)
+        return cut / at_least(over_blocks(cut * cut) ** 0.5, 1.0)
 
-    def allocation(self, amplitude: Tensor) -> Allocation:
+    def allocation(self, amplitude: Array) -> Allocation:
         """Powers in W of amplitudes."""
         kernel, limit = self.kernel, self.graph["bs"].power_max_w
         square = amplitude * amplitude
