@@ -23,6 +23,11 @@ def as_tensor(array: Array) -> Tensor:
     return array if isinstance(array, Tensor) else torch.from_numpy(array)
 
 
+def of_type(array: Array, other: Array) -> Array:
+    """An array as numbers of another's type."""
+    return array.to(other.dtype) if isinstance(array, Tensor) else array.astype(other.dtype)
+
+
 def at_least(array: Array, least: float) -> Array:
     """Values not below a number."""
     return array.clamp_min(least) if isinstance(array, Tensor) else np.maximum(array, least)

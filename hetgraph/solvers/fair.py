@@ -16,7 +16,6 @@ from hetgraph.solvers.association import (
     max_rsrp_association,
     rate_weighted_voting,
 )
-from hetgraph.solvers.kernel import kernel_of
 from hetgraph.solvers.wmmse import Budget, Problem, quiet, wmmse
 
 _LEAST_RATE = 1e-3  # bit/s
@@ -68,7 +67,7 @@ def wmmse_alpha_fair(
         budget: as in :func:`~hetgraph.solvers.wmmse`.
         init: ``full`` or powers ``[N, R]``, W.
     """
-    problem = Problem(graph, kernel_of(graph, serving), None, budget, "per_bs")
+    problem = Problem(graph, serving, None, budget, "per_bs")
     with quiet():
         amplitude, history, rounds = _climb(problem, problem.start(init, None), alpha, iterations, tolerance)
     return problem.allocation(amplitude), Trace(torch.stack([as_tensor(value) for value in history]), rounds)
@@ -81,16 +80,17 @@ def _climb(
     kernel = problem.kernel
     served = kernel.array(kernel.user_layout(kernel.serving >= 0))
 
-    def judge(amplitude: Array) -> tuple[tuple[Array, Array], Array, Array]:
+    def judge(amplitude: Array) -> tuple[tuple[Array, Array, Array], Array, Array]:
         seen = problem.seen(amplitude)
-        rate = at_least(problem.user_rate(*seen), _LEAST_RATE)
+        rate = at_least(problem.user_rate(*seen[1:]), _LEAST_RATE)
         return seen, rate, kernel.network_sum(alpha_fair_utility(rate, alpha) * served)
 
+    drive = problem.alpha * kernel.own_gain
     seen, rate, value = judge(amplitude)
     history, rounds = [value], value * 0
     stride = value * 0 + 1
     for _ in range(iterations):
-        target = problem.update(amplitude, problem.alpha * rate**-alpha, seen)
+        target = problem.update(amplitude, drive * rate**-alpha, seen)
         old, old_value, step = amplitude, value, target - amplitude
         for halving in range(_HALVINGS + 1):
             amplitude = problem.project(old + kernel.per_network(stride, old) * step)

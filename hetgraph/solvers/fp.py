@@ -4,7 +4,6 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.radio.allocation import Allocation
-from hetgraph.solvers.kernel import kernel_of
 from hetgraph.solvers.wmmse import Problem, quiet
 
 
@@ -32,8 +31,8 @@ def fractional_programming(
         iterations: rounds.
         init: ``full`` or powers ``[N, R]``, W.
     """
-    problem = Problem(graph, kernel_of(graph, serving), weights, "total", "per_bs")
-    kernel, alpha = problem.kernel, problem.drive
+    problem = Problem(graph, serving, weights, "total", "per_bs")
+    kernel, alpha = problem.kernel, problem.scaled
     v, gain = problem.start(init, None), kernel.own_gain
     with quiet():
         for _ in range(iterations):

@@ -9,7 +9,8 @@ User arrays are ``[B, R, u]`` on complete graphs and ``[U, R]`` otherwise (the *
 or ``[N, R]`` (the *station layout*).
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,8 +19,8 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CHANNEL
-from hetgraph.radio.rates import noise_plus_far_w
-from hetgraph.solvers.arrays import Array, as_numpy, as_tensor
+from hetgraph.radio.rates import equal_airtime, noise_plus_far_w
+from hetgraph.solvers.arrays import Array, as_numpy, as_tensor, at_least, at_most, of_type, precision
 
 _SMALL = 1 << 20  # gains up to which a round is faster on NumPy arrays
 _NOISE = 0.63  # exponent of the least normal number: noise floor over full power, 240 dB below it in float32
@@ -40,7 +41,7 @@ class Kernel:
         paired: a complete graph in which station i serves user i and no other.
         cap: largest fraction on a resource block, station layout.
         bandwidth: bandwidth of the resource blocks, Hz, broadcastable against the user layout.
-        count: users of each station ``[N]``.
+        airtime: share of its station's time that each user gets, user layout with one resource block.
     """
 
     links: Links
@@ -53,20 +54,13 @@ class Kernel:
     paired: bool
     cap: Array
     bandwidth: Array
-    count: Tensor
+    airtime: Array
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """``(B, u, n)`` of a complete graph."""
         b = self.links.num_networks
         return b, self.links.num_ue // b, self.links.num_bs // b
-
-    def lightest(self) -> "Kernel":
-        """The same in the kind of array that costs least: NumPy's for small complete graphs on a CPU."""
-        if self.choose is None or self.gain.device.type != "cpu" or self.gain.numel() > _SMALL:
-            return self
-        names = ("own_gain", "gain", "cross", "noise", "choose", "cap", "bandwidth")
-        return replace(self, **{name: as_numpy(getattr(self, name)) for name in names})
 
     def array(self, tensor: Tensor) -> Array:
         """A tensor as the kind of array that this kernel computes with."""
@@ -148,71 +142,99 @@ class Kernel:
 
 def _times(fraction: Array, gain: Array) -> Array:
     """Rows ``[B, R, n]`` times matrices ``[B * R, n, u]``."""
+    if not isinstance(gain, Tensor) and len(gain) == 1:
+        return fraction[0, 0].dot(gain[0])[None, None]
     b, blocks, n = fraction.shape
-    if isinstance(gain, Tensor):
-        return torch.bmm(fraction.reshape(-1, 1, n), gain).reshape(b, blocks, -1)
-    if b * blocks == 1:
-        return np.dot(fraction.reshape(n), gain[0]).reshape(1, 1, -1)
-    return np.matmul(fraction.reshape(-1, 1, n), gain).reshape(b, blocks, -1)
+    times = torch.bmm if isinstance(gain, Tensor) else np.matmul
+    return times(fraction.reshape(-1, 1, n), gain).reshape(b, blocks, -1)
 
 
 def _times_transposed(pain: Array, gain: Array) -> Array:
     """Rows ``[B, R, u]`` times transposed matrices ``[B * R, n, u]``."""
+    if not isinstance(gain, Tensor) and len(gain) == 1:
+        return gain[0].dot(pain[0, 0])[None, None]
     b, blocks, u = pain.shape
     if isinstance(gain, Tensor):
         # The order of the factors matters: as matrix times column this product takes MKL 14 times as long.
         return torch.bmm(pain.reshape(-1, 1, u), gain.transpose(1, 2)).reshape(b, blocks, -1)
-    if b * blocks == 1:
-        return np.dot(gain[0], pain.reshape(u)).reshape(1, 1, -1)
     return np.matmul(gain, pain.reshape(-1, u, 1)).reshape(b, blocks, -1)  # not so for NumPy's
 
 
-def kernel_of(graph: HeteroData, serving: Tensor, *, links: Links | None = None) -> Kernel:
+def kernel_of(graph: HeteroData, serving: Tensor, *, links: Links | None = None, light: bool = False) -> Kernel:
     """Normalised gains of a graph or batch for an association ``serving [U]``; -1 for a user that is not served.
+
+    Args:
+        graph: a graph or a batch of graphs.
+        serving: serving station of each user ``[U]``.
+        links: index structure, when at hand.
+        light: NumPy arrays in place of tensors where rounds cost less on them: small complete graphs on a CPU.
 
     Raises:
         ValueError: an association of another shape, or one that leads to a station that is no candidate.
     """
     links = links or links_of(graph)
-    bs, noise, slot = graph["bs"], noise_plus_far_w(graph), _slots(links, serving)
-    gain = graph[CHANNEL].gain
-    cap = (bs.rb_power_max_w / bs.power_max_w.clamp_min(1e-30).unsqueeze(1)).clamp(0, 1)
-    count = links.users_per_bs(serving, gain.new_ones(serving.shape))
-    band = graph.rb_bandwidth_hz.to(gain.dtype)
-    least = torch.finfo(gain.dtype).tiny ** _NOISE
-    if not links.dense:
-        gain = links.lift(gain) * links.from_bs(bs.power_max_w.unsqueeze(1))
-        full = links.sum_to_ue(gain) + noise
-        gain, noise = gain / links.from_ue(full), (noise / full).clamp_min(least)
-        own = (links.lift(graph[CHANNEL].slot) == links.from_ue(slot)).unsqueeze(-1)  # edge layout
-        own_gain, cross = links.pick(links.flat(gain), slot), gain.masked_fill(own, 0)
-        return Kernel(links, serving, own_gain, gain, cross, noise, None, False, cap, band[links.ue_network], count)
-    b, n, u = links.num_networks, links.num_bs // links.num_networks, links.num_ue // links.num_networks
-    gain = gain.reshape(b, u, n, -1).permute(0, 3, 2, 1) * bs.power_max_w.reshape(b, 1, n, 1)  # [B, R, n, u]
-    noise = noise.reshape(b, u, -1).transpose(1, 2)
-    full = gain.sum(2) + noise
-    gain, noise = (gain / full.unsqueeze(2)).contiguous(), (noise / full).clamp_min(least)
-    station = torch.arange(n, device=slot.device)
-    own = slot.reshape(b, 1, u) == station.reshape(1, n, 1)  # [B, n, u]
-    cross = gain.masked_fill(own.unsqueeze(1), 0)
-    choose = own.to(gain.dtype)
-    own_gain = (gain * choose.unsqueeze(1)).sum(2)
-    paired = n == u and bool((slot.reshape(b, u) == station).all())
-    cap = cap.reshape(b, n, -1).transpose(1, 2).contiguous()
-    shape = (b * gain.shape[1], n, u)
-    gain, cross = gain.reshape(shape), cross.reshape(shape)
-    return Kernel(links, serving, own_gain, gain, cross, noise, choose, paired, cap, band.unsqueeze(2), count)
-
-
-def _slots(links: Links, serving: Tensor) -> Tensor:
     if tuple(serving.shape) != (links.num_ue,) or serving.is_floating_point():
         got = f"{tuple(serving.shape)} of {serving.dtype}"
         raise ValueError(f"serving: got {got}, expected ({links.num_ue},) of station indices")
-    slot = links.slot_of(serving)
-    wrong = (slot < 0) & (serving != -1)
+    if not links.dense:
+        return _sparse(graph, serving, links)
+    gain: Tensor = graph[CHANNEL].gain
+    light = light and gain.device.type == "cpu" and gain.numel() <= _SMALL
+    return _dense(graph, serving, links, as_numpy if light else torch.as_tensor)
+
+
+def _sparse(graph: HeteroData, serving: Tensor, links: Links) -> Kernel:
+    bs, noise, slot = graph["bs"], noise_plus_far_w(graph), links.slot_of(serving)
+    _refuse(serving, (slot < 0) & (serving != -1))
+    gain = links.lift(graph[CHANNEL].gain) * links.from_bs(bs.power_max_w.unsqueeze(1))
+    full = links.sum_to_ue(gain) + noise
+    gain, noise = gain / links.from_ue(full), (noise / full).clamp_min(_floor(gain))
+    own = (links.lift(graph[CHANNEL].slot) == links.from_ue(slot)).unsqueeze(-1)  # edge layout
+    own_gain, cross = links.pick(links.flat(gain), slot), gain.masked_fill(own, 0)
+    cap = (bs.rb_power_max_w / bs.power_max_w.clamp_min(1e-30).unsqueeze(1)).clamp(0, 1)
+    band = graph.rb_bandwidth_hz[links.ue_network].to(gain.dtype)
+    airtime = equal_airtime(links, serving, gain)
+    return Kernel(links, serving, own_gain, gain, cross, noise, None, False, cap, band, airtime)
+
+
+def _dense(graph: HeteroData, serving: Tensor, links: Links, to: Callable[[Tensor], Array]) -> Kernel:
+    b, device = links.num_networks, serving.device
+    n, u = links.num_bs // b, links.num_ue // b
+    limit = to(graph["bs"].power_max_w).reshape(b, 1, n)
+    gain = to(graph[CHANNEL].gain.reshape(b, u, n, -1).permute(0, 3, 2, 1).contiguous())  # [B, R, n, u]
+    gain = gain * limit[..., None]
+    noise = to(noise_plus_far_w(graph).reshape(b, u, -1).transpose(1, 2).contiguous())
+    full = gain.sum(2) + noise
+    gain, noise = gain / full[:, :, None], at_least(noise / full, _floor(gain))
+    index = to(torch.arange(b * n, device=device)).reshape(b, n, 1)
+    own = index == to(serving).reshape(b, 1, u)  # [B, n, u]
+    _refuse(serving, ~as_tensor(own).any(1).flatten() & (serving != -1))
+    one_hot = of_type(own, gain)
+    share = 1 / at_least(one_hot.sum(2), 1.0)
+    cap = to(graph["bs"].rb_power_max_w).reshape(b, n, -1).swapaxes(1, 2) / at_least(limit, 1e-30)
+    shape = (b * gain.shape[1], n, u)
+    return Kernel(
+        links,
+        serving,
+        own_gain=(gain * one_hot[:, None]).sum(2),
+        gain=gain.reshape(shape),
+        cross=(gain * ~own[:, None]).reshape(shape),
+        noise=noise,
+        choose=one_hot,
+        paired=n == u and bool(own[:, index[0, :, 0], index[0, :, 0]].all()),
+        cap=at_most(cap, 1.0),
+        bandwidth=of_type(to(graph.rb_bandwidth_hz), gain)[..., None],
+        airtime=share[:, None] @ one_hot,
+    )
+
+
+def _floor(gain: Array) -> float:
+    return precision(gain)[1] ** _NOISE
+
+
+def _refuse(serving: Tensor, wrong: Tensor) -> None:
     if bool(wrong.any()):
         user = int(wrong.nonzero()[0])
         raise ValueError(
             f"serving: got station {int(serving[user])} for user {user}, expected one of its candidates, or -1"
         )
-    return slot

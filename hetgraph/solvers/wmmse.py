@@ -20,11 +20,12 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
+from hetgraph.graph.schema import CHANNEL
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import LOG2E
-from hetgraph.solvers.arrays import Array, as_tensor, at_least, at_most, log1p, over_blocks, precision, smaller
+from hetgraph.solvers.arrays import Array, as_tensor, at_least, at_most, larger, log1p, over_blocks, precision, smaller
 from hetgraph.solvers.budget import capped_amplitude, priced_amplitude, shared_amplitude
-from hetgraph.solvers.kernel import Kernel, kernel_of
+from hetgraph.solvers.kernel import kernel_of
 
 Budget = Literal["total", "per_rb"]
 Mode = Literal["per_bs", "per_link"]
@@ -58,8 +59,7 @@ def wmmse(
     Raises:
         ValueError: an unknown option, weights or a start of another shape or sign, an association with no such candidate.
     """
-    kernel = kernel_of(graph, serving)
-    problem = Problem(graph, kernel, weights, budget, mode)
+    problem = Problem(graph, serving, weights, budget, mode)
     amplitude = problem.start(init, generator)
     with quiet():
         for _ in range(iterations):
@@ -82,8 +82,7 @@ def wmmse_steps(
 
     Arguments are those of :func:`wmmse`.
     """
-    kernel = kernel_of(graph, serving)
-    problem = Problem(graph, kernel, weights, budget, mode)
+    problem = Problem(graph, serving, weights, budget, mode)
     amplitude = problem.start(init, generator)
     yield problem.objective(amplitude), problem.allocation(amplitude)
     for _ in range(iterations):
@@ -102,44 +101,49 @@ class Problem:
 
     Args:
         graph: a graph or a batch of graphs.
-        kernel: its gains for the association.
+        serving: serving station of each user ``[U]``; -1 for none.
         weights: weight of each user ``[U]``; ones when ``None``.
         budget: as in :func:`wmmse`.
         mode: as in :func:`wmmse`.
     """
 
-    def __init__(self, graph: HeteroData, kernel: Kernel, weights: Tensor | None, budget: Budget, mode: Mode) -> None:
+    def __init__(self, graph: HeteroData, serving: Tensor, weights: Tensor | None, budget: Budget, mode: Mode) -> None:
         _one_of("budget", budget, get_args(Budget))
         _one_of("mode", mode, get_args(Mode))
-        users, blocks = kernel.links.num_ue, graph.rb_bandwidth_hz.shape[1]
-        if weights is not None and tuple(weights.shape) != (users,):
-            raise ValueError(f"weights: got shape {tuple(weights.shape)}, expected ({users},)")
-        if weights is not None and not bool((weights >= 0).all()):
-            raise ValueError(f"weights: got {float(weights.min()):g}, expected no negative weights")
-        share = 1 / kernel.count.clamp_min(1)[kernel.serving.clamp_min(0)] * (kernel.serving >= 0)
-        self.blocks, self.tight = blocks, budget == "total" and bool((kernel.cap < 1).any())
-        self.graph, self.mode, self.budget = graph, mode, budget
-        self.kernel = kernel if self.tight or mode == "per_link" else kernel.lightest()
-        airtime = kernel.user_layout(share.to(kernel.own_gain.dtype))
-        self.airtime, kernel = self.kernel.array(airtime), self.kernel
-        self.band = self.airtime * (kernel.bandwidth * LOG2E)  # rate per nat
-        self.alpha = self.band
+        blocks, bs = graph.rb_bandwidth_hz.shape[1], graph["bs"]
+        capped = budget == "total" and blocks > 1
+        self.tight = capped and bool((bs.rb_power_max_w < bs.power_max_w.unsqueeze(1)).any())
+        self.graph, self.mode, self.budget, self.blocks = graph, mode, budget, blocks
+        self.kernel = kernel = kernel_of(graph, serving, light=mode == "per_bs" and not self.tight)
+        self.alpha = self.band = kernel.airtime * (kernel.bandwidth * LOG2E)  # rate per nat
         if weights is not None:
-            self.alpha = self.band * kernel.array(kernel.user_layout(weights.to(share.dtype)))
+            self.alpha = self.band * kernel.array(kernel.user_layout(self._checked(weights)))
         # Weights near one have the same solutions and products that float32 can hold; a power of two adds no rounding.
-        self.drive = self.alpha * 2.0 ** -math.frexp(float(self.alpha.max()))[1]
+        self.scaled = self.alpha * 2.0 ** -math.frexp(float(self.alpha.max()))[1]
+        self.drive = self.scaled * kernel.own_gain
         self.cap = kernel.cap if budget == "total" else at_most(kernel.cap, 1 / blocks)
         self.root_cap = self.cap**0.5
+        # An array of one number, since NumPy takes a plain number at twice the cost.
+        self.least = self.cap.reshape(-1)[:1] * 0 + precision(self.cap)[1]
         self.price: Array | None = None
+
+    def _checked(self, weights: Tensor) -> Tensor:
+        users = self.kernel.links.num_ue
+        if tuple(weights.shape) != (users,):
+            raise ValueError(f"weights: got shape {tuple(weights.shape)}, expected ({users},)")
+        if not bool((weights >= 0).all()):
+            raise ValueError(f"weights: got {float(weights.min()):g}, expected no negative weights")
+        return weights.to(self.graph[CHANNEL].gain.dtype)
 
     def start(self, init: str | Tensor, generator: Generator | None) -> Array:
         """First amplitudes."""
         kernel = self.kernel
+        if isinstance(init, str) and init == "full":
+            station = at_most(self.cap, 1 / self.blocks) ** 0.5
+            return station if self.mode == "per_bs" else kernel.at_user(station)
         flat = kernel.station_flat(kernel.cap)
         if isinstance(init, Tensor):
             fraction = self._fractions(init.to(flat.dtype))
-        elif init == "full":
-            fraction = torch.full_like(flat, 1 / self.blocks)
         elif init == "random":
             if generator is None:
                 raise ValueError("generator: got None, expected a torch.Generator for a random start")
@@ -160,51 +164,47 @@ class Problem:
             raise ValueError("init: got negative powers or more than power_max_w, expected powers within the budget")
         return torch.div(fraction, total.clamp_min(1))
 
-    def seen(self, amplitude: Array) -> tuple[Array, Array]:
-        """Own received power and interference plus noise, user layout."""
-        kernel = self.kernel
-        power = amplitude * amplitude
+    def seen(self, amplitude: Array) -> tuple[Array, Array, Array]:
+        """Own power fraction, own received power and interference plus noise, user layout."""
+        kernel, square = self.kernel, amplitude * amplitude
         if self.mode == "per_bs":
-            return kernel.own_gain * kernel.at_user(power), kernel.interference(power)
-        return kernel.own_gain * power, kernel.interference(kernel.to_station(self.airtime * power))
+            power = kernel.at_user(square)
+            return power, kernel.own_gain * power, kernel.interference(square)
+        return square, kernel.own_gain * square, kernel.interference(kernel.to_station(kernel.airtime * square))
 
     def objective(self, amplitude: Array) -> Tensor:
         """Weighted sum of rates ``[B]``, bit/s."""
-        own, other = self.seen(amplitude)
+        _, own, other = self.seen(amplitude)
         return as_tensor(self.kernel.network_sum(self.alpha * log1p(own / other)))
 
     def user_rate(self, own: Array, other: Array) -> Array:
         """Rate of each user, user layout with one resource block, bit/s."""
         return over_blocks(self.band * log1p(own / other))
 
-    def update(self, amplitude: Array, alpha: Array, seen: tuple[Array, Array] | None = None) -> Array:
-        """One round; ``alpha`` is in the user layout."""
+    def update(self, amplitude: Array, drive: Array, seen: tuple[Array, Array, Array] | None = None) -> Array:
+        """One round; ``drive`` is the users' weights times their own gains, user layout."""
         kernel = self.kernel
-        own, other = seen or self.seen(amplitude)
-        worth = alpha / other
-        pain = worth * own / (own + other)  # alpha beta of the module's formula
-        lift = worth * kernel.own_gain
+        power, own, other = seen or self.seen(amplitude)
+        lift = drive / other
+        pain = lift * power / (own + other)  # alpha beta of the module's formula
         if self.mode == "per_link":
-            return self._per_link(amplitude * lift, pain * kernel.own_gain + self.airtime * self._spill(pain))
+            spill = kernel.at_user(kernel.spill(pain))
+            return self._per_link(amplitude * lift, pain * kernel.own_gain + kernel.airtime * spill)
         return self.bounded(amplitude * kernel.to_station(lift), kernel.burden(pain))
 
     def bounded(self, pull: Array, curvature: Array) -> Array:
         """Amplitudes of stations that a quadratic wants and budgets and caps allow."""
-        eps, tiny = precision(pull)
         if self.budget == "per_rb" or self.blocks == 1:
-            return smaller(pull / at_least(curvature, tiny), self.root_cap)
+            return smaller(pull / larger(curvature, self.least), self.root_cap)
         free, self.price = priced_amplitude(pull, curvature, self.price)
         if not self.tight:
             return free
-        over = (free.square() > self.cap * (1 + 8 * eps)).any(1, keepdim=True)
+        over = (free.square() > self.cap * (1 + 8 * precision(pull)[0])).any(1, keepdim=True)
         capped = shared_amplitude(pull, curvature, torch.ones_like(pull), self.cap, _same, _same)
         return torch.where(over, smaller(capped, self.root_cap), free)
 
-    def _spill(self, pain: Tensor) -> Tensor:
-        return self.kernel.at_user(self.kernel.spill(pain))  # type: ignore[no-any-return]
-
     def _per_link(self, pull: Tensor, curvature: Tensor) -> Tensor:
-        kernel, weight = self.kernel, self.airtime.expand_as(pull)
+        kernel, weight = self.kernel, self.kernel.airtime.expand_as(pull)
         solve = shared_amplitude if self.budget == "total" else capped_amplitude
         return solve(pull, curvature, weight, self.cap, kernel.to_station, kernel.at_user)
 
@@ -221,7 +221,7 @@ class Problem:
         square = amplitude * amplitude
         if self.mode == "per_bs":
             return Allocation(kernel.serving, kernel.station_flat(square) * limit.unsqueeze(1))
-        layer = self.airtime * square
+        layer = kernel.airtime * square
         power = kernel.station_flat(kernel.to_station(layer)) * limit.unsqueeze(1)
         own = limit[kernel.serving.clamp_min(0)].unsqueeze(1)
         return Allocation(kernel.serving, power, layer_power_w=kernel.user_flat(layer) * own)
