@@ -4,6 +4,7 @@ A power iteration on one small network is nothing but call overhead, and a call 
 CPU such iterations therefore run on NumPy arrays that share the tensors' memory; all others on tensors.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -77,5 +78,10 @@ def largest_block(array: Array) -> Array:
 
 def precision(array: Array) -> tuple[float, float]:
     """Rounding step and least normal number of an array's type."""
-    info = torch.finfo(array.dtype) if isinstance(array, Tensor) else np.finfo(array.dtype)
+    return _precision(array.dtype)
+
+
+@cache
+def _precision(dtype: Any) -> tuple[float, float]:
+    info = torch.finfo(dtype) if isinstance(dtype, torch.dtype) else np.finfo(dtype)
     return float(info.eps), float(info.tiny)

@@ -47,17 +47,15 @@ def priced_amplitude(pull: Array, curvature: Array, guess: Array | None = None) 
     close = _close(eps)
     least = at_least(largest_block(pull - curvature), 0.0)
     price = least if guess is None else larger(least, guess)
-    for turn in range(_ROUNDS):
+    for _ in range(_ROUNDS):
         slope = at_least(curvature + price, tiny)
-        v = pull / slope
-        square = v * v
+        square = (pull / slope) ** 2
         total = over_blocks(square)
         fall = at_least(over_blocks(square / slope), tiny)  # -d total / d price / 2
-        new = larger(price + (total**0.5 - 1) * total / fall, least)
-        if turn == 0:  # never the last step: the first check would only cost time
-            price = new
-            continue
-        near = abs(new - price) <= close * new
+        over = total**0.5 - 1
+        new = larger(price + over * total / fall, least)
+        # Judged by the budget: rounding of a price that is small beside the curvature may never cease.
+        near = (abs(over) <= close) | (new == price)
         price = new if settled is None else choose(settled, price, new)
         settled = near if settled is None else settled | near
         if settled.all():
@@ -134,5 +132,5 @@ def _price(pull: Tensor, curvature: Tensor, weight: Tensor, cap: Tensor, parts: 
 
 
 def _close(eps: float) -> float:
-    """Relative step of Newton's iteration after which the next would be lost in rounding."""
+    """Relative error before a step of Newton's iteration after which the next would be lost in rounding."""
     return float(eps**0.5) / 4

@@ -11,6 +11,7 @@ or ``[N, R]`` (the *station layout*).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -180,12 +181,14 @@ def kernel_of(graph: HeteroData, serving: Tensor, *, links: Links | None = None,
         return _sparse(graph, serving, links)
     gain: Tensor = graph[CHANNEL].gain
     light = light and gain.device.type == "cpu" and gain.numel() <= _SMALL
-    return _dense(graph, serving, links, as_numpy if light else torch.as_tensor)
+    return _dense(graph, gain, serving, links, as_numpy if light else torch.as_tensor)
 
 
 def _sparse(graph: HeteroData, serving: Tensor, links: Links) -> Kernel:
     bs, noise, slot = graph["bs"], noise_plus_far_w(graph), links.slot_of(serving)
-    _refuse(serving, (slot < 0) & (serving != -1))
+    lost = (slot < 0) & (serving != -1)
+    if bool(lost.any()):
+        _refuse(serving, lost)
     gain = links.lift(graph[CHANNEL].gain) * links.from_bs(bs.power_max_w.unsqueeze(1))
     full = links.sum_to_ue(gain) + noise
     gain, noise = gain / links.from_ue(full), (noise / full).clamp_min(_floor(gain))
@@ -197,31 +200,32 @@ def _sparse(graph: HeteroData, serving: Tensor, links: Links) -> Kernel:
     return Kernel(links, serving, own_gain, gain, cross, noise, None, False, cap, band, airtime)
 
 
-def _dense(graph: HeteroData, serving: Tensor, links: Links, to: Callable[[Tensor], Array]) -> Kernel:
-    b, device = links.num_networks, serving.device
+def _dense(graph: HeteroData, gain_w: Tensor, serving: Tensor, links: Links, to: Callable[[Tensor], Array]) -> Kernel:
+    bs, b, device = graph["bs"], links.num_networks, serving.device
     n, u = links.num_bs // b, links.num_ue // b
-    limit = to(graph["bs"].power_max_w).reshape(b, 1, n)
-    gain = to(graph[CHANNEL].gain.reshape(b, u, n, -1).permute(0, 3, 2, 1).contiguous())  # [B, R, n, u]
-    gain = gain * limit[..., None]
+    limit = to(bs.power_max_w).reshape(b, 1, n)
+    gain = to(gain_w.reshape(b, u, n, -1).permute(0, 3, 2, 1).contiguous()) * limit[..., None]  # [B, R, n, u]
     noise = to(noise_plus_far_w(graph).reshape(b, u, -1).transpose(1, 2).contiguous())
     full = gain.sum(2) + noise
     gain, noise = gain / full[:, :, None], at_least(noise / full, _floor(gain))
-    index = to(torch.arange(b * n, device=device)).reshape(b, n, 1)
-    own = index == to(serving).reshape(b, 1, u)  # [B, n, u]
-    _refuse(serving, ~as_tensor(own).any(1).flatten() & (serving != -1))
+    station, chosen = to(torch.arange(b * n, device=device)), to(serving)
+    own = station.reshape(b, n, 1) == chosen.reshape(b, 1, u)  # [B, n, u]
+    if int(own.sum()) < int((chosen != -1).sum()):
+        _refuse(serving, ~as_tensor(own).any(1).flatten() & (serving != -1))
     one_hot = of_type(own, gain)
+    mine = one_hot[:, None]
     share = 1 / at_least(one_hot.sum(2), 1.0)
-    cap = to(graph["bs"].rb_power_max_w).reshape(b, n, -1).swapaxes(1, 2) / at_least(limit, 1e-30)
+    cap = to(bs.rb_power_max_w.reshape(b, n, -1).transpose(1, 2).contiguous()) / at_least(limit, 1e-30)
     shape = (b * gain.shape[1], n, u)
     return Kernel(
         links,
         serving,
-        own_gain=(gain * one_hot[:, None]).sum(2),
+        own_gain=(gain * mine).sum(2),
         gain=gain.reshape(shape),
-        cross=(gain * ~own[:, None]).reshape(shape),
+        cross=(gain * (1 - mine)).reshape(shape),
         noise=noise,
         choose=one_hot,
-        paired=n == u and bool(own[:, index[0, :, 0], index[0, :, 0]].all()),
+        paired=n == u and bool((station == chosen).all()),
         cap=at_most(cap, 1.0),
         bandwidth=of_type(to(graph.rb_bandwidth_hz), gain)[..., None],
         airtime=share[:, None] @ one_hot,
@@ -232,9 +236,8 @@ def _floor(gain: Array) -> float:
     return precision(gain)[1] ** _NOISE
 
 
-def _refuse(serving: Tensor, wrong: Tensor) -> None:
-    if bool(wrong.any()):
-        user = int(wrong.nonzero()[0])
-        raise ValueError(
-            f"serving: got station {int(serving[user])} for user {user}, expected one of its candidates, or -1"
-        )
+def _refuse(serving: Tensor, wrong: Tensor) -> NoReturn:
+    user = int(wrong.nonzero()[0])
+    raise ValueError(
+        f"serving: got station {int(serving[user])} for user {user}, expected one of its candidates, or -1"
+    )

@@ -20,7 +20,6 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.schema import CHANNEL
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import LOG2E
 from hetgraph.solvers.arrays import Array, as_tensor, at_least, at_most, larger, log1p, over_blocks, precision, smaller
@@ -111,9 +110,13 @@ class Problem:
         _one_of("budget", budget, get_args(Budget))
         _one_of("mode", mode, get_args(Mode))
         blocks, bs = graph.rb_bandwidth_hz.shape[1], graph["bs"]
-        capped = budget == "total" and blocks > 1
-        self.tight = capped and bool((bs.rb_power_max_w < bs.power_max_w.unsqueeze(1)).any())
-        self.graph, self.mode, self.budget, self.blocks = graph, mode, budget, blocks
+        self.limit_w, self.mode, self.blocks = bs.power_max_w, mode, blocks
+        # Whether the total budget can bind at all, and whether a block may take less than all of it.
+        self.priced = self.tight = budget == "total" and blocks > 1
+        if self.priced:
+            share = bs.rb_power_max_w / self.limit_w.clamp_min(1e-30).unsqueeze(1)
+            self.priced = bool((share.sum(1) > 1 + 1e-6).any())
+            self.tight = self.priced and bool((share < 1).any())
         self.kernel = kernel = kernel_of(graph, serving, light=mode == "per_bs" and not self.tight)
         self.alpha = self.band = kernel.airtime * (kernel.bandwidth * LOG2E)  # rate per nat
         if weights is not None:
@@ -133,7 +136,7 @@ class Problem:
             raise ValueError(f"weights: got shape {tuple(weights.shape)}, expected ({users},)")
         if not bool((weights >= 0).all()):
             raise ValueError(f"weights: got {float(weights.min()):g}, expected no negative weights")
-        return weights.to(self.graph[CHANNEL].gain.dtype)
+        return weights.to(as_tensor(self.kernel.gain).dtype)
 
     def start(self, init: str | Tensor, generator: Generator | None) -> Array:
         """First amplitudes."""
@@ -158,7 +161,7 @@ class Problem:
         expected = (self.kernel.links.num_bs, self.blocks)
         if tuple(power_w.shape) != expected:
             raise ValueError(f"init: got shape {tuple(power_w.shape)}, expected {expected}")
-        fraction = power_w / self.graph["bs"].power_max_w.clamp_min(1e-30).unsqueeze(1)
+        fraction = power_w / self.limit_w.clamp_min(1e-30).unsqueeze(1)
         total = fraction.sum(1, keepdim=True)
         if not bool((fraction >= 0).all() & (total <= 1 + 1e-5).all()):
             raise ValueError("init: got negative powers or more than power_max_w, expected powers within the budget")
@@ -194,7 +197,7 @@ class Problem:
 
     def bounded(self, pull: Array, curvature: Array) -> Array:
         """Amplitudes of stations that a quadratic wants and budgets and caps allow."""
-        if self.budget == "per_rb" or self.blocks == 1:
+        if not self.priced:
             return smaller(pull / larger(curvature, self.least), self.root_cap)
         free, self.price = priced_amplitude(pull, curvature, self.price)
         if not self.tight:
@@ -205,19 +208,19 @@ class Problem:
 
     def _per_link(self, pull: Tensor, curvature: Tensor) -> Tensor:
         kernel, weight = self.kernel, self.kernel.airtime.expand_as(pull)
-        solve = shared_amplitude if self.budget == "total" else capped_amplitude
+        solve = shared_amplitude if self.priced else capped_amplitude
         return solve(pull, curvature, weight, self.cap, kernel.to_station, kernel.at_user)
 
     def project(self, amplitude: Array) -> Array:
         """Amplitudes brought within caps and budget by cutting and scaling (``per_bs``)."""
         cut = smaller(at_least(amplitude, 0.0), self.root_cap)
-        if self.budget == "per_rb":
+        if not self.priced:
             return cut
         return cut / at_least(over_blocks(cut * cut) ** 0.5, 1.0)
 
     def allocation(self, amplitude: Array) -> Allocation:
         """Powers in W of amplitudes."""
-        kernel, limit = self.kernel, self.graph["bs"].power_max_w
+        kernel, limit = self.kernel, self.limit_w
         square = amplitude * amplitude
         if self.mode == "per_bs":
             return Allocation(kernel.serving, kernel.station_flat(square) * limit.unsqueeze(1))
