@@ -44,11 +44,6 @@ def larger(first: Array, second: Array) -> Array:
     return torch.maximum(first, second) if isinstance(first, Tensor) else np.maximum(first, second)
 
 
-def smaller(first: Array, second: Array) -> Array:
-    """The smaller of two values, element by element."""
-    return torch.minimum(first, second) if isinstance(first, Tensor) else np.minimum(first, second)
-
-
 def choose(condition: Array, first: Array, second: Array) -> Array:
     """``first`` where the condition holds, else ``second``."""
     return (

@@ -35,7 +35,7 @@ class Kernel:
         links: index structure.
         serving: serving station of each user ``[U]``; -1 for none.
         own_gain: gain of the own station, user layout; zero for a user that is not served.
-        gain: gains of all stations: ``[B * R, n, u]`` on complete graphs, edge layout otherwise.
+        gain: gains of all stations: ``[B * R, n, u]`` on complete graphs (``[n, u]`` if NumPy's and only one), else edge layout.
         cross: the same, zero for the own station.
         noise: noise plus the power of stations that are no candidates, user layout.
         choose: one-hot association ``[B, n, u]`` on complete graphs, else ``None``.
@@ -75,16 +75,15 @@ class Kernel:
 
     def spill(self, pain: Array) -> Array:
         """What each station's power costs the users of others, summed: station layout."""
-        return self._back(self.cross, pain)
+        if self.choose is None:
+            return self.links.sum_to_bs(self.cross * self.links.from_ue(pain))
+        return _times_transposed(pain, self.cross)
 
     def burden(self, pain: Array) -> Array:
         """What each station's power costs all users, its own too, summed: station layout."""
-        return self._back(self.gain, pain)
-
-    def _back(self, gain: Array, pain: Array) -> Array:
-        if self.choose is not None:
-            return _times_transposed(pain, gain)
-        return self.links.sum_to_bs(gain * self.links.from_ue(pain))
+        if self.choose is None:
+            return self.links.sum_to_bs(self.gain * self.links.from_ue(pain))
+        return _times_transposed(pain, self.gain)
 
     def at_user(self, station: Array) -> Array:
         """Value of each user's own station: station layout -> user layout; zero for a user that is not served."""
@@ -143,8 +142,8 @@ class Kernel:
 
 def _times(fraction: Array, gain: Array) -> Array:
     """Rows ``[B, R, n]`` times matrices ``[B * R, n, u]``."""
-    if not isinstance(gain, Tensor) and len(gain) == 1:
-        return fraction[0, 0].dot(gain[0])[None, None]
+    if gain.ndim == 2:
+        return fraction[0, 0].dot(gain)[None, None]
     b, blocks, n = fraction.shape
     times = torch.bmm if isinstance(gain, Tensor) else np.matmul
     return times(fraction.reshape(-1, 1, n), gain).reshape(b, blocks, -1)
@@ -152,8 +151,8 @@ def _times(fraction: Array, gain: Array) -> Array:
 
 def _times_transposed(pain: Array, gain: Array) -> Array:
     """Rows ``[B, R, u]`` times transposed matrices ``[B * R, n, u]``."""
-    if not isinstance(gain, Tensor) and len(gain) == 1:
-        return gain[0].dot(pain[0, 0])[None, None]
+    if gain.ndim == 2:
+        return gain.dot(pain[0, 0])[None, None]
     b, blocks, u = pain.shape
     if isinstance(gain, Tensor):
         # The order of the factors matters: as matrix times column this product takes MKL 14 times as long.
@@ -216,7 +215,8 @@ def _dense(graph: HeteroData, gain_w: Tensor, serving: Tensor, links: Links, to:
     mine = one_hot[:, None]
     share = 1 / at_least(one_hot.sum(2), 1.0)
     cap = to(bs.rb_power_max_w.reshape(b, n, -1).transpose(1, 2).contiguous()) / at_least(limit, 1e-30)
-    shape = (b * gain.shape[1], n, u)
+    matrices = b * gain.shape[1]
+    shape = (n, u) if matrices == 1 and not isinstance(gain, Tensor) else (matrices, n, u)
     return Kernel(
         links,
         serving,

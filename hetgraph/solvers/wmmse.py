@@ -22,12 +22,13 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import LOG2E
-from hetgraph.solvers.arrays import Array, as_tensor, at_least, at_most, larger, log1p, over_blocks, precision, smaller
+from hetgraph.solvers.arrays import Array, as_tensor, at_least, at_most, log1p, over_blocks, precision
 from hetgraph.solvers.budget import capped_amplitude, priced_amplitude, shared_amplitude
 from hetgraph.solvers.kernel import kernel_of
 
 Budget = Literal["total", "per_rb"]
 Mode = Literal["per_bs", "per_link"]
+_BUDGETS, _MODES = get_args(Budget), get_args(Mode)
 
 
 def wmmse(
@@ -107,8 +108,8 @@ class Problem:
     """
 
     def __init__(self, graph: HeteroData, serving: Tensor, weights: Tensor | None, budget: Budget, mode: Mode) -> None:
-        _one_of("budget", budget, get_args(Budget))
-        _one_of("mode", mode, get_args(Mode))
+        _one_of("budget", budget, _BUDGETS)
+        _one_of("mode", mode, _MODES)
         blocks, bs = graph.rb_bandwidth_hz.shape[1], graph["bs"]
         self.limit_w, self.mode, self.blocks = bs.power_max_w, mode, blocks
         # Whether the total budget can bind at all, and whether a block may take less than all of it.
@@ -126,8 +127,9 @@ class Problem:
         self.drive = self.scaled * kernel.own_gain
         self.cap = kernel.cap if budget == "total" else at_most(kernel.cap, 1 / blocks)
         self.root_cap = self.cap**0.5
-        # An array of one number, since NumPy takes a plain number at twice the cost.
-        self.least = self.cap.reshape(-1)[:1] * 0 + precision(self.cap)[1]
+        self.least = self.cap * 0 + precision(self.cap)[1]  # NumPy takes a plain number at twice the cost
+        library = torch if isinstance(self.cap, Tensor) else np
+        self.minimum, self.maximum = library.minimum, library.maximum
         self.price: Array | None = None
 
     def _checked(self, weights: Tensor) -> Tensor:
@@ -154,7 +156,7 @@ class Problem:
             fraction = fraction / fraction.sum(1, keepdim=True).clamp_min(1)
         else:
             raise ValueError(f"init: got {init!r}, expected 'full', 'random' or a tensor of powers [N, R]")
-        station = smaller(kernel.array(kernel.station_layout(fraction)), self.cap) ** 0.5
+        station = self.minimum(kernel.array(kernel.station_layout(fraction)), self.cap) ** 0.5
         return station if self.mode == "per_bs" else kernel.at_user(station)
 
     def _fractions(self, power_w: Tensor) -> Tensor:
@@ -198,13 +200,13 @@ class Problem:
     def bounded(self, pull: Array, curvature: Array) -> Array:
         """Amplitudes of stations that a quadratic wants and budgets and caps allow."""
         if not self.priced:
-            return smaller(pull / larger(curvature, self.least), self.root_cap)
+            return self.minimum(pull / self.maximum(curvature, self.least), self.root_cap)
         free, self.price = priced_amplitude(pull, curvature, self.price)
         if not self.tight:
             return free
         over = (free.square() > self.cap * (1 + 8 * precision(pull)[0])).any(1, keepdim=True)
         capped = shared_amplitude(pull, curvature, torch.ones_like(pull), self.cap, _same, _same)
-        return torch.where(over, smaller(capped, self.root_cap), free)
+        return torch.where(over, self.minimum(capped, self.root_cap), free)
 
     def _per_link(self, pull: Tensor, curvature: Tensor) -> Tensor:
         kernel, weight = self.kernel, self.kernel.airtime.expand_as(pull)
@@ -213,7 +215,7 @@ class Problem:
 
     def project(self, amplitude: Array) -> Array:
         """Amplitudes brought within caps and budget by cutting and scaling (``per_bs``)."""
-        cut = smaller(at_least(amplitude, 0.0), self.root_cap)
+        cut = self.minimum(at_least(amplitude, 0.0), self.root_cap)
         if not self.priced:
             return cut
         return cut / at_least(over_blocks(cut * cut) ** 0.5, 1.0)
