@@ -141,18 +141,18 @@ class Kernel:
 
 
 def _times(fraction: Array, gain: Array) -> Array:
-    """Rows ``[B, R, n]`` times matrices ``[B * R, n, u]``."""
+    """Rows ``[B, R, n]`` times matrices ``[B * R, n, u]``; ``[u]`` of a single one of NumPy's."""
     if gain.ndim == 2:
-        return fraction[0, 0].dot(gain)[None, None]
+        return fraction[0, 0].dot(gain)
     b, blocks, n = fraction.shape
     times = torch.bmm if isinstance(gain, Tensor) else np.matmul
     return times(fraction.reshape(-1, 1, n), gain).reshape(b, blocks, -1)
 
 
 def _times_transposed(pain: Array, gain: Array) -> Array:
-    """Rows ``[B, R, u]`` times transposed matrices ``[B * R, n, u]``."""
+    """Rows ``[B, R, u]`` times transposed matrices ``[B * R, n, u]``; ``[n]`` of a single one of NumPy's."""
     if gain.ndim == 2:
-        return gain.dot(pain[0, 0])[None, None]
+        return gain.dot(pain[0, 0])
     b, blocks, u = pain.shape
     if isinstance(gain, Tensor):
         # The order of the factors matters: as matrix times column this product takes MKL 14 times as long.
@@ -208,27 +208,29 @@ def _dense(graph: HeteroData, gain_w: Tensor, serving: Tensor, links: Links, to:
     full = gain.sum(2) + noise
     gain, noise = gain / full[:, :, None], at_least(noise / full, _floor(gain))
     station, chosen = to(torch.arange(b * n, device=device)), to(serving)
+    paired = n == u and bool((station == chosen).all())
     own = station.reshape(b, n, 1) == chosen.reshape(b, 1, u)  # [B, n, u]
-    if int(own.sum()) < int((chosen != -1).sum()):
+    if not paired and int(own.sum()) < int((chosen != -1).sum()):
         _refuse(serving, ~as_tensor(own).any(1).flatten() & (serving != -1))
     one_hot = of_type(own, gain)
-    mine = one_hot[:, None]
-    share = 1 / at_least(one_hot.sum(2), 1.0)
+    own_gain = gain * one_hot[:, None]
+    cross = gain - own_gain  # exact: one of the two is zero
+    airtime = one_hot.sum(1)[:, None] if paired else (1 / at_least(one_hot.sum(2), 1.0))[:, None] @ one_hot
     cap = to(bs.rb_power_max_w.reshape(b, n, -1).transpose(1, 2).contiguous()) / at_least(limit, 1e-30)
     matrices = b * gain.shape[1]
     shape = (n, u) if matrices == 1 and not isinstance(gain, Tensor) else (matrices, n, u)
     return Kernel(
         links,
         serving,
-        own_gain=(gain * mine).sum(2),
+        own_gain=own_gain.sum(2),
         gain=gain.reshape(shape),
-        cross=(gain * (1 - mine)).reshape(shape),
+        cross=cross.reshape(shape),
         noise=noise,
         choose=one_hot,
-        paired=n == u and bool((station == chosen).all()),
+        paired=paired,
         cap=at_most(cap, 1.0),
         bandwidth=of_type(to(graph.rb_bandwidth_hz), gain)[..., None],
-        airtime=share[:, None] @ one_hot,
+        airtime=airtime,
     )
 
 
