@@ -126,10 +126,10 @@ class Problem:
         self.scaled = self.alpha * 2.0 ** -math.frexp(float(self.alpha.max()))[1]
         self.drive = self.scaled * kernel.own_gain
         self.cap = kernel.cap if budget == "total" else at_most(kernel.cap, 1 / blocks)
-        self.root_cap = self.cap**0.5
-        self.least = self.cap * 0 + precision(self.cap)[1]  # NumPy takes a plain number at twice the cost
+        # A station without weight has nothing to send.
+        self.root_cap = self.cap**0.5 * (kernel.to_station(self.drive) > 0)
         library = torch if isinstance(self.cap, Tensor) else np
-        self.minimum, self.maximum = library.minimum, library.maximum
+        self.minimum = library.fmin
         self.price: Array | None = None
 
     def _checked(self, weights: Tensor) -> Tensor:
@@ -200,7 +200,7 @@ class Problem:
     def bounded(self, pull: Array, curvature: Array) -> Array:
         """Amplitudes of stations that a quadratic wants and budgets and caps allow."""
         if not self.priced:
-            return self.minimum(pull / self.maximum(curvature, self.least), self.root_cap)
+            return self.minimum(pull / curvature, self.root_cap)  # the cap where nobody suffers: 0 / 0
         free, self.price = priced_amplitude(pull, curvature, self.price)
         if not self.tight:
             return free
