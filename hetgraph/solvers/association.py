@@ -143,13 +143,15 @@ def _softened_price(choices: Choices, iterations: int) -> Tensor:
 
 def _best_price(choices: Choices, price: Tensor, iterations: int) -> Tensor:
     """Prices ``[N]`` of the best association that users' choices give while prices follow their loads with diminishing steps."""
-    links, best, value = choices.links, price, price.new_full((choices.links.num_networks,), -torch.inf)
+    links, best = choices.links, price
+    value = torch.full((links.num_networks,), -torch.inf, dtype=torch.double, device=price.device)
     ones = price.new_ones(links.num_ue)
     for step in range(iterations):
         top, slot = choices.best(choices.value - choices.at(price))
         load = torch.zeros_like(price).index_add_(0, choices.station_of(slot), ones)
-        # The chosen log rates are what users saw plus the prices.
-        new = links.sum_ue_to_network(top) + links.sum_bs_to_network(load * price - n_log_n(load))
+        # The chosen log rates are what users saw plus the prices; in float64, for they are sums of many.
+        cost = n_log_n(load.double()) - load * price.double()
+        new = links.sum_ue_to_network(top.double()) - links.sum_bs_to_network(cost)
         better, value = new > value, torch.maximum(new, value)
         best = torch.where(better[links.bs_network], price, best)
         price = price + 0.2 / (1 + 0.2 * step) * ((load + 0.1).log() - price)
