@@ -205,30 +205,43 @@ class QCSMA(ConflictScheduler):
 
     def act(self, obs: HeteroData, state: Carrier, generator: Generator | None) -> tuple[Allocation, Carrier]:
         """Schedule of a slot, and who is active now."""
-        queue, blocks = packets(obs, state.cells), state.active.shape[2]
+        queue, active = packets(obs, state.cells), state.active
+        b, u, blocks = active.shape
+        draws = [uniform((b, u), generator, queue.device) for _ in range(2 * blocks)]
+        window, coin = torch.stack(draws[::2], 1), torch.stack(draws[1::2], 2)  # [B, R, U], [B, U, R]
         hears = state.topology.disturbs.transpose(1, 2)  # row: device, column: whom it is disturbed by
-        columns = [self._decide(queue, hears, state.active[..., r], generator) for r in range(blocks)]
-        active = torch.stack(columns, 2) & (queue > 0).unsqueeze(2)
+        decides = self._decides(queue, hears, (window * 2 * u).long()).transpose(1, 2)
+        quiet = torch.matmul(hears, active.to(hears.dtype)) == 0
+        weight = (10 * queue).unsqueeze(2)
+        go = coin < weight / (1 + weight)
+        active = torch.where(decides, quiet & go, active) & (queue > 0).unsqueeze(2)
         power = state.cells.at_device(obs["bs"].rb_power_max_w.reshape(*state.cells.shape[:2], -1))
         return state.cells.of_devices(active, power), Carrier(state.topology, active)
 
-    def _decide(self, queue: Tensor, hears: Tensor, active: Tensor, generator: Generator | None) -> Tensor:
-        b, u = queue.shape
-        window = 2 * u
-        slot = (uniform((b, u), generator, queue.device) * window).long()
-        backlogged = queue > 0
-        announced = torch.zeros_like(backlogged)
-        for number in range(window):
-            heard = torch.matmul(hears, announced.to(hears.dtype).unsqueeze(2)).squeeze(2) > 0
-            announced = announced | (backlogged & (slot == number) & ~heard)
-        decision = torch.zeros_like(announced)
-        for device in range(u):
-            rival = (hears[:, device] * decision).sum(1) > 0
-            decision[:, device] = announced[:, device] & ~rival
-        quiet = torch.matmul(hears, active.to(hears.dtype).unsqueeze(2)).squeeze(2) == 0
-        weight = 10 * queue
-        go = uniform((b, u), generator, queue.device) < weight / (1 + weight)
-        return torch.where(decision, quiet & go, active)
+    def _decides(self, queue: Tensor, hears: Tensor, slot: Tensor) -> Tensor:
+        """Devices that decide anew ``[B, R, U]``, from their mini-slots."""
+        hears = hears.unsqueeze(1)
+        backlogged = (queue > 0).unsqueeze(1).expand_as(slot)
+        announced = _in_turn(backlogged, hears * (slot.unsqueeze(2) < slot.unsqueeze(3)))
+        return _in_turn(announced, hears.tril(-1))  # of announced rivals the first in order
+
+
+def _in_turn(wanting: Tensor, waits_for: Tensor) -> Tensor:
+    """Devices that go ahead where each does unless one that it waits for does ``[B, R, U]``.
+
+    What one does depends on earlier ones alone, so that repeating all at once settles after as many rounds as the longest chain.
+
+    Args:
+        wanting: devices that would go ahead.
+        waits_for: the earlier devices (columns) that stop each device (rows) ``[B, R or 1, U, U]``, as numbers.
+    """
+    ahead = wanting
+    for _ in range(wanting.shape[2] + 1):
+        stopped = torch.matmul(waits_for, ahead.to(waits_for.dtype).unsqueeze(3)).squeeze(3) > 0
+        previous, ahead = ahead, wanting & ~stopped
+        if torch.equal(previous, ahead):
+            break
+    return ahead
 
 
 class RandomScheduler(CellScheduler):

@@ -9,6 +9,8 @@ from hetgraph.graph.power import equal_power_w
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import LOG2E, edge_sinr
+from hetgraph.solvers.moves import NEVER, Choices, choices_of, improved, n_log_n
+from hetgraph.solvers.moves import improve_by_moves as improve_by_moves
 
 
 def may_serve(graph: HeteroData, links: Links) -> Tensor | None:
@@ -114,86 +116,60 @@ def dual_price_association(
     log_rate = rate.clamp_min(torch.finfo(rate.dtype).tiny).log()
     allowed = may_serve(graph, links)
     if allowed is not None:
-        log_rate = log_rate.masked_fill(~allowed, -1e9)
-    best = links.argmax_slot(log_rate)
-    value = pf_value(log_rate, best, links)
+        log_rate = log_rate.masked_fill(~allowed, NEVER)
+    choices = choices_of(log_rate, links)
+    top, best = choices.best(choices.value)
+    served = top > NEVER / 10
+    value = pf_value(choices, best)
     if start is not None:
-        best, value = _better(best, value, links.slot_of(start), log_rate, links)
-    price = log_rate.new_zeros(links.num_bs)
+        best, value = _better(best, value, links.slot_of(start), choices)
+    price = _softened_price(choices, iterations)
+    slot = choices.best(choices.value - choices.at(_best_price(choices, price, iterations)))[1]
+    best, _ = _better(best, value, slot, choices)
+    best = improved(choices, best, polish)
+    return torch.where(served, choices.station_of(best), -1)
+
+
+def _softened_price(choices: Choices, iterations: int) -> Tensor:
+    """Prices ``[N]`` that follow the load of a softened choice whose temperature falls."""
+    price = choices.value.new_zeros(choices.links.num_bs)
     for step in range(iterations):
         temperature = 0.3 * 0.02 ** (step / max(iterations - 1, 1))
-        choice = links.softmax((log_rate - links.from_bs(price)) / temperature)
-        price = price + 0.3 * ((links.sum_to_bs(choice) + 0.1).log() - price)
+        choice = torch.softmax((choices.value - choices.at(price)).div_(temperature), 1)
+        price = price + 0.3 * ((choices.total(choice) + 0.1).log() - price)
+    return price
+
+
+def _best_price(choices: Choices, price: Tensor, iterations: int) -> Tensor:
+    """Prices ``[N]`` of the best association that users' choices give while prices follow their loads with diminishing steps."""
+    links, best = choices.links, price
+    value = torch.full((links.num_networks,), -torch.inf, dtype=torch.double, device=price.device)
+    ones = price.new_ones(links.num_ue)
     for step in range(iterations):
-        slot = links.argmax_slot(log_rate - links.from_bs(price))
-        best, value = _better(best, value, slot, log_rate, links)
-        load = links.users_per_bs(links.station_of(slot), price.new_ones(links.num_ue))
+        top, slot = choices.best(choices.value - choices.at(price))
+        load = torch.zeros_like(price).index_add_(0, choices.station_of(slot), ones)
+        # The chosen log rates are what users saw plus the prices; in float64, for they are sums of many.
+        cost = n_log_n(load.double()) - load * price.double()
+        new = links.sum_ue_to_network(top.double()) - links.sum_bs_to_network(cost)
+        better, value = new > value, torch.maximum(new, value)
+        best = torch.where(better[links.bs_network], price, best)
         price = price + 0.2 / (1 + 0.2 * step) * ((load + 0.1).log() - price)
-    best = improve_by_moves(log_rate, best, links, polish)
-    served = links.pick(links.flat(log_rate), best) > -1e8
-    return links.station_of(torch.where(served, best, -1))
+    return best
 
 
-def pf_value(log_rate: Tensor, slot: Tensor, links: Links) -> Tensor:
-    """Sum over a network's users of log(c / n) for an association in slots ``[B]``."""
-    chosen = links.pick(links.flat(log_rate), slot)
-    load = links.users_per_bs(links.station_of(slot), chosen.new_ones(chosen.shape))
-    return links.sum_ue_to_network(chosen) - links.sum_bs_to_network(_n_log_n(load))
+def pf_value(choices: Choices, slot: Tensor) -> Tensor:
+    """Sum over a network's users of log(c / n) for an association in slots ``[B]``; a user without one gains nothing."""
+    links, chosen = choices.links, choices.pick(slot)
+    load = links.users_per_bs(
+        torch.where(slot >= 0, choices.station_of(slot.clamp_min(0)), -1), torch.ones_like(chosen)
+    )
+    return links.sum_ue_to_network(chosen * (slot >= 0)) - links.sum_bs_to_network(n_log_n(load))
 
 
-def _better(best: Tensor, value: Tensor, other: Tensor, log_rate: Tensor, links: Links) -> tuple[Tensor, Tensor]:
-    candidate = pf_value(log_rate, other, links)
+def _better(best: Tensor, value: Tensor, other: Tensor, choices: Choices) -> tuple[Tensor, Tensor]:
+    candidate = pf_value(choices, other)
     wins = candidate > value
-    return torch.where(wins[links.ue_network], other, best), torch.where(wins, candidate, value)
-
-
-def improve_by_moves(
-    log_rate: Tensor, slot: Tensor, links: Links, moves: int, *, active: Tensor | None = None
-) -> Tensor:
-    """Move one user at a time, the one whose move helps its network most, until no move helps.
-
-    Moving u from b to b' changes the sum of logs by log c_ub' - log c_ub - (m(n_b' + 1) - m(n_b')) + (m(n_b) - m(n_b - 1))
-    with m(n) = n log n.
-
-    Args:
-        log_rate: logarithm of each edge's rate, edge layout.
-        slot: association in slots ``[U]``.
-        links: index structure.
-        moves: most moves per network.
-        active: users that are there ``[U]``; others neither count nor move. All when ``None``.
-    """
-    flat, slot = links.flat(log_rate), slot.clone()
-    ones = flat.new_ones(links.num_ue) if active is None else active.to(flat.dtype)
-    position = torch.arange(links.num_ue, device=slot.device)
-    for _ in range(moves):
-        station = links.station_of(slot)
-        load = links.users_per_bs(station, ones)
-        join = _n_log_n(load + 1) - _n_log_n(load)
-        leave = (_n_log_n(load) - _n_log_n((load - 1).clamp_min(0)))[station.clamp_min(0)]
-        score = log_rate - links.from_bs(join)
-        target = links.argmax_slot(score.scatter(-1, _slot_place(slot, score), -torch.inf)) if links.degree else None
-        if target is None:
-            own = links.lift(links.first_edge[links.ue] + slot[links.ue]) == links.lift(torch.arange(links.num_edges))
-            target = links.argmax_slot(score.masked_fill(own, -torch.inf))
-        gain = links.pick(links.flat(score), target) - links.pick(flat, slot) + leave
-        gain = torch.where((target != slot) & (links.station_of(target) != station) & (ones > 0), gain, -torch.inf)
-        top = gain.new_full((links.num_networks,), -torch.inf).scatter_reduce(0, links.ue_network, gain, "amax")
-        chosen = (gain >= top[links.ue_network]) & (gain > 1e-6 if gain.dtype == torch.float32 else gain > 1e-12)
-        if not bool(chosen.any()):
-            break
-        first = torch.full((links.num_networks,), links.num_ue, device=slot.device)
-        first = first.scatter_reduce(0, links.ue_network, torch.where(chosen, position, links.num_ue), "amin")
-        mover = first[first < links.num_ue]
-        slot[mover] = target[mover]
-    return slot
-
-
-def _slot_place(slot: Tensor, score: Tensor) -> Tensor:
-    return slot.clamp_min(0).reshape(*score.shape[:-1], 1)
-
-
-def _n_log_n(count: Tensor) -> Tensor:
-    return torch.xlogy(count, count)
+    return torch.where(wins[choices.links.ue_network], other, best), torch.where(wins, candidate, value)
 
 
 def allocate(graph: HeteroData, serving: Tensor) -> Allocation:

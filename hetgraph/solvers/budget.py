@@ -16,6 +16,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from hetgraph.solvers.arrays import Array, at_least, choose, larger, largest_block, over_blocks, precision
+
 _ROUNDS = 60
 Map = Callable[[Tensor], Tensor]
 
@@ -23,31 +25,43 @@ Map = Callable[[Tensor], Tensor]
 def budgeted_amplitude(pull: Tensor, curvature: Tensor) -> Tensor:
     """Amplitudes under ``sum_r v_r^2 <= 1``, the sum going over dimension 1.
 
-    The price starts where one item alone would use up the budget. That is never too high, and from there Newton's iteration
-    climbs to the answer without overshooting.
-
     Args:
         pull: linear coefficients p, not negative, ``[*, R, *]``.
         curvature: quadratic coefficients c, not negative.
     """
-    tiny, close = torch.finfo(pull.dtype).tiny, _close(pull)
-    least = (pull - curvature).amax(1, keepdim=True).clamp_min_(0)
-    price, settled = least, torch.zeros_like(least, dtype=torch.bool)
+    return torch.as_tensor(priced_amplitude(pull, curvature)[0])
+
+
+def priced_amplitude(pull: Array, curvature: Array, guess: Array | None = None) -> tuple[Array, Array]:
+    """Amplitudes as in :func:`budgeted_amplitude`, and the prices ``[*, 1, *]``; of tensors or NumPy arrays.
+
+    Newton's iteration starts where one item alone would use up the budget. That is never too high, and from there it climbs to
+    the answer without overshooting. A guess above the answer costs one step, which leads below it, the function being concave.
+
+    Args:
+        pull: linear coefficients p, not negative, ``[*, R, *]``.
+        curvature: quadratic coefficients c, not negative.
+        guess: price to start from, such as that of a round before; saves most of the steps.
+    """
+    (eps, tiny), settled = precision(pull), None
+    close = _close(eps)
+    least = at_least(largest_block(pull - curvature), 0.0)
+    price = least if guess is None else larger(least, guess)
     for _ in range(_ROUNDS):
-        slope = (curvature + price).clamp_min_(tiny)
-        v = pull / slope
-        square = v * v
-        total = square.sum(1, keepdim=True)
-        fall = square.div_(slope).sum(1, keepdim=True).clamp_min_(tiny)  # -d total / d price / 2
-        step = total.sqrt().sub_(1).mul_(total).div_(fall)
-        new = torch.maximum(price + step, least)
-        near = (new - price).abs_() <= close * new
-        if bool((settled | near).all()):
-            price = torch.where(settled, price, new)
+        slope = at_least(curvature + price, tiny)
+        square = (pull / slope) ** 2
+        total = over_blocks(square)
+        fall = at_least(over_blocks(square / slope), tiny)  # -d total / d price / 2
+        over = total**0.5 - 1
+        new = larger(price + over * total / fall, least)
+        # Judged by the budget: rounding of a price that is small beside the curvature may never cease.
+        near = (abs(over) <= close) | (new == price)
+        price = new if settled is None else choose(settled, price, new)
+        settled = near if settled is None else settled | near
+        if settled.all():
             break
-        price, settled = torch.where(settled, price, new), settled | near
-    v = pull / (curvature + price).clamp_min_(tiny)
-    return v / (v * v).sum(1, keepdim=True).sqrt_().clamp_min_(1)  # rounding must not break the budget
+    v = pull / at_least(curvature + price, tiny)
+    return v / at_least(over_blocks(v * v) ** 0.5, 1.0), price  # rounding must not break the budget
 
 
 def shared_amplitude(pull: Tensor, curvature: Tensor, weight: Tensor, cap: Tensor, parts: Map, spread: Map) -> Tensor:
@@ -90,7 +104,7 @@ def _price(pull: Tensor, curvature: Tensor, weight: Tensor, cap: Tensor, parts: 
     With a = p / sqrt(w) and d = c / w the sum is at least A / (mean of d with weights a^2 + mu)^2 by Jensen's inequality, A being
     the sum of a^2, and at most A / mu^2: both give the place to start from.
     """
-    eps, close = torch.finfo(pull.dtype), _close(pull)
+    eps, close = torch.finfo(pull.dtype), _close(torch.finfo(pull.dtype).eps)
     weight = weight.clamp_min(eps.tiny)
     reach = pull / weight.sqrt()
     scale = whole(parts(reach)).clamp_min(eps.tiny)
@@ -117,6 +131,6 @@ def _price(pull: Tensor, curvature: Tensor, weight: Tensor, cap: Tensor, parts: 
     return price
 
 
-def _close(like: Tensor) -> float:
-    """Relative step of Newton's iteration after which the next would be lost in rounding."""
-    return float(torch.finfo(like.dtype).eps ** 0.5) / 4
+def _close(eps: float) -> float:
+    """Relative error before a step of Newton's iteration after which the next would be lost in rounding."""
+    return float(eps**0.5) / 4

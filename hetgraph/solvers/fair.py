@@ -9,15 +9,16 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.links import links_of
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import rates_bps
+from hetgraph.solvers.arrays import Array, as_tensor, at_least, at_most, choose, larger, log
 from hetgraph.solvers.association import (
     dual_price_association,
     equal_power,
     max_rsrp_association,
     rate_weighted_voting,
 )
-from hetgraph.solvers.kernel import kernel_of
-from hetgraph.solvers.wmmse import Budget, _Problem, wmmse
+from hetgraph.solvers.wmmse import Budget, Problem, quiet, wmmse
 
+_LEAST_RATE = 1e-3  # bit/s
 _HALVINGS = 12
 _LONGEST = 16.0  # strides beyond one speed the slow tail of WMMSE up; a fall in utility shortens them
 
@@ -35,10 +36,10 @@ class Trace:
     rounds: Tensor
 
 
-def alpha_fair_utility(rate_bps: Tensor, alpha: float) -> Tensor:
+def alpha_fair_utility(rate_bps: Array, alpha: float) -> Array:
     """Utility of a rate: log for alpha = 1, rate^(1 - alpha) / (1 - alpha) otherwise (Mo and Walrand 2000)."""
-    rate = rate_bps.clamp_min(1e-3)
-    return rate.log() if alpha == 1 else rate ** (1 - alpha) / (1 - alpha)
+    rate = at_least(rate_bps, _LEAST_RATE)
+    return log(rate) if alpha == 1 else rate ** (1 - alpha) / (1 - alpha)
 
 
 def wmmse_alpha_fair(
@@ -66,37 +67,46 @@ def wmmse_alpha_fair(
         budget: as in :func:`~hetgraph.solvers.wmmse`.
         init: ``full`` or powers ``[N, R]``, W.
     """
-    kernel = kernel_of(graph, serving)
-    problem = _Problem(graph, kernel, None, budget, "per_bs")
-    served = kernel.user_layout((kernel.serving >= 0).to(kernel.own_gain.dtype))
+    problem = Problem(graph, serving, None, budget, "per_bs")
+    with quiet():
+        amplitude, history, rounds = _climb(problem, problem.start(init, None), alpha, iterations, tolerance)
+    return problem.allocation(amplitude), Trace(torch.stack([as_tensor(value) for value in history]), rounds)
 
-    def judge(amplitude: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+
+def _climb(
+    problem: Problem, amplitude: Array, alpha: float, iterations: int, tolerance: float
+) -> tuple[Array, list[Array], Tensor]:
+    """Amplitudes, utility after each round, and rounds of each network."""
+    kernel = problem.kernel
+    served = kernel.array(kernel.user_layout(kernel.serving >= 0))
+
+    def judge(amplitude: Array) -> tuple[tuple[Array, Array, Array], Array, Array]:
         seen = problem.seen(amplitude)
-        rate = problem.user_rate(*seen)
+        rate = at_least(problem.user_rate(*seen[1:]), _LEAST_RATE)
         return seen, rate, kernel.network_sum(alpha_fair_utility(rate, alpha) * served)
 
-    amplitude = problem.start(init, None)
+    drive = problem.alpha * kernel.own_gain
     seen, rate, value = judge(amplitude)
-    history, rounds = [value], torch.zeros_like(value, dtype=torch.long)
-    stride = torch.ones_like(value)
+    history, rounds = [value], value * 0
+    stride = value * 0 + 1
     for _ in range(iterations):
-        target = problem.update(amplitude, problem.alpha * rate.clamp_min(1e-3) ** -alpha, seen)
-        old, old_value = amplitude, value
+        target = problem.update(amplitude, drive * rate**-alpha, seen)
+        old, old_value, step = amplitude, value, target - amplitude
         for halving in range(_HALVINGS + 1):
-            amplitude = problem.project(old + kernel.per_network(stride, old) * (target - old))
+            amplitude = problem.project(old + kernel.per_network(stride, old) * step)
             seen, rate, value = judge(amplitude)
             fell = value < old_value
-            if not bool(fell.any()):
+            if not fell.any():
                 break
-            stride = torch.where(fell, stride / 2 if halving < _HALVINGS - 1 else 0 * stride, stride)
-        value = torch.maximum(value, old_value)  # rounding: a stride of zero gives the same allocation
-        stride = (1.5 * stride.clamp_min(0.5)).clamp_max(_LONGEST)
-        gain = value - old_value
-        rounds = rounds + (gain > tolerance * value.abs())
+            stride = choose(fell, stride / 2 if halving < _HALVINGS - 1 else 0 * stride, stride)
+        value = larger(value, old_value)  # rounding: a stride of zero gives the same allocation
+        stride = at_most(1.5 * at_least(stride, 0.5), _LONGEST)
+        rises = value - old_value > tolerance * abs(value)
+        rounds = rounds + rises
         history.append(value)
-        if not bool((gain > tolerance * value.abs()).any()):
+        if not rises.any():
             break
-    return problem.allocation(amplitude), Trace(torch.stack(history), rounds)
+    return amplitude, history, as_tensor(rounds).long()
 
 
 def utility_teacher(
@@ -171,5 +181,5 @@ def sum_rate_teacher(graph: HeteroData, *, iterations: int = 100, rounds: int = 
 
 def _log_utility(graph: HeteroData, allocation: Allocation) -> Tensor:
     links = links_of(graph)
-    rate = rates_bps(graph, allocation, links=links).clamp_min(1e-3)
+    rate = rates_bps(graph, allocation, links=links).clamp_min(_LEAST_RATE)
     return links.sum_ue_to_network(rate.log() * (allocation.serving >= 0))

@@ -1,12 +1,10 @@
 """Fractional programming for power control (Shen and Yu 2018, Part I), in closed form."""
 
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.radio.allocation import Allocation
-from hetgraph.solvers.kernel import kernel_of
-from hetgraph.solvers.wmmse import _Problem
+from hetgraph.solvers.wmmse import Problem, quiet
 
 
 def fractional_programming(
@@ -33,15 +31,16 @@ def fractional_programming(
         iterations: rounds.
         init: ``full`` or powers ``[N, R]``, W.
     """
-    kernel = kernel_of(graph, serving)
-    problem = _Problem(graph, kernel, weights, "total", "per_bs")
-    v, alpha, gain = problem.start(init, None), problem.alpha, kernel.own_gain
-    for _ in range(iterations):
-        own_v, other = kernel.at_user(v), kernel.interference(v * v)
-        total = other + gain * own_v * own_v
-        root = ((1 + gain * own_v * own_v / other) * gain).sqrt()
-        y = root * own_v / total
-        pull = kernel.to_station(alpha * y * root)
-        curvature = kernel.to_station(alpha * y * y * gain) + kernel.spill(alpha * y * y)
-        v = problem.bounded(pull, curvature)
-    return problem.allocation(torch.as_tensor(v))
+    problem = Problem(graph, serving, weights, "total", "per_bs")
+    kernel, alpha = problem.kernel, problem.scaled
+    v, gain = problem.start(init, None), kernel.own_gain
+    with quiet():
+        for _ in range(iterations):
+            own_v, other = kernel.at_user(v), kernel.interference(v * v)
+            total = other + gain * own_v * own_v
+            root = ((1 + gain * own_v * own_v / other) * gain) ** 0.5
+            y = root * own_v / total
+            pull = kernel.to_station(alpha * y * root)
+            curvature = kernel.to_station(alpha * y * y * gain) + kernel.spill(alpha * y * y)
+            v = problem.bounded(pull, curvature)
+    return problem.allocation(v)

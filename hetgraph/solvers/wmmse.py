@@ -11,34 +11,24 @@ alpha_u = w_u B / n_b, one round is the minimiser of the weighted mean squared e
 so the weighted sum of rates never falls. ``mu_b`` keeps the budget.
 """
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import LOG2E
-from hetgraph.solvers.budget import budgeted_amplitude, capped_amplitude, shared_amplitude
-from hetgraph.solvers.kernel import Kernel, kernel_of
+from hetgraph.solvers.arrays import Array, as_tensor, at_least, at_most, log1p, over_blocks, precision
+from hetgraph.solvers.budget import capped_amplitude, priced_amplitude, shared_amplitude
+from hetgraph.solvers.kernel import kernel_of
 
 Budget = Literal["total", "per_rb"]
 Mode = Literal["per_bs", "per_link"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """State of the iteration.
-
-    Args:
-        amplitude: square root of the power fraction: station layout (``per_bs``) or user layout (``per_link``).
-        objective: weighted sum of rates of the amplitudes ``[B]``, bit/s.
-    """
-
-    amplitude: Tensor
-    objective: Tensor
+_BUDGETS, _MODES = get_args(Budget), get_args(Mode)
 
 
 def wmmse(
@@ -69,11 +59,11 @@ def wmmse(
     Raises:
         ValueError: an unknown option, weights or a start of another shape or sign, an association with no such candidate.
     """
-    kernel = kernel_of(graph, serving)
-    problem = _Problem(graph, kernel, weights, budget, mode)
+    problem = Problem(graph, serving, weights, budget, mode)
     amplitude = problem.start(init, generator)
-    for _ in range(iterations):
-        amplitude = problem.update(amplitude, problem.alpha)
+    with quiet():
+        for _ in range(iterations):
+            amplitude = problem.update(amplitude, problem.drive)
     return problem.allocation(amplitude)
 
 
@@ -92,43 +82,73 @@ def wmmse_steps(
 
     Arguments are those of :func:`wmmse`.
     """
-    kernel = kernel_of(graph, serving)
-    problem = _Problem(graph, kernel, weights, budget, mode)
+    problem = Problem(graph, serving, weights, budget, mode)
     amplitude = problem.start(init, generator)
     yield problem.objective(amplitude), problem.allocation(amplitude)
     for _ in range(iterations):
-        amplitude = problem.update(amplitude, problem.alpha)
+        with quiet():
+            amplitude = problem.update(amplitude, problem.drive)
         yield problem.objective(amplitude), problem.allocation(amplitude)
 
 
-class _Problem:
-    """One association's power control; both modes share it."""
+def quiet() -> np.errstate:
+    """Context in which NumPy, like PyTorch, does not warn of overflow to infinity."""
+    return np.errstate(all="ignore")
 
-    def __init__(self, graph: HeteroData, kernel: Kernel, weights: Tensor | None, budget: Budget, mode: Mode) -> None:
-        _one_of("budget", budget, get_args(Budget))
-        _one_of("mode", mode, get_args(Mode))
-        users, blocks = kernel.links.num_ue, graph.rb_bandwidth_hz.shape[1]
-        if weights is not None and tuple(weights.shape) != (users,):
+
+class Problem:
+    """One association's power control; both modes share it.
+
+    Args:
+        graph: a graph or a batch of graphs.
+        serving: serving station of each user ``[U]``; -1 for none.
+        weights: weight of each user ``[U]``; ones when ``None``.
+        budget: as in :func:`wmmse`.
+        mode: as in :func:`wmmse`.
+    """
+
+    def __init__(self, graph: HeteroData, serving: Tensor, weights: Tensor | None, budget: Budget, mode: Mode) -> None:
+        _one_of("budget", budget, _BUDGETS)
+        _one_of("mode", mode, _MODES)
+        blocks, bs = graph.rb_bandwidth_hz.shape[1], graph["bs"]
+        self.limit_w, self.mode, self.blocks = bs.power_max_w, mode, blocks
+        # Whether the total budget can bind at all, and whether a block may take less than all of it.
+        self.priced = self.tight = budget == "total" and blocks > 1
+        if self.priced:
+            share = bs.rb_power_max_w / self.limit_w.clamp_min(1e-30).unsqueeze(1)
+            self.priced = bool((share.sum(1) > 1 + 1e-6).any())
+            self.tight = self.priced and bool((share < 1).any())
+        self.kernel = kernel = kernel_of(graph, serving, light=mode == "per_bs" and not self.tight)
+        self.alpha = self.band = kernel.airtime * (kernel.bandwidth * LOG2E)  # rate per nat
+        if weights is not None:
+            self.alpha = self.band * kernel.array(kernel.user_layout(self._checked(weights)))
+        # Weights near one have the same solutions and products that float32 can hold; a power of two adds no rounding.
+        self.scaled = self.alpha * 2.0 ** -math.frexp(float(self.alpha.max()))[1]
+        self.drive = self.scaled * kernel.own_gain
+        self.cap = kernel.cap if budget == "total" else at_most(kernel.cap, 1 / blocks)
+        # A station without weight has nothing to send.
+        self.root_cap = self.cap**0.5 * (kernel.to_station(self.drive) > 0)
+        library = torch if isinstance(self.cap, Tensor) else np
+        self.minimum = library.fmin
+        self.price: Array | None = None
+
+    def _checked(self, weights: Tensor) -> Tensor:
+        users = self.kernel.links.num_ue
+        if tuple(weights.shape) != (users,):
             raise ValueError(f"weights: got shape {tuple(weights.shape)}, expected ({users},)")
-        if weights is not None and not bool((weights >= 0).all()):
+        if not bool((weights >= 0).all()):
             raise ValueError(f"weights: got {float(weights.min()):g}, expected no negative weights")
-        self.graph, self.kernel, self.mode, self.budget = graph, kernel, mode, budget
-        share = 1 / kernel.count.clamp_min(1)[kernel.serving.clamp_min(0)] * (kernel.serving >= 0)
-        self.airtime = kernel.user_layout(share.to(kernel.own_gain.dtype))
-        self.band = self.airtime * kernel.bandwidth * LOG2E  # rate per nat
-        self.alpha = self.band if weights is None else self.band * kernel.user_layout(weights.to(self.band.dtype))
-        self.cap = kernel.cap if budget == "total" else kernel.cap.clamp_max(1 / blocks)
-        self.tight = budget == "total" and bool((kernel.cap < 1).any())
-        self.blocks = blocks
+        return weights.to(as_tensor(self.kernel.gain).dtype)
 
-    def start(self, init: str | Tensor, generator: Generator | None) -> Tensor:
+    def start(self, init: str | Tensor, generator: Generator | None) -> Array:
         """First amplitudes."""
         kernel = self.kernel
+        if isinstance(init, str) and init == "full":
+            station = at_most(self.cap, 1 / self.blocks) ** 0.5
+            return station if self.mode == "per_bs" else kernel.at_user(station)
         flat = kernel.station_flat(kernel.cap)
         if isinstance(init, Tensor):
             fraction = self._fractions(init.to(flat.dtype))
-        elif init == "full":
-            fraction = torch.full_like(flat, 1 / self.blocks)
         elif init == "random":
             if generator is None:
                 raise ValueError("generator: got None, expected a torch.Generator for a random start")
@@ -136,87 +156,77 @@ class _Problem:
             fraction = fraction / fraction.sum(1, keepdim=True).clamp_min(1)
         else:
             raise ValueError(f"init: got {init!r}, expected 'full', 'random' or a tensor of powers [N, R]")
-        station = torch.minimum(kernel.station_layout(fraction), self.cap).sqrt()
+        station = self.minimum(kernel.array(kernel.station_layout(fraction)), self.cap) ** 0.5
         return station if self.mode == "per_bs" else kernel.at_user(station)
 
     def _fractions(self, power_w: Tensor) -> Tensor:
         expected = (self.kernel.links.num_bs, self.blocks)
         if tuple(power_w.shape) != expected:
             raise ValueError(f"init: got shape {tuple(power_w.shape)}, expected {expected}")
-        fraction = power_w / self.graph["bs"].power_max_w.clamp_min(1e-30).unsqueeze(1)
+        fraction = power_w / self.limit_w.clamp_min(1e-30).unsqueeze(1)
         total = fraction.sum(1, keepdim=True)
         if not bool((fraction >= 0).all() & (total <= 1 + 1e-5).all()):
             raise ValueError("init: got negative powers or more than power_max_w, expected powers within the budget")
         return torch.div(fraction, total.clamp_min(1))
 
-    def seen(self, amplitude: Tensor) -> tuple[Tensor, Tensor]:
-        """Own received power and interference plus noise, user layout."""
-        kernel = self.kernel
+    def seen(self, amplitude: Array) -> tuple[Array, Array, Array]:
+        """Own power fraction, own received power and interference plus noise, user layout."""
+        kernel, square = self.kernel, amplitude * amplitude
         if self.mode == "per_bs":
-            fraction = amplitude * amplitude
-            return kernel.own_gain * kernel.at_user(fraction), kernel.interference(fraction)
-        power = amplitude * amplitude
-        return kernel.own_gain * power, kernel.interference(kernel.to_station(self.airtime * power))
+            power = kernel.at_user(square)
+            return power, kernel.own_gain * power, kernel.interference(square)
+        return square, kernel.own_gain * square, kernel.interference(kernel.to_station(kernel.airtime * square))
 
-    def objective(self, amplitude: Tensor) -> Tensor:
+    def objective(self, amplitude: Array) -> Tensor:
         """Weighted sum of rates ``[B]``, bit/s."""
-        own, other = self.seen(amplitude)
-        return self.kernel.network_sum(self.alpha * torch.log1p(own / other))
+        _, own, other = self.seen(amplitude)
+        return as_tensor(self.kernel.network_sum(self.alpha * log1p(own / other)))
 
-    def user_rate(self, own: Tensor, other: Tensor) -> Tensor:
+    def user_rate(self, own: Array, other: Array) -> Array:
         """Rate of each user, user layout with one resource block, bit/s."""
-        rate = self.band * torch.log1p(own / other)
-        return rate.sum(1, keepdim=True)
+        return over_blocks(self.band * log1p(own / other))
 
-    def update(self, amplitude: Tensor, alpha: Tensor, seen: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """One round; ``alpha`` is in the user layout."""
+    def update(self, amplitude: Array, drive: Array, seen: tuple[Array, Array, Array] | None = None) -> Array:
+        """One round; ``drive`` is the users' weights times their own gains, user layout."""
         kernel = self.kernel
-        own, other = seen or self.seen(amplitude)
-        worth = alpha / other
-        pain = worth * own / (own + other)  # alpha beta of the module's formula
-        lift = worth * kernel.own_gain
+        power, own, other = seen or self.seen(amplitude)
+        lift = drive / other
+        pain = lift * power / (own + other)  # alpha beta of the module's formula
         if self.mode == "per_link":
-            return self._per_link(amplitude * lift, pain * kernel.own_gain + self.airtime * self._spill(pain))
-        pull, curvature = amplitude * kernel.to_station(lift), kernel.burden(pain)
-        return self.bounded(pull, curvature)
+            spill = kernel.at_user(kernel.spill(pain))
+            return self._per_link(amplitude * lift, pain * kernel.own_gain + kernel.airtime * spill)
+        return self.bounded(amplitude * kernel.to_station(lift), kernel.burden(pain))
 
-    def bounded(self, pull: Tensor, curvature: Tensor) -> Tensor:
+    def bounded(self, pull: Array, curvature: Array) -> Array:
         """Amplitudes of stations that a quadratic wants and budgets and caps allow."""
-        eps = torch.finfo(pull.dtype)
-        if self.budget == "per_rb":
-            return self._within_cap(pull / curvature.clamp_min(eps.tiny))
-        free = budgeted_amplitude(pull, curvature)
+        if not self.priced:
+            return self.minimum(pull / curvature, self.root_cap)  # the cap where nobody suffers: 0 / 0
+        free, self.price = priced_amplitude(pull, curvature, self.price)
         if not self.tight:
             return free
-        over = (free.square() > self.cap * (1 + 8 * eps.eps)).any(1, keepdim=True)
+        over = (free.square() > self.cap * (1 + 8 * precision(pull)[0])).any(1, keepdim=True)
         capped = shared_amplitude(pull, curvature, torch.ones_like(pull), self.cap, _same, _same)
-        return torch.where(over, self._within_cap(capped), free)
-
-    def _spill(self, pain: Tensor) -> Tensor:
-        return self.kernel.at_user(self.kernel.spill(pain))
+        return torch.where(over, self.minimum(capped, self.root_cap), free)
 
     def _per_link(self, pull: Tensor, curvature: Tensor) -> Tensor:
-        kernel, weight = self.kernel, self.airtime.expand_as(pull)
-        solve = shared_amplitude if self.budget == "total" else capped_amplitude
+        kernel, weight = self.kernel, self.kernel.airtime.expand_as(pull)
+        solve = shared_amplitude if self.priced else capped_amplitude
         return solve(pull, curvature, weight, self.cap, kernel.to_station, kernel.at_user)
 
-    def _within_cap(self, amplitude: Tensor) -> Tensor:
-        return torch.minimum(amplitude, self.cap.sqrt())
-
-    def project(self, amplitude: Tensor) -> Tensor:
+    def project(self, amplitude: Array) -> Array:
         """Amplitudes brought within caps and budget by cutting and scaling (``per_bs``)."""
-        cut = self._within_cap(amplitude.clamp_min(0))
-        if self.budget == "per_rb":
+        cut = self.minimum(at_least(amplitude, 0.0), self.root_cap)
+        if not self.priced:
             return cut
-        return cut / self.kernel.sum_over_blocks(cut * cut).sqrt().clamp_min(1)
+        return cut / at_least(over_blocks(cut * cut) ** 0.5, 1.0)
 
-    def allocation(self, amplitude: Tensor) -> Allocation:
+    def allocation(self, amplitude: Array) -> Allocation:
         """Powers in W of amplitudes."""
-        kernel, limit = self.kernel, self.graph["bs"].power_max_w
+        kernel, limit = self.kernel, self.limit_w
         square = amplitude * amplitude
         if self.mode == "per_bs":
             return Allocation(kernel.serving, kernel.station_flat(square) * limit.unsqueeze(1))
-        layer = self.airtime * square
+        layer = kernel.airtime * square
         power = kernel.station_flat(kernel.to_station(layer)) * limit.unsqueeze(1)
         own = limit[kernel.serving.clamp_min(0)].unsqueeze(1)
         return Allocation(kernel.serving, power, layer_power_w=kernel.user_flat(layer) * own)
