@@ -54,7 +54,9 @@ def _pairs(gain: Array, weight: Array, rounds: int) -> Array:
         interference = square.dot(cross) + 1
         total = interference + own * square
         receiver = root * v / total
-        worth = weight * receiver * total / interference  # weight of the error, 1 / (1 - receiver root v), times receiver
+        worth = (
+            weight * receiver * total / interference
+        )  # weight of the error, 1 / (1 - receiver root v), times receiver
         v = np.minimum(worth * root / gain.dot(worth * receiver), top)
     return v * v
 
