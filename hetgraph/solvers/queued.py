@@ -23,6 +23,8 @@ from hetgraph.radio.rates import LOG2E
 Update = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 Reach = Literal["network", "neighbourhood"]
 MAX_SINR = 1000.0
+# Of shares 1, 0.8, 0.6, 0.4, 0.2 and 0 on four validation layouts of 300 slots, 0.6 has the shortest delays at every level of
+# knowledge, on random-19 at 25 and hex-19 at 20 packets/s. Delays of 20, 30 and 100 rounds differ by 1.2% at most there.
 ROUNDS, SHARE = 30, 0.6
 
 
