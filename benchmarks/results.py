@@ -241,9 +241,9 @@ def conflict(slots: int = 5000, envs: int = 20) -> None:
 NETWORKS = {"random-19": (20.0, 25.0, 30.0), "hex-19": (15.0, 20.0, 25.0)}
 
 
-def cells(layouts: int = 40, slots: int = 600) -> None:
+def cells(layouts: int = 40, slots: int = 400, networks: Sequence[str] = tuple(NETWORKS)) -> None:
     """Delays in cells, ms, with what each policy knows; agents trained at heavy load only."""
-    for network, loads in NETWORKS.items():
+    for network, loads in ((name, NETWORKS[name]) for name in networks):
         found = []
         for load in loads:
             policies = cell_policies(network, load) | {"MAPPO": agents_of(f"{network}-heavy")}
@@ -299,8 +299,9 @@ def knowledge(policies: dict[str, list[Policy]]) -> dict[str, str]:
 
 
 def agents_of(name: str) -> list[Policy]:
-    """Best checkpoints of the training seeds."""
-    return [load_agents(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
+    """Best checkpoints of the training seeds that were run."""
+    paths = [Path(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
+    return [load_agents(str(path)) for path in paths if path.exists()]
 
 
 def print_cells(trial: Trial, levels: dict[str, str]) -> None:
@@ -333,6 +334,8 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "antenna": antenna,
     "conflict": conflict,
     "cells": cells,
+    "cells-random-19": lambda: cells(networks=("random-19",)),
+    "cells-hex-19": lambda: cells(networks=("hex-19",)),
     "larger": larger,
     "spread": spread,
 }
