@@ -33,7 +33,6 @@ class Tier:
     Args:
         name: e.g. ``macro``.
         count: cells in each network.
-        sectors: cells on each mast that is drawn (not ``fixed``); ``count`` is a multiple of it.
         power_dbm: power budget of a cell.
         rb_power_dbm: largest power on a resource block; ``None`` for the whole budget.
         height_m: antenna height.
@@ -47,6 +46,7 @@ class Tier:
         positions: ``(x, y)`` of each cell in metres, for ``fixed``; those within a metre of each other are on one mast.
         site: name of each cell's mast, for ``fixed``; cells of one name within 100 m are on one mast, too.
         cell: name of each cell.
+        sectors: cells on each mast that is drawn (not ``fixed``); ``count`` is a multiple of it.
         azimuth_deg: boresight as a compass bearing: degrees clockwise from north, so that 90 looks to the east.
         pattern: ``omni`` or ``38.901``, the standard's antenna element pointed at ``azimuth_deg`` and ``tilt_deg``.
         tilt_deg: downtilt of the antenna, positive downwards: mechanical plus electrical, where no ``panel`` steers its beam.
@@ -60,7 +60,6 @@ class Tier:
 
     name: str = "macro"
     count: int = 1
-    sectors: int = 1
     power_dbm: float = 46.0
     rb_power_dbm: float | None = None
     height_m: float = 25.0
@@ -72,6 +71,7 @@ class Tier:
     positions: tuple[tuple[float, float], ...] = ()
     site: tuple[str, ...] = ()
     cell: tuple[str, ...] = ()
+    sectors: int = 1
     azimuth_deg: tuple[float, ...] = ()
     pattern: Literal["omni", "38.901"] = "omni"
     tilt_deg: tuple[float, ...] = ()
@@ -224,7 +224,6 @@ class Radio:
 
     bandwidth_hz: float = 20e6
     num_rbs: int = 12
-    carriers: tuple[Carrier, ...] = ()
     noise_figure_db: float = 9.0
     noise_w: float | None = None
     slot_s: float = 1e-3
@@ -233,3 +232,4 @@ class Radio:
     neighbours: int = 6
     neighbour_db: float = 0.0
     layers: int = 1
+    carriers: tuple[Carrier, ...] = ()

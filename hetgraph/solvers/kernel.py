@@ -35,11 +35,12 @@ class Kernel:
         links: index structure.
         serving: serving station of each user ``[U]``; -1 for none.
         own_gain: gain of the own station, user layout; zero for a user that is not served.
-        gain: gains of all stations: ``[B * R, n, u]`` on complete graphs (``[n, u]`` if NumPy's and only one), else edge layout.
+        gain: gains of all stations: ``[B * R, n, u]`` on complete graphs (``[n, u]`` if ``single``), else edge layout.
         cross: the same, zero for the own station.
         noise: noise plus the power of stations that are no candidates, user layout.
         choose: one-hot association ``[B, n, u]`` on complete graphs, else ``None``.
         paired: a complete graph in which station i serves user i and no other.
+        single: NumPy arrays of one network and one resource block; products with its gains have shape ``[u]`` or ``[n]``.
         cap: largest fraction on a resource block, station layout.
         bandwidth: bandwidth of the resource blocks, Hz, broadcastable against the user layout.
         airtime: share of its station's time that each user gets, user layout with one resource block.
@@ -53,6 +54,7 @@ class Kernel:
     noise: Array
     choose: Array | None
     paired: bool
+    single: bool
     cap: Array
     bandwidth: Array
     airtime: Array
@@ -69,21 +71,32 @@ class Kernel:
 
     def interference(self, fraction: Array) -> Array:
         """Interference plus noise of each user, user layout."""
+        if self.single:
+            return fraction[0, 0].dot(self.cross) + self.noise
         if self.choose is None:
             return self.links.sum_to_ue(self.cross * self.links.from_bs(fraction)) + self.noise
-        return _times(fraction, self.cross) + self.noise
+        b, blocks, n = fraction.shape
+        times = torch.bmm if isinstance(self.cross, Tensor) else np.matmul
+        return times(fraction.reshape(-1, 1, n), self.cross).reshape(b, blocks, -1) + self.noise
 
     def spill(self, pain: Array) -> Array:
         """What each station's power costs the users of others, summed: station layout."""
-        if self.choose is None:
-            return self.links.sum_to_bs(self.cross * self.links.from_ue(pain))
-        return _times_transposed(pain, self.cross)
+        return self._back(self.cross, pain)
 
     def burden(self, pain: Array) -> Array:
         """What each station's power costs all users, its own too, summed: station layout."""
+        return self.gain.dot(pain[0, 0]) if self.single else self._back(self.gain, pain)
+
+    def _back(self, gain: Array, pain: Array) -> Array:
+        if self.single:
+            return gain.dot(pain[0, 0])
         if self.choose is None:
-            return self.links.sum_to_bs(self.gain * self.links.from_ue(pain))
-        return _times_transposed(pain, self.gain)
+            return self.links.sum_to_bs(gain * self.links.from_ue(pain))
+        b, blocks, u = pain.shape
+        if isinstance(gain, Tensor):
+            # The order of the factors matters: as matrix times column this product takes MKL 14 times as long.
+            return torch.bmm(pain.reshape(-1, 1, u), gain.transpose(1, 2)).reshape(b, blocks, -1)
+        return np.matmul(gain, pain.reshape(-1, u, 1)).reshape(b, blocks, -1)  # not so for NumPy's
 
     def at_user(self, station: Array) -> Array:
         """Value of each user's own station: station layout -> user layout; zero for a user that is not served."""
@@ -140,26 +153,6 @@ class Kernel:
         return value[self.links.bs_network].reshape(-1, *([1] * (like.dim() - 1)))
 
 
-def _times(fraction: Array, gain: Array) -> Array:
-    """Rows ``[B, R, n]`` times matrices ``[B * R, n, u]``; ``[u]`` of a single one of NumPy's."""
-    if gain.ndim == 2:
-        return fraction[0, 0].dot(gain)
-    b, blocks, n = fraction.shape
-    times = torch.bmm if isinstance(gain, Tensor) else np.matmul
-    return times(fraction.reshape(-1, 1, n), gain).reshape(b, blocks, -1)
-
-
-def _times_transposed(pain: Array, gain: Array) -> Array:
-    """Rows ``[B, R, u]`` times transposed matrices ``[B * R, n, u]``; ``[n]`` of a single one of NumPy's."""
-    if gain.ndim == 2:
-        return gain.dot(pain[0, 0])
-    b, blocks, u = pain.shape
-    if isinstance(gain, Tensor):
-        # The order of the factors matters: as matrix times column this product takes MKL 14 times as long.
-        return torch.bmm(pain.reshape(-1, 1, u), gain.transpose(1, 2)).reshape(b, blocks, -1)
-    return np.matmul(gain, pain.reshape(-1, u, 1)).reshape(b, blocks, -1)  # not so for NumPy's
-
-
 def kernel_of(graph: HeteroData, serving: Tensor, *, links: Links | None = None, light: bool = False) -> Kernel:
     """Normalised gains of a graph or batch for an association ``serving [U]``; -1 for a user that is not served.
 
@@ -196,7 +189,7 @@ def _sparse(graph: HeteroData, serving: Tensor, links: Links) -> Kernel:
     cap = (bs.rb_power_max_w / bs.power_max_w.clamp_min(1e-30).unsqueeze(1)).clamp(0, 1)
     band = graph.rb_bandwidth_hz[links.ue_network].to(gain.dtype)
     airtime = equal_airtime(links, serving, gain)
-    return Kernel(links, serving, own_gain, gain, cross, noise, None, False, cap, band, airtime)
+    return Kernel(links, serving, own_gain, gain, cross, noise, None, False, False, cap, band, airtime)
 
 
 def _dense(graph: HeteroData, gain_w: Tensor, serving: Tensor, links: Links, to: Callable[[Tensor], Array]) -> Kernel:
@@ -217,8 +210,8 @@ def _dense(graph: HeteroData, gain_w: Tensor, serving: Tensor, links: Links, to:
     cross = gain - own_gain  # exact: one of the two is zero
     airtime = one_hot.sum(1)[:, None] if paired else (1 / at_least(one_hot.sum(2), 1.0))[:, None] @ one_hot
     cap = to(bs.rb_power_max_w.reshape(b, n, -1).transpose(1, 2).contiguous()) / at_least(limit, 1e-30)
-    matrices = b * gain.shape[1]
-    shape = (n, u) if matrices == 1 and not isinstance(gain, Tensor) else (matrices, n, u)
+    single = b * gain.shape[1] == 1 and not isinstance(gain, Tensor)
+    shape = (n, u) if single else (b * gain.shape[1], n, u)
     return Kernel(
         links,
         serving,
@@ -228,6 +221,7 @@ def _dense(graph: HeteroData, gain_w: Tensor, serving: Tensor, links: Links, to:
         noise=noise,
         choose=one_hot,
         paired=paired,
+        single=single,
         cap=at_most(cap, 1.0),
         bandwidth=of_type(to(graph.rb_bandwidth_hz), gain)[..., None],
         airtime=airtime,

@@ -173,7 +173,7 @@ class Problem:
         """Own power fraction, own received power and interference plus noise, user layout."""
         kernel, square = self.kernel, amplitude * amplitude
         if self.mode == "per_bs":
-            power = kernel.at_user(square)
+            power = square if kernel.paired else kernel.at_user(square)
             return power, kernel.own_gain * power, kernel.interference(square)
         return square, kernel.own_gain * square, kernel.interference(kernel.to_station(kernel.airtime * square))
 

@@ -22,7 +22,8 @@ def utility(log_rate: Tensor, slot: Tensor, stations: int) -> float:
 def complete(seed: int, stations: int, users: int) -> tuple[Tensor, Links]:
     """Log rates ``[1, u, n]`` and the index structure of a complete graph."""
     g = torch.Generator().manual_seed(seed)
-    links = links_of(from_gain(torch.rand(stations, users, 1, generator=g, dtype=torch.float64), noise_w=0.1))
+    gain = torch.rand(stations, users, 1, generator=g, dtype=torch.float64)
+    links = links_of(from_gain(gain, noise_w=0.1, power_max_w=1.0))
     return torch.randn(1, users, stations, generator=g, dtype=torch.float64), links
 
 

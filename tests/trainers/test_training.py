@@ -253,7 +253,7 @@ MISTAKES = [
     (["compare", "--env", "conflict-8", "--load", "much"], "--load: got 'much', expected numbers"),
     (["compare", "--env", "conflict-8", "--policies", "lqf_subband"], "policy: got an environment without channels"),
     (["compare", "--env", "hex-19", "--policies", "gms"], "policy gms: got a graph without conflict edges"),
-    (["compare", "--env", "hex-19", "--traffics", "0"], "got 4 policies, 5 layouts, 0 traffic seeds"),
+    (["compare", "--env", "hex-19", "--traffics", "0"], "got 4 policies, 40 layouts, 0 traffic seeds"),
     (["compare", "--policies", "gms"], "policy: got 'gms', which acts in an environment"),
     (["fit", "--config", "nothing"], "--config: got 'nothing', expected a file or one of conflict-8, d3qn, grows"),
     (["fit", "--config", "hetgnn", "--model.init_args.roundz", "3"], "'roundz' is not accepted"),
