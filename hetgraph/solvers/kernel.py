@@ -229,7 +229,7 @@ def _dense(graph: HeteroData, gain_w: Tensor, serving: Tensor, links: Links, to:
 
 
 def _floor(gain: Array) -> float:
-    return precision(gain)[1] ** _NOISE
+    return float(precision(gain)[1] ** _NOISE)
 
 
 def _refuse(serving: Tensor, wrong: Tensor) -> NoReturn:
