@@ -8,6 +8,8 @@ and both have to normalise the gains. Processor time, in turns, medians of the r
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ from hetgraph.radio import Allocation, evaluate
 from hetgraph.solvers import max_rsrp_association, wmmse
 
 ROUNDS = 100
+BUDGETS: tuple[Literal["per_rb", "total"], ...] = ("per_rb", "total")
 Array = NDArray[np.float32]
 
 
@@ -134,10 +137,10 @@ def main() -> None:
         graph = scenario.sample(networks, seed=0)
         name = f"{scenario.name}, {len(graph['ue'].pos) // networks} users"
         serving = max_rsrp_association(graph)
-        for budget in ("per_rb", "total"):
+        for budget in BUDGETS:
             pair = (
-                lambda g=graph, s=serving, b=budget: wmmse(g, s, budget=b),  # type: ignore[misc]
-                lambda g=graph, s=serving, b=budget: numpy_wmmse(g, s, b),  # type: ignore[misc]
+                partial(wmmse, graph, serving, iterations=ROUNDS, budget=budget),
+                partial(numpy_wmmse, graph, serving, budget),
             )
             rates = [evaluate(graph, work()).sum_rate_bps for work in pair]
             apart = float((rates[0] / rates[1] - 1).abs().max())

@@ -195,7 +195,8 @@ class Problem:
         if self.mode == "per_link":
             spill = kernel.at_user(kernel.spill(pain))
             return self._per_link(amplitude * lift, pain * kernel.own_gain + kernel.airtime * spill)
-        return self.bounded(amplitude * kernel.to_station(lift), kernel.burden(pain))
+        pull = amplitude * (lift if kernel.paired else kernel.to_station(lift))
+        return self.bounded(pull, kernel.burden(pain))
 
     def bounded(self, pull: Array, curvature: Array) -> Array:
         """Amplitudes of stations that a quadratic wants and budgets and caps allow."""
