@@ -118,8 +118,8 @@ def tiny(count: int = 200) -> None:
             if name == "reference":
                 spent += time.process_time() - start
                 excess.append(value - best)
-            # Where max RSRP is the optimum, there is no room, and the optimum's own utility is all of it.
-            share[name].append(1 - (best - value) / max(best - base, 1e-9))
+            # Where max RSRP is the optimum there is no room, and what is not below it takes all of it.
+            share[name].append(1 - (best - value) / (best - base) if room[-1] >= 1e-6 else float(best - value < 1e-6))
         if share["reference"][-1] < 0.999:
             print(f"instance {number}: room {room[-1]:.4f}, reference {share['reference'][-1]:.4f}", flush=True)
     print(f"{count} instances; room {np.mean(room):.4f} nats per user, {sum(r < 1e-6 for r in room)} without any")

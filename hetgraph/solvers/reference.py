@@ -26,7 +26,7 @@ _TOLERANCE, _MOST_TURNS = 1e-9, 60  # of the last turns, nats per user
 
 
 @torch.no_grad()
-def utility_reference(graph: HeteroData, *, starts: int | None = None, rounds: int = 4, seed: int = 0) -> Allocation:
+def utility_reference(graph: HeteroData, *, starts: int | None = None, rounds: int = 6, seed: int = 0) -> Allocation:
     """Best of several searches, the 100% of proportional-fair utility under the ``equal_airtime`` convention.
 
     Frozen by name and effort: "the reference" of a table is this function with its default ``starts``, ``rounds`` and ``seed``. It is
