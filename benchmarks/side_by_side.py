@@ -39,6 +39,20 @@ CASES |= {
     )
     for name, n in (("random-19", 1), ("random-19", 64), ("hex-19", 64))
 }
+CASES |= {
+    f"wmmse hex-19 x {n}, {budget}": (
+        "from hetgraph.graph import preset; from hetgraph.solvers import max_rsrp_association, wmmse; "
+        f"graph = preset('hex-19').sample({n}, seed=1); serving = max_rsrp_association(graph)",
+        f"wmmse(graph, serving, iterations=100, budget='{budget}')",
+    )
+    for n in (1, 64)
+    for budget in ("per_rb", "total")
+}
+CASES["pf_teacher hetnet-3tier"] = (
+    "from hetgraph.graph import preset; from hetgraph.radio import policy; teacher = policy('pf_teacher'); "
+    "scenario = preset('hetnet-3tier')",
+    "teacher(scenario.sample(1, seed=2_000_000, first=seed))",
+)
 WORKER = """
 import sys, time, torch
 torch.set_num_threads(1)

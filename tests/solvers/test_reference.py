@@ -126,5 +126,5 @@ def test_drawn_numbers_are_uniform_and_belong_to_their_keys() -> None:
 
 
 def test_refuses_no_effort() -> None:
-    with pytest.raises(ValueError, match=r"starts, rounds: got 0 and 4, expected at least one of each"):
+    with pytest.raises(ValueError, match=r"starts, rounds: got 0 and 6, expected at least one of each"):
         utility_reference(coupled_cells(), starts=0)
