@@ -53,6 +53,11 @@ CASES["pf_teacher hetnet-3tier"] = (
     "scenario = preset('hetnet-3tier')",
     "teacher(scenario.sample(1, seed=2_000_000, first=seed))",
 )
+CASES["20 steps of ascent, hetnet-3tier"] = (
+    "from hetgraph.graph import preset; from hetgraph.solvers import gradient_ascent; "
+    "graph = preset('hetnet-3tier').sample(1, seed=2_000_000)",
+    "gradient_ascent(graph, steps=20, rate=0.6)",
+)
 WORKER = """
 import sys, time, torch
 torch.set_num_threads(1)
