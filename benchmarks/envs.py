@@ -12,7 +12,7 @@ import time
 import torch
 
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv
-from hetgraph.envs.schedulers import RandomScheduler
+from hetgraph.envs.queues.conflict_rules import RandomScheduler
 from hetgraph.models import CompiledAgents, NeighbourhoodMAPPO
 from hetgraph.radio import Policy, policy
 

@@ -19,11 +19,11 @@ from rich.progress import track
 from torch import Tensor
 
 from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, clairvoyant, optimum, run_episodes
-from hetgraph.envs.associate import BestRate, Rule, Strongest
-from hetgraph.envs.episodes import Associates
-from hetgraph.envs.lookahead import play
-from hetgraph.envs.presets import grows_3, grows_tiny
-from hetgraph.envs.service import Users
+from hetgraph.envs.arrivals.lookahead import play
+from hetgraph.envs.arrivals.presets import grows_3, grows_tiny
+from hetgraph.envs.arrivals.rules import BestRate, Rule, Strongest
+from hetgraph.envs.arrivals.run import Associates
+from hetgraph.envs.arrivals.service import Users
 from hetgraph.models import GROWS
 from hetgraph.radio import policy
 from hetgraph.trainers import load_association

@@ -21,8 +21,8 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverAction, HandoverEnv, run_handovers
-from hetgraph.envs.mover_search import DualPrice, Negotiated, Optimum
-from hetgraph.envs.movers import Announced, Mover, ProportionalFair, StrongestCell
+from hetgraph.envs.handover.rules import Announced, Mover, ProportionalFair, StrongestCell
+from hetgraph.envs.handover.search_rules import DualPrice, Negotiated, Optimum
 from hetgraph.graph import CHANNEL, Trajectories, roam, roaming
 from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_policy

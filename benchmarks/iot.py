@@ -13,8 +13,8 @@ import torch
 from rich.progress import track
 
 from hetgraph.envs import IoTEnv, run_iot
-from hetgraph.envs.iot_max_weight import MaxWeight
-from hetgraph.envs.iot_run import Schedules
+from hetgraph.envs.iot.max_weight import MaxWeight
+from hetgraph.envs.iot.run import Schedules
 from hetgraph.radio import Schedule, clusters, indicator, iot_policy
 from hetgraph.trainers.judge import statistics
 

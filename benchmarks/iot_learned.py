@@ -16,14 +16,14 @@ from torch import Generator
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import IoTEnv
-from hetgraph.envs.iot_max_weight import MaxWeight, Memory
-from hetgraph.envs.iot_policies import at_station, deal, equal_power, max_rsrp
-from hetgraph.envs.iot_run import Schedules
+from hetgraph.envs.iot.max_weight import MaxWeight, Memory
+from hetgraph.envs.iot.rules import at_station, deal, equal_power, max_rsrp
+from hetgraph.envs.iot.run import Schedules
 from hetgraph.graph.schema import Level
 from hetgraph.models import HybridMADDPG
 from hetgraph.models import iot_priors as priors
-from hetgraph.models.iot_decision import Discrete
-from hetgraph.models.iot_views import iot_views
+from hetgraph.models.iot.decision import Discrete
+from hetgraph.models.iot.views import iot_views
 from hetgraph.radio import Schedule, iot_policy
 from hetgraph.radio.schedule import budgeted
 from hetgraph.radio.spectrum import spectrum_of

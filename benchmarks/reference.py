@@ -16,7 +16,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph import CHANNEL, Scenario, Tier, Users, from_gain, links_of, preset
-from hetgraph.graph.scenario import Layout, Radio
+from hetgraph.graph.scenario_parts import Layout, Radio
 from hetgraph.radio import Allocation, evaluate, feasible, one_shot
 from hetgraph.solvers import exhaustive, gradient_ascent, utility_reference
 

@@ -13,10 +13,10 @@ import torch
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import ConflictEnv, rollout
-from hetgraph.envs.power_control import PowerControl
-from hetgraph.envs.run import Decides
-from hetgraph.envs.schedulers import QCSMA, GreedyMaximal, LongestLocalQueue
-from hetgraph.envs.score import TUNED, LocalScore
+from hetgraph.envs.queues.conflict_rules import QCSMA, GreedyMaximal, LongestLocalQueue
+from hetgraph.envs.queues.local_score import TUNED, LocalScore
+from hetgraph.envs.queues.power_control import PowerControl
+from hetgraph.envs.queues.run import Decides
 from hetgraph.graph import Scenario, interference_k, links_of, preset
 from hetgraph.models import HetGNN
 from hetgraph.radio import Allocation, Policy, evaluate, one_shot, pf_gain, policy

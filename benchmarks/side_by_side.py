@@ -80,7 +80,7 @@ def worker(checkout: Path, setup: str, run: str) -> "subprocess.Popen[str]":
     for item in [*(checkout / "hetgraph").iterdir(), checkout / "datasets", checkout / "trainers"]:
         (packages / item.name).symlink_to(item.resolve())
     environment = os.environ | {"PYTHONPATH": str(packages.parent), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-c", WORKER, setup, run]
+    command = [sys.executable, "-P", "-c", WORKER, setup, run]  # -P: not the code of the present folder
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     if process.stdout.readline().strip() != "ready":

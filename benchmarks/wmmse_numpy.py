@@ -18,7 +18,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph import CHANNEL, Scenario, Tier, Users, preset
-from hetgraph.graph.scenario import Radio
+from hetgraph.graph.scenario_parts import Radio
 from hetgraph.radio import Allocation, evaluate
 from hetgraph.solvers import max_rsrp_association, wmmse
 

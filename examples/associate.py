@@ -3,7 +3,7 @@
 import lightning
 
 from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, Service, run_episodes
-from hetgraph.envs.associate import BestRate
+from hetgraph.envs.arrivals.rules import BestRate
 from hetgraph.radio import policy
 from hetgraph.trainers import ArrivalDataModule, DoubleDQN
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import networkx
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -157,3 +158,47 @@ def test_the_folders_refuse_their_top_level_names(name: str) -> None:
     out = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, text=True, cwd=ROOT)
     assert out.returncode != 0
     assert f"expected hetgraph.{name}" in out.stderr
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Files by the name under which they are installed; a package is its ``__init__``."""
+    files = {tuple(module_of(path, root)): path for folder in FOLDERS for path in (root / folder).rglob("*.py")}
+    return {".".join(name[:-1] if name[-1] == "__init__" else name): path for name, path in files.items()}
+
+
+def circles(root: Path) -> list[list[str]]:
+    """Groups of files that import each other, whether at the top, inside a function or for types only."""
+    files, graph = modules(root), networkx.DiGraph()
+    for module, path in files.items():
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+                base = ".".join([*above, *filter(None, [node.module])])
+                names = [f"{base}.{alias.name}" for alias in node.names]
+                targets = [name if name in files else base for name in names]
+            else:
+                continue
+            graph.add_edges_from((module, target) for target in targets if target in files)
+    return sorted(sorted(group) for group in networkx.strongly_connected_components(graph) if len(group) > 1)
+
+
+def test_no_circle_of_imports() -> None:
+    # The commands of the trainers are still one: they go with the tasks that are to replace them.
+    assert [circle for circle in circles(ROOT) if not circle[0].startswith("hetgraph.trainers.")] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f():\n    from hetgraph.graph import two",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .two import B",
+        "import hetgraph.graph.two",
+    ],
+)
+def test_a_planted_circle_is_found(tmp_path: Path, text: str) -> None:
+    plant(tmp_path, "hetgraph/graph/one.py", text)
+    (tmp_path / "hetgraph/graph/two.py").write_text("from hetgraph.graph.one import A\n")
+    assert circles(tmp_path) == [["hetgraph.graph.one", "hetgraph.graph.two"]]

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hetgraph.envs import ArrivalEnv, run_episodes
-from hetgraph.envs.episodes import Associates
+from hetgraph.envs.arrivals.run import Associates
 from hetgraph.radio.kpi_table import difference, vs_reference
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.columns import cells

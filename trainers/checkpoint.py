@@ -16,7 +16,7 @@ from torch import nn
 
 from hetgraph.graph.schema import SCHEMA_VERSION
 from hetgraph.models import GROWS, GraphQMIX, HetGNN, HybridMADDPG, NeighbourhoodMAPPO
-from hetgraph.models.flat import FlatQ
+from hetgraph.models.grows_flat import FlatQ
 from hetgraph.radio import OneShotPolicy
 
 M = TypeVar("M", bound=nn.Module)

@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.iot_run import Schedules
+from hetgraph.envs.iot.run import Schedules
 from hetgraph.radio.spectrum import spectrum_of
 
 WORD = 4  # bytes of a number

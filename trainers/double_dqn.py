@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hetgraph.envs import ArrivalEnv, run_episodes
-from hetgraph.envs.arrivals import Source
+from hetgraph.envs.arrivals.sources import Source
 from hetgraph.models.grows import GROWS
 from hetgraph.radio import policy
 from hetgraph.trainers.checkpoint import association_agent

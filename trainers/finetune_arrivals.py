@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hetgraph.envs import run_episodes
-from hetgraph.envs.presets import arrivals
+from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.radio import policy
 from hetgraph.trainers.arrival_trial import judge_arrivals, print_arrivals, write_arrivals
 from hetgraph.trainers.checkpoint import GROWS_OPTIONS, load_association

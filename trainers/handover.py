@@ -10,7 +10,7 @@ from torch.utils.data import IterableDataset
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import HandoverEnv
-from hetgraph.envs.handover_memory import recall, remember
+from hetgraph.envs.handover.memory import recall, remember
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.models.qmix import GraphQMIX
 from hetgraph.radio.handover import HandoverAction

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
-from hetgraph.graph.roam import roaming
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.graph.walks import roaming
 from hetgraph.nn.candidates import Candidates, candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule, ResourceModel
 from hetgraph.radio.policy import handover_policy
@@ -47,7 +47,7 @@ class HandoverDataModule(ReplayDataModule):
         max_users: users at which a load is one.
         neighbours: other cells that a user can ask for.
         resource_model: ``shared`` or ``paper``.
-        weights: weights of the reward's terms that differ from :class:`~hetgraph.envs.handover_reward.HandoverWeights`.
+        weights: weights of the reward's terms that differ from :class:`~hetgraph.envs.handover.reward.HandoverWeights`.
         batch_size: transitions of a draw.
         every: steps of all networks before a draw.
         episodes: episodes of all networks in an epoch, that is, from one evaluation to the next.

@@ -8,9 +8,9 @@ import numpy as np
 from rich.progress import track
 
 from hetgraph.envs import HandoverEnv
-from hetgraph.envs.handover_episodes import Moves, run_handovers
-from hetgraph.envs.mover_search import Negotiated
-from hetgraph.envs.movers import Announced
+from hetgraph.envs.handover.rules import Announced
+from hetgraph.envs.handover.run import Moves, run_handovers
+from hetgraph.envs.handover.search_rules import Negotiated
 from hetgraph.models import GraphQMIX
 
 GRID = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)

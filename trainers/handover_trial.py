@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from hetgraph.envs import HandoverEnv, run_handovers
-from hetgraph.envs.handover_episodes import Moves
+from hetgraph.envs.handover.run import Moves
 from hetgraph.trainers.network_trial import NetworkTrial
 
 KPIS = ("anu", "asc", "jain", "load_imbalance", "handover_rate", "ping_pong_rate")

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from hetgraph.envs import IoTEnv, IoTWeights, run_iot
-from hetgraph.envs.iot_run import Schedules
+from hetgraph.envs.iot.run import Schedules
 from hetgraph.graph.schema import Level
-from hetgraph.models.hybrid import HybridMADDPG
+from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.trainers.exploration import ActionNoise, Noise, linear_epsilon
 from hetgraph.trainers.iot_experience import IoTExperience, Random
 from hetgraph.trainers.iot_rollouts import IoTRollouts

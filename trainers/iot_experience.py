@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from hetgraph.envs import IoTEnv
-from hetgraph.models.hybrid import HybridMADDPG
-from hetgraph.models.iot_views import IoTViews, iot_views
+from hetgraph.models.iot.agents import HybridMADDPG
+from hetgraph.models.iot.views import IoTViews, iot_views
 from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.exploration import ActionNoise
 from hetgraph.trainers.replay import Sample

@@ -6,8 +6,8 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from hetgraph.models.hybrid import HybridMADDPG
-from hetgraph.models.iot_views import IoTViews
+from hetgraph.models.iot.agents import HybridMADDPG
+from hetgraph.models.iot.views import IoTViews
 from hetgraph.trainers.gae import gae
 from hetgraph.trainers.iot_data import KPIS, IoTDataModule
 from hetgraph.trainers.iot_rollouts import IoTRollout, log_probs

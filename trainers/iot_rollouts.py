@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from hetgraph.envs import IoTEnv
-from hetgraph.models.hybrid import HybridMADDPG, shares_of
-from hetgraph.models.iot_decision import Agents, Discrete
-from hetgraph.models.iot_views import IoTViews, iot_views
+from hetgraph.models.iot.agents import HybridMADDPG, shares_of
+from hetgraph.models.iot.decision import Agents, Discrete
+from hetgraph.models.iot.views import IoTViews, iot_views
 from hetgraph.radio.schedule import Schedule, contest
 
 

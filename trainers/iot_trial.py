@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from hetgraph.envs import IoTEnv, run_iot
-from hetgraph.envs.iot_run import Schedules
+from hetgraph.envs.iot.run import Schedules
 from hetgraph.trainers.checkpoint import read_checkpoint
 from hetgraph.trainers.iot_data import TEST
 from hetgraph.trainers.judge import statistics

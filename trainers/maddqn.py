@@ -7,10 +7,10 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from hetgraph.models.hybrid import DiscreteBy, HybridMADDPG, PowerBy, Scope
-from hetgraph.models.iot_critic import GraphCritic
-from hetgraph.models.iot_decision import Agents, Discrete
-from hetgraph.models.iot_views import IoTViews
+from hetgraph.models.iot.agents import DiscreteBy, HybridMADDPG, PowerBy, Scope
+from hetgraph.models.iot.critic import GraphCritic
+from hetgraph.models.iot.decision import Agents, Discrete
+from hetgraph.models.iot.views import IoTViews
 from hetgraph.nn.mixer import MonotonicMixer
 from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.iot_data import KPIS, IoTDataModule

@@ -10,7 +10,7 @@ from torch.utils.data import IterableDataset
 
 from hetgraph.envs import QueueEnv
 from hetgraph.models.mappo import NeighbourhoodMAPPO
-from hetgraph.models.views import Surroundings, Views, surroundings_of, views_of
+from hetgraph.models.mappo_views import Surroundings, Views, surroundings_of, views_of
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv, rollout
-from hetgraph.envs.ledger import Delays
+from hetgraph.envs.queues.delays import Delays
 from hetgraph.radio import Policy
 from hetgraph.radio.kpi_table import indicator, vs_reference
 from hetgraph.trainers.judge import statistics

@@ -1,25 +1,26 @@
 """Batched environments on graphs: queues, arrivals, schedulers."""
 
-from hetgraph.envs.arrivals import DiscreteArrivals
-from hetgraph.envs.association import ArrivalEnv
-from hetgraph.envs.base import QueueEnv, Step
-from hetgraph.envs.cellular import CellularEnv
-from hetgraph.envs.city import CityArrivals
-from hetgraph.envs.conflict import ConflictEnv
-from hetgraph.envs.dynamic_programming import Optimum, optimum
-from hetgraph.envs.episodes import run_episodes
-from hetgraph.envs.face import to_gymnasium, to_pettingzoo
-from hetgraph.envs.handover import HandoverEnv
-from hetgraph.envs.handover_episodes import run_handovers
-from hetgraph.envs.handover_reward import HandoverWeights
-from hetgraph.envs.iot import IoTEnv
-from hetgraph.envs.iot_reward import IoTWeights
-from hetgraph.envs.iot_run import run_iot
-from hetgraph.envs.ledger import Delays
-from hetgraph.envs.lookahead import RolloutLookahead, clairvoyant
-from hetgraph.envs.run import rollout
-from hetgraph.envs.service import Service
-from hetgraph.envs.traffic import Traffic
+from hetgraph.envs.adapters import to_gymnasium, to_pettingzoo
+from hetgraph.envs.arrivals.city import CityArrivals
+from hetgraph.envs.arrivals.env import ArrivalEnv
+from hetgraph.envs.arrivals.lookahead import RolloutLookahead, clairvoyant
+from hetgraph.envs.arrivals.optimum import Optimum, optimum
+from hetgraph.envs.arrivals.run import run_episodes
+from hetgraph.envs.arrivals.service import Service
+from hetgraph.envs.arrivals.sources import DiscreteArrivals
+from hetgraph.envs.handover.env import HandoverEnv
+from hetgraph.envs.handover.reward import HandoverWeights
+from hetgraph.envs.handover.run import run_handovers
+from hetgraph.envs.iot.env import IoTEnv
+from hetgraph.envs.iot.reward import IoTWeights
+from hetgraph.envs.iot.run import run_iot
+from hetgraph.envs.queues.base import QueueEnv
+from hetgraph.envs.queues.cellular import CellularEnv
+from hetgraph.envs.queues.conflict import ConflictEnv
+from hetgraph.envs.queues.delays import Delays
+from hetgraph.envs.queues.run import rollout
+from hetgraph.envs.queues.traffic import Traffic
+from hetgraph.envs.step import Step
 from hetgraph.radio.cells import Cells, cells_of
 from hetgraph.radio.handover import HandoverAction
 

@@ -1,14 +1,13 @@
 """The data layer: every scenario as a heterogeneous graph of stations, users and antennas."""
 
-from hetgraph.graph.behaviour import Mobility, Services
 from hetgraph.graph.build import complete_edges, from_gain
 from hetgraph.graph.check import check
 from hetgraph.graph.convert import from_networkx, from_npz, to_networkx
 from hetgraph.graph.features import add_features
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.mobility import Mobility, Services
 from hetgraph.graph.presets import PRESETS, interference_k, preset
-from hetgraph.graph.roam import roam, roaming
 from hetgraph.graph.sample import sample
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.scenario_parts import Carrier, Channel, Layout, Radio, Tier, Users
@@ -33,6 +32,7 @@ from hetgraph.graph.tables import (
     write_users,
 )
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.graph.walks import roam, roaming
 from hetgraph.graph.waypoints import Waypoints
 
 __all__ = [

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from hetgraph.channel import SPEED_OF_LIGHT, Panel
-from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.scenario_parts import Tier
 from hetgraph.units import bearing_to_azimuth_rad
 
 
-def antenna_attributes(scenario: Scenario, n: int) -> tuple[dict[str, Tensor], Tensor]:
+def antenna_attributes(scenario: ScenarioFields, n: int) -> tuple[dict[str, Tensor], Tensor]:
     """``offset [n, A, 3]``, m, and ``boresight [n, A, 2]`` (azimuth, downtilt), rad, of ``n`` networks; ``mounted_on [n, 2, A]``.
 
     The ports of a panel stand in the plane that it looks away from. The antennas of a sector look where the sector does; those of

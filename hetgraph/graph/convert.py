@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.adopt import adopt
 from hetgraph.graph.build import from_gain
 from hetgraph.graph.check import check
+from hetgraph.graph.from_networkx import adopt
 
 
 def to_networkx(data: HeteroData) -> "nx.MultiDiGraph[Any]":
@@ -47,7 +47,7 @@ def to_networkx(data: HeteroData) -> "nx.MultiDiGraph[Any]":
 
 
 def from_networkx(graph: "nx.Graph[Any]", *, dtype: torch.dtype = torch.float32) -> HeteroData:
-    """Inverse of :func:`to_networkx`; also takes a graph of one's own, see :func:`hetgraph.graph.adopt.adopt`.
+    """Inverse of :func:`to_networkx`; also takes a graph of one's own, see :func:`hetgraph.graph.from_networkx.adopt`.
 
     Args:
         graph: made by :func:`to_networkx`, or any graph whose nodes have a ``type`` and whose edges have a ``gain``.

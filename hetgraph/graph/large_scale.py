@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hetgraph import channel
 from hetgraph.graph.masts import image_shifts, masts_of
-from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.user_state import UserState
 from hetgraph.units import db_to_linear, linear_to_db
@@ -50,7 +50,7 @@ class SiteRadios:
         return torch.from_numpy(np.unique(self.mast.numpy(), return_index=True)[1])
 
 
-def site_radios(scenario: Scenario) -> SiteRadios:
+def site_radios(scenario: ScenarioFields) -> SiteRadios:
     """Site radios of a scenario, in the order of their first cells."""
     tiers = [tier for tier in scenario.tiers for _ in range(tier.count)]
     kinds: dict[tuple[int, str, float, float], int] = {}
@@ -84,7 +84,7 @@ class Geometry:
     image: Tensor | None
 
 
-def geometry_of(scenario: Scenario, masts: Tensor, users: Tensor) -> Geometry:
+def geometry_of(scenario: ScenarioFields, masts: Tensor, users: Tensor) -> Geometry:
     """Offsets and distances of ``masts [n, M, 2]`` and ``users [n, U, 2]``, m."""
     offset = users.unsqueeze(1) - masts.unsqueeze(2)  # [n, M, U, 2]
     shifts = image_shifts(scenario)
@@ -110,7 +110,12 @@ class LargeScale:
 
 
 def large_scale(
-    scenario: Scenario, radios: SiteRadios, geometry: Geometry, users: Tensor, state: UserState | None, streams: Streams
+    scenario: ScenarioFields,
+    radios: SiteRadios,
+    geometry: Geometry,
+    users: Tensor,
+    state: UserState | None,
+    streams: Streams,
 ) -> LargeScale:
     """Draw the large-scale state of all site radios.
 
@@ -153,7 +158,7 @@ class _Draws:
         masts: number of masts.
     """
 
-    def __init__(self, scenario: Scenario, streams: Streams, users: Tensor, masts: int) -> None:
+    def __init__(self, scenario: ScenarioFields, streams: Streams, users: Tensor, masts: int) -> None:
         rule, kind = scenario.channel.los, scenario.channel.shadowing
         self.shifts, self.users = image_shifts(scenario), users.shape[1]
         self.places = (users.unsqueeze(1) - self.shifts.reshape(1, -1, 1, 2)).flatten(1, 2)  # [n, I * U, 2]
@@ -180,7 +185,7 @@ class _Draws:
         return table.gather(2, image.unsqueeze(2)).squeeze(2)
 
 
-def _ue_height_m(scenario: Scenario, state: UserState | None) -> Tensor:
+def _ue_height_m(scenario: ScenarioFields, state: UserState | None) -> Tensor:
     """Heights of users, one number or ``[n, 1, U]``."""
     return torch.tensor(scenario.users.height_m) if state is None else state.height_m.unsqueeze(1)
 
@@ -206,7 +211,7 @@ def _together(parts: list[tuple[Tensor | slice, Tensor]]) -> Tensor:
 class _Masts:
     """Pairs of users and masts: what all cells of a mast share."""
 
-    scenario: Scenario
+    scenario: ScenarioFields
     radios: SiteRadios
     geometry: Geometry
     state: UserState | None
@@ -276,7 +281,7 @@ class _Masts:
 class _Radios:
     """Pairs of users and site radios: what depends on model, height and carrier."""
 
-    scenario: Scenario
+    scenario: ScenarioFields
     radios: SiteRadios
     geometry: Geometry
     state: UserState | None

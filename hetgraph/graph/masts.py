@@ -11,14 +11,14 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from hetgraph.graph.hexagons import hex_rings, turned, whole_rings
-from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.scenario_parts import Layout, Tier
 
 SAME_PLACE_M = 1.0
 SAME_SITE_M = 100.0  # cells of one name that are farther apart are not on one mast
 
 
-def masts_of(scenario: Scenario) -> Tensor:
+def masts_of(scenario: ScenarioFields) -> Tensor:
     """Mast of each cell ``[N]``, numbered in the order of the first cells; the same in every network of a scenario.
 
     Cells are on one mast if they are sectors of a mast that is drawn, if their places are given and within a metre, or if they
@@ -85,7 +85,7 @@ def _numbered(pairs: np.ndarray, cells: int) -> Tensor:
     return torch.from_numpy(rank[number])
 
 
-def image_shifts(scenario: Scenario) -> Tensor:
+def image_shifts(scenario: ScenarioFields) -> Tensor:
     """Shifts of a mast's images ``[I, 2]``, m: seven where the layout wraps around, the mast itself first; else one of zero.
 
     Copies of a cluster of R rings tile the plane when shifted by ``(R + 1, R)`` steps of the hexagonal grid and by its five

@@ -8,14 +8,14 @@ from scipy.spatial import cKDTree
 from torch import Generator, Tensor
 
 from hetgraph.graph.hexagons import hex_rings, turned
-from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.scenario_parts import Tier, Users
 from hetgraph.graph.streams import Streams
 
 _TRIES = 32
 
 
-def place_stations(scenario: Scenario, streams: Streams) -> Tensor:
+def place_stations(scenario: ScenarioFields, streams: Streams) -> Tensor:
     """Coordinates of cells ``[n, N, 2]``, m, tier after tier; the sectors of a mast follow each other."""
     placed: list[Tensor] = []
     extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])
@@ -70,7 +70,7 @@ def jittered_rings(shift: Tensor, spacing_m: float) -> Tensor:
     return torch.stack(sites, 1)
 
 
-def place_users(scenario: Scenario, stations: Tensor, streams: Streams) -> Tensor:
+def place_users(scenario: ScenarioFields, stations: Tensor, streams: Streams) -> Tensor:
     """User coordinates ``[n, U, 2]``, m."""
     users = scenario.users
     extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])
@@ -114,7 +114,7 @@ def _in_hexagon(random: Tensor) -> Tensor:
     return random[..., :1] * corner[part] + random[..., 1:2] * corner[(part + 1) % 3]
 
 
-def _cluster(points: Tensor, scenario: Scenario, stations: Tensor, streams: Streams, extent: Tensor) -> Tensor:
+def _cluster(points: Tensor, scenario: ScenarioFields, stations: Tensor, streams: Streams, extent: Tensor) -> Tensor:
     users = scenario.users
     gathered = round(users.count * users.clustered_fraction)
     first, tier = _tier_range(scenario.tiers, users)

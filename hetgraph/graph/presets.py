@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal, TypeVar
 
 from hetgraph.channel import Panel
-from hetgraph.graph.behaviour import Mobility, Services
+from hetgraph.graph.mobility import Mobility, Services
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.scenario_parts import Channel, Layout, Radio, Tier, Users
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hetgraph import channel
 from hetgraph.graph.large_scale import Geometry, SiteRadios, geometry_of, large_scale, site_radios
-from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.user_state import UserState, draw_user_state
 from hetgraph.units import bearing_to_azimuth_rad, db_to_linear
@@ -40,7 +40,7 @@ class Propagation:
 
 
 def propagate(
-    scenario: Scenario,
+    scenario: ScenarioFields,
     stations: Tensor,
     users: Tensor,
     streams: Streams,
@@ -81,7 +81,7 @@ def propagate(
     return Propagation(gain, large.pathloss_db, large.shadow_db, antenna, rsrp, distance_m, large.los, offset)
 
 
-def _warn_far_users(scenario: Scenario, radios: SiteRadios, geometry: Geometry) -> None:
+def _warn_far_users(scenario: ScenarioFields, radios: SiteRadios, geometry: Geometry) -> None:
     """One warning where users are beyond the validity of the models of all masts."""
     models = [radios.model[i] for i in radios.of_mast.tolist()]
     limits = [channel.MODELS[model].validity.distance_m if model in channel.MODELS else torch.inf for model in models]
@@ -97,7 +97,7 @@ def _warn_far_users(scenario: Scenario, radios: SiteRadios, geometry: Geometry) 
 
 
 def _antenna_gain_db(
-    scenario: Scenario, stations: Tensor, users: Tensor, ue_height_m: Tensor, mast: Tensor, geometry: Geometry
+    scenario: ScenarioFields, stations: Tensor, users: Tensor, ue_height_m: Tensor, mast: Tensor, geometry: Geometry
 ) -> Tensor:
     """Antenna gain of each cell toward each user ``[n, N, U]``, dBi; cells of a tier have one kind of antenna."""
     first, parts = 0, []
@@ -121,7 +121,7 @@ def _antenna_gain_db(
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
-def _fading(scenario: Scenario, pairs: tuple[int, ...], streams: Streams) -> Tensor:
+def _fading(scenario: ScenarioFields, pairs: tuple[int, ...], streams: Streams) -> Tensor:
     """Power gain of mean one per resource block ``[n, N, U, R]``."""
     shape, kind = (*pairs, scenario.radio.num_rbs), scenario.channel.fading
     if kind == "none":

@@ -15,14 +15,14 @@ from hetgraph.graph.masts import image_shifts, masts_of
 from hetgraph.graph.placement import place_stations, place_users
 from hetgraph.graph.power import equal_power_w
 from hetgraph.graph.propagation import Propagation, propagate
-from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.user_state import UserState, draw_user_state
 from hetgraph.units import bearing_to_azimuth_rad, dbm_to_w
 
 
-def sample(scenario: Scenario, n: int = 1, *, seed: int = 0, first: int = 0) -> Batch:
+def sample(scenario: ScenarioFields, n: int = 1, *, seed: int = 0, first: int = 0) -> Batch:
     """Draw networks ``first .. first + n - 1`` of a scenario.
 
     Args:
@@ -59,7 +59,7 @@ def sample(scenario: Scenario, n: int = 1, *, seed: int = 0, first: int = 0) -> 
     return _with_features(stack, _disturbed(scenario, paths) if scenario.radio.neighbour_db > 0 else None)
 
 
-def _place(scenario: Scenario, streams: Streams) -> tuple[Tensor, Tensor]:
+def _place(scenario: ScenarioFields, streams: Streams) -> tuple[Tensor, Tensor]:
     """Stations and users; drawn anew where a station is nearest to fewer or more users than ``users.per_station`` says.
 
     Raises:
@@ -81,7 +81,7 @@ def _place(scenario: Scenario, streams: Streams) -> tuple[Tensor, Tensor]:
     raise ValueError(f"users.per_station: got {scenario.users.per_station}, expected numbers that some network meets")
 
 
-def _neighbours(scenario: Scenario) -> int:
+def _neighbours(scenario: ScenarioFields) -> int:
     """Cells in a cell's neighbourhood: those of ``radio.neighbours`` masts and the others on its own."""
     masts = int(masts_of(scenario).max()) + 1
     return (scenario.radio.neighbours + 1) * -(-scenario.num_stations // masts) - 1
@@ -100,7 +100,7 @@ def _nearest_cell(paths: Propagation) -> Tensor:
     return loss.masked_fill(distance > distance.amin(2, keepdim=True), torch.inf).argmin(2)
 
 
-def _disturbed(scenario: Scenario, paths: Propagation) -> Tensor:
+def _disturbed(scenario: ScenarioFields, paths: Propagation) -> Tensor:
     """Whether stations are neighbours by path loss ``[n, N, N]``: within ``neighbour_db`` for a user that one of them serves."""
     loss = paths.pathloss_db.transpose(1, 2)  # [n, U, N]
     nearest = _nearest_cell(paths).unsqueeze(2)
@@ -128,7 +128,7 @@ def _with_features(stack: Stack, neighbours: Tensor | None) -> Batch:
     return batch
 
 
-def _graph_attributes(scenario: Scenario, n: int) -> dict[str, Tensor | str | int]:
+def _graph_attributes(scenario: ScenarioFields, n: int) -> dict[str, Tensor | str | int]:
     radio = scenario.radio
     band = torch.cat([torch.full((c.num_rbs,), c.bandwidth_hz / c.num_rbs) for c in scenario.carriers])
     return {
@@ -141,12 +141,12 @@ def _graph_attributes(scenario: Scenario, n: int) -> dict[str, Tensor | str | in
     }
 
 
-def _per_station(scenario: Scenario, attribute: str) -> Tensor:
+def _per_station(scenario: ScenarioFields, attribute: str) -> Tensor:
     """A tier's number for each of its stations ``[N]``."""
     return torch.tensor([float(getattr(tier, attribute)) for tier in scenario.tiers for _ in range(tier.count)])
 
 
-def station_attributes(scenario: Scenario, stations: Tensor) -> dict[str, Tensor]:
+def station_attributes(scenario: ScenarioFields, stations: Tensor) -> dict[str, Tensor]:
     """Attributes of stations at ``stations [n, N, 2]``, m, each ``[n, N, *]``."""
     n, cells = stations.shape[0], [tier for tier in scenario.tiers for _ in range(tier.count)]
     bearings = [b for tier in scenario.tiers for b in tier.per_cell("azimuth_deg")]
@@ -171,7 +171,7 @@ def station_attributes(scenario: Scenario, stations: Tensor) -> dict[str, Tensor
     return attributes | {name: value.expand(n, *value.shape).contiguous() for name, value in columns.items()}
 
 
-def _carriers(scenario: Scenario) -> tuple[Tensor, Tensor]:
+def _carriers(scenario: ScenarioFields) -> tuple[Tensor, Tensor]:
     """Which resource blocks each cell's carrier owns ``[N, R]``, and its frequency ``[N]``, Hz."""
     number = [scenario.carriers.index(scenario.carrier_of(tier)) for tier in scenario.tiers for _ in range(tier.count)]
     of_block = torch.tensor([i for i, carrier in enumerate(scenario.carriers) for _ in range(carrier.num_rbs)])
@@ -179,7 +179,9 @@ def _carriers(scenario: Scenario) -> tuple[Tensor, Tensor]:
     return torch.tensor(number).unsqueeze(1) == of_block, frequency
 
 
-def _user_attributes(scenario: Scenario, users: Tensor, state: UserState | None, streams: Streams) -> dict[str, Tensor]:
+def _user_attributes(
+    scenario: ScenarioFields, users: Tensor, state: UserState | None, streams: Streams
+) -> dict[str, Tensor]:
     n, count = users.shape[0], users.shape[1]
     heading = 2 * math.pi * streams.uniform("heading", count)
     velocity = scenario.users.speed_mps * torch.stack([heading.cos(), heading.sin()], -1)
@@ -203,7 +205,7 @@ def _user_attributes(scenario: Scenario, users: Tensor, state: UserState | None,
     return attributes
 
 
-def noise_w(scenario: Scenario) -> float:
+def noise_w(scenario: ScenarioFields) -> float:
     """Noise power per resource block, W (eq. 8).
 
     Raises:
@@ -215,7 +217,7 @@ def noise_w(scenario: Scenario) -> float:
     return float(_block_noise_w(scenario)[0])
 
 
-def _block_noise_w(scenario: Scenario) -> Tensor:
+def _block_noise_w(scenario: ScenarioFields) -> Tensor:
     """Noise power of each resource block ``[R]``, W."""
     radio = scenario.radio
     powers = [
@@ -228,7 +230,7 @@ def _block_noise_w(scenario: Scenario) -> Tensor:
     return torch.tensor(powers, dtype=torch.float64).float()
 
 
-def _channel_attributes(scenario: Scenario, paths: Propagation) -> tuple[dict[str, Tensor], Tensor | None]:
+def _channel_attributes(scenario: ScenarioFields, paths: Propagation) -> tuple[dict[str, Tensor], Tensor | None]:
     """Attributes of the candidate edges ``[n, U * k, *]``, and the far interference ``[n, U, R]`` when k < N."""
     n, stations, users = paths.gain.shape[:3]
     index = complete_edges(stations, users).expand(n, -1, -1)

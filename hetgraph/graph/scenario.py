@@ -1,78 +1,28 @@
 """Scenarios: everything that defines a family of networks, as frozen dataclasses that round-trip through YAML."""
 
 import dataclasses
-import functools
-import hashlib
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from hetgraph.graph.behaviour import Mobility, Services
-from hetgraph.graph.plain import build, changed
-from hetgraph.graph.scenario_parts import Carrier, Channel, Layout, Radio, Tier, Users
+from hetgraph.graph.plain import build
+from hetgraph.graph.sample import sample
+from hetgraph.graph.scenario_fields import ScenarioFields
+from hetgraph.graph.validate import validate
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """A family of networks, wholly serialisable to YAML.
-
-    Args:
-        name: a short name, kept with every graph.
-        layout: the area.
-        tiers: station tiers, in the order in which they are placed and numbered.
-        users: user equipment.
-        channel: propagation.
-        radio: bandwidth, noise, candidates.
-        mobility: how users move, in environments that follow time.
-        services: what they receive there.
+class Scenario(ScenarioFields):
+    """A family of networks, wholly serialisable to YAML; its arguments are the fields of :class:`ScenarioFields`.
 
     Raises:
         ValueError: a value out of its range, naming the field, what was got and what was expected.
     """
 
-    name: str = "custom"
-    layout: Layout = field(default_factory=Layout)
-    tiers: tuple[Tier, ...] = (Tier(),)
-    users: Users = field(default_factory=Users)
-    channel: Channel = field(default_factory=Channel)
-    radio: Radio = field(default_factory=Radio)
-    mobility: Mobility = field(default_factory=Mobility)
-    services: Services = field(default_factory=Services)
-
     def __post_init__(self) -> None:
-        from hetgraph.graph.validate import validate
-
         validate(self)
-
-    @property
-    def num_stations(self) -> int:
-        """Stations in each network."""
-        return sum(tier.count for tier in self.tiers)
-
-    @property
-    def carriers(self) -> tuple[Carrier, ...]:
-        """The carriers, in the order of their resource blocks; one of no name where ``radio`` has none."""
-        radio = self.radio
-        only = Carrier("", self.channel.carrier_hz, radio.bandwidth_hz, radio.num_rbs)
-        return radio.carriers or (only,)
-
-    def carrier_of(self, tier: Tier) -> Carrier:
-        """The carrier of a tier's cells."""
-        return next((carrier for carrier in self.carriers if carrier.name == tier.carrier), self.carriers[0])
-
-    @functools.cached_property
-    def hash(self) -> str:
-        """Short digest of what differs from the defaults, so that a new field leaves old digests as they are."""
-        text = json.dumps(changed(Scenario.from_dict(self.to_dict())), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers."""
-        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        return plain
 
     def to_yaml(self, path: str | Path | None = None) -> str:
         """YAML text; also written to ``path`` when given."""
@@ -132,6 +82,4 @@ class Scenario:
             seed: seed of all streams; network i has its own, keyed by (seed, i, purpose).
             first: number of the first network, so that ``sample(1, first=i)`` is network i of any larger sample.
         """
-        from hetgraph.graph.sample import sample
-
         return sample(self, n, seed=seed, first=first)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hetgraph import channel
-from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.streams import Streams
 
 
@@ -53,7 +53,7 @@ class UserState:
         return loss * indoor
 
 
-def draw_user_state(scenario: Scenario, streams: Streams, count: int | None = None) -> UserState | None:
+def draw_user_state(scenario: ScenarioFields, streams: Streams, count: int | None = None) -> UserState | None:
     """State of a scenario's users, each from streams of its own; ``None`` where all are outdoors at one height.
 
     Args:

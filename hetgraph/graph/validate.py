@@ -7,22 +7,20 @@ import types
 import typing
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from hetgraph.channel import FLOOR_HEIGHT_M, MODELS
 from hetgraph.graph.hexagons import whole_rings
-
-if TYPE_CHECKING:
-    from hetgraph.graph.behaviour import Mobility, Services
-    from hetgraph.graph.scenario import Scenario
-    from hetgraph.graph.scenario_parts import Carrier, Channel, Radio, Tier, Users
+from hetgraph.graph.mobility import Mobility, Services
+from hetgraph.graph.scenario_fields import ScenarioFields
+from hetgraph.graph.scenario_parts import PATHLOSS, Carrier, Channel, Radio, Tier, Users
 
 _POWER_MAX_DBM = 100.0
 _NOISE_MIN_W = 1e-30
 _RMA_INDOOR_M = 10.0  # TR 38.901 sec. 7.4.3.1: low loss only, and not farther inside
 
 
-def validate(scenario: "Scenario") -> None:
+def validate(scenario: ScenarioFields) -> None:
     """Refuse a scenario that no network can have.
 
     Raises:
@@ -46,7 +44,7 @@ def validate(scenario: "Scenario") -> None:
     _warn_outside_validity(scenario)
 
 
-def _validate_users(scenario: "Scenario", users: "Users") -> None:
+def _validate_users(scenario: ScenarioFields, users: Users) -> None:
     _positive("users", users, "count", "height_m", "cluster_radius_m", "cell_radius_m")
     _not_negative("users", users, "spacing_m", "speed_mps", "rate_min_bps")
     _require("users.clustered_fraction", users.clustered_fraction, 0 <= users.clustered_fraction <= 1, "0..1")
@@ -75,7 +73,7 @@ def _validate_users(scenario: "Scenario", users: "Users") -> None:
         _require("users.cluster_tier", users.cluster_tier, known, "one of " + ", ".join(names))
 
 
-def _validate_buildings(users: "Users") -> None:
+def _validate_buildings(users: Users) -> None:
     for name in ("indoor_fraction", "high_loss_fraction"):
         _require(f"users.{name}", getattr(users, name), 0 <= getattr(users, name) <= 1, "0..1")
     _not_negative("users", users, "indoor_distance_m")
@@ -92,14 +90,14 @@ def _validate_buildings(users: "Users") -> None:
         _require("users.floor", outdoors[:1], not outdoors, "0 for users outdoors")
 
 
-def _validate_channel(channel: "Channel") -> None:
+def _validate_channel(channel: Channel) -> None:
     _positive("channel", channel, "carrier_hz", "min_distance_m", "disturbance_s")
     _not_negative("channel", channel, "disturbance_db")
     sigma = channel.shadow_sigma_db
     _require("channel.shadow_sigma_db", sigma, sigma is None or sigma >= 0, "0 or more, or null")
 
 
-def _validate_radio(scenario: "Scenario", radio: "Radio") -> None:
+def _validate_radio(scenario: ScenarioFields, radio: Radio) -> None:
     _positive("radio", radio, "bandwidth_hz", "num_rbs", "slot_s", "layers")
     _require("radio.far_load", radio.far_load, 0 <= radio.far_load <= 1, "0..1")
     _require("radio.candidates", radio.candidates, radio.candidates >= 0, "0 (all) or more")
@@ -113,7 +111,7 @@ def _validate_radio(scenario: "Scenario", radio: "Radio") -> None:
     _require("radio.noise_w", noise, noise is None or noise >= _NOISE_MIN_W, f"at least {_NOISE_MIN_W:g} W, or null")
 
 
-def _validate_carriers(radio: "Radio", carriers: "tuple[Carrier, ...]") -> None:
+def _validate_carriers(radio: Radio, carriers: "tuple[Carrier, ...]") -> None:
     if not carriers:
         return
     for i, carrier in enumerate(carriers):
@@ -127,7 +125,7 @@ def _validate_carriers(radio: "Radio", carriers: "tuple[Carrier, ...]") -> None:
     _require("radio.bandwidth_hz", radio.bandwidth_hz, same, f"{width:g}, the sum over the carriers")
 
 
-def _validate_mobility(mobility: "Mobility") -> None:
+def _validate_mobility(mobility: Mobility) -> None:
     _positive("mobility", mobility, "group_size", "step_s")
     _not_negative("mobility", mobility, "walking", "grouped", "group_radius_m", "turn_rad", "doppler_hz")
     moving = mobility.walking + mobility.grouped
@@ -137,7 +135,7 @@ def _validate_mobility(mobility: "Mobility") -> None:
         _require(f"mobility.{name}", (low, high), 0 <= low <= high, "the least, then the greatest speed")
 
 
-def _validate_services(services: "Services") -> None:
+def _validate_services(services: Services) -> None:
     _positive("services", services, "bursts_per_s", "burst_bits", "window_s", "video_deadline_s", "burst_deadline_s")
     _not_negative("services", services, "load")
     for name in ("video", "video_jitter", "reliability"):
@@ -147,9 +145,7 @@ def _validate_services(services: "Services") -> None:
     _require("services.video_bps", rates, len(rates) > 0 and min(rates) >= 0, "rates of 0 or more, at least one")
 
 
-def _validate_tier(where: str, tier: "Tier") -> None:
-    from hetgraph.graph.scenario_parts import PATHLOSS
-
+def _validate_tier(where: str, tier: Tier) -> None:
     _require(f"{where}.power_dbm", tier.power_dbm, tier.power_dbm <= _POWER_MAX_DBM, f"at most {_POWER_MAX_DBM:g} dBm")
     most, block = tier.power_dbm, tier.rb_power_dbm
     _require(f"{where}.rb_power_dbm", block, block is None or block <= most, f"at most power_dbm, {most:g}, or null")
@@ -166,7 +162,7 @@ def _validate_tier(where: str, tier: "Tier") -> None:
         _positive(where, tier, "spacing_m", "jitter_m")
 
 
-def _validate_cells(where: str, tier: "Tier", carriers: "tuple[Carrier, ...]") -> None:
+def _validate_cells(where: str, tier: Tier, carriers: "tuple[Carrier, ...]") -> None:
     """Sectors, directions, names and carrier of a tier's cells."""
     whole = tier.sectors >= 1 and tier.count % tier.sectors == 0 and (tier.sectors == 1 or tier.placement != "fixed")
     _require(f"{where}.sectors", tier.sectors, whole, f"a divisor of count, {tier.count}, and 1 for fixed positions")
@@ -202,7 +198,7 @@ def _validate_wrap(tiers: "tuple[Tier, ...]") -> None:
     _require("layout.wrap", got, fits, "hexagonal masts of whole rings (1, 7, 19, 37, ...), the same for all tiers")
 
 
-def _warn_outside_validity(scenario: "Scenario") -> None:
+def _warn_outside_validity(scenario: ScenarioFields) -> None:
     """One warning for each value of a tier, or of its users, that its propagation model was not made for."""
     users, heights = scenario.users, [scenario.users.height_m]
     inside = users.indoor_fraction > 0 or any(users.indoor)

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
-from hetgraph.models.views import BLOCK_FEATURES, DEVICE_FEATURES, Surroundings, Views, surroundings_of, views_of
+from hetgraph.models.mappo_views import BLOCK_FEATURES, DEVICE_FEATURES, Surroundings, Views, surroundings_of, views_of
 from hetgraph.nn.agents import AgentGRU, AgentLinear, agent_mlp
 from hetgraph.radio.allocation import Allocation
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.envs.handover_graph import BS_COLUMNS, EDGE_COLUMNS, STATE_COLUMNS, UE_COLUMNS
+from hetgraph.envs.handover.graph import BS_COLUMNS, EDGE_COLUMNS, STATE_COLUMNS, UE_COLUMNS
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.models import GraphQMIX
 from hetgraph.models.qmix import Values

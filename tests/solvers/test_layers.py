@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hetgraph.envs.iot_max_weight import MaxWeight
+from hetgraph.envs.iot.max_weight import MaxWeight
 from hetgraph.radio.spectrum import Spectrum
 from hetgraph.solvers.layers import layer_gains, layered_wmmse, priced_wmmse
 

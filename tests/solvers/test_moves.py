@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hetgraph.graph import Scenario, Tier, Users, from_gain, links_of
 from hetgraph.graph.links import Links
-from hetgraph.graph.scenario import Radio
+from hetgraph.graph.scenario_parts import Radio
 from hetgraph.solvers import equal_power, full_band_rates
 from hetgraph.solvers.moves import choices_of, improve_by_moves
 

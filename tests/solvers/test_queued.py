@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.envs import Cells, CellularEnv, cells_of
-from hetgraph.envs.power_control import PowerControl
+from hetgraph.envs.queues.power_control import PowerControl
 from hetgraph.graph import from_gain
 from hetgraph.radio import Allocation, policy, violations
 from hetgraph.solvers import wmmse

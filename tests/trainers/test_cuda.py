@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hetgraph.envs import IoTEnv
 from hetgraph.models import HybridMADDPG
-from hetgraph.models.iot_views import iot_views
+from hetgraph.models.iot.views import iot_views
 from hetgraph.trainers import MADDQNDMADDPG, IoTDataModule, IoTMAPPO, load_hybrid
 from hetgraph.trainers.checkpoint import RandomState
 from hetgraph.trainers.cli import quiet

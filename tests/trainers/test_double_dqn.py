@@ -11,8 +11,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hetgraph.envs import ArrivalEnv, DiscreteArrivals, Service, run_episodes
 from hetgraph.models import GROWS
-from hetgraph.models.flat import FlatQ
 from hetgraph.models.grows import Arrival
+from hetgraph.models.grows_flat import FlatQ
 from hetgraph.nn.filters import GraphFilter, complete_shift
 from hetgraph.radio import policy
 from hetgraph.trainers import ArrivalDataModule, DoubleDQN, ReplayBuffer, double_dqn_target, load_association

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from hetgraph.envs import IoTEnv, run_iot
 from hetgraph.models import HybridMADDPG
-from hetgraph.models.iot_priors import equal_parts
-from hetgraph.models.iot_views import iot_views
+from hetgraph.models.iot.priors import equal_parts
+from hetgraph.models.iot.views import iot_views
 from hetgraph.trainers import (
     MADDQNDMADDPG,
     BestCheckpoint,

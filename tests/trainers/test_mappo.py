@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv
 from hetgraph.models import NeighbourhoodMAPPO
-from hetgraph.models.views import Views, surroundings_of, views_of
+from hetgraph.models.mappo_views import Views, surroundings_of, views_of
 from hetgraph.nn.agents import AgentGRU, AgentLinear
 from hetgraph.trainers import MAPPOModule, TrafficDataModule, gae
 from hetgraph.trainers.checkpoint import RandomState

@@ -11,9 +11,9 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
-from hetgraph.envs.handover_memory import recall, remember
-from hetgraph.envs.mover_search import Negotiated
-from hetgraph.envs.movers import Announced, Stay
+from hetgraph.envs.handover.memory import recall, remember
+from hetgraph.envs.handover.rules import Announced, Stay
+from hetgraph.envs.handover.search_rules import Negotiated
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.models import GraphQMIX

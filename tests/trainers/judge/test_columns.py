@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hetgraph.envs import ArrivalEnv, IoTEnv, run_iot
-from hetgraph.envs.episodes import run_episodes
-from hetgraph.envs.handover_reward import INDICATORS as HANDOVER
+from hetgraph.envs.arrivals.run import run_episodes
+from hetgraph.envs.handover.reward import INDICATORS as HANDOVER
 from hetgraph.graph import preset
 from hetgraph.radio import iot_policy, one_shot, policy
 from hetgraph.radio.kpi_table import INDICATORS, indicator

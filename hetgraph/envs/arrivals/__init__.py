@@ -1,0 +1,1 @@
+"""Users that arrive and are associated for as long as they stay."""

@@ -1,0 +1,1 @@
+"""Users that move and are handed over."""

@@ -1,0 +1,361 @@
+"""Users move through a network; cells hand them over and set their resource levels (Section III of the QMIX paper)."""
+
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.envs.handover.graph import Sizes, Terms, set_network, skeleton
+from hetgraph.envs.handover.lookup import Pool
+from hetgraph.envs.handover.observe import Now, fill
+from hetgraph.envs.handover.reward import INDICATORS, HandoverWeights, Served, credits, indicators, rewards
+from hetgraph.envs.step import Step
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.schema import Level
+from hetgraph.graph.streams import Streams
+from hetgraph.graph.trajectories import Trajectories
+from hetgraph.graph.walks import roam, roaming
+from hetgraph.graph.waypoints import Waypoints
+from hetgraph.radio.handover import (
+    HandoverAction,
+    HandoverRule,
+    ResourceModel,
+    handovers,
+    resource_rates,
+    strongest_cells,
+)
+
+LONG_AGO = 1000  # steps since the last handover of a user that had none
+
+
+class HandoverEnv:
+    """``B`` networks of K cells and U users who move; each step their cells may hand them over and set their resource levels.
+
+    A step: cells see what their users receive now, users are handed over as far as the rule lets them, all are served, and
+    then they move. A user can ask for one of the ``neighbours`` strongest cells other than its own (after bias where the rule
+    counts it). It goes if the cell is ``margin_db`` stronger, was so in the ``time_to_trigger`` steps before, and takes another
+    user; of several the one with the largest gain is first. Episodes begin with every user at its strongest cell, without
+    bias, as far as the cells' ``max_users`` allow (:func:`~hetgraph.radio.handover.strongest_cells`), and all levels at the
+    highest, so equal.
+
+    Rates: a link has log2(1 + SINR) with all other cells at full power, and :func:`~hetgraph.radio.handover.resource_rates`
+    shares each cell among its users. Episodes of all networks end together by the clock (*truncated*), and are then reset
+    within the same step (``autoreset`` is ``same_step``): ``obs`` is the first observation of the next episode,
+    ``info["final_obs"]`` the last one of the old, ``info["episode"]`` its indicators, means over time (see ``INDICATORS``).
+
+    Episode e of environment b is network ``(b + e B) mod P`` of the pool, from a step that the seed draws where
+    trajectories are longer than an episode.
+
+    Args:
+        scenario: trajectories, or what to draw them from: a scenario, or a preset's name (with 25 cells and 250 users;
+            :func:`~hetgraph.graph.walks.roaming` makes others).
+        num_envs: networks B.
+        rule: when a user may change its cell.
+        neighbours: other cells k that a user can ask for.
+        resource_model: how levels count.
+        levels: number of resource levels.
+        weights: of the reward's terms.
+        steps: of an episode.
+        time_to_trigger: steps before the present one in which a cell has to have been stronger by the margin.
+        ping_pong_steps: a user that goes back to the cell it left at most so many steps ago is a ping-pong.
+        forbid_ping_pong: such handovers are not allowed.
+        bias_db: range expansion of cells whose power is below their network's largest, where the rule counts it.
+        rate_unit_bps: rate that counts as one in the utility log(1 + rate).
+        networks: size P of the pool that is drawn for a scenario; ``None`` for ``num_envs``.
+        pool_steps: length of its trajectories; ``None`` for an episode's and one step more.
+        slot_s: time between two of its steps, s.
+        mobility: how its users move.
+        credit: tell ``info["credit"] [B, U]``, see :func:`~hetgraph.envs.handover.reward.credits`.
+        level: of the observations.
+        seed: of the trajectories that are drawn for a scenario, and of where episodes begin.
+        device: where the tensors are.
+
+    Raises:
+        ValueError: a value out of its range.
+    """
+
+    autoreset = "same_step"
+
+    def __init__(
+        self,
+        scenario: str | Scenario | Trajectories = "hetnet-3tier",
+        num_envs: int = 1,
+        *,
+        rule: HandoverRule = HandoverRule(),
+        neighbours: int = 3,
+        resource_model: ResourceModel = "shared",
+        levels: int = 5,
+        weights: HandoverWeights = HandoverWeights(),
+        steps: int = 50,
+        time_to_trigger: int = 0,
+        ping_pong_steps: int = 5,
+        forbid_ping_pong: bool = False,
+        bias_db: float = 6.0,
+        rate_unit_bps: float = 1e5,
+        networks: int | None = None,
+        pool_steps: int | None = None,
+        slot_s: float = 0.5,
+        mobility: Waypoints = Waypoints(),
+        credit: bool = False,
+        level: Level = "neighbourhood",
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        least = {"num_envs": num_envs, "neighbours": neighbours, "levels": levels, "steps": steps}
+        for name, value in least.items():
+            if value < 1:
+                raise ValueError(f"{name}: got {value}, expected at least 1")
+        if time_to_trigger < 0 or ping_pong_steps < 0 or bias_db < 0:
+            got = f"time_to_trigger={time_to_trigger}, ping_pong_steps={ping_pong_steps}, bias_db={bias_db}"
+            raise ValueError(f"HandoverEnv: got {got}, expected nothing negative")
+        if not rate_unit_bps > 0:
+            raise ValueError(f"rate_unit_bps: got {rate_unit_bps}, expected a positive number")
+        if resource_model not in get_args(ResourceModel):
+            raise ValueError(f"resource_model: got {resource_model!r}, expected 'shared' or 'paper'")
+        _check_level(level)
+        self.scenario = roaming(base=scenario) if isinstance(scenario, str) else scenario
+        self.num_envs, self.rule, self.neighbours, self.weights = num_envs, rule, neighbours, weights
+        self.resource_model, self.levels, self.steps = resource_model, levels, steps
+        self.time_to_trigger, self.ping_pong_steps, self.forbid_ping_pong = (
+            time_to_trigger,
+            ping_pong_steps,
+            forbid_ping_pong,
+        )
+        self.bias_db, self.rate_unit_bps, self.mobility = bias_db, rate_unit_bps, mobility
+        self._drawn = (networks or num_envs, pool_steps or steps + 1, slot_s)
+        self.credit = credit
+        self.level, self.device, self.seed, self.episode = level, torch.device(device), seed, -1
+        self._pool_seed: int | None = None
+        self._draw_pool()
+        self._graph = skeleton(Sizes(num_envs, self.num_cells, self.num_users, neighbours + 1), self.device)
+        self.terms.write(self._graph, num_envs)
+        self._first = self.num_cells * torch.arange(num_envs, device=self.device).reshape(-1, 1, 1)
+        self._start()
+
+    def _draw_pool(self) -> None:
+        """Trajectories of a scenario are those of the seed; given ones stay."""
+        given = isinstance(self.scenario, Trajectories)
+        if self._pool_seed is not None and (given or self._pool_seed == self.seed):
+            return
+        if isinstance(self.scenario, Trajectories):
+            trajectories = self.scenario
+        else:
+            networks, steps, slot_s = self._drawn
+            trajectories = roam(
+                self.scenario, networks, steps=steps, slot_s=slot_s, mobility=self.mobility, seed=self.seed
+            )
+        if trajectories.steps < self.steps:
+            raise ValueError(f"steps: got {self.steps}, expected at most the trajectories' {trajectories.steps}")
+        if trajectories.cells <= self.neighbours:
+            raise ValueError(f"neighbours: got {self.neighbours}, expected fewer than the {trajectories.cells} cells")
+        self.num_cells, self.num_users = trajectories.cells, trajectories.users
+        self.pool = Pool.of(trajectories.to(self.device), self.rule, self.bias_db, self.neighbours)
+        self.terms = Terms(
+            self.rule, self.resource_model, self.levels, trajectories.bandwidth_hz, self.rate_unit_bps, self.steps
+        )
+        self._pool_seed = self.seed
+
+    def _start(self) -> None:
+        """Begin the next episode."""
+        self.episode += 1
+        self._place()
+        b, u = self.num_envs, self.num_users
+        t = self.pool.trajectories
+        received = t.gain.flatten(0, 1)[self._row(0)] * self.power_w.unsqueeze(1)
+        self.cell = strongest_cells(received.log10(), self.rule.max_users)
+        self.serving_level = torch.full_like(self.cell, self.levels - 1)
+        self.previous, self.since = torch.full_like(self.cell, -1), torch.full_like(self.cell, LONG_AGO)
+        self.moved = torch.zeros(b, device=self.device)
+        self.held = (
+            torch.zeros(b, u, self.num_cells, dtype=torch.int16, device=self.device) if self.time_to_trigger else None
+        )
+        self.totals = {name: torch.zeros(b, device=self.device) for name in INDICATORS}
+        self.step_number = 0
+        look = self.pool.look(self._row(0), self.cell)
+        self.log_rate = self.terms.log_rate(self._rates(look.efficiency[..., 0]))
+        self._trigger()
+        self._look()
+
+    def _place(self) -> None:
+        """Which networks an episode is of, and from which step."""
+        t, b = self.pool.trajectories, self.num_envs
+        self.network = (torch.arange(b, device=self.device) + self.episode * b) % t.networks
+        spare = max(t.steps - self.steps - 1, 0)
+        draw = Streams(self.seed, range(b)).uniform(f"handover/{self.episode}", 1).squeeze(1)
+        self.begin = (draw * (spare + 1)).long().clamp_max(spare).to(self.device)
+        self.power_w = t.power_w[self.network]
+        set_network(self._graph, t.bs_pos[self.network], self.power_w)
+
+    def _row(self, step: int) -> Tensor:
+        return self.pool.rows(self.network, self.begin + step)
+
+    def _rates(self, efficiency: Tensor) -> Tensor:
+        """Rates over the bandwidth of users on links of an efficiency ``[B, U]``, bit/s/Hz."""
+        return resource_rates(
+            self.cell, self.serving_level, efficiency, self.num_cells, levels=self.levels, model=self.resource_model
+        )
+
+    def _look(self) -> None:
+        """What users receive at the present step, and where they may go."""
+        row = self._row(self.step_number)
+        look = self.pool.look(row, self.cell)
+        node = look.cell + self._first
+        count = torch.zeros(self.num_envs * self.num_cells, dtype=look.efficiency.dtype, device=self.device)
+        count.scatter_add_(0, node[..., 0].flatten(), count.new_ones(node[..., 0].numel()))
+        users, gain_db = count.index_select(0, node.view(-1)).view(node.shape), look.biased_db - look.biased_db[..., :1]
+        stronger = gain_db >= self.rule.margin_db
+        if self.held is not None:
+            stronger &= self.held.gather(2, look.cell) > self.time_to_trigger
+        if self.forbid_ping_pong:
+            recent = (self.since <= self.ping_pong_steps).unsqueeze(2)
+            stronger &= ~(recent & (look.cell == self.previous.unsqueeze(2)))
+        allowed = stronger & (users < self.rule.room)
+        stronger[..., 0] = allowed[..., 0] = True
+        self.now = Now(
+            row=row,
+            look=look,
+            node=node,
+            count=count.reshape(self.num_envs, -1),
+            users=users,
+            gain_db=gain_db,
+            stronger=stronger,
+            allowed=allowed,
+            level=self.serving_level,
+            since=self.since,
+            log_rate=self.log_rate,
+            moved=self.moved,
+            step=torch.full_like(row, self.step_number),
+        )
+
+    def _trigger(self) -> None:
+        """Count the steps in which cells have been stronger by the margin."""
+        if self.held is not None:
+            biased = self.pool.everywhere(self._row(self.step_number))
+            over = biased - biased.gather(2, self.cell.unsqueeze(2)) >= self.rule.margin_db
+            self.held = (self.held + 1) * over
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[HeteroData, dict[str, Any]]:
+        """Start the next episode, or the first one of a seed.
+
+        Args:
+            seed: of trajectories, which are drawn anew where it is another one, and of where episodes begin.
+            options: none are known.
+
+        Raises:
+            ValueError: an option.
+        """
+        if options:
+            raise ValueError(f"options: got {', '.join(options)}, expected none")
+        if seed is not None:
+            self.seed, self.episode = seed, -1
+            self._draw_pool()
+        self._start()
+        return self.observe(self.level), {}
+
+    def step(self, action: HandoverAction) -> Step:
+        """Hand users over, serve all, and let them move.
+
+        Args:
+            action: places and levels; places that are not allowed count as staying.
+
+        Raises:
+            ValueError: another shape, or a place or level that does not exist.
+        """
+        self._check(action)
+        served = self._serve(action)
+        reward = rewards(
+            served,
+            self.num_cells,
+            self.weights,
+            model=self.resource_model,
+            levels=self.levels,
+            max_users=self.rule.max_users,
+        )
+        bandwidth_hz = self.terms.bandwidth_hz
+        found = indicators(served, self.power_w, bandwidth_hz=bandwidth_hz, max_users=self.rule.max_users)
+        self.totals = {name: total + found[name] for name, total in self.totals.items()}
+        self.moved = found["handover_rate"]
+        self.step_number += 1
+        over = self.step_number >= self.steps
+        info: dict[str, Any] = {"indicators": found}
+        if self.credit:
+            info["credit"] = credits(served, self.num_cells, self.weights, self.resource_model)
+        self._trigger()
+        self._look()
+        if over:
+            info["final_obs"] = self.observe(self.level).clone()
+            info["episode"] = {name: total / self.steps for name, total in self.totals.items()}
+            self._start()
+        ended = torch.full((self.num_envs,), over, device=self.device)
+        return Step(self.observe(self.level), reward, torch.zeros_like(ended), ended, info)
+
+    def _serve(self, action: HandoverAction) -> Served:
+        """Hand users over, and serve all."""
+        now, before = self.now, self.cell
+        place = action.place.unsqueeze(2)
+        place = place * now.allowed.gather(2, place)
+        target = now.look.cell.gather(2, place).squeeze(2)
+        gain_db = now.gain_db.gather(2, place).squeeze(2)
+        self.cell = handovers(before, target, gain_db, self.num_cells, self.rule)
+        went = self.cell != before
+        place = place * went.unsqueeze(2)
+        returned = went & (self.cell == self.previous) & (self.since <= self.ping_pong_steps)
+        self.previous = torch.where(went, before, self.previous)
+        self.since = torch.where(went, 1, (self.since + 1).clamp_max(LONG_AGO))
+        self.serving_level = action.level
+        if self.held is not None:
+            self.held = self.held * ~went.unsqueeze(2)
+        node = now.node.gather(2, place).squeeze(2)
+        alone = now.look.efficiency.gather(2, place).squeeze(2)
+        rate = self._rates(alone)
+        received = now.look.received_db.gather(2, place).squeeze(2)
+        self.log_rate = self.terms.log_rate(rate)
+        return Served(now.node[..., 0], node, went, action.level, alone, rate, received, self.log_rate, returned)
+
+    def _check(self, action: HandoverAction) -> None:
+        shape = (self.num_envs, self.num_users)
+        for name, limit in (("place", self.neighbours + 1), ("level", self.levels)):
+            value: Tensor = getattr(action, name)
+            if tuple(value.shape) != shape or value.dtype != torch.long:
+                raise ValueError(f"action.{name}: got {value.dtype} {tuple(value.shape)}, expected torch.int64 {shape}")
+            low, high = (int(x) for x in torch.aminmax(value))
+            if low < 0 or high >= limit:
+                raise ValueError(f"action.{name}: got values from {low} to {high}, expected 0..{limit - 1}")
+
+    def observe(self, level: Level) -> HeteroData:
+        """The networks as graphs, a view of the state; see :func:`~hetgraph.envs.handover.observe.fill`.
+
+        Raises:
+            ValueError: an unknown level.
+        """
+        _check_level(level)
+        return fill(self._graph, self.pool, self.terms, self.now, level)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the future depends on, beside the trajectories and the seed."""
+        names = ("cell", "serving_level", "previous", "since", "log_rate", "moved", "held")
+        held = {name: getattr(self, name) for name in names}
+        held |= {f"total_{name}": value for name, value in self.totals.items()}
+        plain = {"seed": self.seed, "episode": self.episode, "step": self.step_number}
+        return plain | {name: None if value is None else value.clone() for name, value in held.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        self.seed, self.episode = state["seed"], state["episode"]
+        self._draw_pool()
+        self._place()
+        self.step_number = state["step"]
+        for name in ("cell", "serving_level", "previous", "since", "log_rate", "moved"):
+            setattr(self, name, state[name].clone())
+        self.totals = {name: state[f"total_{name}"].clone() for name in self.totals}
+        if self.time_to_trigger:
+            self.held = state["held"].clone()
+        self._look()
+
+
+def _check_level(level: Level) -> None:
+    if level not in get_args(Level):
+        raise ValueError(f"level: got {level!r}, expected one of {', '.join(get_args(Level))}")

@@ -1,0 +1,1 @@
+"""IoT networks: deadlines and superposed users."""

@@ -1,0 +1,1 @@
+"""Queues of packets on conflict graphs and in cells."""
