@@ -153,7 +153,7 @@ def methods(text: str) -> dict[str, list[Method]]:
     return members(text, one_shot, load_policy)
 
 
-def agents(text: str) -> dict[str, list[Policy]]:
+def agents(text: str) -> dict[str, list[Policy[Allocation]]]:
     """Policies for environments of a comma-separated list; see :func:`~hetgraph.trainers.policy_list.members`."""
     return members(text, policy, load_agents)
 

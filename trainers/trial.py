@@ -15,7 +15,7 @@ from rich.table import Table
 
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv, rollout
 from hetgraph.envs.queues.delays import Delays
-from hetgraph.radio import Policy
+from hetgraph.radio import Allocation, Policy
 from hetgraph.radio.kpi_table import indicator, vs_reference
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.columns import cells
@@ -94,7 +94,7 @@ class Trial:
 def judge(
     scenario: str,
     load: float,
-    policies: Mapping[str, Sequence[Policy]],
+    policies: Mapping[str, Sequence[Policy[Allocation]]],
     *,
     layouts: int = 40,
     traffics: int = 1,
@@ -139,7 +139,7 @@ def judge(
     return Trial(scenario, load, seed, slot_ms, "slots" if conflict else "ms", delays, networks, layouts, decision_ms)
 
 
-def _decision_ms(env: QueueEnv, policy: Policy, repeats: int = 5) -> float:
+def _decision_ms(env: QueueEnv, policy: Policy[Allocation], repeats: int = 5) -> float:
     """Median time of a decision for all networks."""
     obs = env.observe(policy.level)
     state, times = policy.initial_state(obs), []

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from torch import Generator
 from torch_geometric.data import HeteroData
@@ -15,9 +15,12 @@ GROUP, SCHEDULERS, ASSOCIATIONS = "hetgraph.policies", "hetgraph.schedulers", "h
 HANDOVERS, IOT = "hetgraph.handovers", "hetgraph.iot"
 
 
+A_co = TypeVar("A_co", covariant=True)
+
+
 @runtime_checkable
-class Policy(Protocol):
-    """Decides from an observation, and keeps its memory in a state of its own, never in the graph.
+class Policy(Protocol[A_co]):
+    """Decides from an observation, and keeps its memory in a state of its own, never in the graph: rules, solvers, models.
 
     ``level`` declares what it may see: ``local``, ``neighbourhood``, ``global`` or ``genie`` (current gains).
     """
@@ -27,8 +30,8 @@ class Policy(Protocol):
     def initial_state(self, obs: HeteroData) -> Any:
         """Memory before the first decision."""
 
-    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
-        """Allocation for an observation, and the memory for the next one."""
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[A_co, Any]:
+        """Action for an observation, and the memory for the next one."""
 
 
 @dataclass(frozen=True)

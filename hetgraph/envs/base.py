@@ -1,0 +1,86 @@
+"""What all environments have in common."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar, get_args
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.envs.actions import ActionSpec
+from hetgraph.envs.step import Step
+from hetgraph.graph.schema import Level
+
+A = TypeVar("A")
+
+
+class GraphEnv(ABC, Generic[A]):
+    """``B`` networks side by side, as one batch of contract graphs whose shapes never change.
+
+    An observation is a graph that passes :func:`hetgraph.graph.check` at its level: it has stations, users and antennas, and its
+    channel edges, their order and ``slot`` are the same at every level. ``known [E]`` says which edges a level knows; of the
+    others gains and measurements are zero. Level ``genie`` has the gains of the present slot, all others those that were reported
+    one slot ago.
+
+    Networks that end are reset within the same step: ``obs`` is then the first observation of the next episode,
+    ``info["final_obs"]`` the last one of the old and ``info["episode"]`` its indicators ``{name: [B]}``. ``info["refused"] [B]``
+    counts wishes that the rules did not allow. Network i has random numbers of its own, the same alone and among many.
+    """
+
+    autoreset = "same_step"
+    num_envs: int
+    num_stations: int
+    level: Level
+    device: torch.device
+    action: ActionSpec[A]
+
+    @abstractmethod
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[HeteroData, dict[str, Any]]:
+        """Start the next episode of all networks; with a seed, the first episode of that seed."""
+
+    @abstractmethod
+    def step(self, action: A) -> Step:
+        """One slot. A malformed action raises one sentence and changes nothing."""
+
+    @abstractmethod
+    def observe(self, level: Level) -> HeteroData:
+        """The networks as a level knows them: views of the state that the next step overwrites."""
+
+    @property
+    @abstractmethod
+    def episode_slots(self) -> int:
+        """Length of an episode."""
+
+    @abstractmethod
+    def masks(self) -> dict[str, Tensor]:
+        """For each part of the action that has a mask, which choices are of use: ``{mask: bool [*shape, n]}``."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the future depends on, beside the constructor's arguments."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+
+
+def check_level(level: Level) -> None:
+    """Refuse an unknown level.
+
+    Raises:
+        ValueError: which it is not.
+    """
+    if level not in get_args(Level):
+        raise ValueError(f"level: got {level!r}, expected one of {', '.join(get_args(Level))}")
+
+
+def check_options(options: dict[str, Any] | None) -> None:
+    """Refuse options of ``reset``, of which there are none.
+
+    Raises:
+        ValueError: an option.
+    """
+    if options:
+        raise ValueError(f"options: got {', '.join(options)}, expected none")
