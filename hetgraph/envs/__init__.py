@@ -20,6 +20,7 @@ from hetgraph.envs.queues.conflict import ConflictEnv
 from hetgraph.envs.queues.delays import Delays
 from hetgraph.envs.queues.run import rollout
 from hetgraph.envs.queues.traffic import Traffic
+from hetgraph.envs.snapshot.env import SnapshotEnv
 from hetgraph.envs.step import Step
 from hetgraph.radio.cells import Cells, cells_of
 from hetgraph.radio.handover import HandoverAction
@@ -41,6 +42,7 @@ __all__ = [
     "QueueEnv",
     "RolloutLookahead",
     "Service",
+    "SnapshotEnv",
     "Step",
     "Traffic",
     "cells_of",

@@ -29,7 +29,7 @@ class Part:
         high: largest real number, ``None`` for no limit.
         mask: boolean attribute ``[*shape, n]`` (or broadcastable to it) of what an observation's ``mask`` gives; a choice
             outside it is a wish that the environment resolves, not an error.
-        owner: axis of the shape that counts the agents; ``None`` where another part says whose it is.
+        optional: may be ``None``.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Part:
     low: float = 0.0
     high: float | None = None
     mask: str | None = None
-    owner: int | None = None
+    optional: bool = False
 
     def __post_init__(self) -> None:
         if (self.kind == "choice") != (self.n is not None):
@@ -92,6 +92,11 @@ def float_max(value: Tensor) -> float:
     return torch.finfo(value.dtype).max if value.is_floating_point() else float(torch.iinfo(value.dtype).max)
 
 
+def attribute(action: Any, name: str) -> Any:
+    """Attribute of an action, ``None`` where it has none of that name."""
+    return getattr(action, name, None)
+
+
 @dataclass(frozen=True)
 class ActionSpec(Generic[A]):
     """The actions of an environment.
@@ -109,7 +114,7 @@ class ActionSpec(Generic[A]):
     parts: tuple[Part, ...]
     sizes: Sizes
     build: Callable[[Mapping[str, Tensor]], A]
-    get: Callable[[A, str], Any] = field(default=lambda action, name: getattr(action, name, None))
+    get: Callable[[A, str], Any] = field(default=attribute)
     device: torch.device = torch.device("cpu")
 
     @property
@@ -128,7 +133,9 @@ class ActionSpec(Generic[A]):
             ValueError: a field that is missing or of another shape, dtype or range, or not finite.
         """
         for part in self.fields:
-            part.check(self.get(action, part.name), self.shape(part))
+            value = self.get(action, part.name)
+            if value is not None or not part.optional:
+                part.check(value, self.shape(part))
 
     def sample(self, generator: Generator | None = None) -> A:
         """A random action, masks apart."""

@@ -40,11 +40,11 @@ def test_a_sample_is_accepted_and_fills_the_range() -> None:
     ("name", "value", "message"),
     [
         ("place", torch.zeros(2, 4, dtype=torch.long), r"action.place: got torch.int64 \(2, 4\), expected integers"),
-        ("place", torch.zeros(2, 5), "action.place: got torch.float32"),
-        ("place", torch.full((2, 5), 3), "action.place: got values from 3 to 3, expected -1..2"),
+        ("place", torch.zeros(2, 5), r"action.place: got torch.float32"),
+        ("place", torch.full((2, 5), 3), r"action.place: got values from 3 to 3, expected -1..2"),
         ("place", torch.full((2, 5), -2), "got values from -2"),
-        ("place", None, "action.place: got NoneType, expected a tensor"),
-        ("power", torch.full((6, 2), -0.1), "action.power: got values from -0.1"),
+        ("place", None, r"action.place: got NoneType, expected a tensor"),
+        ("power", torch.full((6, 2), -0.1), r"action.power: got values from -0.1"),
         ("power", torch.full((6, 2), 1.5), "expected 0.0..1.0"),
         ("power", torch.full((6, 2), torch.nan), "got values from nan"),
         ("power", torch.full((6, 2), torch.inf), "got values from inf"),
@@ -58,14 +58,14 @@ def test_malformed_actions_are_refused(name: str, value: Tensor, message: str) -
 def test_infinity_is_refused_without_a_limit() -> None:
     part = Part("power", ("B",), "real")
     part.check(torch.tensor([1e30]), (1,))
-    with pytest.raises(ValueError, match="expected finite numbers of 0 or more"):
+    with pytest.raises(ValueError, match=r"expected finite numbers of 0 or more"):
         part.check(torch.tensor([torch.inf]), (1,))
 
 
 def test_one_nan_among_many_numbers_is_found() -> None:
     power = torch.rand(6, 2)
     power[3, 1] = torch.nan
-    with pytest.raises(ValueError, match="nan"):
+    with pytest.raises(ValueError, match=r"nan"):
         SPEC.check(Pair(good()["place"], power))
 
 
@@ -73,5 +73,5 @@ def test_arrays_become_an_action() -> None:
     arrays = {"place": np.full((2, 5), 2), "power": np.full((6, 2), 0.5, np.float32)}
     action = SPEC.from_arrays(arrays)
     assert action.place.dtype == torch.long and action.power.eq(0.5).all()
-    with pytest.raises(ValueError, match="action.power: got nothing"):
+    with pytest.raises(ValueError, match=r"action.power: got nothing"):
         SPEC.from_arrays({"place": arrays["place"]})

@@ -1,0 +1,1 @@
+"""One slot: who is served by whom, and at which power."""

@@ -1,0 +1,187 @@
+"""A snapshot of a network as an environment: one slot, one decision, the utility of its users as reward."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, HeteroData
+
+from hetgraph.envs.actions import ActionSpec, Part
+from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.snapshot.resolve import resolved
+from hetgraph.envs.step import Step
+from hetgraph.graph.check import check
+from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.presets import preset
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.schema import CHANNEL, NEIGHBOURS, Level
+from hetgraph.radio.allocation import Allocation
+from hetgraph.radio.kpi import evaluate
+from hetgraph.radio.rates import Convention
+
+EPISODE = 2**20  # numbers between a network's successive episodes
+KPIS = (
+    "sum_rate_bps",
+    "mean_rate_bps",
+    "p5_rate_bps",
+    "jain",
+    "pf_utility",
+    "spectral_efficiency",
+    "power_w",
+    "energy_efficiency_bpj",
+    "qos_violation",
+    "load_imbalance",
+    "unserved",
+)
+
+
+class SnapshotEnv(GraphEnv[Allocation]):
+    """``B`` networks; every episode has one slot, after which the networks are drawn anew (``truncated``).
+
+    Policies see the present gains of all candidates, which users report, at every level; ``local`` has no edges between stations.
+    The action is an :class:`~hetgraph.radio.Allocation`; what the graph does not allow is resolved as
+    :func:`~hetgraph.envs.snapshot.resolve.resolved` says. The reward ``[B, 1]`` is the mean log rate of a network's users.
+
+    Args:
+        scenario: name of a preset, a scenario, or a graph or batch that is taken as it is, the same in every episode.
+        num_envs: networks B; that of a batch is its own.
+        first: number of the first network.
+        convention: how rates follow from the allocation.
+        level: of the observations of ``reset`` and ``step``.
+        seed: of the networks.
+        device: where the tensors are.
+
+    Raises:
+        ValueError: an unknown level, fewer than one network, a graph that breaks the contract, or networks of different sizes.
+    """
+
+    def __init__(
+        self,
+        scenario: str | Scenario | HeteroData = "hetnet-3tier",
+        num_envs: int = 1,
+        *,
+        first: int = 0,
+        convention: Convention = "equal_airtime",
+        level: Level = "genie",
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        if num_envs < 1 or first < 0:
+            raise ValueError(f"num_envs, first: got {num_envs}, {first}, expected at least 1 and 0")
+        check_level(level)
+        self.scenario = preset(scenario) if isinstance(scenario, str) else scenario
+        self.first, self.convention, self.level, self.seed, self.episode = first, convention, level, seed, -1
+        self.device, self.num_envs = torch.device(device), num_envs
+        if isinstance(self.scenario, HeteroData):
+            check(self.scenario)
+            given = self.scenario
+            self.scenario = given if "batch" in given["bs"] else Batch.from_data_list([given])
+            self.num_envs = int(self.scenario.num_graphs)
+        self._draw()
+        self.num_stations, self.num_users = self.links.num_bs // self.num_envs, self.links.num_ue // self.num_envs
+        if self.links.num_bs % self.num_envs or self.links.num_ue % self.num_envs:
+            raise ValueError("scenario: got networks of different sizes, expected equal ones in one environment")
+        self.action = self._specification()
+
+    @property
+    def episode_slots(self) -> int:
+        """One."""
+        return 1
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[HeteroData, dict[str, Any]]:
+        """Draw the next networks, or the first ones of a seed."""
+        check_options(options)
+        if seed is not None:
+            self.seed, self.episode = seed, -1
+        self._draw()
+        return self.observe(self.level), {}
+
+    def step(self, action: Allocation) -> Step:
+        """Serve for a slot.
+
+        Raises:
+            ValueError: a malformed action.
+        """
+        self.action.check(action)
+        granted, refused = resolved(self.graph, action)
+        kpis = evaluate(self.graph, granted, self.convention)
+        info: dict[str, Any] = {
+            "refused": refused,
+            "episode": {name: getattr(kpis, name) for name in KPIS},
+            "final_obs": self.observe(self.level).clone(),
+        }
+        self._draw()
+        over = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
+        return Step(self.observe(self.level), kpis.pf_utility.unsqueeze(1), ~over, over, info)
+
+    def observe(self, level: Level) -> HeteroData:
+        """The networks as a level knows them: all but edges between stations at ``local``."""
+        check_level(level)
+        if level not in self._graphs:
+            graph = self.graph.clone() if level == "local" else self.graph
+            if level == "local":
+                graph[NEIGHBOURS].edge_index = graph[NEIGHBOURS].edge_index[:, :0]
+            self._graphs[level] = graph
+        return self._graphs[level]
+
+    def masks(self) -> dict[str, Tensor]:
+        """``may_serve [B, U, K]``: which of a user's candidates may serve it."""
+        channel = self.graph[CHANNEL]
+        may = channel.may_serve if "may_serve" in channel else torch.ones_like(channel.slot, dtype=torch.bool)
+        most = int(channel.slot.max()) + 1
+        table = torch.zeros(self.links.num_ue, most, dtype=torch.bool, device=self.device)
+        table[self.links.ue, channel.slot] = may
+        return {"may_serve": table.reshape(self.num_envs, self.num_users, most)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Seed and episode: the networks follow from them."""
+        return {"seed": self.seed, "episode": self.episode}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        self.seed, self.episode = state["seed"], state["episode"] - 1
+        self._draw()
+
+    def _draw(self) -> None:
+        """Networks of the next episode."""
+        self.episode += 1
+        if isinstance(self.scenario, HeteroData):
+            graph = self.scenario.clone() if self.episode == 0 else self.graph
+        else:
+            assert isinstance(self.scenario, Scenario)
+            graph = self.scenario.sample(self.num_envs, seed=self.seed, first=self.first + EPISODE * self.episode)
+        self.graph: HeteroData = graph.to(self.device)
+        self.links: Links = links_of(self.graph)
+        ue, channel = self.graph["ue"], self.graph[CHANNEL]
+        if "serving_slot" not in ue:
+            ue.serving_slot = torch.full((self.links.num_ue,), -1, device=self.device)
+        channel.known = torch.ones_like(channel.slot, dtype=torch.bool)
+        self._graphs: dict[Level, HeteroData] = {}
+
+    def _specification(self) -> ActionSpec[Allocation]:
+        networks, users = self.num_envs, self.num_users
+        power = Part("power_w", ("BN", "R"), "real")
+        fields = (
+            Part("serving", ("BU",), n=self.links.num_bs + 1, first=-1),
+            power,
+            Part("airtime", ("BU", "R"), "real", optional=True),
+            Part("layer_power_w", ("BU", "R"), "real", optional=True),
+        )
+        candidates = int(self.graph[CHANNEL].slot.max()) + 1
+        parts = (
+            Part("place", ("B", "U"), n=candidates, mask="may_serve"),
+            Part("power", ("B", "N", "R"), "real", high=1.0),
+        )
+        blocks = self.graph["ue"].noise_w.shape[1]
+        sizes = {"B": networks, "U": users, "N": self.num_stations, "R": blocks}
+        return ActionSpec(fields, parts, sizes, self._build, device=self.device)
+
+    def _build(self, parts: Mapping[str, Tensor]) -> Allocation:
+        """Candidates by their places and powers as fractions of the blocks' caps; a place without a candidate serves nobody."""
+        place, links = parts["place"].flatten(), self.links
+        degree = torch.bincount(links.ue, minlength=links.num_ue)
+        serving = links.station_of(torch.where(place < degree, place, -1))
+        return Allocation(serving, parts["power"].flatten(0, 1) * self.graph["bs"].rb_power_max_w)
