@@ -3,7 +3,8 @@
 from hetgraph.graph.build import complete_edges, from_gain
 from hetgraph.graph.check import check
 from hetgraph.graph.convert import from_networkx, from_npz, to_networkx
-from hetgraph.graph.features import add_features
+from hetgraph.graph.facts import Facts
+from hetgraph.graph.features import COLUMNS, Column, add_features, features
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.mobility import Mobility, Services
@@ -37,6 +38,7 @@ from hetgraph.graph.waypoints import Waypoints
 
 __all__ = [
     "CHANNEL",
+    "COLUMNS",
     "CONFLICTS",
     "EDGE_TYPES",
     "MOUNTED_ON",
@@ -47,6 +49,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "Carrier",
     "Channel",
+    "Column",
+    "Facts",
     "Layout",
     "Links",
     "Mobility",
@@ -62,6 +66,7 @@ __all__ = [
     "add_features",
     "check",
     "complete_edges",
+    "features",
     "from_gain",
     "from_networkx",
     "from_npz",

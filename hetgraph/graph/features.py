@@ -1,97 +1,308 @@
-"""What networks read: ``x`` and ``edge_attr``, column by column, from the physical attributes of the graph.
+"""Named features: one table of all columns that networks read, each made from physical attributes of the graph.
 
-All columns come from gains, powers and noise, so that a bare gain matrix has them too; direction columns are zero where
-positions are unknown. Values are physical (dB, W in dBm): normalisation belongs to the model, whose buffers carry it.
+A model lists the names that it reads, gets one tensor per store, and its checkpoint carries the list. Columns of unknown edges
+are made from their attributes, which are zero: ratios of powers are -120 dB, gains -300 dB. What depends on a decision that is
+being made, as inputs of critics and of refinement rounds do, is no column.
 """
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.links import Links, links_of
-from hetgraph.graph.others import sum_of_other_edges
-from hetgraph.graph.power import equal_power_w
-from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph import columns_links as on_links
+from hetgraph.graph import columns_nodes as on_nodes
+from hetgraph.graph.facts import Facts
+from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS
 
-EDGE_COLUMNS = (
-    "snr_db",  # wideband SNR of the link at equal power on all resource blocks
-    "sinr_db",  # the same against all other candidates at equal power
-    "gap_db",  # received power below the user's strongest candidate
-    "spread_db",  # standard deviation over resource blocks of the gain in dB
-    "cos_azimuth",  # direction station -> user; zero without positions
-    "sin_azimuth",
+Store = str | tuple[str, str, str] | None
+_STORES: dict[str, Store] = {
+    "bs": "bs",
+    "ue": "ue",
+    "antenna": "antenna",
+    "channel": CHANNEL,
+    "mounted_on": MOUNTED_ON,
+    "neighbours": NEIGHBOURS,
+    "graph": None,
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Args:
+        name: unique within its store.
+        store: node type, edge type, or ``None`` for the whole graph.
+        unit: of the value before scaling.
+        needs: attributes that a graph must have, as ``store.attribute``, beside the required ones of the schema.
+        shift: typical value.
+        scale: typical deviation.
+        fn: value ``[n]``, or ``[n, R]`` of a block column.
+        block: one value for each resource block.
+    """
+
+    name: str
+    store: Store
+    unit: str
+    needs: tuple[str, ...]
+    shift: float
+    scale: float
+    fn: Callable[[Facts], Tensor]
+    block: bool = False
+
+    @property
+    def attributes(self) -> tuple[tuple[Store, str], ...]:
+        """What it needs, as store and name."""
+        return tuple((_STORES[store], name) for store, name in (need.split(".") for need in self.needs))
+
+
+def _bs(name: str) -> Callable[[Facts], Tensor]:
+    return lambda f: f.real(f.graph["bs"][name])
+
+
+def _ue(name: str, unit: float = 1) -> Callable[[Facts], Tensor]:
+    return lambda f: f.real(f.graph["ue"][name]) / unit
+
+
+def _graph(name: str) -> Callable[[Facts], Tensor]:
+    return lambda f: f.real(f.graph[name])
+
+
+def _offset(axis: int) -> Callable[[Facts], Tensor]:
+    return lambda f: f.real(f.graph["antenna"].offset[:, axis])
+
+
+_LOAD = ("bs.users", "bs.max_users")
+_ON_EDGE = ("channel.users", "channel.spectral_efficiency", "graph.rate_unit_bps")
+_OWN = ("ue.serving_slot",)
+_DATA = ("channel.rate", "graph.time_unit")
+_IN_SERVICE = (*_DATA, *_OWN)
+_HAD = ("ue.rate_bps", "graph.rate_unit_bps")
+_OWN_POWER = ("ue.own_gain", *_OWN)
+
+_TABLE = (
+    # Stations.
+    Column("power_dbm", "bs", "dBm", (), 40, 8, on_nodes.bs_power_dbm),
+    Column("users_per_bs", "bs", "log", (), 3, 1.5, on_nodes.bs_users_per_bs),
+    Column("strongest_share", "bs", "", (), 1, 1, on_nodes.bs_strongest_share),
+    Column("users", "bs", "", ("bs.users",), 10, 10, _bs("users")),
+    Column("load", "bs", "", _LOAD, 0, 1, lambda f: f.load),
+    Column("off_balance", "bs", "", _LOAD, 0, 1, on_nodes.bs_off_balance),
+    Column(
+        "efficiency_mean", "bs", "bit/s/Hz", ("channel.spectral_efficiency", *_OWN), 0, 5, on_nodes.bs_efficiency_mean
+    ),
+    Column(
+        "efficiency_std", "bs", "bit/s/Hz", ("channel.spectral_efficiency", *_OWN), 0, 5, on_nodes.bs_efficiency_std
+    ),
+    Column("leavers_share", "bs", "", ("channel.allowed", *_OWN), 0, 1, on_nodes.bs_leavers_share),
+    Column("room_share", "bs", "", ("bs.room", "bs.max_users"), 0, 1, on_nodes.bs_room_share),
+    Column("free_rb", "bs", "", ("bs.free_rb",), 0, 10, _bs("free_rb")),
+    Column("utility", "bs", "", ("bs.utility",), 0, 1, _bs("utility")),
+    Column("backlog_log", "bs", "log", ("bs.backlog_slots", "graph.time_unit"), 0, 3, on_nodes.bs_backlog),
+    Column("queue_mbit", "bs", "Mbit", ("ue.queue_bits", *_OWN), 0.3, 0.5, on_nodes.bs_queue_mbit),
+    Column("power_share", "bs", "", ("bs.power_w",), 0.5, 0.5, on_nodes.bs_power_share),
+    Column("busy_share", "bs", "", ("bs.power_w",), 0.5, 0.5, on_nodes.bs_busy_share),
+    Column("interference_db", "bs", "dB", ("bs.interference_db",), 10, 10, _bs("interference_db")),
+    # Users.
+    Column("best_snr_db", "ue", "dB", (), 30, 20, lambda f: f.links.max_to_ue(f.snr_db)),
+    Column("best_sinr_db", "ue", "dB", (), 0, 10, lambda f: f.links.max_to_ue(f.sinr_db)),
+    Column("active", "ue", "", (), 0, 1, lambda f: on_links.flag_or_one(f, "ue", "active", f.links.num_ue)),
+    Column("served", "ue", "", _OWN, 0.5, 0.5, lambda f: f.real(f.serving_slot >= 0)),
+    Column("own_snr_db", "ue", "dB", _OWN, 0, 40, lambda f: f.own_snr_db),
+    Column("own_sinr_db", "ue", "dB", _OWN, 0, 20, on_links.own_sinr_db),
+    Column("own_efficiency", "ue", "bit/s/Hz", ("channel.spectral_efficiency", *_OWN), 0, 5, on_links.own_efficiency),
+    Column("own_load", "ue", "", (*_LOAD, *_OWN), 0, 1, lambda f: f.of_station(f.load)),
+    Column("log_rate", "ue", "log", _HAD, 0, 1, lambda f: f.log_rate),
+    Column("rate_mbps", "ue", "Mbit/s", ("ue.rate_bps",), 4, 4, _ue("rate_bps", 1e6)),
+    Column("rate_mean_mbps", "ue", "Mbit/s", ("ue.rate_mean_bps",), 4, 4, _ue("rate_mean_bps", 1e6)),
+    Column("offered_mbps", "ue", "Mbit/s", ("ue.offered_bps",), 4, 4, _ue("offered_bps", 1e6)),
+    Column("served_share", "ue", "", ("ue.served_share",), 0.8, 0.3, _ue("served_share")),
+    Column("speed_mps", "ue", "m/s", ("ue.velocity",), 0, 10, lambda f: f.real(f.graph["ue"].velocity.norm(dim=1))),
+    Column("level_share", "ue", "", ("ue.level", "graph.levels"), 0, 1, on_links.level_share),
+    Column("since_handover", "ue", "slot", ("ue.since_slots",), 0, 10, on_links.since_handover),
+    Column("interference_db", "ue", "dB", ("ue.interference_w",), 10, 10, on_links.interference_db),
+    Column("queue_mbit", "ue", "Mbit", ("ue.queue_bits",), 0.03, 0.05, _ue("queue_bits", 1e6)),
+    Column("head_slots", "ue", "slot", ("ue.head_slots",), 5, 10, _ue("head_slots")),
+    Column("deadline_slots", "ue", "slot", ("ue.deadline_slots",), 20, 10, _ue("deadline_slots")),
+    Column("packets_log", "ue", "log", on_links.PACKETS, 0, 1, lambda f: on_links.packets(f).log1p()),
+    Column("packets_root", "ue", "", on_links.PACKETS, 0, 2, lambda f: on_links.packets(f).sqrt()),
+    Column("packet_first", "ue", "", on_links.PACKETS, 0, 1, lambda f: on_links.packets(f).clamp_max(1)),
+    Column("packet_second", "ue", "", on_links.PACKETS, 0, 1, lambda f: (on_links.packets(f) - 1).clamp(0, 1)),
+    Column("packet_third", "ue", "", on_links.PACKETS, 0, 1, lambda f: (on_links.packets(f) - 2).clamp(0, 1)),
+    Column("demand", "ue", "data or slots", ("ue.demand",), 0, 1, _ue("demand")),
+    Column("demand_log", "ue", "log", ("ue.demand",), 0, 1, lambda f: f.graph["ue"].demand.log1p()),
+    Column("asked_rb", "ue", "", ("ue.asked_rb",), 0, 5, _ue("asked_rb")),
+    Column("own_rate_log", "ue", "log", _IN_SERVICE, 0, 1, lambda f: f.own_data_rate.log1p()),
+    Column("own_need_log", "ue", "log", ("ue.demand", *_IN_SERVICE), 0, 1, lambda f: on_links.own_need(f).log1p()),
+    Column("own_need", "ue", "unit", ("ue.demand", *_IN_SERVICE), 0, 10, on_links.own_need_cut),
+    Column("own_share_log", "ue", "log", ("bs.users", *_IN_SERVICE), 0, 1, on_links.own_share),
+    Column("own_join_loss", "ue", "log", ("bs.users", *_IN_SERVICE), 0, 1, on_links.own_join_loss),
+    # Users, on each resource block.
+    Column("block_snr_db", "ue", "dB", _OWN_POWER, 0, 30, on_links.block_snr_db, True),
+    Column(
+        "block_snr_excess_db",
+        "ue",
+        "dB",
+        _OWN_POWER,
+        0,
+        10,
+        lambda f: on_links.block_snr_db(f).sub(30).clamp_min(0),
+        True,
+    ),
+    Column("block_interference_db", "ue", "dB", ("ue.interference_w",), 0, 30, on_links.block_inr_db, True),
+    Column("block_reach_log", "ue", "log", (*_OWN_POWER, "ue.interference_w"), 0, 7, on_links.block_reach, True),
+    Column("block_efficiency", "ue", "bit/s/Hz", ("ue.spectral_efficiency",), 0, 10, _ue("spectral_efficiency"), True),
+    Column("block_power_root", "ue", "", ("ue.power_w", *_OWN), 0, 1, on_links.block_power, True),
+    # Antennas.
+    Column("cos_azimuth", "antenna", "", ("antenna.boresight",), 0, 1, on_nodes.antenna_cos_azimuth),
+    Column("sin_azimuth", "antenna", "", ("antenna.boresight",), 0, 1, on_nodes.antenna_sin_azimuth),
+    Column(
+        "tilt_rad",
+        "antenna",
+        "rad",
+        ("antenna.boresight",),
+        0,
+        0.3,
+        lambda f: f.real(f.graph["antenna"].boresight[:, 1]),
+    ),
+    Column("offset_x_m", "antenna", "m", ("antenna.offset",), 0, 0.1, _offset(0)),
+    Column("offset_y_m", "antenna", "m", ("antenna.offset",), 0, 0.1, _offset(1)),
+    Column("offset_z_m", "antenna", "m", ("antenna.offset",), 0, 0.1, _offset(2)),
+    # Channel edges.
+    Column("snr_db", CHANNEL, "dB", (), 10, 20, lambda f: f.links.flat(f.snr_db)),
+    Column("sinr_db", CHANNEL, "dB", (), -15, 15, lambda f: f.links.flat(f.sinr_db)),
+    Column("gap_db", CHANNEL, "dB", (), -20, 20, lambda f: f.links.flat(f.gap_db)),
+    Column("spread_db", CHANNEL, "dB", (), 5, 3, on_links.spread_db),
+    Column("cos_azimuth", CHANNEL, "", (), 0, 1, lambda f: on_links.direction(f)[:, 0]),
+    Column("sin_azimuth", CHANNEL, "", (), 0, 1, lambda f: on_links.direction(f)[:, 1]),
+    Column("known", CHANNEL, "", (), 0, 1, lambda f: on_links.flag_or_one(f, CHANNEL, "known", f.links.num_edges)),
+    Column("own", CHANNEL, "", (), 0, 1, lambda f: f.real(f.own_edge)),
+    Column("measured", CHANNEL, "", (), 0, 1, lambda f: on_links.edge_or_zero(f, "measured")),
+    Column("bias_db", CHANNEL, "dB", (), 0, 10, lambda f: on_links.edge_or_zero(f, "bias_db")),
+    Column("own_gap_db", CHANNEL, "dB", _OWN, 0, 10, on_links.own_gap_db),
+    Column("distance_m", CHANNEL, "m", ("channel.distance_m",), 0, 500, lambda f: f.real(f.graph[CHANNEL].distance_m)),
+    Column("efficiency", CHANNEL, "bit/s/Hz", ("channel.spectral_efficiency",), 0, 5, on_links.edge_efficiency),
+    Column("load", CHANNEL, "", ("channel.users", "bs.max_users"), 0, 1, on_links.edge_load),
+    Column("log_rate", CHANNEL, "log", _ON_EDGE, 0, 1, on_links.edge_log_rate),
+    Column("presence", CHANNEL, "log", _ON_EDGE, 0, 1, on_links.edge_presence),
+    Column("mean_snr_db", CHANNEL, "dB", ("channel.rsrp_dbm",), 30, 20, on_links.mean_snr_db),
+    Column(
+        "mean_sinr_db", CHANNEL, "dB", ("channel.rsrp_dbm", "channel.interference_w"), 10, 15, on_links.mean_sinr_db
+    ),
+    Column("mean_gap_db", CHANNEL, "dB", ("channel.rsrp_dbm",), -15, 15, on_links.mean_gap_db),
+    Column("fading_db", CHANNEL, "dB", ("channel.rsrp_dbm",), 0, 3, on_links.fading_db),
+    Column("users", CHANNEL, "", ("channel.users",), 10, 10, lambda f: f.real(f.graph[CHANNEL].users)),
+    Column("rate", CHANNEL, "data", _DATA, 0, 1, lambda f: f.data_rate),
+    Column("need_log", CHANNEL, "log", ("ue.demand", *_DATA), 0, 1, on_links.edge_need),
+    Column("share_log", CHANNEL, "log", ("channel.users", *_DATA), 0, 1, on_links.edge_share),
+    # Pairs of neighbouring stations.
+    Column("distance_m", NEIGHBOURS, "m", ("bs.pos",), 0, 500, on_nodes.pair_distance_m),
+    # Networks.
+    Column("cos_time", None, "", on_nodes.TIME, 0, 1, lambda f: on_nodes.time_angle(f).cos()),
+    Column("sin_time", None, "", on_nodes.TIME, 0, 1, lambda f: on_nodes.time_angle(f).sin()),
+    Column("slots_left_log", None, "log", ("graph.slots_left", "graph.time_unit"), 0, 1, on_nodes.slots_left),
+    Column("arrival_probability", None, "", ("graph.arrival_probability",), 0, 1, _graph("arrival_probability")),
+    Column("mean_demand", None, "data or slots", ("graph.mean_demand",), 0, 1, _graph("mean_demand")),
+    Column("handover_rate", None, "", ("graph.handover_rate",), 0, 1, _graph("handover_rate")),
+    Column("load_mean", None, "", _LOAD, 0, 1, lambda f: on_nodes.over_bs(f, f.load)),
+    Column("load_std", None, "", _LOAD, 0, 1, lambda f: on_nodes.load_variance(f).sqrt()),
+    Column("load_variance", None, "", _LOAD, 0, 1, on_nodes.load_variance),
+    Column("load_max", None, "", _LOAD, 0, 1, on_nodes.load_most),
+    Column("load_min", None, "", _LOAD, 0, 1, lambda f: on_nodes.load_most(f, -1)),
+    Column("own_snr_mean_db", None, "dB", _OWN, 0, 40, lambda f: on_nodes.over_ue(f, f.own_snr_db)),
+    Column("own_snr_std_db", None, "dB", _OWN, 0, 40, lambda f: on_nodes.ue_std(f, f.own_snr_db)),
+    Column("log_rate_mean", None, "log", _HAD, 0, 1, lambda f: on_nodes.over_ue(f, f.log_rate)),
+    Column("log_rate_std", None, "log", _HAD, 0, 1, lambda f: on_nodes.ue_std(f, f.log_rate)),
+    Column("busy_share", None, "", ("bs.users",), 0, 1, on_nodes.used_share),
+    Column("full_share", None, "", ("bs.room",), 0, 1, on_nodes.full_share),
 )
+
+COLUMNS: dict[tuple[Store, str], Column] = {(column.store, column.name): column for column in _TABLE}
+
+
+def columns_of(store: Store, names: Sequence[str]) -> tuple[Column, ...]:
+    """Columns by name.
+
+    Raises:
+        ValueError: a name that the store has no column of.
+    """
+    for name in names:
+        if (store, name) not in COLUMNS:
+            known = ", ".join(sorted(n for s, n in COLUMNS if s == store)) or "none"
+            raise ValueError(f"features: got {name!r} of {_label(store)}, expected one of {known}")
+    return tuple(COLUMNS[store, name] for name in names)
+
+
+def features(graph: HeteroData | Facts, store: Store, names: Sequence[str]) -> Tensor:
+    """Scaled columns ``(x - shift) / scale`` of a store ``[n, len(names)]``, or ``[n, R, len(names)]`` of block columns.
+
+    Args:
+        graph: a graph or a batch, or its :class:`~hetgraph.graph.facts.Facts`, which several calls share.
+        store: node type, edge type, or ``None`` for the networks ``[B, len(names)]``.
+        names: columns, all of blocks or none.
+
+    Raises:
+        ValueError: an unknown name, block columns among others, or an attribute that a column needs and the graph lacks.
+    """
+    columns = columns_of(store, names)
+    if len({column.block for column in columns}) > 1:
+        block = next(column.name for column in columns if column.block)
+        raise ValueError(
+            f"features: got {block!r} of resource blocks among others, expected them in a call of their own"
+        )
+    facts = graph if isinstance(graph, Facts) else Facts(graph)
+    values = [_scaled(facts, column) for column in columns]
+    if not values:
+        return torch.zeros(_rows(facts, store), 0, dtype=facts.dtype, device=facts.links.ue.device)
+    return torch.stack(values, -1)
+
+
+def _scaled(facts: Facts, column: Column) -> Tensor:
+    for store, name in column.attributes:
+        values: Any = facts.graph._global_store if store is None else facts.graph[store]
+        if name not in values:
+            where = name if store is None else f"{_label(store)}.{name}"
+            raise ValueError(
+                f"{where}: got nothing, expected it for the column {column.name!r} of {_label(column.store)}"
+            )
+    value = column.fn(facts)
+    if column.shift:
+        value = value - column.shift
+    return value / column.scale if column.scale != 1 else value
+
+
+def _rows(facts: Facts, store: Store) -> int:
+    if store is None:
+        return facts.links.num_networks
+    if isinstance(store, tuple):
+        return int(facts.graph[store].edge_index.shape[1])
+    return {"bs": facts.links.num_bs, "ue": facts.links.num_ue}.get(store) or len(facts.graph[store].offset)
+
+
+def _label(store: Store) -> str:
+    if store is None:
+        return "graph"
+    return store if isinstance(store, str) else "(" + ", ".join(store) + ")"
+
+
+EDGE_COLUMNS = ("snr_db", "sinr_db", "gap_db", "spread_db", "cos_azimuth", "sin_azimuth")
 BS_COLUMNS = ("power_dbm", "users_per_bs", "strongest_share")
 UE_COLUMNS = ("best_snr_db", "best_sinr_db")
 ANTENNA_COLUMNS = ("cos_azimuth", "sin_azimuth", "tilt_rad", "offset_x_m", "offset_y_m", "offset_z_m")
 
-_FLOOR = 1e-30
-
 
 def add_features(data: HeteroData) -> HeteroData:
-    """Fill ``bs.x``, ``ue.x``, ``antenna.x`` and ``(bs, channel, ue).edge_attr`` in place, and return the graph."""
-    links = links_of(data)
-    channel, bs, ue = data[CHANNEL], data["bs"], data["ue"]
-    noise = ue.noise_w + ue.far_interference_w if "far_interference_w" in ue else ue.noise_w
-    received, other, floor = _powers(data, links, noise)
-    best = links.max_to_ue(received)
-    snr_db = _db(received / floor)
-    sinr_db = _db(received / (other + floor))
-    gap_db = _db(received / links.from_ue(best).clamp_min(_FLOOR))
-    log_gain = _db(channel.gain)
-    spread_db = log_gain.std(1, correction=0)
-    columns = [links.flat(value) for value in (snr_db, sinr_db, gap_db)] + [spread_db, *_direction(data, links)]
-    channel.edge_attr = torch.stack(columns, 1)
-    strongest = links.flat((gap_db >= 0).to(received.dtype))
-    bs.x = _bs_columns(data, links, strongest)
-    ue.x = torch.stack([links.max_to_ue(snr_db), links.max_to_ue(sinr_db)], 1)
-    antenna = data["antenna"]
-    azimuth, tilt = antenna.boresight.unbind(1)
-    antenna.x = torch.cat(
-        [azimuth.cos().unsqueeze(1), azimuth.sin().unsqueeze(1), tilt.unsqueeze(1), antenna.offset], 1
-    )
+    """Fill ``bs.x``, ``ue.x``, ``antenna.x`` and ``(bs, channel, ue).edge_attr``, unscaled, in place, and return the graph."""
+    facts = Facts(data)
+    for store, name, names in (
+        ("bs", "x", BS_COLUMNS),
+        ("ue", "x", UE_COLUMNS),
+        ("antenna", "x", ANTENNA_COLUMNS),
+        (CHANNEL, "edge_attr", EDGE_COLUMNS),
+    ):
+        data[store][name] = torch.stack([column.fn(facts) for column in columns_of(store, names)], 1)
     return data
-
-
-def _powers(data: HeteroData, links: Links, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Received power, that of all other candidates, and noise, mean over the station's blocks (edge layout), W."""
-    bs, gain = data["bs"], links.lift(data[CHANNEL].gain)
-    if bool((bs.rb_power_max_w > 0).all()):  # one carrier: means over blocks before sums over stations
-        received = gain.mean(-1) * links.from_bs(bs.power_max_w / gain.shape[-1])
-        return received, sum_of_other_edges(received, links), links.from_ue(noise.mean(1))
-    owned = links.from_bs((bs.rb_power_max_w > 0).to(gain.dtype))
-    count = owned.sum(-1).clamp_min(1)
-    by_block = gain * links.from_bs(equal_power_w(bs.power_max_w, bs.rb_power_max_w))
-    other = (sum_of_other_edges(by_block, links) * owned).sum(-1) / count
-    return by_block.sum(-1) / count, other, (links.from_ue(noise) * owned).sum(-1) / count
-
-
-def _bs_columns(data: HeteroData, links: Links, strongest: Tensor) -> Tensor:
-    power_dbm = _db(data["bs"].power_max_w) + 30
-    ones = torch.ones(links.num_ue, dtype=power_dbm.dtype, device=power_dbm.device)
-    users = links.sum_ue_to_network(ones)[links.bs_network]
-    stations = links.sum_bs_to_network(torch.ones_like(power_dbm))[links.bs_network]
-    share = links.sum_to_bs(links.lift(strongest)) * stations / users.clamp_min(1)
-    return torch.stack([power_dbm, (users / stations).clamp_min(1e-3).log(), share], 1)
-
-
-def _direction(data: HeteroData, links: Links) -> list[Tensor]:
-    gain = data[CHANNEL].gain
-    if "pos" not in data["bs"] or "pos" not in data["ue"]:
-        return [gain.new_zeros(links.num_edges)] * 2
-    offset = offset_m(data, links.bs, links.ue).to(gain.dtype)
-    distance = offset.norm(dim=1).clamp_min(1e-6)
-    return [offset[:, 0] / distance, offset[:, 1] / distance]
-
-
-def offset_m(data: HeteroData, bs: Tensor, ue: Tensor) -> Tensor:
-    """Horizontal offsets of channel edges ``[E, 2]``, m: as kept with the edge where the layout wraps around."""
-    if "offset_m" in data[CHANNEL]:
-        kept: Tensor = data[CHANNEL].offset_m
-        return kept
-    between: Tensor = data["ue"].pos[ue, :2] - data["bs"].pos[bs, :2]
-    return between
-
-
-def _db(value: Tensor) -> Tensor:
-    return value.clamp_min(_FLOOR).log10() * 10

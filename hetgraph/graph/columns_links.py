@@ -1,0 +1,204 @@
+"""Values of the columns of users and of channel edges."""
+
+import torch
+from torch import Tensor
+
+from hetgraph.graph.facts import LEAST_POWER, Facts, power_db, ratio_db
+from hetgraph.graph.schema import CHANNEL
+from hetgraph.units import w_to_dbm
+
+MOST_NEED, MOST_SLOTS, MOST_RATIO = 20.0, 10, 1000.0  # where needs, slots since a handover and SINRs are cut
+LEAST_RATE = 1e-6  # of what a station could send in a unit of time
+PACKETS = ("ue.queue_bits", "ue.packet_bits")
+
+
+def direction(f: Facts) -> Tensor:
+    """Unit vectors station -> user ``[E, 2]``; zero without positions."""
+    graph, links = f.graph, f.links
+    if "offset_m" in graph[CHANNEL]:  # as kept with the edge where the layout wraps around
+        offset = f.real(graph[CHANNEL].offset_m)
+    elif "pos" in graph["bs"] and "pos" in graph["ue"]:
+        offset = f.real(graph["ue"].pos[links.ue, :2] - graph["bs"].pos[links.bs, :2])
+    else:
+        return torch.zeros(links.num_edges, 2, dtype=f.dtype, device=links.ue.device)
+    return offset / offset.norm(dim=1, keepdim=True).clamp_min(1e-6)
+
+
+def spread_db(f: Facts) -> Tensor:
+    """Standard deviation over resource blocks of the gain in dB."""
+    return power_db(f.graph[CHANNEL].gain).std(1, correction=0)
+
+
+def own_gap_db(f: Facts) -> Tensor:
+    """Received power over that of the user's own station; 0 dB for users without one."""
+    own = f.own(f.links.flat(f.received_w))
+    ratio = f.received_w / f.links.from_ue(own).clamp_min(LEAST_POWER)
+    gap = f.links.flat(ratio_db(ratio))
+    return torch.where((f.serving_slot >= 0)[f.links.ue], gap, torch.zeros((), dtype=gap.dtype, device=gap.device))
+
+
+def edge_efficiency(f: Facts) -> Tensor:
+    """Spectral efficiency that the user would have there."""
+    value: Tensor = f.graph[CHANNEL].spectral_efficiency
+    return value
+
+
+def edge_load(f: Facts) -> Tensor:
+    """Users of the edge's station over those that it can take, as far as they are known."""
+    return f.graph[CHANNEL].users / f.real(f.graph["bs"].max_users).clamp_min(1)[f.links.bs]
+
+
+def edge_log_rate(f: Facts) -> Tensor:
+    """log(1 + rate / unit) of an equal share for the edge's user beside those who are there."""
+    share = f.graph[CHANNEL].spectral_efficiency / f.users_with_me.clamp_min(1)
+    return (share * f.rate_unit_hz[f.links.bs]).log1p()
+
+
+def edge_presence(f: Facts) -> Tensor:
+    r"""What the user adds to the sum of log rates by being there: its own, less what the others lose.
+
+    Of n equal shares each of the others loses :math:`\log(n / (n - 1))` while rates are well above the utility's unit.
+    """
+    users = f.users_with_me.clamp_min(1)
+    others = users - 1
+    return edge_log_rate(f) - others * (users / others.clamp_min(1)).log()
+
+
+def mean_snr_db(f: Facts) -> Tensor:
+    """Received power of the whole budget without fading, over the noise of its band."""
+    bs = f.graph["bs"]
+    blocks = f.links.from_bs(f.real((bs.rb_power_max_w > 0).sum(1)))
+    return f.graph[CHANNEL].rsrp_dbm - f.links.flat(w_to_dbm(_whole(f, f.noise_w * blocks)))
+
+
+def _whole(f: Facts, edge: Tensor) -> Tensor:
+    """A tensor that broadcasts to the edge layout, at its full size."""
+    return edge.expand_as(f.received_w)
+
+
+def mean_gap_db(f: Facts) -> Tensor:
+    """Received power without fading over that of the user's strongest candidate."""
+    rsrp = f.links.lift(f.graph[CHANNEL].rsrp_dbm)
+    return f.links.flat(rsrp - f.links.from_ue(f.links.max_to_ue(rsrp)))
+
+
+def mean_sinr_db(f: Facts) -> Tensor:
+    """Received power without fading, over what the user heard of all other stations and noise in the last slot."""
+    edges, bs = f.graph[CHANNEL], f.graph["bs"]
+    blocks = f.real((bs.rb_power_max_w > 0).sum(1))[f.links.bs]
+    return edges.rsrp_dbm - power_db(edges.interference_w * blocks) - 30
+
+
+def fading_db(f: Facts) -> Tensor:
+    """Mean gain over resource blocks, over what it is without fading."""
+    edges = f.graph[CHANNEL]
+    budget_dbm = power_db(f.graph["bs"].power_max_w) + 30
+    return power_db(edges.gain.mean(1)) - (edges.rsrp_dbm - budget_dbm[f.links.bs])
+
+
+def edge_need(f: Facts) -> Tensor:
+    """Logarithm of one plus the time units that the user's demand takes if the station were its alone."""
+    return (f.graph["ue"].demand[f.links.ue] / f.data_rate.clamp_min(LEAST_RATE)).log1p()
+
+
+def edge_share(f: Facts) -> Tensor:
+    """Logarithm of one plus the data in a unit of time of an equal share beside those who are there."""
+    return (f.data_rate / f.users_with_me.clamp_min(1)).log1p()
+
+
+# Users.
+
+
+def flag_or_one(f: Facts, store: str | tuple[str, str, str], name: str, n: int) -> Tensor:
+    """A flag that is true where the graph does not say."""
+    values = f.graph[store]
+    return f.real(values[name]) if name in values else torch.ones(n, dtype=f.dtype, device=f.links.ue.device)
+
+
+def edge_or_zero(f: Facts, name: str) -> Tensor:
+    """Values of edges that are zero where the graph does not say."""
+    edges = f.graph[CHANNEL]
+    if name in edges:
+        return f.real(edges[name])
+    return torch.zeros(f.links.num_edges, dtype=f.dtype, device=f.links.ue.device)
+
+
+def packets(f: Facts) -> Tensor:
+    """Packets that wait."""
+    ue = f.graph["ue"]
+    return ue.queue_bits / ue.packet_bits.clamp_min(1e-30)
+
+
+def level_share(f: Facts) -> Tensor:
+    """Power level of the last step, the highest as one."""
+    return f.real(f.graph["ue"].level) / f.at_ue(f.real(f.graph.levels) - 1).clamp_min(1)
+
+
+def since_handover(f: Facts) -> Tensor:
+    """Slots since the last handover, ten at most."""
+    return f.real(f.graph["ue"].since_slots.clamp_max(MOST_SLOTS))
+
+
+def own_sinr_db(f: Facts) -> Tensor:
+    """Received power of the own station against all others and noise, at equal power."""
+    return ratio_db(f.own(f.links.flat(f.sinr)))
+
+
+def own_efficiency(f: Facts) -> Tensor:
+    """Spectral efficiency on the own edge."""
+    return f.own(edge_efficiency(f))
+
+
+def own_users(f: Facts) -> Tensor:
+    """Users of each user's station."""
+    return f.of_station(f.graph["bs"].users)
+
+
+def own_need(f: Facts) -> Tensor:
+    """Time units that the rest of a user's demand takes if the station were its alone."""
+    return f.graph["ue"].demand / f.own_data_rate.clamp_min(LEAST_RATE)
+
+
+def own_need_cut(f: Facts) -> Tensor:
+    """The same, twenty at most."""
+    return own_need(f).clamp_max(MOST_NEED)
+
+
+def own_share(f: Facts) -> Tensor:
+    """Logarithm of one plus the data in a unit of time that an equal share gives."""
+    return (f.own_data_rate / own_users(f).clamp_min(1)).log1p()
+
+
+def own_join_loss(f: Facts) -> Tensor:
+    """What of it one more user of the station would take."""
+    return own_share(f) - (f.own_data_rate / (own_users(f) + 1)).log1p()
+
+
+def interference_db(f: Facts) -> Tensor:
+    """What a user heard of other stations plus noise, over noise, mean over resource blocks of dB."""
+    return block_inr_db(f).mean(1)
+
+
+# Users on each resource block.
+
+
+def block_snr_db(f: Facts) -> Tensor:
+    """The own station's full power over noise."""
+    return ratio_db(f.own_full_w / f.graph["ue"].noise_w)
+
+
+def block_inr_db(f: Facts) -> Tensor:
+    """What a user heard of other stations plus noise, over noise."""
+    ue = f.graph["ue"]
+    return ratio_db(ue.interference_w / ue.noise_w)
+
+
+def block_reach(f: Facts) -> Tensor:
+    """Logarithm of one plus the SINR that the own station's full power would have had."""
+    ratio = f.own_full_w / f.graph["ue"].interference_w.clamp_min(LEAST_POWER)
+    return ratio.clamp_max(MOST_RATIO).log1p()
+
+
+def block_power(f: Facts) -> Tensor:
+    """Root of the part of the block's largest power that was sent to the user."""
+    return (f.graph["ue"].power_w / f.own_max_w.clamp_min(LEAST_POWER)).sqrt()

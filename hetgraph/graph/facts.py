@@ -1,0 +1,203 @@
+"""Physical facts of a graph that several columns share, each worked out once."""
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.others import sum_of_other_edges
+from hetgraph.graph.power import equal_power_w
+from hetgraph.graph.schema import CHANNEL
+
+LEAST_RATIO = 1e-12  # ratios of powers below it are -120 dB
+LEAST_POWER = 1e-30  # the same of gains and of powers in W
+
+
+def ratio_db(value: Tensor) -> Tensor:
+    """Decibels of a ratio, -120 dB at least, so that what is unknown, and therefore zero, is a finite number."""
+    return value.clamp_min(LEAST_RATIO).log10() * 10
+
+
+def power_db(value: Tensor) -> Tensor:
+    """Decibels of a gain or of a power in W, -300 dB at least."""
+    return value.clamp_min(LEAST_POWER).log10() * 10
+
+
+class Facts:
+    """A graph, or a batch, with what columns read of it; valid as long as its attributes do not change.
+
+    Args:
+        graph: a graph or a batch of graphs.
+        links: its index structure; made here when ``None``.
+    """
+
+    def __init__(self, graph: HeteroData, links: Links | None = None) -> None:
+        self.graph = graph
+        self.links = links_of(graph) if links is None else links
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of real attributes and of columns."""
+        dtype: torch.dtype = self.graph[CHANNEL].gain.dtype
+        return dtype
+
+    def real(self, value: Tensor) -> Tensor:
+        """Counts and flags as real numbers."""
+        return value.to(self.dtype)
+
+    def at_ue(self, network: Tensor) -> Tensor:
+        """Values of networks ``[B, *]`` at their users ``[U, *]``."""
+        return network[self.links.ue_network]
+
+    def at_bs(self, network: Tensor) -> Tensor:
+        """Values of networks ``[B, *]`` at their stations ``[N, *]``."""
+        return network[self.links.bs_network]
+
+    # Powers at equal power on all resource blocks, edge layout, W, means over the station's blocks.
+
+    @cached_property
+    def _powers(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        links, bs, ue = self.links, self.graph["bs"], self.graph["ue"]
+        gain, far = links.lift(self.graph[CHANNEL].gain), "far_interference_w" in ue
+        noise = ue.noise_w
+        floor = noise + ue.far_interference_w if far else noise
+        if bool((bs.rb_power_max_w > 0).all()):  # one carrier: means over blocks before sums over stations
+            received = gain.mean(-1) * links.from_bs(bs.power_max_w / gain.shape[-1])
+            mean = links.from_ue(noise.mean(1))
+            mean_floor = links.from_ue(floor.mean(1)) if far else mean
+            return received, sum_of_other_edges(received, links), mean_floor, mean
+        owned = links.from_bs((bs.rb_power_max_w > 0).to(gain.dtype))
+        count = owned.sum(-1).clamp_min(1)
+        by_block = gain * links.from_bs(equal_power_w(bs.power_max_w, bs.rb_power_max_w))
+        other = (sum_of_other_edges(by_block, links) * owned).sum(-1) / count
+        floors = ((links.from_ue(value) * owned).sum(-1) / count for value in (floor, noise))
+        return by_block.sum(-1) / count, other, *floors
+
+    @property
+    def received_w(self) -> Tensor:
+        """Received power of each edge."""
+        return self._powers[0]
+
+    @property
+    def noise_w(self) -> Tensor:
+        """Noise alone, broadcastable to the edge layout."""
+        return self._powers[3]
+
+    @cached_property
+    def snr_db(self) -> Tensor:
+        """Received power over noise and far interference."""
+        return ratio_db(self.received_w / self._powers[2])
+
+    @cached_property
+    def sinr_db(self) -> Tensor:
+        """The same against all other candidates, too."""
+        return ratio_db(self.sinr)
+
+    @cached_property
+    def sinr(self) -> Tensor:
+        """The same as a ratio."""
+        return self.received_w / (self._powers[1] + self._powers[2])
+
+    @cached_property
+    def gap_db(self) -> Tensor:
+        """Received power below that of the user's strongest candidate."""
+        best = self.links.from_ue(self.links.max_to_ue(self.received_w))
+        return ratio_db(self.received_w / best.clamp_min(LEAST_POWER))
+
+    # Who is served by whom.
+
+    @cached_property
+    def serving_slot(self) -> Tensor:
+        """Slot of each user's station ``[U]``, -1 without one; without an association nobody is served."""
+        ue = self.graph["ue"]
+        if "serving_slot" in ue:
+            slot: Tensor = ue.serving_slot
+            return slot
+        return torch.full((self.links.num_ue,), -1, device=self.links.ue.device)
+
+    @cached_property
+    def station(self) -> Tensor:
+        """Station of each user ``[U]``, -1 without one."""
+        return self.links.station_of(self.serving_slot)
+
+    def own(self, edge: Tensor) -> Tensor:
+        """Values of edges ``[E, *]`` on each user's own edge ``[U, *]``; zero without a station."""
+        return self.links.pick(edge, self.serving_slot)
+
+    def of_station(self, node: Tensor) -> Tensor:
+        """Values of stations ``[N, *]`` at the users that they serve ``[U, *]``; zero without a station."""
+        value = node[self.station.clamp_min(0)]
+        served = (self.station >= 0).reshape(-1, *([1] * (value.dim() - 1)))
+        return torch.where(served, value, torch.zeros((), dtype=value.dtype, device=value.device))
+
+    def sum_of_users(self, value: Tensor) -> Tensor:
+        """Sums of users' values ``[U]`` over those that each station serves ``[N]``."""
+        return self.links.users_per_bs(self.station, value)
+
+    @cached_property
+    def users_served(self) -> Tensor:
+        """Number of users that each station serves, 1 at least ``[N]``."""
+        one = torch.ones(self.links.num_ue, dtype=self.dtype, device=self.links.ue.device)
+        return self.sum_of_users(one).clamp_min(1)
+
+    # Quantities of networks.
+
+    @cached_property
+    def load(self) -> Tensor:
+        """Users of each station over those that it can take ``[N]``."""
+        bs = self.graph["bs"]
+        return bs.users / self.real(bs.max_users).clamp_min(1)
+
+    @cached_property
+    def rate_unit_hz(self) -> Tensor:
+        """Band of each station over the rate that counts as one ``[N]``: efficiency times it is a rate in that unit."""
+        owned = self.graph["bs"].rb_power_max_w > 0
+        band = (self.at_bs(self.graph.rb_bandwidth_hz) * owned).sum(1)
+        return band / self.at_bs(self.graph.rate_unit_bps)
+
+    @cached_property
+    def log_rate(self) -> Tensor:
+        """log(1 + rate / unit) that users had ``[U]``."""
+        return (self.graph["ue"].rate_bps / self.at_ue(self.graph.rate_unit_bps)).log1p()
+
+    @cached_property
+    def own_snr_db(self) -> Tensor:
+        """Received power of users' own stations over noise ``[U]``."""
+        return ratio_db(self.own(self.links.flat((self.received_w / self.noise_w).expand_as(self.received_w))))
+
+    @cached_property
+    def users_with_me(self) -> Tensor:
+        """Users of each edge's station if the edge's user were there ``[E]``."""
+        edges = self.graph[CHANNEL]
+        return edges.users + 1 - self.real(self.own_edge)
+
+    @cached_property
+    def own_edge(self) -> Tensor:
+        """Edges to serving stations ``[E]``, bool."""
+        edges = self.graph[CHANNEL]
+        if "own" in edges:
+            own: Tensor = edges.own
+            return own
+        return edges.slot == self.serving_slot[self.links.ue]
+
+    @cached_property
+    def data_rate(self) -> Tensor:
+        """Data per unit of time on each edge if the station were the user's alone ``[E]``."""
+        return self.graph[CHANNEL].rate * self.at_ue(self.graph.time_unit)[self.links.ue]
+
+    @cached_property
+    def own_data_rate(self) -> Tensor:
+        """The same on users' own edges ``[U]``."""
+        return self.own(self.data_rate)
+
+    @cached_property
+    def own_max_w(self) -> Tensor:
+        """Largest power of each block of users' own stations ``[U, R]``, W."""
+        return self.of_station(self.graph["bs"].rb_power_max_w)
+
+    @cached_property
+    def own_full_w(self) -> Tensor:
+        """Power that users would receive of it on each block ``[U, R]``, W."""
+        return self.graph["ue"].own_gain * self.own_max_w
