@@ -8,25 +8,17 @@ from hetgraph.graph.schema import CHANNEL
 from hetgraph.units import w_to_dbm
 
 MOST_NEED, MOST_SLOTS, MOST_RATIO = 20.0, 10, 1000.0  # where needs, slots since a handover and SINRs are cut
+ENOUGH_DB = 30.0
 LEAST_RATE = 1e-6  # of what a station could send in a unit of time
 PACKETS = ("ue.queue_bits", "ue.packet_bits")
 
 
-def direction(f: Facts) -> Tensor:
-    """Unit vectors station -> user ``[E, 2]``; zero without positions."""
-    graph, links = f.graph, f.links
-    if "offset_m" in graph[CHANNEL]:  # as kept with the edge where the layout wraps around
-        offset = f.real(graph[CHANNEL].offset_m)
-    elif "pos" in graph["bs"] and "pos" in graph["ue"]:
-        offset = f.real(graph["ue"].pos[links.ue, :2] - graph["bs"].pos[links.bs, :2])
-    else:
-        return torch.zeros(links.num_edges, 2, dtype=f.dtype, device=links.ue.device)
-    return offset / offset.norm(dim=1, keepdim=True).clamp_min(1e-6)
-
-
 def spread_db(f: Facts) -> Tensor:
-    """Standard deviation over resource blocks of the gain in dB."""
-    return power_db(f.graph[CHANNEL].gain).std(1, correction=0)
+    """Standard deviation over resource blocks of the gain in dB; sums over blocks as products with a vector are fast."""
+    gain_db = power_db(f.edge("gain"))
+    mean = gain_db.new_full((gain_db.shape[1],), 1 / gain_db.shape[1])
+    apart = gain_db - torch.mv(gain_db, mean).unsqueeze(1)
+    return torch.mv(apart * apart, mean).sqrt()
 
 
 def own_gap_db(f: Facts) -> Tensor:
@@ -39,18 +31,17 @@ def own_gap_db(f: Facts) -> Tensor:
 
 def edge_efficiency(f: Facts) -> Tensor:
     """Spectral efficiency that the user would have there."""
-    value: Tensor = f.graph[CHANNEL].spectral_efficiency
-    return value
+    return f.edge("spectral_efficiency")
 
 
 def edge_load(f: Facts) -> Tensor:
     """Users of the edge's station over those that it can take, as far as they are known."""
-    return f.graph[CHANNEL].users / f.real(f.graph["bs"].max_users).clamp_min(1)[f.links.bs]
+    return f.edge("users") / f.real(f.bs("max_users")).clamp_min(1)[f.links.bs]
 
 
 def edge_log_rate(f: Facts) -> Tensor:
     """log(1 + rate / unit) of an equal share for the edge's user beside those who are there."""
-    share = f.graph[CHANNEL].spectral_efficiency / f.users_with_me.clamp_min(1)
+    share = f.edge("spectral_efficiency") / f.users_with_me.clamp_min(1)
     return (share * f.rate_unit_hz[f.links.bs]).log1p()
 
 
@@ -66,39 +57,31 @@ def edge_presence(f: Facts) -> Tensor:
 
 def mean_snr_db(f: Facts) -> Tensor:
     """Received power of the whole budget without fading, over the noise of its band."""
-    bs = f.graph["bs"]
-    blocks = f.links.from_bs(f.real((bs.rb_power_max_w > 0).sum(1)))
-    return f.graph[CHANNEL].rsrp_dbm - f.links.flat(w_to_dbm(_whole(f, f.noise_w * blocks)))
-
-
-def _whole(f: Facts, edge: Tensor) -> Tensor:
-    """A tensor that broadcasts to the edge layout, at its full size."""
-    return edge.expand_as(f.received_w)
+    blocks = f.links.from_bs(f.real((f.bs("rb_power_max_w") > 0).sum(1)))
+    return f.edge("rsrp_dbm") - f.links.flat(w_to_dbm((f.noise_w * blocks).expand_as(f.received_w)))
 
 
 def mean_gap_db(f: Facts) -> Tensor:
     """Received power without fading over that of the user's strongest candidate."""
-    rsrp = f.links.lift(f.graph[CHANNEL].rsrp_dbm)
+    rsrp = f.links.lift(f.edge("rsrp_dbm"))
     return f.links.flat(rsrp - f.links.from_ue(f.links.max_to_ue(rsrp)))
 
 
 def mean_sinr_db(f: Facts) -> Tensor:
     """Received power without fading, over what the user heard of all other stations and noise in the last slot."""
-    edges, bs = f.graph[CHANNEL], f.graph["bs"]
-    blocks = f.real((bs.rb_power_max_w > 0).sum(1))[f.links.bs]
-    return edges.rsrp_dbm - power_db(edges.interference_w * blocks) - 30
+    blocks = f.real((f.bs("rb_power_max_w") > 0).sum(1))[f.links.bs]
+    return f.edge("rsrp_dbm") - power_db(f.edge("interference_w") * blocks) - 30
 
 
 def fading_db(f: Facts) -> Tensor:
     """Mean gain over resource blocks, over what it is without fading."""
-    edges = f.graph[CHANNEL]
-    budget_dbm = power_db(f.graph["bs"].power_max_w) + 30
-    return power_db(edges.gain.mean(1)) - (edges.rsrp_dbm - budget_dbm[f.links.bs])
+    budget_dbm = power_db(f.bs("power_max_w")) + 30
+    return power_db(f.edge("gain").mean(1)) - (f.edge("rsrp_dbm") - budget_dbm[f.links.bs])
 
 
 def edge_need(f: Facts) -> Tensor:
     """Logarithm of one plus the time units that the user's demand takes if the station were its alone."""
-    return (f.graph["ue"].demand[f.links.ue] / f.data_rate.clamp_min(LEAST_RATE)).log1p()
+    return (f.ue("demand")[f.links.ue] / f.data_rate.clamp_min(LEAST_RATE)).log1p()
 
 
 def edge_share(f: Facts) -> Tensor:
@@ -117,26 +100,24 @@ def flag_or_one(f: Facts, store: str | tuple[str, str, str], name: str, n: int) 
 
 def edge_or_zero(f: Facts, name: str) -> Tensor:
     """Values of edges that are zero where the graph does not say."""
-    edges = f.graph[CHANNEL]
-    if name in edges:
-        return f.real(edges[name])
+    if name in f.graph[CHANNEL]:
+        return f.real(f.edge(name))
     return torch.zeros(f.links.num_edges, dtype=f.dtype, device=f.links.ue.device)
 
 
 def packets(f: Facts) -> Tensor:
     """Packets that wait."""
-    ue = f.graph["ue"]
-    return ue.queue_bits / ue.packet_bits.clamp_min(1e-30)
+    return f.ue("queue_bits") / f.ue("packet_bits").clamp_min(1e-30)
 
 
 def level_share(f: Facts) -> Tensor:
     """Power level of the last step, the highest as one."""
-    return f.real(f.graph["ue"].level) / f.at_ue(f.real(f.graph.levels) - 1).clamp_min(1)
+    return f.real(f.ue("level")) / f.at_ue(f.real(f.network("levels")) - 1).clamp_min(1)
 
 
 def since_handover(f: Facts) -> Tensor:
     """Slots since the last handover, ten at most."""
-    return f.real(f.graph["ue"].since_slots.clamp_max(MOST_SLOTS))
+    return f.real(f.ue("since_slots").clamp_max(MOST_SLOTS))
 
 
 def own_sinr_db(f: Facts) -> Tensor:
@@ -151,12 +132,12 @@ def own_efficiency(f: Facts) -> Tensor:
 
 def own_users(f: Facts) -> Tensor:
     """Users of each user's station."""
-    return f.of_station(f.graph["bs"].users)
+    return f.of_station(f.bs("users"))
 
 
 def own_need(f: Facts) -> Tensor:
     """Time units that the rest of a user's demand takes if the station were its alone."""
-    return f.graph["ue"].demand / f.own_data_rate.clamp_min(LEAST_RATE)
+    return f.ue("demand") / f.own_data_rate.clamp_min(LEAST_RATE)
 
 
 def own_need_cut(f: Facts) -> Tensor:
@@ -184,21 +165,25 @@ def interference_db(f: Facts) -> Tensor:
 
 def block_snr_db(f: Facts) -> Tensor:
     """The own station's full power over noise."""
-    return ratio_db(f.own_full_w / f.graph["ue"].noise_w)
+    return ratio_db(f.own_full_w / f.ue("noise_w"))
+
+
+def block_snr_excess_db(f: Facts) -> Tensor:
+    """The part of it above 30 dB."""
+    return (block_snr_db(f) - ENOUGH_DB).clamp_min(0)
 
 
 def block_inr_db(f: Facts) -> Tensor:
     """What a user heard of other stations plus noise, over noise."""
-    ue = f.graph["ue"]
-    return ratio_db(ue.interference_w / ue.noise_w)
+    return ratio_db(f.ue("interference_w") / f.ue("noise_w"))
 
 
 def block_reach(f: Facts) -> Tensor:
     """Logarithm of one plus the SINR that the own station's full power would have had."""
-    ratio = f.own_full_w / f.graph["ue"].interference_w.clamp_min(LEAST_POWER)
+    ratio = f.own_full_w / f.ue("interference_w").clamp_min(LEAST_POWER)
     return ratio.clamp_max(MOST_RATIO).log1p()
 
 
 def block_power(f: Facts) -> Tensor:
     """Root of the part of the block's largest power that was sent to the user."""
-    return (f.graph["ue"].power_w / f.own_max_w.clamp_min(LEAST_POWER)).sqrt()
+    return (f.ue("power_w") / f.own_max_w.clamp_min(LEAST_POWER)).sqrt()

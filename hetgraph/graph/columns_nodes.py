@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.graph.facts import Facts, power_db
-from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
+from hetgraph.graph.schema import NEIGHBOURS
 
 TIME = ("graph.slots_left", "graph.episode_slots")
 BALANCED = 0.5  # load that a cell is asked to keep near (QMIX paper, Section III)
@@ -14,7 +14,7 @@ BALANCED = 0.5  # load that a cell is asked to keep near (QMIX paper, Section II
 
 def bs_power_dbm(f: Facts) -> Tensor:
     """Budget."""
-    return power_db(f.graph["bs"].power_max_w) + 30
+    return power_db(f.bs("power_max_w")) + 30
 
 
 def bs_users_per_bs(f: Facts) -> Tensor:
@@ -44,68 +44,64 @@ def bs_off_balance(f: Facts) -> Tensor:
 
 def bs_efficiency_mean(f: Facts) -> Tensor:
     """Mean spectral efficiency of its users' links."""
-    return f.sum_of_users(f.own(f.graph[CHANNEL].spectral_efficiency)) / f.users_served
+    return f.sum_of_users(f.own(f.edge("spectral_efficiency"))) / f.users_served
 
 
 def bs_efficiency_std(f: Facts) -> Tensor:
     """Standard deviation of the spectral efficiency of its users' links."""
-    own = f.own(f.graph[CHANNEL].spectral_efficiency)
+    own = f.own(f.edge("spectral_efficiency"))
     mean = f.sum_of_users(own) / f.users_served
     return (f.sum_of_users(own.square()) / f.users_served - mean.square()).clamp_min(0).sqrt()
 
 
 def bs_leavers_share(f: Facts) -> Tensor:
     """Share of its users that may move to another station."""
-    edges, links = f.graph[CHANNEL], f.links
-    may = links.sum_to_ue(links.lift(f.real(edges.allowed & ~f.own_edge))) > 0
+    links = f.links
+    may = links.sum_to_ue(links.lift(f.real(f.edge("allowed") & ~f.own_edge))) > 0
     return f.sum_of_users(f.real(may)) / f.users_served
 
 
 def bs_room_share(f: Facts) -> Tensor:
     """Users that it takes now over those that it can take."""
-    bs = f.graph["bs"]
-    return bs.room / f.real(bs.max_users).clamp_min(1)
+    return f.bs("room") / f.real(f.bs("max_users")).clamp_min(1)
 
 
 def bs_backlog(f: Facts) -> Tensor:
     """Logarithm of one plus the time units that its users' demands need."""
-    return (f.graph["bs"].backlog_slots / f.at_bs(f.graph.time_unit)).log1p()
+    return (f.bs("backlog_slots") / f.at_bs(f.network("time_unit"))).log1p()
 
 
 def bs_queue_mbit(f: Facts) -> Tensor:
     """Bits that wait for its users."""
-    return f.sum_of_users(f.graph["ue"].queue_bits) / 1e6
+    return f.sum_of_users(f.ue("queue_bits")) / 1e6
 
 
 def bs_power_share(f: Facts) -> Tensor:
     """Part of the budget that was sent."""
-    bs = f.graph["bs"]
-    share: Tensor = bs.power_w.sum(1) / bs.power_max_w.clamp_min(1e-30)
-    return share
+    return f.bs("power_w").sum(1) / f.bs("power_max_w").clamp_min(1e-30)
 
 
 def bs_busy_share(f: Facts) -> Tensor:
     """Part of its resource blocks with power."""
-    bs = f.graph["bs"]
-    own = (bs.rb_power_max_w > 0).sum(1).clamp_min(1)
-    return f.real((bs.power_w > 0).sum(1)) / own
+    own = (f.bs("rb_power_max_w") > 0).sum(1).clamp_min(1)
+    return f.real((f.bs("power_w") > 0).sum(1)) / own
 
 
 def pair_distance_m(f: Facts) -> Tensor:
     """Horizontal distance of two stations."""
     source, target = f.graph[NEIGHBOURS].edge_index
-    place = f.graph["bs"].pos[:, :2]
+    place = f.bs("pos")[:, :2]
     return f.real((place[source] - place[target]).norm(dim=1))
 
 
 def antenna_cos_azimuth(f: Facts) -> Tensor:
     """Of the direction that the antenna looks in."""
-    return f.real(f.graph["antenna"].boresight[:, 0].cos())
+    return f.real(f.antenna("boresight")[:, 0].cos())
 
 
 def antenna_sin_azimuth(f: Facts) -> Tensor:
     """Of the direction that the antenna looks in."""
-    return f.real(f.graph["antenna"].boresight[:, 0].sin())
+    return f.real(f.antenna("boresight")[:, 0].sin())
 
 
 # Networks.
@@ -113,7 +109,9 @@ def antenna_sin_azimuth(f: Facts) -> Tensor:
 
 def time_angle(f: Facts) -> Tensor:
     """Time of the episode, one turn from begin to end."""
-    return 2 * math.pi * (f.graph.episode_slots - f.graph.slots_left) / f.graph.episode_slots.clamp_min(1)
+    return (
+        2 * math.pi * (f.network("episode_slots") - f.network("slots_left")) / f.network("episode_slots").clamp_min(1)
+    )
 
 
 def over_bs(f: Facts, value: Tensor) -> Tensor:
@@ -144,15 +142,14 @@ def load_most(f: Facts, sign: float = 1) -> Tensor:
 
 def used_share(f: Facts) -> Tensor:
     """Share of stations with users."""
-    return over_bs(f, f.real(f.graph["bs"].users > 0))
+    return over_bs(f, f.real(f.bs("users") > 0))
 
 
 def full_share(f: Facts) -> Tensor:
     """Share of stations that take nobody."""
-    return over_bs(f, f.real(f.graph["bs"].room <= 0))
+    return over_bs(f, f.real(f.bs("room") <= 0))
 
 
 def slots_left(f: Facts) -> Tensor:
     """Logarithm of one plus the time units until the end of the episode."""
-    left: Tensor = (f.graph.slots_left / f.graph.time_unit).log1p()
-    return left
+    return (f.network("slots_left") / f.network("time_unit")).log1p()

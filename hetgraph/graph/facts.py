@@ -40,8 +40,34 @@ class Facts:
     @property
     def dtype(self) -> torch.dtype:
         """Of real attributes and of columns."""
-        dtype: torch.dtype = self.graph[CHANNEL].gain.dtype
-        return dtype
+        return self.edge("gain").dtype
+
+    # Attributes by name.
+
+    def bs(self, name: str) -> Tensor:
+        """Attribute of stations ``[N, *]``."""
+        value: Tensor = self.graph["bs"][name]
+        return value
+
+    def ue(self, name: str) -> Tensor:
+        """Attribute of users ``[U, *]``."""
+        value: Tensor = self.graph["ue"][name]
+        return value
+
+    def antenna(self, name: str) -> Tensor:
+        """Attribute of antennas ``[A, *]``."""
+        value: Tensor = self.graph["antenna"][name]
+        return value
+
+    def edge(self, name: str) -> Tensor:
+        """Attribute of channel edges ``[E, *]``."""
+        value: Tensor = self.graph[CHANNEL][name]
+        return value
+
+    def network(self, name: str) -> Tensor:
+        """Attribute of networks ``[B, *]``."""
+        value: Tensor = self.graph[name]
+        return value
 
     def real(self, value: Tensor) -> Tensor:
         """Counts and flags as real numbers."""
@@ -60,7 +86,7 @@ class Facts:
     @cached_property
     def _powers(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         links, bs, ue = self.links, self.graph["bs"], self.graph["ue"]
-        gain, far = links.lift(self.graph[CHANNEL].gain), "far_interference_w" in ue
+        gain, far = links.lift(self.edge("gain")), "far_interference_w" in ue
         noise = ue.noise_w
         floor = noise + ue.far_interference_w if far else noise
         if bool((bs.rb_power_max_w > 0).all()):  # one carrier: means over blocks before sums over stations
@@ -72,8 +98,8 @@ class Facts:
         count = owned.sum(-1).clamp_min(1)
         by_block = gain * links.from_bs(equal_power_w(bs.power_max_w, bs.rb_power_max_w))
         other = (sum_of_other_edges(by_block, links) * owned).sum(-1) / count
-        floors = ((links.from_ue(value) * owned).sum(-1) / count for value in (floor, noise))
-        return by_block.sum(-1) / count, other, *floors
+        mean_floor, mean = ((links.from_ue(value) * owned).sum(-1) / count for value in (floor, noise))
+        return by_block.sum(-1) / count, other, mean_floor, mean
 
     @property
     def received_w(self) -> Tensor:
@@ -106,15 +132,28 @@ class Facts:
         best = self.links.from_ue(self.links.max_to_ue(self.received_w))
         return ratio_db(self.received_w / best.clamp_min(LEAST_POWER))
 
+    @cached_property
+    def direction(self) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of the directions station -> user ``[E]``; zero without positions."""
+        graph, links = self.graph, self.links
+        if "offset_m" in graph[CHANNEL]:  # as kept with the edge where the layout wraps around
+            east, north = self.real(self.edge("offset_m")).unbind(1)
+        elif "pos" in graph["bs"] and "pos" in graph["ue"]:
+            ends = ((links.from_ue(self.ue("pos")[:, i]), links.from_bs(self.bs("pos")[:, i])) for i in (0, 1))
+            east, north = (links.flat(self.real(ue - bs)) for ue, bs in ends)
+        else:
+            none = torch.zeros(links.num_edges, dtype=self.dtype, device=links.ue.device)
+            return none, none
+        distance = (east * east + north * north).sqrt().clamp_min(1e-6)
+        return east / distance, north / distance
+
     # Who is served by whom.
 
     @cached_property
     def serving_slot(self) -> Tensor:
         """Slot of each user's station ``[U]``, -1 without one; without an association nobody is served."""
-        ue = self.graph["ue"]
-        if "serving_slot" in ue:
-            slot: Tensor = ue.serving_slot
-            return slot
+        if "serving_slot" in self.graph["ue"]:
+            return self.ue("serving_slot")
         return torch.full((self.links.num_ue,), -1, device=self.links.ue.device)
 
     @cached_property
@@ -147,20 +186,19 @@ class Facts:
     @cached_property
     def load(self) -> Tensor:
         """Users of each station over those that it can take ``[N]``."""
-        bs = self.graph["bs"]
-        return bs.users / self.real(bs.max_users).clamp_min(1)
+        return self.bs("users") / self.real(self.bs("max_users")).clamp_min(1)
 
     @cached_property
     def rate_unit_hz(self) -> Tensor:
         """Band of each station over the rate that counts as one ``[N]``: efficiency times it is a rate in that unit."""
-        owned = self.graph["bs"].rb_power_max_w > 0
-        band = (self.at_bs(self.graph.rb_bandwidth_hz) * owned).sum(1)
-        return band / self.at_bs(self.graph.rate_unit_bps)
+        owned = self.bs("rb_power_max_w") > 0
+        band = (self.at_bs(self.network("rb_bandwidth_hz")) * owned).sum(1)
+        return band / self.at_bs(self.network("rate_unit_bps"))
 
     @cached_property
     def log_rate(self) -> Tensor:
         """log(1 + rate / unit) that users had ``[U]``."""
-        return (self.graph["ue"].rate_bps / self.at_ue(self.graph.rate_unit_bps)).log1p()
+        return (self.ue("rate_bps") / self.at_ue(self.network("rate_unit_bps"))).log1p()
 
     @cached_property
     def own_snr_db(self) -> Tensor:
@@ -170,22 +208,19 @@ class Facts:
     @cached_property
     def users_with_me(self) -> Tensor:
         """Users of each edge's station if the edge's user were there ``[E]``."""
-        edges = self.graph[CHANNEL]
-        return edges.users + 1 - self.real(self.own_edge)
+        return self.edge("users") + 1 - self.real(self.own_edge)
 
     @cached_property
     def own_edge(self) -> Tensor:
         """Edges to serving stations ``[E]``, bool."""
-        edges = self.graph[CHANNEL]
-        if "own" in edges:
-            own: Tensor = edges.own
-            return own
-        return edges.slot == self.serving_slot[self.links.ue]
+        if "own" in self.graph[CHANNEL]:
+            return self.edge("own")
+        return self.edge("slot") == self.serving_slot[self.links.ue]
 
     @cached_property
     def data_rate(self) -> Tensor:
         """Data per unit of time on each edge if the station were the user's alone ``[E]``."""
-        return self.graph[CHANNEL].rate * self.at_ue(self.graph.time_unit)[self.links.ue]
+        return self.edge("rate") * self.at_ue(self.network("time_unit"))[self.links.ue]
 
     @cached_property
     def own_data_rate(self) -> Tensor:
@@ -195,9 +230,9 @@ class Facts:
     @cached_property
     def own_max_w(self) -> Tensor:
         """Largest power of each block of users' own stations ``[U, R]``, W."""
-        return self.of_station(self.graph["bs"].rb_power_max_w)
+        return self.of_station(self.bs("rb_power_max_w"))
 
     @cached_property
     def own_full_w(self) -> Tensor:
         """Power that users would receive of it on each block ``[U, R]``, W."""
-        return self.graph["ue"].own_gain * self.own_max_w
+        return self.ue("own_gain") * self.own_max_w

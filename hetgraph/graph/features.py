@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph import columns_links as on_links
-from hetgraph.graph import columns_nodes as on_nodes
+from hetgraph.graph import columns_links as links
+from hetgraph.graph import columns_nodes as nodes
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS
 
@@ -61,24 +61,30 @@ class Column:
 
 
 def _bs(name: str) -> Callable[[Facts], Tensor]:
-    return lambda f: f.real(f.graph["bs"][name])
+    return lambda f: f.real(f.bs(name))
 
 
 def _ue(name: str, unit: float = 1) -> Callable[[Facts], Tensor]:
-    return lambda f: f.real(f.graph["ue"][name]) / unit
+    return lambda f: f.real(f.ue(name)) / unit
 
 
 def _graph(name: str) -> Callable[[Facts], Tensor]:
-    return lambda f: f.real(f.graph[name])
+    return lambda f: f.real(f.network(name))
+
+
+def _tilt(f: Facts) -> Tensor:
+    return f.real(f.antenna("boresight")[:, 1])
 
 
 def _offset(axis: int) -> Callable[[Facts], Tensor]:
-    return lambda f: f.real(f.graph["antenna"].offset[:, axis])
+    return lambda f: f.real(f.antenna("offset")[:, axis])
 
 
 _LOAD = ("bs.users", "bs.max_users")
 _ON_EDGE = ("channel.users", "channel.spectral_efficiency", "graph.rate_unit_bps")
 _OWN = ("ue.serving_slot",)
+_OWN_EFFICIENCY = ("channel.spectral_efficiency", *_OWN)
+_HEARD = ("channel.rsrp_dbm", "channel.interference_w")
 _DATA = ("channel.rate", "graph.time_unit")
 _IN_SERVICE = (*_DATA, *_OWN)
 _HAD = ("ue.rate_bps", "graph.rate_unit_bps")
@@ -86,89 +92,68 @@ _OWN_POWER = ("ue.own_gain", *_OWN)
 
 _TABLE = (
     # Stations.
-    Column("power_dbm", "bs", "dBm", (), 40, 8, on_nodes.bs_power_dbm),
-    Column("users_per_bs", "bs", "log", (), 3, 1.5, on_nodes.bs_users_per_bs),
-    Column("strongest_share", "bs", "", (), 1, 1, on_nodes.bs_strongest_share),
+    Column("power_dbm", "bs", "dBm", (), 40, 8, nodes.bs_power_dbm),
+    Column("users_per_bs", "bs", "log", (), 3, 1.5, nodes.bs_users_per_bs),
+    Column("strongest_share", "bs", "", (), 1, 1, nodes.bs_strongest_share),
     Column("users", "bs", "", ("bs.users",), 10, 10, _bs("users")),
     Column("load", "bs", "", _LOAD, 0, 1, lambda f: f.load),
-    Column("off_balance", "bs", "", _LOAD, 0, 1, on_nodes.bs_off_balance),
-    Column(
-        "efficiency_mean", "bs", "bit/s/Hz", ("channel.spectral_efficiency", *_OWN), 0, 5, on_nodes.bs_efficiency_mean
-    ),
-    Column(
-        "efficiency_std", "bs", "bit/s/Hz", ("channel.spectral_efficiency", *_OWN), 0, 5, on_nodes.bs_efficiency_std
-    ),
-    Column("leavers_share", "bs", "", ("channel.allowed", *_OWN), 0, 1, on_nodes.bs_leavers_share),
-    Column("room_share", "bs", "", ("bs.room", "bs.max_users"), 0, 1, on_nodes.bs_room_share),
+    Column("off_balance", "bs", "", _LOAD, 0, 1, nodes.bs_off_balance),
+    Column("efficiency_mean", "bs", "bit/s/Hz", _OWN_EFFICIENCY, 0, 5, nodes.bs_efficiency_mean),
+    Column("efficiency_std", "bs", "bit/s/Hz", _OWN_EFFICIENCY, 0, 5, nodes.bs_efficiency_std),
+    Column("leavers_share", "bs", "", ("channel.allowed", *_OWN), 0, 1, nodes.bs_leavers_share),
+    Column("room_share", "bs", "", ("bs.room", "bs.max_users"), 0, 1, nodes.bs_room_share),
     Column("free_rb", "bs", "", ("bs.free_rb",), 0, 10, _bs("free_rb")),
     Column("utility", "bs", "", ("bs.utility",), 0, 1, _bs("utility")),
-    Column("backlog_log", "bs", "log", ("bs.backlog_slots", "graph.time_unit"), 0, 3, on_nodes.bs_backlog),
-    Column("queue_mbit", "bs", "Mbit", ("ue.queue_bits", *_OWN), 0.3, 0.5, on_nodes.bs_queue_mbit),
-    Column("power_share", "bs", "", ("bs.power_w",), 0.5, 0.5, on_nodes.bs_power_share),
-    Column("busy_share", "bs", "", ("bs.power_w",), 0.5, 0.5, on_nodes.bs_busy_share),
+    Column("backlog_log", "bs", "log", ("bs.backlog_slots", "graph.time_unit"), 0, 3, nodes.bs_backlog),
+    Column("queue_mbit", "bs", "Mbit", ("ue.queue_bits", *_OWN), 0.3, 0.5, nodes.bs_queue_mbit),
+    Column("power_share", "bs", "", ("bs.power_w",), 0.5, 0.5, nodes.bs_power_share),
+    Column("busy_share", "bs", "", ("bs.power_w",), 0.5, 0.5, nodes.bs_busy_share),
     Column("interference_db", "bs", "dB", ("bs.interference_db",), 10, 10, _bs("interference_db")),
     # Users.
     Column("best_snr_db", "ue", "dB", (), 30, 20, lambda f: f.links.max_to_ue(f.snr_db)),
     Column("best_sinr_db", "ue", "dB", (), 0, 10, lambda f: f.links.max_to_ue(f.sinr_db)),
-    Column("active", "ue", "", (), 0, 1, lambda f: on_links.flag_or_one(f, "ue", "active", f.links.num_ue)),
+    Column("active", "ue", "", (), 0, 1, lambda f: links.flag_or_one(f, "ue", "active", f.links.num_ue)),
     Column("served", "ue", "", _OWN, 0.5, 0.5, lambda f: f.real(f.serving_slot >= 0)),
     Column("own_snr_db", "ue", "dB", _OWN, 0, 40, lambda f: f.own_snr_db),
-    Column("own_sinr_db", "ue", "dB", _OWN, 0, 20, on_links.own_sinr_db),
-    Column("own_efficiency", "ue", "bit/s/Hz", ("channel.spectral_efficiency", *_OWN), 0, 5, on_links.own_efficiency),
+    Column("own_sinr_db", "ue", "dB", _OWN, 0, 20, links.own_sinr_db),
+    Column("own_efficiency", "ue", "bit/s/Hz", _OWN_EFFICIENCY, 0, 5, links.own_efficiency),
     Column("own_load", "ue", "", (*_LOAD, *_OWN), 0, 1, lambda f: f.of_station(f.load)),
     Column("log_rate", "ue", "log", _HAD, 0, 1, lambda f: f.log_rate),
     Column("rate_mbps", "ue", "Mbit/s", ("ue.rate_bps",), 4, 4, _ue("rate_bps", 1e6)),
     Column("rate_mean_mbps", "ue", "Mbit/s", ("ue.rate_mean_bps",), 4, 4, _ue("rate_mean_bps", 1e6)),
     Column("offered_mbps", "ue", "Mbit/s", ("ue.offered_bps",), 4, 4, _ue("offered_bps", 1e6)),
     Column("served_share", "ue", "", ("ue.served_share",), 0.8, 0.3, _ue("served_share")),
-    Column("speed_mps", "ue", "m/s", ("ue.velocity",), 0, 10, lambda f: f.real(f.graph["ue"].velocity.norm(dim=1))),
-    Column("level_share", "ue", "", ("ue.level", "graph.levels"), 0, 1, on_links.level_share),
-    Column("since_handover", "ue", "slot", ("ue.since_slots",), 0, 10, on_links.since_handover),
-    Column("interference_db", "ue", "dB", ("ue.interference_w",), 10, 10, on_links.interference_db),
+    Column("speed_mps", "ue", "m/s", ("ue.velocity",), 0, 10, lambda f: f.real(f.ue("velocity").norm(dim=1))),
+    Column("level_share", "ue", "", ("ue.level", "graph.levels"), 0, 1, links.level_share),
+    Column("since_handover", "ue", "slot", ("ue.since_slots",), 0, 10, links.since_handover),
+    Column("interference_db", "ue", "dB", ("ue.interference_w",), 10, 10, links.interference_db),
     Column("queue_mbit", "ue", "Mbit", ("ue.queue_bits",), 0.03, 0.05, _ue("queue_bits", 1e6)),
     Column("head_slots", "ue", "slot", ("ue.head_slots",), 5, 10, _ue("head_slots")),
     Column("deadline_slots", "ue", "slot", ("ue.deadline_slots",), 20, 10, _ue("deadline_slots")),
-    Column("packets_log", "ue", "log", on_links.PACKETS, 0, 1, lambda f: on_links.packets(f).log1p()),
-    Column("packets_root", "ue", "", on_links.PACKETS, 0, 2, lambda f: on_links.packets(f).sqrt()),
-    Column("packet_first", "ue", "", on_links.PACKETS, 0, 1, lambda f: on_links.packets(f).clamp_max(1)),
-    Column("packet_second", "ue", "", on_links.PACKETS, 0, 1, lambda f: (on_links.packets(f) - 1).clamp(0, 1)),
-    Column("packet_third", "ue", "", on_links.PACKETS, 0, 1, lambda f: (on_links.packets(f) - 2).clamp(0, 1)),
+    Column("packets_log", "ue", "log", links.PACKETS, 0, 1, lambda f: links.packets(f).log1p()),
+    Column("packets_root", "ue", "", links.PACKETS, 0, 2, lambda f: links.packets(f).sqrt()),
+    Column("packet_first", "ue", "", links.PACKETS, 0, 1, lambda f: links.packets(f).clamp_max(1)),
+    Column("packet_second", "ue", "", links.PACKETS, 0, 1, lambda f: (links.packets(f) - 1).clamp(0, 1)),
+    Column("packet_third", "ue", "", links.PACKETS, 0, 1, lambda f: (links.packets(f) - 2).clamp(0, 1)),
     Column("demand", "ue", "data or slots", ("ue.demand",), 0, 1, _ue("demand")),
-    Column("demand_log", "ue", "log", ("ue.demand",), 0, 1, lambda f: f.graph["ue"].demand.log1p()),
+    Column("demand_log", "ue", "log", ("ue.demand",), 0, 1, lambda f: f.ue("demand").log1p()),
     Column("asked_rb", "ue", "", ("ue.asked_rb",), 0, 5, _ue("asked_rb")),
     Column("own_rate_log", "ue", "log", _IN_SERVICE, 0, 1, lambda f: f.own_data_rate.log1p()),
-    Column("own_need_log", "ue", "log", ("ue.demand", *_IN_SERVICE), 0, 1, lambda f: on_links.own_need(f).log1p()),
-    Column("own_need", "ue", "unit", ("ue.demand", *_IN_SERVICE), 0, 10, on_links.own_need_cut),
-    Column("own_share_log", "ue", "log", ("bs.users", *_IN_SERVICE), 0, 1, on_links.own_share),
-    Column("own_join_loss", "ue", "log", ("bs.users", *_IN_SERVICE), 0, 1, on_links.own_join_loss),
+    Column("own_need_log", "ue", "log", ("ue.demand", *_IN_SERVICE), 0, 1, lambda f: links.own_need(f).log1p()),
+    Column("own_need", "ue", "unit", ("ue.demand", *_IN_SERVICE), 0, 10, links.own_need_cut),
+    Column("own_share_log", "ue", "log", ("bs.users", *_IN_SERVICE), 0, 1, links.own_share),
+    Column("own_join_loss", "ue", "log", ("bs.users", *_IN_SERVICE), 0, 1, links.own_join_loss),
     # Users, on each resource block.
-    Column("block_snr_db", "ue", "dB", _OWN_POWER, 0, 30, on_links.block_snr_db, True),
-    Column(
-        "block_snr_excess_db",
-        "ue",
-        "dB",
-        _OWN_POWER,
-        0,
-        10,
-        lambda f: on_links.block_snr_db(f).sub(30).clamp_min(0),
-        True,
-    ),
-    Column("block_interference_db", "ue", "dB", ("ue.interference_w",), 0, 30, on_links.block_inr_db, True),
-    Column("block_reach_log", "ue", "log", (*_OWN_POWER, "ue.interference_w"), 0, 7, on_links.block_reach, True),
+    Column("block_snr_db", "ue", "dB", _OWN_POWER, 0, 30, links.block_snr_db, True),
+    Column("block_snr_excess_db", "ue", "dB", _OWN_POWER, 0, 10, links.block_snr_excess_db, True),
+    Column("block_interference_db", "ue", "dB", ("ue.interference_w",), 0, 30, links.block_inr_db, True),
+    Column("block_reach_log", "ue", "log", (*_OWN_POWER, "ue.interference_w"), 0, 7, links.block_reach, True),
     Column("block_efficiency", "ue", "bit/s/Hz", ("ue.spectral_efficiency",), 0, 10, _ue("spectral_efficiency"), True),
-    Column("block_power_root", "ue", "", ("ue.power_w", *_OWN), 0, 1, on_links.block_power, True),
+    Column("block_power_root", "ue", "", ("ue.power_w", *_OWN), 0, 1, links.block_power, True),
     # Antennas.
-    Column("cos_azimuth", "antenna", "", ("antenna.boresight",), 0, 1, on_nodes.antenna_cos_azimuth),
-    Column("sin_azimuth", "antenna", "", ("antenna.boresight",), 0, 1, on_nodes.antenna_sin_azimuth),
-    Column(
-        "tilt_rad",
-        "antenna",
-        "rad",
-        ("antenna.boresight",),
-        0,
-        0.3,
-        lambda f: f.real(f.graph["antenna"].boresight[:, 1]),
-    ),
+    Column("cos_azimuth", "antenna", "", ("antenna.boresight",), 0, 1, nodes.antenna_cos_azimuth),
+    Column("sin_azimuth", "antenna", "", ("antenna.boresight",), 0, 1, nodes.antenna_sin_azimuth),
+    Column("tilt_rad", "antenna", "rad", ("antenna.boresight",), 0, 0.3, _tilt),
     Column("offset_x_m", "antenna", "m", ("antenna.offset",), 0, 0.1, _offset(0)),
     Column("offset_y_m", "antenna", "m", ("antenna.offset",), 0, 0.1, _offset(1)),
     Column("offset_z_m", "antenna", "m", ("antenna.offset",), 0, 0.1, _offset(2)),
@@ -176,49 +161,47 @@ _TABLE = (
     Column("snr_db", CHANNEL, "dB", (), 10, 20, lambda f: f.links.flat(f.snr_db)),
     Column("sinr_db", CHANNEL, "dB", (), -15, 15, lambda f: f.links.flat(f.sinr_db)),
     Column("gap_db", CHANNEL, "dB", (), -20, 20, lambda f: f.links.flat(f.gap_db)),
-    Column("spread_db", CHANNEL, "dB", (), 5, 3, on_links.spread_db),
-    Column("cos_azimuth", CHANNEL, "", (), 0, 1, lambda f: on_links.direction(f)[:, 0]),
-    Column("sin_azimuth", CHANNEL, "", (), 0, 1, lambda f: on_links.direction(f)[:, 1]),
-    Column("known", CHANNEL, "", (), 0, 1, lambda f: on_links.flag_or_one(f, CHANNEL, "known", f.links.num_edges)),
+    Column("spread_db", CHANNEL, "dB", (), 5, 3, links.spread_db),
+    Column("cos_azimuth", CHANNEL, "", (), 0, 1, lambda f: f.direction[0]),
+    Column("sin_azimuth", CHANNEL, "", (), 0, 1, lambda f: f.direction[1]),
+    Column("known", CHANNEL, "", (), 0, 1, lambda f: links.flag_or_one(f, CHANNEL, "known", f.links.num_edges)),
     Column("own", CHANNEL, "", (), 0, 1, lambda f: f.real(f.own_edge)),
-    Column("measured", CHANNEL, "", (), 0, 1, lambda f: on_links.edge_or_zero(f, "measured")),
-    Column("bias_db", CHANNEL, "dB", (), 0, 10, lambda f: on_links.edge_or_zero(f, "bias_db")),
-    Column("own_gap_db", CHANNEL, "dB", _OWN, 0, 10, on_links.own_gap_db),
-    Column("distance_m", CHANNEL, "m", ("channel.distance_m",), 0, 500, lambda f: f.real(f.graph[CHANNEL].distance_m)),
-    Column("efficiency", CHANNEL, "bit/s/Hz", ("channel.spectral_efficiency",), 0, 5, on_links.edge_efficiency),
-    Column("load", CHANNEL, "", ("channel.users", "bs.max_users"), 0, 1, on_links.edge_load),
-    Column("log_rate", CHANNEL, "log", _ON_EDGE, 0, 1, on_links.edge_log_rate),
-    Column("presence", CHANNEL, "log", _ON_EDGE, 0, 1, on_links.edge_presence),
-    Column("mean_snr_db", CHANNEL, "dB", ("channel.rsrp_dbm",), 30, 20, on_links.mean_snr_db),
-    Column(
-        "mean_sinr_db", CHANNEL, "dB", ("channel.rsrp_dbm", "channel.interference_w"), 10, 15, on_links.mean_sinr_db
-    ),
-    Column("mean_gap_db", CHANNEL, "dB", ("channel.rsrp_dbm",), -15, 15, on_links.mean_gap_db),
-    Column("fading_db", CHANNEL, "dB", ("channel.rsrp_dbm",), 0, 3, on_links.fading_db),
-    Column("users", CHANNEL, "", ("channel.users",), 10, 10, lambda f: f.real(f.graph[CHANNEL].users)),
+    Column("measured", CHANNEL, "", (), 0, 1, lambda f: links.edge_or_zero(f, "measured")),
+    Column("bias_db", CHANNEL, "dB", (), 0, 10, lambda f: links.edge_or_zero(f, "bias_db")),
+    Column("own_gap_db", CHANNEL, "dB", _OWN, 0, 10, links.own_gap_db),
+    Column("distance_m", CHANNEL, "m", ("channel.distance_m",), 0, 500, lambda f: f.real(f.edge("distance_m"))),
+    Column("efficiency", CHANNEL, "bit/s/Hz", ("channel.spectral_efficiency",), 0, 5, links.edge_efficiency),
+    Column("load", CHANNEL, "", ("channel.users", "bs.max_users"), 0, 1, links.edge_load),
+    Column("log_rate", CHANNEL, "log", _ON_EDGE, 0, 1, links.edge_log_rate),
+    Column("presence", CHANNEL, "log", _ON_EDGE, 0, 1, links.edge_presence),
+    Column("mean_snr_db", CHANNEL, "dB", ("channel.rsrp_dbm",), 30, 20, links.mean_snr_db),
+    Column("mean_sinr_db", CHANNEL, "dB", _HEARD, 10, 15, links.mean_sinr_db),
+    Column("mean_gap_db", CHANNEL, "dB", ("channel.rsrp_dbm",), -15, 15, links.mean_gap_db),
+    Column("fading_db", CHANNEL, "dB", ("channel.rsrp_dbm",), 0, 3, links.fading_db),
+    Column("users", CHANNEL, "", ("channel.users",), 10, 10, lambda f: f.real(f.edge("users"))),
     Column("rate", CHANNEL, "data", _DATA, 0, 1, lambda f: f.data_rate),
-    Column("need_log", CHANNEL, "log", ("ue.demand", *_DATA), 0, 1, on_links.edge_need),
-    Column("share_log", CHANNEL, "log", ("channel.users", *_DATA), 0, 1, on_links.edge_share),
+    Column("need_log", CHANNEL, "log", ("ue.demand", *_DATA), 0, 1, links.edge_need),
+    Column("share_log", CHANNEL, "log", ("channel.users", *_DATA), 0, 1, links.edge_share),
     # Pairs of neighbouring stations.
-    Column("distance_m", NEIGHBOURS, "m", ("bs.pos",), 0, 500, on_nodes.pair_distance_m),
+    Column("distance_m", NEIGHBOURS, "m", ("bs.pos",), 0, 500, nodes.pair_distance_m),
     # Networks.
-    Column("cos_time", None, "", on_nodes.TIME, 0, 1, lambda f: on_nodes.time_angle(f).cos()),
-    Column("sin_time", None, "", on_nodes.TIME, 0, 1, lambda f: on_nodes.time_angle(f).sin()),
-    Column("slots_left_log", None, "log", ("graph.slots_left", "graph.time_unit"), 0, 1, on_nodes.slots_left),
+    Column("cos_time", None, "", nodes.TIME, 0, 1, lambda f: nodes.time_angle(f).cos()),
+    Column("sin_time", None, "", nodes.TIME, 0, 1, lambda f: nodes.time_angle(f).sin()),
+    Column("slots_left_log", None, "log", ("graph.slots_left", "graph.time_unit"), 0, 1, nodes.slots_left),
     Column("arrival_probability", None, "", ("graph.arrival_probability",), 0, 1, _graph("arrival_probability")),
     Column("mean_demand", None, "data or slots", ("graph.mean_demand",), 0, 1, _graph("mean_demand")),
     Column("handover_rate", None, "", ("graph.handover_rate",), 0, 1, _graph("handover_rate")),
-    Column("load_mean", None, "", _LOAD, 0, 1, lambda f: on_nodes.over_bs(f, f.load)),
-    Column("load_std", None, "", _LOAD, 0, 1, lambda f: on_nodes.load_variance(f).sqrt()),
-    Column("load_variance", None, "", _LOAD, 0, 1, on_nodes.load_variance),
-    Column("load_max", None, "", _LOAD, 0, 1, on_nodes.load_most),
-    Column("load_min", None, "", _LOAD, 0, 1, lambda f: on_nodes.load_most(f, -1)),
-    Column("own_snr_mean_db", None, "dB", _OWN, 0, 40, lambda f: on_nodes.over_ue(f, f.own_snr_db)),
-    Column("own_snr_std_db", None, "dB", _OWN, 0, 40, lambda f: on_nodes.ue_std(f, f.own_snr_db)),
-    Column("log_rate_mean", None, "log", _HAD, 0, 1, lambda f: on_nodes.over_ue(f, f.log_rate)),
-    Column("log_rate_std", None, "log", _HAD, 0, 1, lambda f: on_nodes.ue_std(f, f.log_rate)),
-    Column("busy_share", None, "", ("bs.users",), 0, 1, on_nodes.used_share),
-    Column("full_share", None, "", ("bs.room",), 0, 1, on_nodes.full_share),
+    Column("load_mean", None, "", _LOAD, 0, 1, lambda f: nodes.over_bs(f, f.load)),
+    Column("load_std", None, "", _LOAD, 0, 1, lambda f: nodes.load_variance(f).sqrt()),
+    Column("load_variance", None, "", _LOAD, 0, 1, nodes.load_variance),
+    Column("load_max", None, "", _LOAD, 0, 1, nodes.load_most),
+    Column("load_min", None, "", _LOAD, 0, 1, lambda f: nodes.load_most(f, -1)),
+    Column("own_snr_mean_db", None, "dB", _OWN, 0, 40, lambda f: nodes.over_ue(f, f.own_snr_db)),
+    Column("own_snr_std_db", None, "dB", _OWN, 0, 40, lambda f: nodes.ue_std(f, f.own_snr_db)),
+    Column("log_rate_mean", None, "log", _HAD, 0, 1, lambda f: nodes.over_ue(f, f.log_rate)),
+    Column("log_rate_std", None, "log", _HAD, 0, 1, lambda f: nodes.ue_std(f, f.log_rate)),
+    Column("busy_share", None, "", ("bs.users",), 0, 1, nodes.used_share),
+    Column("full_share", None, "", ("bs.room",), 0, 1, nodes.full_share),
 )
 
 COLUMNS: dict[tuple[Store, str], Column] = {(column.store, column.name): column for column in _TABLE}
@@ -271,7 +254,7 @@ def _scaled(facts: Facts, column: Column) -> Tensor:
             )
     value = column.fn(facts)
     if column.shift:
-        value = value - column.shift
+        return (value - column.shift).div_(column.scale)
     return value / column.scale if column.scale != 1 else value
 
 
