@@ -6,6 +6,7 @@ from hetgraph.graph.convert import from_networkx, from_npz, to_networkx
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.features import COLUMNS, Column, add_features, features
 from hetgraph.graph.geo import Projection
+from hetgraph.graph.levels import canary, hide, known_edges, view
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.mobility import Mobility, Services
 from hetgraph.graph.presets import PRESETS, interference_k, preset
@@ -23,6 +24,7 @@ from hetgraph.graph.schema import (
     SCHEMA_VERSION,
     schema_markdown,
 )
+from hetgraph.graph.subgraph import subgraph
 from hetgraph.graph.tables import (
     Site,
     read_sites,
@@ -64,13 +66,16 @@ __all__ = [
     "Users",
     "Waypoints",
     "add_features",
+    "canary",
     "check",
     "complete_edges",
     "features",
     "from_gain",
     "from_networkx",
     "from_npz",
+    "hide",
     "interference_k",
+    "known_edges",
     "links_of",
     "preset",
     "read_sites",
@@ -81,7 +86,9 @@ __all__ = [
     "scenario_from_csv",
     "schema_markdown",
     "station_rows",
+    "subgraph",
     "to_networkx",
+    "view",
     "write_sites",
     "write_users",
 ]

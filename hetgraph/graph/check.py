@@ -1,23 +1,39 @@
 """Refuse graphs that break the contract, with one sentence that says where, what was got and what was expected."""
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.schema import CHANNEL, EDGE_TYPES, NODE_TYPES, SCHEMA, SCHEMA_VERSION, Field
+from hetgraph.graph.check_level import check_observation
+from hetgraph.graph.levels import check_level
+from hetgraph.graph.schema import CHANNEL, EDGE_TYPES, NODE_TYPES, SCHEMA, SCHEMA_VERSION, Field, Level
+from hetgraph.graph.seen import Seen
+
+_SEEN = Seen()
 
 
-def check(data: HeteroData) -> None:
+def check(data: HeteroData, level: Level | None = None) -> None:
     """Check a graph, or a batch of graphs, against the schema.
+
+    Values of static attributes and the structure are looked at once for each tensor and again after it was written to.
+
+    Args:
+        data: a graph or a batch.
+        level: what its reader may know; then ``known`` and ``own`` must be there and right, every station has an antenna, and
+            what is not known is zero.
 
     Raises:
         ValueError: the first broken rule: a missing store or attribute, a wrong shape or dtype, NaN, infinite or negative
-            values, indices that point nowhere, edges out of order, a user without a candidate station.
+            values, indices that point nowhere, edges out of order, a user without a candidate station, an unknown level, or
+            values that the level does not know.
     """
     if not isinstance(data, HeteroData):
         raise ValueError(f"graph: got {type(data).__name__}, expected torch_geometric.data.HeteroData")
+    if level is not None:
+        check_level(level)
     _check_stores(data)
     sizes = _sizes(data)
     for field in SCHEMA:
@@ -26,9 +42,21 @@ def check(data: HeteroData) -> None:
             _check_field(field, store[field.name], sizes, data[CHANNEL].gain.dtype)
         elif field.required:
             raise ValueError(f"{field.where}: got nothing, expected a tensor [{', '.join(field.shape)}]")
-    _check_indices(data, sizes)
-    _check_candidates(data, sizes)
-    _check_networks(data)
+    structure = _structure(data)
+    if not _SEEN.unchanged(structure, sizes):
+        _check_indices(data, sizes)
+        _check_candidates(data, sizes)
+        _check_networks(data)
+        _SEEN.remember(structure, sizes)
+    _check_serving(data, sizes)
+    if level is not None:
+        check_observation(data, level, sizes["N"])
+
+
+def _structure(data: HeteroData) -> list[Tensor]:
+    """Tensors that say how the graph is connected."""
+    parts = [data[CHANNEL].slot, *(data[edge].edge_index for edge in EDGE_TYPES)]
+    return parts + [data[node].batch for node in NODE_TYPES if "batch" in data[node]]
 
 
 def _check_stores(data: HeteroData) -> None:
@@ -99,11 +127,25 @@ def _check_field(field: Field, value: Tensor, sizes: dict[str, int], real: torch
     if not fits:
         shape = ", ".join(f"{s}={sizes[s]}" if s in sizes else s for s in field.shape)
         raise ValueError(f"{field.where}: got shape {tuple(value.shape)}, expected [{shape}]")
-    if field.kind in ("real", "complex") and not bool(torch.isfinite(value).all()):
-        kind = "NaN" if bool(torch.isnan(value).any()) else "infinite"
+    if field.dynamic:
+        _check_values(field, value)
+    elif not _SEEN.unchanged([value], {field.where: 0}):
+        _check_values(field, value)
+        _SEEN.remember([value], {field.where: 0})
+
+
+def _check_values(field: Field, value: Tensor) -> None:
+    """Finite numbers, and not negative where the schema says so."""
+    if field.kind == "bool" or not value.numel() or (field.kind == "long" and not field.nonnegative):
+        return
+    low, high = (float(end) for end in (torch.view_as_real(value) if value.is_complex() else value).aminmax())
+    if not (low > -math.inf and high < math.inf):  # NaN fails both
+        kind = "NaN" if math.isnan(low) else "infinite"
         raise ValueError(f"{field.where}: got {kind} values, expected finite numbers")
-    if field.nonnegative and bool((value < 0).any()):
-        raise ValueError(f"{field.where}: got {float(value.min()):g}, expected no negative values")
+    if field.nonnegative and low < 0:
+        raise ValueError(f"{field.where}: got {low:g}, expected no negative values")
+    if field.name == "noise_w" and low <= 0:
+        raise ValueError("ue.noise_w: got zero, expected positive noise power")
 
 
 def _check_indices(data: HeteroData, sizes: dict[str, int]) -> None:
@@ -133,12 +175,16 @@ def _check_candidates(data: HeteroData, sizes: dict[str, int]) -> None:
     if not torch.equal(data[CHANNEL].slot, torch.arange(sizes["E"], device=ue.device) - first[ue]):
         raise ValueError("(bs, channel, ue).slot: got other values, expected 0, 1, ... along each user's edges")
     _check_distinct(data[CHANNEL].edge_index, sizes)
-    if "serving_slot" in data["ue"]:
-        slot = data["ue"].serving_slot
-        if bool((slot < -1).any()) or bool((slot >= degree).any()):
-            raise ValueError("ue.serving_slot: got a slot that the user does not have, expected -1 or one of its edges")
-    if bool((data["ue"].noise_w <= 0).any()):
-        raise ValueError("ue.noise_w: got zero, expected positive noise power")
+
+
+def _check_serving(data: HeteroData, sizes: dict[str, int]) -> None:
+    if "serving_slot" not in data["ue"]:
+        return
+    slot, ue = data["ue"].serving_slot, data[CHANNEL].edge_index[1]
+    users, edges = sizes["U"], sizes["E"]
+    degree = edges // users if edges == int(data[CHANNEL].slot[-1] + 1) * users else torch.bincount(ue, minlength=users)
+    if bool((slot < -1).any()) or bool((slot >= degree).any()):
+        raise ValueError("ue.serving_slot: got a slot that the user does not have, expected -1 or one of its edges")
 
 
 def _check_distinct(index: Tensor, sizes: dict[str, int]) -> None:
