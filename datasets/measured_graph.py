@@ -7,7 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.channel import thermal_noise_w
-from hetgraph.graph import CHANNEL, NEIGHBOURS, add_features, check, from_gain
+from hetgraph.graph import CHANNEL, NEIGHBOURS, check, from_gain
 from hetgraph.graph.masts import masts_at
 from hetgraph.graph.sample import nearest_stations
 from hetgraph.units import dbm_to_w, linear_to_db
@@ -99,4 +99,4 @@ def measured_graph(
     data.carrier_hz = gain.new_full((1,), carrier.carrier_hz)
     data.scenario = name
     check(data)
-    return add_features(data)
+    return data

@@ -5,7 +5,6 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.check import check
-from hetgraph.graph.features import add_features
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION
 
 
@@ -47,8 +46,10 @@ def from_gain(
         data[empty].edge_index = torch.zeros(2, 0, dtype=torch.long, device=gain.device)
     data.rb_bandwidth_hz = _expand("rb_bandwidth_hz", rb_bandwidth_hz, (1, blocks), gain)
     data.scenario, data.scenario_hash, data.schema_version = "from_gain", "", SCHEMA_VERSION
+    for node, count in (("bs", stations), ("ue", users), ("antenna", 0)):  # PyG infers them from positions alone
+        data[node].num_nodes = count
     check(data)
-    return add_features(data)
+    return data
 
 
 def complete_edges(stations: int, users: int, device: torch.device | None = None) -> Tensor:

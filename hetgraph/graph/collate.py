@@ -36,7 +36,7 @@ class Stack:
             shared = value[0] if isinstance(value, list) else value
             stack.graph[name] = int(shared[0]) if name == "schema_version" else shared
         for node in batch.node_types:
-            values = {k: v for k, v in batch[node].items() if k not in ("batch", "ptr")}
+            values = {k: v for k, v in batch[node].items() if k not in ("batch", "ptr", "num_nodes")}
             stack.nodes[node] = {k: v.reshape(n, v.shape[0] // n, *v.shape[1:]) for k, v in values.items()}
         for edge in batch.edge_types:
             stack.edges[edge] = {
@@ -98,6 +98,7 @@ class Stack:
         batch._inc_dict[node] = {name: torch.zeros(self.n, dtype=torch.long) for name in attributes}
         for name, value in attributes.items():
             store[name] = value.reshape(self.n * count, *value.shape[2:])
+        store._num_nodes, store.num_nodes = [count] * self.n, self.n * count
         store.batch = torch.arange(self.n).repeat_interleave(count)
         store.ptr = self._slices(count)
 

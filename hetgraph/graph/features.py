@@ -246,8 +246,7 @@ def features(graph: HeteroData | Facts, store: Store, names: Sequence[str]) -> T
 
 def _scaled(facts: Facts, column: Column) -> Tensor:
     for store, name in column.attributes:
-        values: Any = facts.graph._global_store if store is None else facts.graph[store]
-        if name not in values:
+        if not _has(facts.graph, store, name):
             where = name if store is None else f"{_label(store)}.{name}"
             raise ValueError(
                 f"{where}: got nothing, expected it for the column {column.name!r} of {_label(column.store)}"
@@ -256,6 +255,11 @@ def _scaled(facts: Facts, column: Column) -> Tensor:
     if column.shift:
         return (value - column.shift).div_(column.scale)
     return value / column.scale if column.scale != 1 else value
+
+
+def _has(graph: HeteroData, store: Store, name: str) -> bool:
+    values: Any = graph._global_store if store is None else graph[store]
+    return name in values
 
 
 def _rows(facts: Facts, store: Store) -> int:
@@ -272,20 +276,10 @@ def _label(store: Store) -> str:
     return store if isinstance(store, str) else "(" + ", ".join(store) + ")"
 
 
-EDGE_COLUMNS = ("snr_db", "sinr_db", "gap_db", "spread_db", "cos_azimuth", "sin_azimuth")
-BS_COLUMNS = ("power_dbm", "users_per_bs", "strongest_share")
-UE_COLUMNS = ("best_snr_db", "best_sinr_db")
-ANTENNA_COLUMNS = ("cos_azimuth", "sin_azimuth", "tilt_rad", "offset_x_m", "offset_y_m", "offset_z_m")
-
-
-def add_features(data: HeteroData) -> HeteroData:
-    """Fill ``bs.x``, ``ue.x``, ``antenna.x`` and ``(bs, channel, ue).edge_attr``, unscaled, in place, and return the graph."""
-    facts = Facts(data)
-    for store, name, names in (
-        ("bs", "x", BS_COLUMNS),
-        ("ue", "x", UE_COLUMNS),
-        ("antenna", "x", ANTENNA_COLUMNS),
-        (CHANNEL, "edge_attr", EDGE_COLUMNS),
-    ):
-        data[store][name] = torch.stack([column.fn(facts) for column in columns_of(store, names)], 1)
-    return data
+def available(graph: HeteroData, store: Store) -> tuple[str, ...]:
+    """Names of the columns, those of resource blocks aside, that a graph has all attributes for."""
+    return tuple(
+        column.name
+        for column in _TABLE
+        if column.store == store and not column.block and all(_has(graph, *need) for need in column.attributes)
+    )

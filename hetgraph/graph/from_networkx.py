@@ -9,7 +9,6 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.check import check
-from hetgraph.graph.features import add_features
 from hetgraph.graph.schema import CHANNEL, EDGE_TYPES, NODE_TYPES, SCHEMA, SCHEMA_VERSION, Field
 
 _PER_BLOCK = ("rb_power_max_w", "noise_w", "far_interference_w", "gain")
@@ -49,8 +48,10 @@ def adopt(graph: "nx.Graph[Any]", dtype: torch.dtype = torch.float32) -> HeteroD
         rows = [(f"edge {names[edge[0]][a]!r} -> {names[edge[2]][b]!r}", values) for a, b, values in members]
         _fill(data[edge], edge, rows, graph.graph, blocks, dtype)
     _complete(data, graph, blocks, dtype)
+    for kind, members in names.items():
+        data[kind].num_nodes = len(members)
     check(data)
-    return add_features(data)
+    return data
 
 
 def _pairs(graph: "nx.Graph[Any]", numbers: dict[Any, tuple[str, int]]) -> Pairs:
@@ -78,7 +79,7 @@ def _fill(
 ) -> None:
     """Attributes of the schema that the rows carry, or that they need."""
     for field in SCHEMA:
-        if field.store != kind or field.name in ("edge_index", "slot", "edge_attr", "x"):
+        if field.store != kind or field.name in ("edge_index", "slot"):
             continue
         carried = [field.name in values or field.name in shared for _, values in rows]
         needed = field.required and field.name != "rb_power_max_w"

@@ -10,7 +10,6 @@ from hetgraph import channel
 from hetgraph.graph.antennas import antenna_attributes
 from hetgraph.graph.build import complete_edges
 from hetgraph.graph.collate import Stack
-from hetgraph.graph.features import add_features
 from hetgraph.graph.masts import image_shifts, masts_of
 from hetgraph.graph.placement import place_stations, place_users
 from hetgraph.graph.power import equal_power_w
@@ -56,7 +55,7 @@ def sample(scenario: ScenarioFields, n: int = 1, *, seed: int = 0, first: int = 
         stack.edges[CHANNEL]["may_serve"] = stack.edges[CHANNEL]["edge_index"][:, 0] == nearest.repeat_interleave(
             stack.edges[CHANNEL]["slot"].shape[1] // nearest.shape[1], 1
         )
-    return _with_features(stack, _disturbed(scenario, paths) if scenario.radio.neighbour_db > 0 else None)
+    return _to_batch(stack, _disturbed(scenario, paths) if scenario.radio.neighbour_db > 0 else None)
 
 
 def _place(scenario: ScenarioFields, streams: Streams) -> tuple[Tensor, Tensor]:
@@ -112,19 +111,14 @@ def _disturbed(scenario: ScenarioFields, paths: Propagation) -> Tensor:
     return pair & ~torch.eye(pair.shape[1], dtype=torch.bool)
 
 
-def _with_features(stack: Stack, neighbours: Tensor | None) -> Batch:
-    """Add ``x`` and ``edge_attr``, which are functions of the batch, and their places in the batch's index."""
+def _to_batch(stack: Stack, neighbours: Tensor | None) -> Batch:
+    """The batch; neighbours that are another number in each network enter it afterwards."""
     batch = stack.to_batch()
-    if neighbours is not None:  # as many as there are: another number in each network
+    if neighbours is not None:
         network, target, source = neighbours.nonzero().unbind(1)
         batch[NEIGHBOURS].edge_index = torch.stack([source, target]) + network * neighbours.shape[1]
         count = torch.bincount(network, minlength=stack.n)
         batch._slice_dict[NEIGHBOURS]["edge_index"] = torch.cat([torch.zeros_like(count[:1]), count.cumsum(0)])
-    batch = add_features(batch)
-    for store, name in (("bs", "x"), ("ue", "x"), ("antenna", "x"), (CHANNEL, "edge_attr")):
-        other = next(key for key in batch._slice_dict[store] if key not in ("x", "edge_attr", "edge_index"))
-        batch._slice_dict[store][name] = batch._slice_dict[store][other].clone()
-        batch._inc_dict[store][name] = torch.zeros(stack.n, dtype=torch.long)
     return batch
 
 

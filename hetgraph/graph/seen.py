@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
@@ -11,7 +12,7 @@ class Seen:
     """Memory of checks that passed, by the identity and version of the tensors that they read; it keeps none of them alive."""
 
     def __init__(self) -> None:
-        self._passed = WeakIdKeyDictionary()
+        self._passed: Any = WeakIdKeyDictionary()
 
     def unchanged(self, tensors: Sequence[Tensor], terms: Mapping[str, int]) -> bool:
         """Whether these tensors, unwritten since, passed under the same terms; never of tensors that count no versions."""

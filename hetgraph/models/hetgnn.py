@@ -7,11 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.features import ANTENNA_COLUMNS, EDGE_COLUMNS
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.nn.encoder import edge_sum, mlp
-from hetgraph.nn.encoders import Encoding, InputNormalisation, Inputs, encoder_of
+from hetgraph.nn.encoders import ANTENNA_COLUMNS, EDGE_COLUMNS, Encoding, InputNormalisation, Inputs, encoder_of
 from hetgraph.nn.refine import Refinement, Round, State
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import noise_plus_far_w
@@ -90,7 +89,7 @@ class HetGNN(nn.Module):
         """
         links = links_of(graph)
         channels = channels_of(graph, links, self._dtype)
-        inputs = self.normalise(graph, links)
+        inputs = self.normalise(graph, links, self._dtype)
         bs, ue = self.encoder(inputs, links)
         state = self._start(graph, bs, inputs.prior, links)
         scores = self._edge_scores(bs, ue, inputs, links)
@@ -111,7 +110,7 @@ class HetGNN(nn.Module):
             prediction = self(graph, count)
             return best_round(graph, prediction, self.objective)
         links = links_of(graph)  # the paper's student needs no rates
-        inputs = self.normalise(graph, links)
+        inputs = self.normalise(graph, links, self._dtype)
         bs, ue = self.encoder(inputs, links)
         scores = self._edge_scores(bs, ue, inputs, links)
         assert scores is not None

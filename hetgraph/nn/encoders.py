@@ -11,11 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.features import ANTENNA_COLUMNS, BS_COLUMNS, EDGE_COLUMNS, UE_COLUMNS
+from hetgraph.graph.facts import Facts
+from hetgraph.graph.features import features
 from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS
-from hetgraph.nn.encoder import AntennaLayer, BipartiteLayer, Normalise
+from hetgraph.nn.encoder import AntennaLayer, BipartiteLayer
 
+BS_COLUMNS = ("power_dbm", "users_per_bs", "strongest_share")
+UE_COLUMNS = ("best_snr_db", "best_sinr_db")
+ANTENNA_COLUMNS = ("cos_azimuth", "sin_azimuth", "tilt_rad", "offset_x_m", "offset_y_m", "offset_z_m")
+EDGE_COLUMNS = ("snr_db", "sinr_db", "gap_db", "spread_db", "cos_azimuth", "sin_azimuth")
 Encoding = Literal["hetero", "sage", "no_antennas", "homogeneous", "bs_only", "edge_mlp"]
 
 
@@ -45,27 +50,28 @@ class Inputs:
 
 
 class InputNormalisation(nn.Module):
-    """Normalise the graph's ``x`` and ``edge_attr``; shift and scale are buffers that a checkpoint carries."""
+    """Read the columns of a graph, cut at five deviations."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.bs = Normalise((40.0, 3.0, 1.0), (8.0, 1.5, 1.0))
-        self.ue = Normalise((30.0, 0.0), (20.0, 10.0))
-        self.edge = Normalise((10.0, -15.0, -20.0, 5.0, 0.0, 0.0), (20.0, 15.0, 20.0, 3.0, 1.0, 1.0))
-        self.antenna = Normalise((0.0,) * 6, (1.0, 1.0, 0.3, 0.1, 0.1, 0.1))
-
-    def forward(self, graph: HeteroData, links: Links) -> Inputs:
+    def forward(self, graph: HeteroData, links: Links, dtype: torch.dtype = torch.float32) -> Inputs:
         """Normalised inputs of a graph or a batch."""
-        channel = graph[CHANNEL]
-        edge = self.edge(channel.edge_attr)
-        scores = links.lift(channel.edge_attr[:, 1]).to(edge.dtype) / 5
+        facts, channel = Facts(graph, links), graph[CHANNEL]
+        bs, ue, antenna, edge = (
+            features(facts, store, names).to(dtype).clamp_(-5, 5)
+            for store, names in (
+                ("bs", BS_COLUMNS),
+                ("ue", UE_COLUMNS),
+                ("antenna", ANTENNA_COLUMNS),
+                (CHANNEL, EDGE_COLUMNS),
+            )
+        )
+        scores = facts.sinr_db.to(dtype) / 5
         may_serve = links.lift(channel.may_serve) if "may_serve" in channel else None
         if may_serve is not None:
             scores = scores.masked_fill(~may_serve, -1e9)
         return Inputs(
-            bs=self.bs(graph["bs"].x),
-            ue=self.ue(graph["ue"].x),
-            antenna=self.antenna(graph["antenna"].x),
+            bs=bs,
+            ue=ue,
+            antenna=antenna,
             edge=links.lift(edge),
             prior=links.softmax(scores),
             mounted_on=graph[MOUNTED_ON].edge_index,

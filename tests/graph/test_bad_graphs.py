@@ -90,9 +90,9 @@ BAD: dict[str, tuple[Change, str]] = {
         put("ue", "serving_slot", torch.tensor([0, -2, 1])),
         "ue.serving_slot: got a slot that the user does not have, expected -1 or one of its edges",
     ),
-    "features that are no numbers": (
-        put("ue", "x", torch.full((3, 2), torch.nan)),
-        "ue.x: got NaN values, expected finite numbers",
+    "queues that are no numbers": (
+        put("ue", "queue_bits", torch.full((3,), torch.nan)),
+        "ue.queue_bits: got NaN values, expected finite numbers",
     ),
 }
 

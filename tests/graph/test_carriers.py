@@ -15,10 +15,12 @@ from hetgraph.graph import (
     Tier,
     Users,
     check,
+    features,
     from_gain,
     roam,
     scenario_from_csv,
 )
+from hetgraph.graph.features import available
 from hetgraph.radio import Allocation, edge_sinr, evaluate, feasible, policy
 from hetgraph.solvers import equal_power, max_rsrp_association
 
@@ -75,7 +77,7 @@ def test_policies_keep_to_their_carrier() -> None:
         assert feasible(graph, allocation), name
         assert not allocation.power_w[:3, 4:].any() and not allocation.power_w[3:, :4].any(), name
         assert bool(evaluate(graph, allocation).sum_rate_bps > 0)
-    assert bool(graph[CHANNEL].edge_attr.isfinite().all()) and bool(graph["ue"].x.isfinite().all())
+    assert all(bool(features(graph, s, available(graph, s)).isfinite().all()) for s in ("bs", "ue", CHANNEL))
 
 
 def test_features_of_a_carrier_are_those_of_its_own_blocks() -> None:
@@ -88,9 +90,11 @@ def test_features_of_a_carrier_are_those_of_its_own_blocks() -> None:
         channel=one,
     ).sample(1, seed=5)
     both = dataclasses.replace(WORLD, channel=one).sample(1, seed=5)
-    snr, sinr = both[CHANNEL].edge_attr.reshape(60, 8, -1)[:, :3, :2].unbind(2)
-    torch.testing.assert_close(snr, alone[CHANNEL].edge_attr.reshape(60, 3, -1)[..., 0], rtol=1e-4, atol=1e-3)
-    torch.testing.assert_close(sinr, alone[CHANNEL].edge_attr.reshape(60, 3, -1)[..., 1], rtol=1e-4, atol=1e-3)
+    names = ("snr_db", "sinr_db")
+    snr, sinr = features(both, CHANNEL, names).reshape(60, 8, -1)[:, :3].unbind(2)
+    snr_alone, sinr_alone = features(alone, CHANNEL, names).reshape(60, 3, -1).unbind(2)
+    torch.testing.assert_close(snr, snr_alone, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(sinr, sinr_alone, rtol=1e-4, atol=1e-3)
 
 
 def test_carriers_of_a_file(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.graph import CHANNEL, NEIGHBOURS, check, from_gain, preset, schema_markdown
+from hetgraph.graph import CHANNEL, NEIGHBOURS, check, features, from_gain, preset, schema_markdown
 
 
 def set_(store: object, key: str, value: object) -> None:
@@ -90,7 +90,7 @@ def test_from_gain_refuses(gain: torch.Tensor, options: dict[str, object], messa
 def test_from_gain_keeps_the_dtype_and_one_station_is_fine() -> None:
     for dtype in (torch.float32, torch.float64):
         graph = from_gain(torch.rand(1, 3, 2, dtype=dtype), noise_w=0.1, power_max_w=1.0)
-        assert graph[CHANNEL].gain.dtype == dtype == graph["bs"].x.dtype
+        assert graph[CHANNEL].gain.dtype == dtype == features(graph, "bs", ["power_dbm"]).dtype
     gain = torch.rand(3, 4, 2)
     graph = from_gain(gain, noise_w=0.1, power_max_w=1.0)
     assert torch.equal(graph[CHANNEL].gain.reshape(4, 3, 2).transpose(0, 1), gain)

@@ -24,7 +24,6 @@ def graph_of(edges: list[tuple[int, int]], stations: int, users: int, seed: int 
     slot = torch.cat([torch.arange(int(d)) for d in torch.bincount(ue, minlength=users)])
     data[CHANNEL].edge_index, data[CHANNEL].slot = torch.stack([bs, ue]), slot
     data[CHANNEL].gain = random(len(edges), 2, seed=seed + 1)
-    del data[CHANNEL]["edge_attr"]
     for empty in (MOUNTED_ON, NEIGHBOURS, CONFLICTS):
         data[empty].edge_index = torch.zeros(2, 0, dtype=torch.long)
     return data

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from hetgraph.graph import CHANNEL, NEIGHBOURS, Channel, Layout, Scenario, Tier, Users, preset
+from hetgraph.graph import CHANNEL, NEIGHBOURS, Channel, Layout, Scenario, Tier, Users, features, preset
 from hetgraph.graph.hexagons import hex_rings, whole_rings
 from hetgraph.graph.masts import image_shifts
 
@@ -94,7 +94,7 @@ def test_features_look_toward_the_nearest_image() -> None:
     scenario = preset("hex-19x3:users_per_cell=2")
     batch = scenario.sample(1, seed=2)
     edges = batch[CHANNEL]
-    cos, sin = edges.edge_attr[:, 4], edges.edge_attr[:, 5]
+    cos, sin = features(batch, CHANNEL, ("cos_azimuth", "sin_azimuth")).unbind(1)
     boresight = batch["bs"].azimuth_rad[edges.edge_index[0]]
     azimuth = torch.atan2(sin * boresight.cos() - cos * boresight.sin(), cos * boresight.cos() + sin * boresight.sin())
     drop = torch.atan2(torch.tensor(23.5), edges.offset_m.norm(dim=1))
