@@ -4,7 +4,7 @@ from pathlib import Path
 
 import lightning
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 from torch_geometric.data import Batch
 
 from hetgraph.datasets.snapshot import SnapshotDataset, SnapshotSpec, generate
@@ -109,14 +109,9 @@ class SnapshotDataModule(lightning.LightningDataModule):
             return DataLoader(FreshLayouts(self.scenarios, self.size, batches, seed, epoch), batch_size=None)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         dataset = SnapshotDataset(self.folder)
-        return DataLoader(
-            dataset,
-            self.size,
-            shuffle=True,
-            generator=generator,
-            collate_fn=_whole,
-            drop_last=len(dataset) >= self.size,
-        )
+        order = RandomSampler(dataset, generator=generator)
+        rows = BatchSampler(order, self.size, drop_last=len(dataset) >= self.size)
+        return DataLoader(_Batches(dataset), batch_size=None, sampler=rows, generator=generator)
 
     def val_dataloader(self) -> "DataLoader[Batch]":
         """Validation batches, one per scenario; the same in every epoch and for every training seed."""
@@ -136,5 +131,11 @@ class SnapshotDataModule(lightning.LightningDataModule):
         )
 
 
-def _whole(batch: Batch) -> Batch:
-    return batch
+class _Batches(Dataset[Batch]):
+    """Whole batches of a dataset, without collating."""
+
+    def __init__(self, dataset: SnapshotDataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, rows: list[int]) -> Batch:
+        return self.dataset.batch(rows)

@@ -1,5 +1,6 @@
 """Snapshots of networks with teacher labels, in a folder of safetensors shards and one JSON manifest."""
 
+import copy
 import hashlib
 import json
 import os
@@ -14,16 +15,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
-from torch.utils.data import Dataset
-from torch_geometric.data import Batch, HeteroData
+from torch_geometric.data import Batch, Dataset, HeteroData
 
 from hetgraph.datasets.labels import add_labels
 from hetgraph.graph import Scenario
 from hetgraph.graph.collate import Stack
-from hetgraph.graph.schema import SCHEMA_VERSION
+from hetgraph.graph.features import available
+from hetgraph.graph.schema import EDGE_TYPES, NODE_TYPES, SCHEMA_VERSION
 from hetgraph.radio import Allocation, one_shot
 
 FORMAT = "hetgraph-snapshots"
+Change = Callable[[HeteroData], HeteroData]
 
 
 @dataclass(frozen=True)
@@ -114,21 +116,25 @@ def write_file(path: Path, content: bytes) -> None:
         raise OSError(f"{path}: got {error.strerror or error}, expected room and leave to write it") from error
 
 
-class SnapshotDataset(Dataset[HeteroData]):
-    """Networks of a folder made by :func:`generate`.
+class SnapshotDataset(Dataset):  # type: ignore[misc]
+    """Networks of a folder made by :func:`generate`, as a PyG dataset.
 
-    Indexing gives a single graph; a list of indices gives a PyG batch without collating. Nothing in the folder is executed:
-    shards are safetensors and the manifest is JSON, and every shard must have the digest that the manifest gives.
+    A number gives a graph, a slice or a list of numbers a dataset of these; PyG's ``DataLoader`` collates them, with workers or
+    without. Nothing in the folder is executed: shards are safetensors and the manifest is JSON, and every shard must have the
+    digest that the manifest gives.
 
     Args:
-        folder: a dataset's folder.
+        root: a dataset's folder.
+        transform: of a graph, at every access.
+        pre_transform: of a graph, once, when it is first read; the result stays in memory.
 
     Raises:
         ValueError: a foreign, incomplete or altered folder; the message names the file.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+    def __init__(self, root: str | Path, transform: Change | None = None, pre_transform: Change | None = None) -> None:
+        super().__init__(str(root), transform, pre_transform)
+        self.folder = Path(root)
         manifest = _read_manifest(self.folder)
         self.scenario = Scenario.from_dict(manifest["scenario"])
         if self.scenario.hash != manifest["scenario_hash"]:
@@ -146,21 +152,45 @@ class SnapshotDataset(Dataset[HeteroData]):
                 )
         self._template = Stack.from_batch(self.scenario.sample(1, seed=self.spec.seed))
         self._shards: dict[str, Stack] = {}
+        self._changed: dict[int, HeteroData] = {}
 
-    def __len__(self) -> int:
+    def len(self) -> int:
+        """Networks of the folder."""
         return self.spec.count
 
-    def __getitem__(self, index: int) -> HeteroData:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index: got {index}, expected 0..{len(self) - 1}")
-        return self.batch([index % len(self)]).get_example(0)
+    def get(self, idx: int) -> HeteroData:
+        """Network of the folder, before ``transform``."""
+        if self.pre_transform is None:
+            return self._read([idx]).get_example(0)
+        if idx not in self._changed:
+            self._changed[idx] = self.pre_transform(self._read([idx]).get_example(0))
+        return copy.copy(self._changed[idx])
 
-    def __getitems__(self, indices: list[int]) -> Batch:
-        """Used by the DataLoader: a whole batch at once."""
-        return self.batch(indices)
+    @property
+    def num_node_features(self) -> dict[str, int]:
+        """Columns of each node type: of ``x`` where a transform made it, else those that ``features`` can give."""
+        graph = self[0]
+        return {
+            node: graph[node].x.shape[1] if "x" in graph[node] else len(available(graph, node)) for node in NODE_TYPES
+        }
+
+    @property
+    def num_edge_features(self) -> dict[tuple[str, str, str], int]:
+        """Columns of each edge type: of ``edge_attr`` where a transform made it, else those that ``features`` can give."""
+        graph = self[0]
+        return {
+            edge: graph[edge].edge_attr.shape[1] if "edge_attr" in graph[edge] else len(available(graph, edge))
+            for edge in EDGE_TYPES
+        }
 
     def batch(self, indices: list[int]) -> Batch:
-        """Batch of some networks, in the given order."""
+        """Batch of some networks of this dataset, in the given order; without transforms it needs no collating."""
+        if self.transform is not None or self.pre_transform is not None:
+            return Batch.from_data_list([self[i] for i in indices])
+        return self._read([self.indices()[i] for i in indices])
+
+    def _read(self, indices: list[int]) -> Batch:
+        """Networks of the folder."""
         by_shard: dict[int, list[int]] = {}
         for place, index in enumerate(indices):
             by_shard.setdefault(index // self.spec.shard, []).append(place)
@@ -201,7 +231,7 @@ def _flatten(batch: Batch) -> dict[str, Tensor]:
 def _unflatten(tensors: dict[str, Tensor], template: Stack) -> Stack:
     n = tensors["graph/rb_bandwidth_hz"].shape[0]
     stack = Stack(n, graph=dict(template.graph))
-    for key, value in tensors.items():
+    for key, value in sorted(tensors.items()):  # the order in which they come differs from process to process
         store, name = key.split("/")
         if store == "graph":
             stack.graph[name] = value

@@ -48,7 +48,7 @@ def test_items_are_the_sampled_networks_with_labels(folder: Path) -> None:
         check(graph)
         for store in [*drawn.node_types, *drawn.edge_types]:
             for key, value in drawn[store].items():
-                assert torch.equal(graph[store][key], value), (store, key)
+                assert torch.equal(torch.as_tensor(graph[store][key]), torch.as_tensor(value)), (store, key)
         assert graph["ue"].teacher_slot.shape == (30,)
         assert graph["bs"].teacher_fraction.shape == (21, 12)
         share = torch.zeros(21).index_add(

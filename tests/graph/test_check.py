@@ -100,3 +100,39 @@ def test_the_schema_documents_itself() -> None:
     text = schema_markdown()
     assert "`(bs, channel, ue).gain`" in text
     assert "index" not in {line.split("`")[1].split(".")[-1] for line in text.splitlines()[2:]} - {"edge_index"}
+
+
+def test_what_was_written_to_since_the_last_check_is_looked_at_again() -> None:
+    graph = preset("hetnet-3tier").scaled(users=0.02, stations=1 / 3).sample(2, seed=0)
+    for _ in range(2):
+        check(graph)
+    for store, name, value, message in (
+        ("bs", "power_max_w", -1.0, "power_max_w: got -1, expected no negative"),  # static
+        ("ue", "noise_w", 0.0, "noise_w: got zero"),
+        (CHANNEL, "gain", float("nan"), "gain: got NaN"),  # dynamic
+        (CHANNEL, "slot", 1, "slot: got other values"),  # structure
+        (NEIGHBOURS, "edge_index", 99, "got bs index 99"),
+    ):
+        tensor = graph[store][name]
+        kept = tensor.flatten()[0].clone()
+        tensor.view(-1)[0] = value
+        with pytest.raises(ValueError, match=message):
+            check(graph)
+        tensor.view(-1)[0] = kept
+        check(graph)
+        bad = tensor.clone()
+        bad.view(-1)[0] = value
+        graph[store][name] = bad
+        with pytest.raises(ValueError, match=message):
+            check(graph)
+        graph[store][name] = tensor
+        check(graph)
+
+
+def test_tensors_without_versions_are_looked_at_every_time() -> None:
+    with torch.inference_mode():
+        graph = from_gain(torch.rand(2, 3, 1) + 0.1, noise_w=torch.ones(3, 1), power_max_w=torch.ones(2))
+        check(graph)
+        graph["bs"].power_max_w[0] = -1
+        with pytest.raises(ValueError, match="power_max_w: got -1"):
+            check(graph)
