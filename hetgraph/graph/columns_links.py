@@ -186,4 +186,5 @@ def block_reach(f: Facts) -> Tensor:
 
 def block_power(f: Facts) -> Tensor:
     """Root of the part of the block's largest power that was sent to the user."""
-    return (f.ue("power_w") / f.own_max_w.clamp_min(LEAST_POWER)).sqrt()
+    share = (f.ue("power_w") / f.own_max_w.clamp_min(LEAST_POWER)).sqrt()
+    return torch.where(f.own_max_w > 0, share, torch.zeros((), dtype=share.dtype, device=share.device))

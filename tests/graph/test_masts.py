@@ -196,4 +196,4 @@ def test_networks_alone_and_among_others_with_sectors() -> None:
         alone = scenario.sample(1, seed=4, first=number)[0]
         for store in (CHANNEL, "bs", "ue", "antenna"):
             for name, value in alone[store].items():
-                assert torch.equal(value, many[number][store][name]), (store, name)
+                assert torch.equal(torch.as_tensor(value), torch.as_tensor(many[number][store][name])), (store, name)

@@ -69,7 +69,7 @@ def test_networkx_round_trip() -> None:
     back = from_networkx(there)
     for store in [*graph.node_types, *graph.edge_types]:
         for key, value in graph[store].items():
-            assert torch.equal(back[store][key], value), (store, key)
+            assert torch.equal(torch.as_tensor(back[store][key]), torch.as_tensor(value)), (store, key)
     assert torch.equal(back.rb_bandwidth_hz, graph.rb_bandwidth_hz)
 
 
