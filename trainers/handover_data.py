@@ -10,7 +10,6 @@ from torch import Tensor
 from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverEnv, HandoverWeights
 from hetgraph.envs.rollout import rollout
-
 from hetgraph.graph.presets import roaming
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.trajectories import Trajectories

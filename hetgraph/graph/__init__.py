@@ -26,8 +26,8 @@ from hetgraph.graph.schema import (
     SCHEMA_VERSION,
     schema_markdown,
 )
-from hetgraph.graph.subgraph import subgraph
 from hetgraph.graph.source import Drawn, Given, Source, source_kinds
+from hetgraph.graph.subgraph import subgraph
 from hetgraph.graph.tables import (
     Site,
     read_sites,
@@ -94,8 +94,8 @@ __all__ = [
     "sample",
     "scenario_from_csv",
     "schema_markdown",
-    "subgraph",
     "source_kinds",
+    "subgraph",
     "to_networkx",
     "view",
     "write_sites",

@@ -106,6 +106,7 @@ def conflict_networks(scenario: ScenarioFields, n: int, noise_w: float) -> Batch
     antennas, mounted = antenna_attributes(scenario, 1)
     for name, value in antennas.items():
         graph["antenna"][name] = value[0]
+    graph["antenna"].num_nodes = mounted.shape[-1]
     graph[MOUNTED_ON].edge_index = mounted[0].contiguous()
     graph.rb_bandwidth_hz.fill_(radio.bandwidth_hz / radio.num_rbs)
     graph.slot_s = torch.full((1,), radio.slot_s)
