@@ -100,3 +100,16 @@ def test_the_schema_documents_itself() -> None:
     text = schema_markdown()
     assert "`(bs, channel, ue).gain`" in text
     assert "index" not in {line.split("`")[1].split(".")[-1] for line in text.splitlines()[2:]} - {"edge_index"}
+
+
+def test_complex_channels_and_precoders_have_places_for_the_same_antennas() -> None:
+    graph = from_gain(torch.rand(2, 3, 4) + 0.1, noise_w=1.0, power_max_w=1.0)
+    graph[CHANNEL].h = torch.zeros(6, 8, 4, dtype=torch.complex64)
+    graph["ue"].precoder = torch.zeros(3, 8, 4, dtype=torch.complex64)
+    check(graph)
+    graph["ue"].precoder = graph["ue"].precoder[:, :7]
+    with pytest.raises(ValueError, match=r"ue\.precoder: got shape \(3, 7, 4\), expected \[U=3, Amax=8, R=4\]"):
+        check(graph)
+    graph["ue"].precoder = torch.zeros(3, 8, 4)
+    with pytest.raises(ValueError, match=r"ue\.precoder: got dtype torch.float32, expected torch.complex64"):
+        check(graph)
