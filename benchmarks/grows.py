@@ -20,7 +20,7 @@ from torch import Tensor
 
 from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, clairvoyant, optimum, run_episodes
 from hetgraph.envs.arrivals.lookahead import play
-from hetgraph.envs.arrivals.presets import grows_3, grows_tiny
+from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.rules import BestRate, Rule, Strongest
 from hetgraph.envs.arrivals.run import Associates
 from hetgraph.envs.arrivals.service import Users
@@ -78,7 +78,7 @@ def rms(found: Tensor, printed: Tensor) -> float:
 
 def calibrate(tries: int = 150) -> None:
     """Residuals of the preset's constants, and of a random search around them that starts where it is best."""
-    shipped = grows_3()
+    shipped = arrivals("grows-3")
     for name, rule in (("blocking", Strongest(False)), ("overflow", Strongest())):
         rejections, utilities = residuals(shipped, rule, 2000, 9)
         print(
@@ -166,7 +166,7 @@ def search(env: ArrivalEnv) -> np.ndarray:
 
 def cell_of(chance: float, demand: float) -> DiscreteArrivals:
     """Arrivals of a cell of Table I."""
-    return replace(grows_3(), probabilities=(chance,), demands=(demand,))
+    return replace(arrivals("grows-3"), probabilities=(chance,), demands=(demand,))
 
 
 def table(episodes: int = 2000) -> None:
@@ -223,9 +223,12 @@ def report(trial: ArrivalTrial, small: ArrivalTrial) -> None:
 
 def tiny(episodes: int = 20_000) -> None:
     """Two stations and six slots: the share of the room between the best rule and the optimum of dynamic programming."""
-    most, loads = optimum(grows_tiny()), {"episodes": episodes, "seed": TEST}
+    most, loads = optimum(arrivals("grows-tiny")), {"episodes": episodes, "seed": TEST}
     policies: dict[str, list] = {name: [policy(name)] for name in ("argmax", "least_loaded", "best_rate")}
-    policies |= {"rollout, 64 futures": [RolloutLookahead(grows_tiny(), BestRate(), 64)], "GROWS": agents("grows-tiny")}
+    policies |= {
+        "rollout, 64 futures": [RolloutLookahead(arrivals("grows-tiny"), BestRate(), 64)],
+        "GROWS": agents("grows-tiny"),
+    }
     trial = judge_arrivals("grows-tiny", policies, **loads)  # type: ignore[arg-type]
     print(
         f"dynamic programming: {most.utility:.4f}, {most.states} states\n| policy | utility | share of the optimum |\n|---|---|---|"

@@ -11,7 +11,7 @@ import torch
 
 from hetgraph.channel import correlated_los, draw_field, los_probability, propagation_model
 from hetgraph.graph import preset, roam
-from hetgraph.graph.waypoints import Waypoints
+from hetgraph.graph.mobility import Waypoints
 
 STEP_M = 0.5
 MODELS = {"uma": (20.0, 300.0), "umi": (20.0, 200.0), "rma": (100.0, 2000.0), "inh-mixed": (2.0, 45.0)}

@@ -67,11 +67,14 @@ class DeepMIMODataset(Dataset[HeteroData]):
     def __getitem__(self, index: int) -> HeteroData:
         if not -len(self) <= index < len(self):
             raise IndexError(f"index: got {index}, expected 0..{len(self) - 1}")
-        number = index % len(self)
+        return self.graph(index % len(self), self.seed)
+
+    def graph(self, number: int, seed: int) -> HeteroData:
+        """Network of any number and seed; numbers go round the scenes."""
         scene = self.scenes[number % len(self.scenes)]
         rows = torch.arange(len(scene.ue_pos))
         if self.users is not None:
-            drawn = torch.randperm(len(rows), generator=stream(self.seed, number, "deepmimo-users"))
+            drawn = torch.randperm(len(rows), generator=stream(seed, number, "deepmimo-users"))
             rows = drawn[: self.users].sort().values
         gain, los = scene.gain[rows], None if scene.los is None else scene.los[rows]
         return measured_graph(

@@ -116,7 +116,15 @@ class LTETraceDataset(Dataset[HeteroData]):
     def __getitem__(self, index: int) -> HeteroData:
         if not -len(self) <= index < len(self):
             raise IndexError(f"index: got {index}, expected 0..{len(self) - 1}")
-        generator = stream(self.seed, index % len(self), "lte-graph")
+        return self.graph(index % len(self), self.seed)
+
+    def graph(self, number: int, seed: int) -> HeteroData:
+        """Network of any number and seed, the same whatever else is drawn.
+
+        Raises:
+            ValueError: too few cells, or too few rows that they served.
+        """
+        generator = stream(seed, number, "lte-graph")
         chosen, member = self._cluster(generator, self.num_cells, self.num_users)
         rows = np.flatnonzero(member[self.rows.cell])
         rows = np.sort(rows[torch.randperm(len(rows), generator=generator)[: self.num_users].numpy()])

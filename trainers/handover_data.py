@@ -9,9 +9,9 @@ from torch import Tensor
 
 from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
+from hetgraph.graph.presets import roaming
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.trajectories import Trajectories
-from hetgraph.graph.walks import roaming
 from hetgraph.nn.candidates import Candidates, candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule, ResourceModel
 from hetgraph.radio.policy import handover_policy

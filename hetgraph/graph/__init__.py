@@ -8,10 +8,12 @@ from hetgraph.graph.features import COLUMNS, Column, features
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.levels import canary, hide, known_edges, view
 from hetgraph.graph.links import Links, links_of
-from hetgraph.graph.mobility import Mobility, Services
-from hetgraph.graph.presets import PRESETS, interference_k, preset
+from hetgraph.graph.mobility import Mobility, Services, Waypoints
+from hetgraph.graph.presets import PRESETS, preset, roaming
+from hetgraph.graph.presets_snapshot import interference_k
+from hetgraph.graph.rules import Rules
 from hetgraph.graph.sample import sample
-from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario import CellName, Scenario
 from hetgraph.graph.scenario_parts import Carrier, Channel, Layout, Radio, Tier, Users
 from hetgraph.graph.schema import (
     CHANNEL,
@@ -24,19 +26,19 @@ from hetgraph.graph.schema import (
     SCHEMA_VERSION,
     schema_markdown,
 )
+from hetgraph.graph.source import Drawn, Given, Source, source_kinds
 from hetgraph.graph.subgraph import subgraph
 from hetgraph.graph.tables import (
     Site,
     read_sites,
     read_users,
     scenario_from_csv,
-    station_rows,
     write_sites,
     write_users,
 )
+from hetgraph.graph.traffic import Arrivals, FullBuffer, Packets
 from hetgraph.graph.trajectories import Trajectories
-from hetgraph.graph.walks import roam, roaming
-from hetgraph.graph.waypoints import Waypoints
+from hetgraph.graph.walks import roam
 
 __all__ = [
     "CHANNEL",
@@ -49,18 +51,26 @@ __all__ = [
     "PRESETS",
     "SCHEMA",
     "SCHEMA_VERSION",
+    "Arrivals",
     "Carrier",
+    "CellName",
     "Channel",
     "Column",
+    "Drawn",
     "Facts",
+    "FullBuffer",
+    "Given",
     "Layout",
     "Links",
     "Mobility",
+    "Packets",
     "Projection",
     "Radio",
+    "Rules",
     "Scenario",
     "Services",
     "Site",
+    "Source",
     "Tier",
     "Trajectories",
     "Users",
@@ -84,7 +94,7 @@ __all__ = [
     "sample",
     "scenario_from_csv",
     "schema_markdown",
-    "station_rows",
+    "source_kinds",
     "subgraph",
     "to_networkx",
     "view",

@@ -17,6 +17,8 @@ def from_gain(
 ) -> HeteroData:
     """Graph of ``N`` stations and ``U`` users from linear power gains; every station is a candidate of every user.
 
+    A station has one antenna, in its own place.
+
     Args:
         gain: linear power gain of each station, user and resource block ``[N, U, R]``; its dtype is kept.
         noise_w: noise power per resource block, W; a number or anything that broadcasts to ``[U, R]``.
@@ -37,12 +39,13 @@ def from_gain(
     data["bs"].power_max_w = power
     data["bs"].rb_power_max_w = power.unsqueeze(1).expand(stations, blocks).contiguous()
     data["ue"].noise_w = _expand("noise_w", noise_w, (users, blocks), gain)
-    data["antenna"].offset = gain.new_zeros(0, 3)
-    data["antenna"].boresight = gain.new_zeros(0, 2)
+    data["antenna"].offset = gain.new_zeros(stations, 3)
+    data["antenna"].boresight = gain.new_zeros(stations, 2)
+    data[MOUNTED_ON].edge_index = torch.arange(stations, device=gain.device).expand(2, -1).contiguous()
     data[CHANNEL].edge_index = complete_edges(stations, users, gain.device)
     data[CHANNEL].slot = torch.arange(stations, device=gain.device).repeat(users)
     data[CHANNEL].gain = gain.transpose(0, 1).reshape(users * stations, blocks)
-    for empty in (MOUNTED_ON, NEIGHBOURS, CONFLICTS):
+    for empty in (NEIGHBOURS, CONFLICTS):
         data[empty].edge_index = torch.zeros(2, 0, dtype=torch.long, device=gain.device)
     data.rb_bandwidth_hz = _expand("rb_bandwidth_hz", rb_bandwidth_hz, (1, blocks), gain)
     data.scenario, data.scenario_hash, data.schema_version = "from_gain", "", SCHEMA_VERSION

@@ -102,6 +102,8 @@ def _sizes(data: HeteroData) -> dict[str, int]:
         "R": gain.shape[1],
         "A": len(antenna.offset) if "offset" in antenna and antenna.offset.dim() else antenna.num_nodes or 0,
     }
+    if "h" in data[CHANNEL] and data[CHANNEL].h.dim() == 3:
+        sizes["Amax"] = data[CHANNEL].h.shape[1]
     for key, what in (("N", "bs: got no station"), ("U", "ue: got no user"), ("R", "gain: got no resource block")):
         if sizes[key] == 0:
             raise ValueError(f"{what}, expected at least one")

@@ -6,10 +6,14 @@ from typing import Any
 import networkx as nx
 import torch
 from torch import Tensor
-from torch_geometric.data import HeteroData
+from torch_geometric.data import Batch, HeteroData
 
+from hetgraph.graph.antennas import antenna_attributes
 from hetgraph.graph.build import from_gain
-from hetgraph.graph.schema import CHANNEL, CONFLICTS, NEIGHBOURS
+from hetgraph.graph.features import add_features
+from hetgraph.graph.scenario_fields import ScenarioFields
+from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS
+from hetgraph.units import dbm_to_w
 
 
 def conflict_graph(agent: Sequence[int], conflicts: Sequence[tuple[int, int]], *, num_rbs: int = 3) -> HeteroData:
@@ -74,9 +78,37 @@ def conflict_graph_from_networkx(graph: "nx.Graph[Any]", *, num_rbs: int = 3) ->
     return conflict_graph(agent, [(number[i], number[j]) for i, j in graph.edges], num_rbs=num_rbs)
 
 
+_BOTH_WAYS = ((0, 1), (2, 3), (4, 5), (6, 7), (1, 2), (3, 4), (5, 6), (7, 0))
+_ONE_WAY = ((1, 7), (7, 5), (5, 3), (3, 1), (0, 2), (2, 4), (4, 6), (6, 0))
+CONFLICT_8_STATIONS = (0, 0, 1, 1, 2, 2, 3, 3)
+CONFLICT_8 = (*_BOTH_WAYS, *((j, i) for i, j in _BOTH_WAYS), *_ONE_WAY)
+
+
 def conflict_8() -> HeteroData:
     """The MAPPO paper's conflict graph (Fig. 2): 4 agents with 2 devices each around a ring, 3 subbands, 24 conflicts."""
-    both_ways = ((0, 1), (2, 3), (4, 5), (6, 7), (1, 2), (3, 4), (5, 6), (7, 0))
-    one_way = ((1, 7), (7, 5), (5, 3), (3, 1), (0, 2), (2, 4), (4, 6), (6, 0))
-    pairs = [*both_ways, *((j, i) for i, j in both_ways), *one_way]
-    return conflict_graph([0, 0, 1, 1, 2, 2, 3, 3], pairs)
+    return conflict_graph(CONFLICT_8_STATIONS, CONFLICT_8)
+
+
+def conflict_networks(scenario: ScenarioFields, n: int, noise_w: float) -> Batch:
+    """``n`` times the conflict graph of a scenario whose ``users.placement`` is ``conflicts``; nothing in it is drawn.
+
+    Args:
+        scenario: users' stations and conflicts, power, band and antennas.
+        n: number of networks.
+        noise_w: noise power per resource block, W.
+    """
+    users, radio, (tier,) = scenario.users, scenario.radio, scenario.tiers
+    graph = conflict_graph(users.station, users.conflicts, num_rbs=radio.num_rbs)
+    budget_w = dbm_to_w(tier.power_dbm)
+    limit_dbm = tier.power_dbm if tier.rb_power_dbm is None else tier.rb_power_dbm
+    graph["bs"].power_max_w.fill_(budget_w)
+    graph["bs"].rb_power_max_w.fill_(dbm_to_w(limit_dbm))
+    graph["ue"].noise_w.fill_(noise_w)
+    antennas, mounted = antenna_attributes(scenario, 1)
+    for name, value in antennas.items():
+        graph["antenna"][name] = value[0]
+    graph[MOUNTED_ON].edge_index = mounted[0].contiguous()
+    graph.rb_bandwidth_hz.fill_(radio.bandwidth_hz / radio.num_rbs)
+    graph.slot_s = torch.full((1,), radio.slot_s)
+    graph.scenario, graph.scenario_hash = scenario.name, scenario.hash
+    return Batch.from_data_list([add_features(graph)] * n)

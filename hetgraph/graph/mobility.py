@@ -1,6 +1,47 @@
 """How users move and what they want over time, as parts of a scenario."""
 
+import math
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+Kind = Literal["waypoint", "group"]
+
+
+@dataclass(frozen=True)
+class Waypoints:
+    """How users move.
+
+    Random waypoint (Johnson and Maltz 1996): a user walks straight to its next waypoint, rests and goes on. Reference point
+    group mobility (Hong et al. 1999): a group's reference point does, and its members wander around it. Waypoints follow the
+    law by which the scenario places users, so that crowds stay where they are; where that law ties a user to a cell or a
+    place they are anywhere in the area.
+
+    Args:
+        kind: ``waypoint`` or ``group``.
+        speed_mps: smallest and largest speed, drawn anew at each waypoint.
+        pause_s: longest rest at a waypoint.
+        groups: number of groups; user i belongs to group i modulo it.
+        radius_m: how far members wander from their reference point.
+
+    Raises:
+        ValueError: a value out of its range.
+    """
+
+    kind: Kind = "waypoint"
+    speed_mps: tuple[float, float] = (0.5, 1.5)
+    pause_s: float = 5.0
+    groups: int = 25
+    radius_m: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"mobility.kind: got {self.kind!r}, expected one of {', '.join(get_args(Kind))}")
+        low, high = self.speed_mps
+        if not 0 <= low <= high < math.inf:
+            raise ValueError(f"mobility.speed_mps: got {self.speed_mps}, expected two numbers, 0 <= low <= high")
+        if self.groups < 1 or self.pause_s < 0 or self.radius_m < 0:
+            got = f"groups={self.groups}, pause_s={self.pause_s}, radius_m={self.radius_m}"
+            raise ValueError(f"mobility: got {got}, expected at least one group and nothing negative")
 
 
 @dataclass(frozen=True)
@@ -17,6 +58,7 @@ class Mobility:
         turn_rad: standard deviation of the change of heading between two places.
         step_s: time between two places; path loss and shadowing change then.
         doppler_hz: least Doppler shift, of whatever moves around a user that stands.
+        waypoints: all users go from waypoint to waypoint instead; then ``walking`` and ``grouped`` do not count.
     """
 
     walking: float = 0.0
@@ -28,6 +70,7 @@ class Mobility:
     turn_rad: float = 0.5
     step_s: float = 0.1
     doppler_hz: float = 1.0
+    waypoints: Waypoints | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +91,7 @@ class Services:
         load: factor on all rates.
         reliability: share of bits that have to be in time.
         window_s: time over which that is judged.
+        kind: name of this law among the kinds of traffic.
     """
 
     video: float = 0.6
@@ -60,3 +104,4 @@ class Services:
     load: float = 1.0
     reliability: float = 0.95
     window_s: float = 0.5
+    kind: Literal["services"] = "services"

@@ -10,6 +10,8 @@ from hetgraph import channel
 from hetgraph.graph.antennas import antenna_attributes
 from hetgraph.graph.build import complete_edges
 from hetgraph.graph.collate import Stack
+from hetgraph.graph.conflict import conflict_networks
+from hetgraph.graph.heard_users import behind_walls
 from hetgraph.graph.masts import image_shifts, masts_of
 from hetgraph.graph.placement import place_stations, place_users
 from hetgraph.graph.power import equal_power_w
@@ -33,16 +35,22 @@ def sample(scenario: ScenarioFields, n: int = 1, *, seed: int = 0, first: int = 
     Raises:
         ValueError: ``n`` is not positive.
     """
-    if n < 1 or first < 0:
-        raise ValueError(f"sample: got n={n}, first={first}, expected n of 1 or more and first of 0 or more")
+    check_numbers(n, first)
+    if scenario.users.placement == "conflicts":
+        return conflict_networks(scenario, n, float(_block_noise_w(scenario)[0]))
     streams = Streams(seed, range(first, first + n))
     stations, users = _place(scenario, streams)
     state = draw_user_state(scenario, streams)
     paths = propagate(scenario, stations, users, streams, state=state)
+    losses_db = None
+    if scenario.users.placement == "heard":
+        paths, losses_db = behind_walls(scenario, paths, streams)
     stack = Stack(n)
     stack.graph = _graph_attributes(scenario, n)
     stack.nodes["bs"] = station_attributes(scenario, stations)
     stack.nodes["ue"] = _user_attributes(scenario, users, state, streams)
+    if losses_db is not None:
+        stack.nodes["ue"]["penetration_loss_db"] = losses_db
     stack.nodes["antenna"], mounted = antenna_attributes(scenario, n)
     stack.edges[CHANNEL], far_w = _channel_attributes(scenario, paths)
     if far_w is not None:
@@ -56,6 +64,16 @@ def sample(scenario: ScenarioFields, n: int = 1, *, seed: int = 0, first: int = 
             stack.edges[CHANNEL]["slot"].shape[1] // nearest.shape[1], 1
         )
     return _to_batch(stack, _disturbed(scenario, paths) if scenario.radio.neighbour_db > 0 else None)
+
+
+def check_numbers(n: int, first: int) -> None:
+    """Refuse numbers of networks that there cannot be.
+
+    Raises:
+        ValueError: ``n`` below 1, or ``first`` below 0.
+    """
+    if n < 1 or first < 0:
+        raise ValueError(f"sample: got n={n}, first={first}, expected n of 1 or more and first of 0 or more")
 
 
 def _place(scenario: ScenarioFields, streams: Streams) -> tuple[Tensor, Tensor]:
@@ -160,6 +178,8 @@ def station_attributes(scenario: ScenarioFields, stations: Tensor) -> dict[str, 
         "amplifier_efficiency": _per_station(scenario, "amplifier_efficiency"),
         "max_users": _per_station(scenario, "max_users").long(),
     }
+    if all(tier.row for tier in scenario.tiers):
+        columns["row"] = torch.tensor([row for tier in scenario.tiers for row in tier.row])
     height = _per_station(scenario, "height_m").expand(n, -1).unsqueeze(2)
     attributes = {"pos": torch.cat([stations, height], 2)}
     return attributes | {name: value.expand(n, *value.shape).contiguous() for name, value in columns.items()}

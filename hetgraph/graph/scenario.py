@@ -7,10 +7,30 @@ from typing import Any
 
 import yaml
 
-from hetgraph.graph.plain import build
-from hetgraph.graph.sample import sample
+from hetgraph.graph.mobility import Services
+from hetgraph.graph.plain import build, plain
+from hetgraph.graph.sample import check_numbers
 from hetgraph.graph.scenario_fields import ScenarioFields
+from hetgraph.graph.sources import DrawnNetworks, source_of
+from hetgraph.graph.trajectories import Trajectories
 from hetgraph.graph.validate import validate
+
+
+@dataclass(frozen=True)
+class CellName:
+    """Who a station is.
+
+    Args:
+        site: name of its mast, as its owner calls it; empty where it has none.
+        cell: its own name.
+        tier: name of its tier.
+        row: number of its row in the owner's file, from 0; ``None`` for a station of no file.
+    """
+
+    site: str
+    cell: str
+    tier: str
+    row: int | None
 
 
 @dataclass(frozen=True)
@@ -35,9 +55,15 @@ class Scenario(ScenarioFields):
     def from_dict(values: dict[str, Any]) -> "Scenario":
         """Inverse of :meth:`to_dict`; missing fields take their defaults.
 
+        Files of the first edition have a field ``services`` beside the others; other services than by default are the traffic.
+
         Raises:
             ValueError: an unknown field, or a value of another type.
         """
+        if "services" in values and "traffic" not in values:
+            services = build(Services, values["services"], "scenario.services")
+            values = {name: value for name, value in values.items() if name != "services"}
+            values |= {"traffic": plain(services)} if services != Services() else {}
         return build(Scenario, values, "scenario")
 
     @staticmethod
@@ -74,12 +100,55 @@ class Scenario(ScenarioFields):
         crowd = dataclasses.replace(self.users, count=round(self.users.count * users))
         return dataclasses.replace(self, layout=layout, tiers=tiers, users=crowd)
 
+    def names(self) -> tuple[CellName, ...]:
+        """Who each station of a sampled graph is, in the stations' order: site, cell and row as its owner named them.
+
+        Stations of given graphs, gains, ray tracing and drive tests have no names: there it is empty.
+
+        Raises:
+            FileNotFoundError: a source whose file does not exist.
+            ValueError: a source whose file is wrong.
+        """
+        source = source_of(self)
+        tiers = source.scenario.tiers if isinstance(source, DrawnNetworks) else ()
+        return tuple(
+            CellName(
+                site=tier.site[i] if tier.site else "",
+                cell=tier.cell[i] if tier.cell else "",
+                tier=tier.name,
+                row=tier.row[i] if tier.row else None,
+            )
+            for tier in tiers
+            for i in range(tier.count)
+        )
+
     def sample(self, n: int = 1, *, seed: int = 0, first: int = 0) -> Any:
-        """Draw ``n`` networks at once, as a PyG batch equal to ``Batch.from_data_list`` of the singles.
+        """``n`` networks at once, as a PyG batch equal to ``Batch.from_data_list`` of the singles.
 
         Args:
             n: number of networks.
             seed: seed of all streams; network i has its own, keyed by (seed, i, purpose).
             first: number of the first network, so that ``sample(1, first=i)`` is network i of any larger sample.
+
+        Raises:
+            FileNotFoundError: a source whose file or folder does not exist.
+            ValueError: a source whose files are wrong, or ``n`` that is not positive.
         """
-        return sample(self, n, seed=seed, first=first)
+        check_numbers(n, first)
+        return source_of(self).sample(n, seed=seed, first=first)
+
+    def trajectories(self, n: int = 1, *, slots: int, seed: int = 0, first: int = 0) -> Trajectories | None:
+        """How the users of ``n`` networks move; ``None`` where they stand.
+
+        Args:
+            n: number of networks.
+            slots: places of each user, one a slot.
+            seed: of all streams.
+            first: number of the first network.
+
+        Raises:
+            FileNotFoundError: a source whose file or folder does not exist.
+            ValueError: a source whose files are wrong, too few of them, or a number that is not positive.
+        """
+        check_numbers(n, first)
+        return source_of(self).trajectories(n, slots=slots, seed=seed, first=first)

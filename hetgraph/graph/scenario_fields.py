@@ -1,6 +1,5 @@
 """The fields of a scenario, for code below the scenario itself: what draws networks, places and channels reads these."""
 
-import dataclasses
 import functools
 import hashlib
 import json
@@ -8,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hetgraph.graph.mobility import Mobility, Services
-from hetgraph.graph.plain import build, changed
+from hetgraph.graph.plain import build, changed, plain
+from hetgraph.graph.rules import Rules
 from hetgraph.graph.scenario_parts import Carrier, Channel, Layout, Radio, Tier, Users
+from hetgraph.graph.source import Drawn, Given
+from hetgraph.graph.traffic import Traffic
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,10 @@ class ScenarioFields:
         channel: propagation.
         radio: bandwidth, noise, candidates.
         mobility: how users move, in environments that follow time.
-        services: what they receive there.
+        source: where networks come from: ``Drawn()`` from all of this, or ``Given(kind, path, options)`` from files, whose reader
+            tells which of the other fields it reads.
+        traffic: what users want; ``None`` leaves it to the environment.
+        rules: by which environments play.
     """
 
     name: str = "custom"
@@ -34,7 +39,9 @@ class ScenarioFields:
     channel: Channel = field(default_factory=Channel)
     radio: Radio = field(default_factory=Radio)
     mobility: Mobility = field(default_factory=Mobility)
-    services: Services = field(default_factory=Services)
+    source: Drawn | Given = field(default_factory=Drawn)
+    traffic: Traffic | None = None
+    rules: Rules = field(default_factory=Rules)
 
     @property
     def num_stations(self) -> int:
@@ -52,13 +59,23 @@ class ScenarioFields:
         """The carrier of a tier's cells."""
         return next((carrier for carrier in self.carriers if carrier.name == tier.carrier), self.carriers[0])
 
+    @property
+    def services(self) -> Services:
+        """The traffic, where it is one of services; else services by default."""
+        return self.traffic if isinstance(self.traffic, Services) else Services()
+
     @functools.cached_property
     def hash(self) -> str:
         """Short digest of what differs from the defaults, so that a new field leaves old digests as they are."""
-        text = json.dumps(changed(build(type(self), self.to_dict(), "scenario")), sort_keys=True)
+        values = changed(build(type(self), self.to_dict(), "scenario"))
+        if isinstance(self.traffic, Services):  # their digest is that of the field that they once had
+            del values["traffic"]["kind"]
+            values["services"] = values.pop("traffic")
+            values = {name: value for name, value in values.items() if name != "services" or value}
+        text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers."""
-        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        return plain
+        values: dict[str, Any] = plain(self)
+        return values

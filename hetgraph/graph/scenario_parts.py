@@ -46,6 +46,7 @@ class Tier:
         positions: ``(x, y)`` of each cell in metres, for ``fixed``; those within a metre of each other are on one mast.
         site: name of each cell's mast, for ``fixed``; cells of one name within 100 m are on one mast, too.
         cell: name of each cell.
+        row: row of each cell in its owner's file, from 0.
         sectors: cells on each mast that is drawn (not ``fixed``); ``count`` is a multiple of it.
         azimuth_deg: boresight as a compass bearing: degrees clockwise from north, so that 90 looks to the east.
         pattern: ``omni`` or ``38.901``, the standard's antenna element pointed at ``azimuth_deg`` and ``tilt_deg``.
@@ -81,6 +82,7 @@ class Tier:
     max_users: int = 0
     circuit_power_w: float = 0.0
     amplifier_efficiency: float = 1.0
+    row: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("azimuth_deg", "tilt_deg"):  # one number stands for all cells
@@ -115,7 +117,9 @@ class Users:
         count: users in each network.
         height_m: antenna height above the ground or above the floor; a floor is 3 m high.
         placement: ``uniform``, ``clustered``, ``pairs`` (user i around station i, served by it alone), ``hexagons`` or
-            ``squares`` (equally many around each station, in a cell of ``cell_radius_m``) or ``fixed``.
+            ``squares`` (equally many around each station, in a cell of ``cell_radius_m``), ``fixed``, ``heard`` (where neighbouring
+            stations of a ``hex`` grid are heard at ``efficiencies``, behind a wall if need be) or ``conflicts`` (nowhere: users of
+            ``station`` who disturb one another by ``conflicts``, without geometry).
         clustered_fraction: share of the users that is placed around stations of ``cluster_tier``.
         cluster_tier: tier around whose stations users gather; empty for the last one.
         cluster_radius_m: radius of a cluster.
@@ -133,11 +137,18 @@ class Users:
         floor: floor of each user, 0 for the ground floor, for ``fixed``.
         speed_mps: speed, in a random direction.
         rate_min_bps: rate that counts as a kept promise.
+        station: station that serves each user, for ``conflicts``.
+        conflicts: pairs (i, j): user i disturbs user j, for ``conflicts``.
+        hears: stations that a user hears, neighbours of each other, for ``heard``; 1 to 3.
+        efficiencies: spectral efficiencies without interference, bit/s/Hz, all as likely toward each of these stations.
+        first_bonus: what users hear the first station better by, bit/s/Hz.
     """
 
     count: int = 100
     height_m: float = 1.5
-    placement: Literal["uniform", "clustered", "pairs", "hexagons", "squares", "fixed"] = "uniform"
+    placement: Literal["uniform", "clustered", "pairs", "hexagons", "squares", "fixed", "heard", "conflicts"] = (
+        "uniform"
+    )
     clustered_fraction: float = 0.5
     cluster_tier: str = ""
     cluster_radius_m: float = 40.0
@@ -155,6 +166,11 @@ class Users:
     floor: tuple[int, ...] = ()
     speed_mps: float = 0.0
     rate_min_bps: float = 0.0
+    station: tuple[int, ...] = ()
+    conflicts: tuple[tuple[int, int], ...] = ()
+    hears: int = 3
+    efficiencies: tuple[float, ...] = ()
+    first_bonus: float = 0.0
 
 
 @dataclass(frozen=True)

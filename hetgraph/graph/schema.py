@@ -1,8 +1,12 @@
 """The graph contract as code: one table from which checks, documentation and storage are made.
 
 Every scenario is a :class:`torch_geometric.data.HeteroData` of ``bs``, ``ue`` and ``antenna`` nodes. Sizes are written as
-``N`` stations, ``U`` users, ``A`` antennas, ``E`` channel edges, ``R`` resource blocks; ``1`` is a literal one and
-``*`` any length.
+``N`` stations, ``U`` users, ``A`` antennas, ``Amax`` of the station with most of them, ``E`` channel edges, ``R`` resource
+blocks; ``1`` is a literal one and ``*`` any length.
+
+A carrier owns a range of the blocks: ``bs.carrier_hz`` is a station's carrier, ``bs.rb_power_max_w`` is zero on the blocks of
+others. ``h`` and ``precoder`` are zero beyond the antennas of the edge's, or the serving, station. ``bs.row`` is the station's row
+in its owner's file.
 """
 
 from dataclasses import dataclass
@@ -61,6 +65,7 @@ SCHEMA: tuple[Field, ...] = (
     Field("bs", "pos", ("N", "3"), unit="m"),
     Field("bs", "tier", ("N",), "long"),
     Field("bs", "site", ("N",), "long"),
+    Field("bs", "row", ("N",), "long"),
     Field("bs", "carrier_hz", ("N",), unit="Hz", nonnegative=True),
     Field("bs", "azimuth_rad", ("N",), unit="rad"),
     Field("bs", "tilt_rad", ("N",), unit="rad"),
@@ -105,6 +110,7 @@ SCHEMA: tuple[Field, ...] = (
     Field("ue", "served_share", ("U",), dynamic=True, nonnegative=True),
     Field("ue", "level", ("U",), "long", dynamic=True, nonnegative=True),
     Field("ue", "since_slots", ("U",), "long", unit="slot", dynamic=True, nonnegative=True),
+    Field("ue", "precoder", ("U", "Amax", "R"), "complex", dynamic=True),
     Field("antenna", "offset", ("A", "3"), unit="m"),
     Field("antenna", "boresight", ("A", "2"), unit="rad"),
     Field(CHANNEL, "edge_index", ("2", "E"), "long", required=True),
@@ -117,7 +123,7 @@ SCHEMA: tuple[Field, ...] = (
     Field(CHANNEL, "spectral_efficiency", ("E",), unit="bit/s/Hz", dynamic=True, nonnegative=True),
     Field(CHANNEL, "allowed", ("E",), "bool", dynamic=True),
     Field(CHANNEL, "bias_db", ("E",), unit="dB"),
-    Field(CHANNEL, "h", ("E", "A1", "R"), "complex", dynamic=True, level="genie"),
+    Field(CHANNEL, "h", ("E", "Amax", "R"), "complex", dynamic=True, level="genie"),
     Field(CHANNEL, "may_serve", ("E",), "bool"),
     Field(CHANNEL, "rate", ("E",), unit="data per slot", dynamic=True, nonnegative=True),
     Field(CHANNEL, "pathloss_db", ("E",), unit="dB"),

@@ -167,7 +167,8 @@ def scenario_from_csv(
 ) -> Scenario:
     """A user's own network as a scenario.
 
-    Cells become tiers of equal kind, in the order of their first rows; :func:`station_rows` tells which row a station was.
+    Cells become tiers of equal kind, in the order of their first rows. Who is who stays known: :meth:`Scenario.names` gives site,
+    cell and row of each station, and ``bs.row`` of a sampled graph the row.
     Coordinates are moved so that the area starts at the origin. Cells on several carriers share the base's resource blocks
     among them: each carrier has as many, and as much bandwidth, as the base.
 
@@ -191,7 +192,9 @@ def scenario_from_csv(
     base = dataclasses.replace(base, layout=layout)
     base, names = _carriers(stations, base)
     tiers = tuple(
-        _tier([stations[i] for i in rows], left, low, base, names[stations[rows[0]].carrier_hz])
+        dataclasses.replace(
+            _tier([stations[i] for i in rows], left, low, base, names[stations[rows[0]].carrier_hz]), row=tuple(rows)
+        )
         for rows in _groups(stations).values()
     )
     crowd = dataclasses.replace(crowd, placement="uniform", spacing_m=0.0)
@@ -199,11 +202,6 @@ def scenario_from_csv(
         moved = tuple((x - left, y - low) for x, y in points)
         crowd = dataclasses.replace(crowd, placement="fixed", positions=moved, count=len(moved))
     return dataclasses.replace(base, name=Path(sites).stem, tiers=tiers, users=crowd)
-
-
-def station_rows(sites: Sequence[Site]) -> list[int]:
-    """Which of the sites each station of :func:`scenario_from_csv` is, in the order of the stations."""
-    return [row for rows in _groups(sites).values() for row in rows]
 
 
 def _carriers(sites: Sequence[Site], base: Scenario) -> tuple[Scenario, dict[float | None, str]]:

@@ -1,19 +1,17 @@
 """Types and ranges of a scenario's values."""
 
-import dataclasses
-import functools
 import math
-import types
-import typing
 import warnings
-from collections.abc import Iterator
-from typing import Any, Literal
 
 from hetgraph.channel import FLOOR_HEIGHT_M, MODELS
+from hetgraph.graph.field_types import check_types, not_negative, positive, require
+from hetgraph.graph.heard import BS_HEIGHT_M, CARRIER_HZ, MOST_HEARD, UE_HEIGHT_M
+from hetgraph.graph.heard_users import heard_places
 from hetgraph.graph.hexagons import whole_rings
-from hetgraph.graph.mobility import Mobility, Services
+from hetgraph.graph.mobility import Mobility
 from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.scenario_parts import PATHLOSS, Carrier, Channel, Radio, Tier, Users
+from hetgraph.graph.validate_traffic import validate_rules, validate_source, validate_traffic
 
 _POWER_MAX_DBM = 100.0
 _NOISE_MIN_W = 1e-30
@@ -26,16 +24,18 @@ def validate(scenario: ScenarioFields) -> None:
     Raises:
         ValueError: the first value of another type or out of its range.
     """
-    _check_types(scenario, "")
-    _require("tiers", len(scenario.tiers), len(scenario.tiers) > 0, "at least one tier")
-    _positive("layout", scenario.layout, "width_m", "height_m")
+    check_types(scenario, "")
+    require("tiers", len(scenario.tiers), len(scenario.tiers) > 0, "at least one tier")
+    positive("layout", scenario.layout, "width_m", "height_m")
     for i, tier in enumerate(scenario.tiers):
-        _require(f"tiers[{i}].count", tier.count, tier.count > 0, "at least 1")
+        require(f"tiers[{i}].count", tier.count, tier.count > 0, "at least 1")
     _validate_users(scenario, scenario.users)
     _validate_channel(scenario.channel)
     _validate_radio(scenario, scenario.radio)
     _validate_mobility(scenario.mobility)
-    _validate_services(scenario.services)
+    validate_source(scenario.source)
+    validate_traffic(scenario.traffic)
+    validate_rules(scenario.rules)
     for i, tier in enumerate(scenario.tiers):
         _validate_tier(f"tiers[{i}]", tier)
         _validate_cells(f"tiers[{i}]", tier, scenario.radio.carriers)
@@ -45,148 +45,172 @@ def validate(scenario: ScenarioFields) -> None:
 
 
 def _validate_users(scenario: ScenarioFields, users: Users) -> None:
-    _positive("users", users, "count", "height_m", "cluster_radius_m", "cell_radius_m")
-    _not_negative("users", users, "spacing_m", "speed_mps", "rate_min_bps")
-    _require("users.clustered_fraction", users.clustered_fraction, 0 <= users.clustered_fraction <= 1, "0..1")
+    positive("users", users, "count", "height_m", "cluster_radius_m", "cell_radius_m")
+    not_negative("users", users, "spacing_m", "speed_mps", "rate_min_bps")
+    require("users.clustered_fraction", users.clustered_fraction, 0 <= users.clustered_fraction <= 1, "0..1")
     low, high = users.pair_distance_m
-    _require("users.pair_distance_m", users.pair_distance_m, 0 <= low <= high, "the least, then the greatest distance")
+    require("users.pair_distance_m", users.pair_distance_m, 0 <= low <= high, "the least, then the greatest distance")
     stations, names = scenario.num_stations, [tier.name for tier in scenario.tiers]
     if users.placement == "pairs":
-        _require("users.count", users.count, users.count == stations, f"{stations}, one per station, for pairs")
+        require("users.count", users.count, users.count == stations, f"{stations}, one per station, for pairs")
     if users.placement in ("hexagons", "squares"):
         even = users.count % stations == 0
-        _require("users.count", users.count, even, f"a multiple of {stations}, equally many per station")
+        require("users.count", users.count, even, f"a multiple of {stations}, equally many per station")
     if users.placement == "hexagons":
         room = low < users.cell_radius_m / 2
-        _require("users.pair_distance_m", users.pair_distance_m, room, "a least distance below half of cell_radius_m")
+        require("users.pair_distance_m", users.pair_distance_m, room, "a least distance below half of cell_radius_m")
     if users.per_station is not None:
         least, most = users.per_station
         fits = 0 <= least <= most and least * stations <= users.count <= most * stations
         sectors = max(tier.sectors for tier in scenario.tiers)
-        _require("users.per_station", users.per_station, sectors == 1, "null where masts have several sectors")
-        _require("users.per_station", users.per_station, fits, f"the fewest, then the most, for {users.count} users")
+        require("users.per_station", users.per_station, sectors == 1, "null where masts have several sectors")
+        require("users.per_station", users.per_station, fits, f"the fewest, then the most, for {users.count} users")
     if users.placement == "fixed":
-        _require("users.positions", len(users.positions), len(users.positions) == users.count, f"{users.count}")
+        require("users.positions", len(users.positions), len(users.positions) == users.count, f"{users.count}")
     _validate_buildings(users)
+    _validate_conflicts(scenario, users)
+    _validate_heard(scenario, users)
     if users.placement == "clustered":
         known = users.cluster_tier in ("", *names)
-        _require("users.cluster_tier", users.cluster_tier, known, "one of " + ", ".join(names))
+        require("users.cluster_tier", users.cluster_tier, known, "one of " + ", ".join(names))
+
+
+def _validate_conflicts(scenario: ScenarioFields, users: Users) -> None:
+    if users.placement != "conflicts":
+        for name in ("station", "conflicts"):
+            values = getattr(users, name)
+            require(f"users.{name}", len(values), not values, f"none where users.placement is {users.placement!r}")
+        return
+    one = len(scenario.tiers) == 1 and scenario.num_stations == len(set(users.station))
+    expected = f"one tier of {len(set(users.station))}, the stations of users.station"
+    require("tiers", [tier.count for tier in scenario.tiers], one, expected)
+    fits = len(users.station) == users.count and sorted(set(users.station)) == list(range(scenario.num_stations))
+    require(
+        "users.station", users.station, fits, f"{users.count} numbers of stations, from 0, each of them once or more"
+    )
+    for pair in users.conflicts:
+        inside = min(pair) >= 0 and max(pair) < users.count and pair[0] != pair[1]
+        require("users.conflicts", pair, inside, f"two users out of {users.count}")
+
+
+def _validate_heard(scenario: ScenarioFields, users: Users) -> None:
+    """Places are those of one law: the LTE path loss between the masts of one hexagonal grid, and nothing random."""
+    if users.placement != "heard":
+        return
+    tier, channel = scenario.tiers[0], scenario.channel
+    grid = len(scenario.tiers) == 1 and (tier.placement, tier.sectors, tier.grid_bearing_deg) == ("hex", 1, 90.0)
+    require("tiers", [t.placement for t in scenario.tiers], grid, "one 'hex' tier with rows from west to east")
+    given = (tier.pathloss, tier.pattern, tier.panel, channel.shadowing, channel.carrier_hz)
+    require("tiers[0]", given, given == ("lte", "omni", None, "none", CARRIER_HZ), "'lte', omni, no shadowing, 2 GHz")
+    heights = (tier.height_m, users.height_m)
+    require("tiers[0].height_m, users.height_m", heights, heights == (BS_HEIGHT_M, UE_HEIGHT_M), "30 and 1.5 m")
+    require("users.efficiencies", users.efficiencies, len(users.efficiencies) > 0, "at least one")
+    low, most = min(users.efficiencies), min(MOST_HEARD, scenario.num_stations)
+    require("users.efficiencies", users.efficiencies, low > 0, "positive numbers")
+    require("users.hears", users.hears, 1 <= users.hears <= most, f"1 to {most}")
+    heard_places(scenario)  # refuses efficiencies that no place gives
 
 
 def _validate_buildings(users: Users) -> None:
     for name in ("indoor_fraction", "high_loss_fraction"):
-        _require(f"users.{name}", getattr(users, name), 0 <= getattr(users, name) <= 1, "0..1")
-    _not_negative("users", users, "indoor_distance_m")
+        require(f"users.{name}", getattr(users, name), 0 <= getattr(users, name) <= 1, "0..1")
+    not_negative("users", users, "indoor_distance_m")
     low, high = users.floors
-    _require("users.floors", users.floors, 1 <= low <= high, "the fewest, then the most floors of a building")
+    require("users.floors", users.floors, 1 <= low <= high, "the fewest, then the most floors of a building")
     for name in ("indoor", "floor"):
         values = getattr(users, name)
         fits = not values or (users.placement == "fixed" and len(values) == users.count)
-        _require(f"users.{name}", len(values), fits, f"{users.count}, one for each fixed user, or none")
+        require(f"users.{name}", len(values), fits, f"{users.count}, one for each fixed user, or none")
     if users.floor:
-        _require("users.floor", min(users.floor), min(users.floor) >= 0, "floors of 0 (the ground floor) or more")
+        require("users.floor", min(users.floor), min(users.floor) >= 0, "floors of 0 (the ground floor) or more")
         inside = users.indoor or (False,) * users.count
         outdoors = [floor for floor, indoor in zip(users.floor, inside, strict=True) if floor and not indoor]
-        _require("users.floor", outdoors[:1], not outdoors, "0 for users outdoors")
+        require("users.floor", outdoors[:1], not outdoors, "0 for users outdoors")
 
 
 def _validate_channel(channel: Channel) -> None:
-    _positive("channel", channel, "carrier_hz", "min_distance_m", "disturbance_s")
-    _not_negative("channel", channel, "disturbance_db")
+    positive("channel", channel, "carrier_hz", "min_distance_m", "disturbance_s")
+    not_negative("channel", channel, "disturbance_db")
     sigma = channel.shadow_sigma_db
-    _require("channel.shadow_sigma_db", sigma, sigma is None or sigma >= 0, "0 or more, or null")
+    require("channel.shadow_sigma_db", sigma, sigma is None or sigma >= 0, "0 or more, or null")
 
 
 def _validate_radio(scenario: ScenarioFields, radio: Radio) -> None:
-    _positive("radio", radio, "bandwidth_hz", "num_rbs", "slot_s", "layers")
-    _require("radio.far_load", radio.far_load, 0 <= radio.far_load <= 1, "0..1")
-    _require("radio.candidates", radio.candidates, radio.candidates >= 0, "0 (all) or more")
-    _not_negative("radio", radio, "neighbours", "neighbour_db", "noise_figure_db")
+    positive("radio", radio, "bandwidth_hz", "num_rbs", "slot_s", "layers")
+    require("radio.far_load", radio.far_load, 0 <= radio.far_load <= 1, "0..1")
+    require("radio.candidates", radio.candidates, radio.candidates >= 0, "0 (all) or more")
+    not_negative("radio", radio, "neighbours", "neighbour_db", "noise_figure_db")
     near = radio.neighbour_db == 0 or (scenario.users.nearest_only and radio.candidates == 0)
-    _require(
-        "radio.neighbour_db", radio.neighbour_db, near, "0 where users.nearest_only is false or candidates are few"
-    )
+    require("radio.neighbour_db", radio.neighbour_db, near, "0 where users.nearest_only is false or candidates are few")
     _validate_carriers(radio, radio.carriers)
     noise = radio.noise_w
-    _require("radio.noise_w", noise, noise is None or noise >= _NOISE_MIN_W, f"at least {_NOISE_MIN_W:g} W, or null")
+    require("radio.noise_w", noise, noise is None or noise >= _NOISE_MIN_W, f"at least {_NOISE_MIN_W:g} W, or null")
 
 
 def _validate_carriers(radio: Radio, carriers: "tuple[Carrier, ...]") -> None:
     if not carriers:
         return
     for i, carrier in enumerate(carriers):
-        _positive(f"radio.carriers[{i}]", carrier, "carrier_hz", "bandwidth_hz", "num_rbs")
+        positive(f"radio.carriers[{i}]", carrier, "carrier_hz", "bandwidth_hz", "num_rbs")
     names = [carrier.name for carrier in carriers]
-    _require("radio.carriers", names, len(set(names)) == len(names) and "" not in names, "names, each of them once")
+    require("radio.carriers", names, len(set(names)) == len(names) and "" not in names, "names, each of them once")
     blocks = sum(carrier.num_rbs for carrier in carriers)
-    _require("radio.num_rbs", radio.num_rbs, radio.num_rbs == blocks, f"{blocks}, the sum over the carriers")
+    require("radio.num_rbs", radio.num_rbs, radio.num_rbs == blocks, f"{blocks}, the sum over the carriers")
     width = sum(carrier.bandwidth_hz for carrier in carriers)
     same = math.isclose(radio.bandwidth_hz, width, rel_tol=1e-9)
-    _require("radio.bandwidth_hz", radio.bandwidth_hz, same, f"{width:g}, the sum over the carriers")
+    require("radio.bandwidth_hz", radio.bandwidth_hz, same, f"{width:g}, the sum over the carriers")
 
 
 def _validate_mobility(mobility: Mobility) -> None:
-    _positive("mobility", mobility, "group_size", "step_s")
-    _not_negative("mobility", mobility, "walking", "grouped", "group_radius_m", "turn_rad", "doppler_hz")
+    positive("mobility", mobility, "group_size", "step_s")
+    not_negative("mobility", mobility, "walking", "grouped", "group_radius_m", "turn_rad", "doppler_hz")
     moving = mobility.walking + mobility.grouped
-    _require("mobility.walking + mobility.grouped", moving, moving <= 1 + 1e-9, "shares that sum to at most 1")
+    require("mobility.walking + mobility.grouped", moving, moving <= 1 + 1e-9, "shares that sum to at most 1")
     for name in ("walk_mps", "group_mps"):
         low, high = getattr(mobility, name)
-        _require(f"mobility.{name}", (low, high), 0 <= low <= high, "the least, then the greatest speed")
-
-
-def _validate_services(services: Services) -> None:
-    _positive("services", services, "bursts_per_s", "burst_bits", "window_s", "video_deadline_s", "burst_deadline_s")
-    _not_negative("services", services, "load")
-    for name in ("video", "video_jitter", "reliability"):
-        value = getattr(services, name)
-        _require(f"services.{name}", value, 0 <= value <= 1, "0..1")
-    rates = services.video_bps
-    _require("services.video_bps", rates, len(rates) > 0 and min(rates) >= 0, "rates of 0 or more, at least one")
+        require(f"mobility.{name}", (low, high), 0 <= low <= high, "the least, then the greatest speed")
 
 
 def _validate_tier(where: str, tier: Tier) -> None:
-    _require(f"{where}.power_dbm", tier.power_dbm, tier.power_dbm <= _POWER_MAX_DBM, f"at most {_POWER_MAX_DBM:g} dBm")
+    require(f"{where}.power_dbm", tier.power_dbm, tier.power_dbm <= _POWER_MAX_DBM, f"at most {_POWER_MAX_DBM:g} dBm")
     most, block = tier.power_dbm, tier.rb_power_dbm
-    _require(f"{where}.rb_power_dbm", block, block is None or block <= most, f"at most power_dbm, {most:g}, or null")
-    _positive(where, tier, "height_m")
-    _not_negative(where, tier, "spacing_m", "num_antennas", "max_users", "circuit_power_w", "jitter_m")
-    _require(f"{where}.pathloss", tier.pathloss, tier.pathloss in PATHLOSS, "one of " + ", ".join(PATHLOSS))
+    require(f"{where}.rb_power_dbm", block, block is None or block <= most, f"at most power_dbm, {most:g}, or null")
+    positive(where, tier, "height_m")
+    not_negative(where, tier, "spacing_m", "num_antennas", "max_users", "circuit_power_w", "jitter_m")
+    require(f"{where}.pathloss", tier.pathloss, tier.pathloss in PATHLOSS, "one of " + ", ".join(PATHLOSS))
     efficiency = tier.amplifier_efficiency
-    _require(f"{where}.amplifier_efficiency", efficiency, 0 < efficiency <= 1, "above 0, at most 1")
+    require(f"{where}.amplifier_efficiency", efficiency, 0 < efficiency <= 1, "above 0, at most 1")
     if tier.placement == "fixed":
-        _require(f"{where}.positions", len(tier.positions), len(tier.positions) == tier.count, f"{tier.count}")
+        require(f"{where}.positions", len(tier.positions), len(tier.positions) == tier.count, f"{tier.count}")
     if tier.placement == "hex" and tier.count > max(tier.sectors, 1):
-        _positive(where, tier, "spacing_m")
+        positive(where, tier, "spacing_m")
     if tier.placement == "jittered":
-        _positive(where, tier, "spacing_m", "jitter_m")
+        positive(where, tier, "spacing_m", "jitter_m")
 
 
 def _validate_cells(where: str, tier: Tier, carriers: "tuple[Carrier, ...]") -> None:
     """Sectors, directions, names and carrier of a tier's cells."""
     whole = tier.sectors >= 1 and tier.count % tier.sectors == 0 and (tier.sectors == 1 or tier.placement != "fixed")
-    _require(f"{where}.sectors", tier.sectors, whole, f"a divisor of count, {tier.count}, and 1 for fixed positions")
+    require(f"{where}.sectors", tier.sectors, whole, f"a divisor of count, {tier.count}, and 1 for fixed positions")
     lengths = sorted({1, tier.sectors, tier.count})
     expected = " or ".join(map(str, lengths)) + " numbers, or none"
     for name in ("azimuth_deg", "tilt_deg"):
         values = getattr(tier, name)
-        _require(f"{where}.{name}", len(values), not values or len(values) in lengths, expected)
+        require(f"{where}.{name}", len(values), not values or len(values) in lengths, expected)
     if tier.tilt_deg:
         steepest = max(tier.tilt_deg, key=abs)
-        _require(f"{where}.tilt_deg", steepest, abs(steepest) <= 90, "degrees in -90..90, positive downwards")
+        require(f"{where}.tilt_deg", steepest, abs(steepest) <= 90, "degrees in -90..90, positive downwards")
     if tier.directional:
         least = 2 if tier.sectors > 1 else 1
         aimed = len(tier.azimuth_deg) >= least
-        _require(f"{where}.azimuth_deg", tier.azimuth_deg, aimed, "a bearing for each sector of a directional antenna")
-    for name in ("site", "cell"):
+        require(f"{where}.azimuth_deg", tier.azimuth_deg, aimed, "a bearing for each sector of a directional antenna")
+    for name, what in (("site", "names"), ("cell", "names"), ("row", "numbers")):
         values = getattr(tier, name)
         fits = not values or len(values) == tier.count
-        _require(f"{where}.{name}", len(values), fits, f"{tier.count} names, or none")
+        require(f"{where}.{name}", len(values), fits, f"{tier.count} {what}, or none")
     names = [carrier.name for carrier in carriers]
     known = tier.carrier in ("", *names)
-    _require(
-        f"{where}.carrier", tier.carrier, known, "one of " + ", ".join(names) if names else "none without carriers"
-    )
+    require(f"{where}.carrier", tier.carrier, known, "one of " + ", ".join(names) if names else "none without carriers")
 
 
 def _validate_wrap(tiers: "tuple[Tier, ...]") -> None:
@@ -195,7 +219,7 @@ def _validate_wrap(tiers: "tuple[Tier, ...]") -> None:
     (placement, masts, spacing, _), *others = grids
     fits = not others and placement == "hex" and spacing > 0 and whole_rings(masts) is not None
     got = ", ".join(f"{p} x {m}" for p, m, *_ in sorted(grids))
-    _require("layout.wrap", got, fits, "hexagonal masts of whole rings (1, 7, 19, 37, ...), the same for all tiers")
+    require("layout.wrap", got, fits, "hexagonal masts of whole rings (1, 7, 19, 37, ...), the same for all tiers")
 
 
 def _warn_outside_validity(scenario: ScenarioFields) -> None:
@@ -232,61 +256,3 @@ def _warn_outside_validity(scenario: ScenarioFields) -> None:
                 f"users: got {got}, expected 0 and at most {_RMA_INDOOR_M:g} m, for which the model 'rma' was made",
                 stacklevel=4,
             )
-
-
-def _positive(where: str, values: Any, *names: str) -> None:
-    for name in names:
-        value = getattr(values, name)
-        _require(f"{where}.{name}", value, value > 0, "a positive number")
-
-
-def _not_negative(where: str, values: Any, *names: str) -> None:
-    for name in names:
-        value = getattr(values, name)
-        _require(f"{where}.{name}", value, value >= 0, "0 or more")
-
-
-def _require(name: str, value: Any, valid: bool, expected: str) -> None:
-    if not valid:
-        raise ValueError(f"{name}: got {value!r}, expected {expected}")
-
-
-@functools.cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _check_types(values: Any, where: str) -> None:
-    for name, hint in _hints(values.__class__).items():
-        for place, value, expected in _leaves(getattr(values, name), hint, f"{where}{name}"):
-            if dataclasses.is_dataclass(value):
-                _require(place, value, isinstance(value, expected), getattr(expected, "__name__", str(expected)))
-                _check_types(value, f"{place}.")
-            else:
-                _check_leaf(place, value, expected)
-
-
-def _leaves(value: Any, hint: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
-    """Values within tuples, each with its place and type; of optional ones those that are there."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
-        if value is not None:
-            yield from _leaves(value, args[0], where)
-    elif origin is tuple:
-        many = args[-1] is Ellipsis
-        fits = isinstance(value, tuple) and (many or len(value) == len(args))
-        _require(where, value, fits, "a tuple" if many else f"a tuple of {len(args)}")
-        for i, item in enumerate(value):
-            yield from _leaves(item, args[0] if many else args[i], f"{where}[{i}]")
-    else:
-        yield where, value, hint
-
-
-def _check_leaf(where: str, value: Any, hint: Any) -> None:
-    if typing.get_origin(hint) is Literal:
-        _require(where, value, value in typing.get_args(hint), " or ".join(map(repr, typing.get_args(hint))))
-    elif hint is float:
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        _require(where, value, fits, "a finite number")
-    else:
-        _require(where, value, type(value) is hint, getattr(hint, "__name__", str(hint)))

@@ -2,38 +2,19 @@
 
 import torch
 
+from hetgraph.graph.mobility import Waypoints
 from hetgraph.graph.placement import place_stations
-from hetgraph.graph.presets import preset
 from hetgraph.graph.propagation import propagate
 from hetgraph.graph.sample import noise_w
-from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.graph.user_state import draw_user_state
-from hetgraph.graph.waypoints import Waypoints, places
-
-
-def roaming(cells: int = 25, users: int = 250, base: str = "hetnet-3tier") -> Scenario:
-    """A preset with as many cells and users, at the density of its own cells.
-
-    Args:
-        cells: about how many; tiers keep their proportions (``hetnet-3tier`` has exactly 25, 50 or 100).
-        users: number of users.
-        base: the preset.
-
-    Raises:
-        ValueError: an unknown preset, cells that its tiers cannot make, or a number that is not positive.
-    """
-    for name, number in (("cells", cells), ("users", users)):
-        if number <= 0:
-            raise ValueError(f"{name}: got {number}, expected a positive number")
-    scenario = preset(base)
-    more = cells / scenario.num_stations
-    return scenario.scaled(stations=more, area=more, users=users / scenario.users.count)
+from hetgraph.graph.waypoints import places
 
 
 def roam(
-    scenario: Scenario,
+    scenario: ScenarioFields,
     networks: int = 1,
     *,
     steps: int = 50,
@@ -87,7 +68,7 @@ def roam(
 
 
 def _network(
-    scenario: Scenario, number: int, steps: int, slot_s: float, mobility: Waypoints, seed: int
+    scenario: ScenarioFields, number: int, steps: int, slot_s: float, mobility: Waypoints, seed: int
 ) -> tuple[torch.Tensor, ...]:
     """One network: gain ``[1, T, U, K]``, positions, speeds and cells' positions."""
     streams = Streams(seed, range(number, number + 1))

@@ -1,59 +1,20 @@
-"""How users move: random waypoint, alone or in groups."""
+"""Users on their way between waypoints, alone or in groups."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from hetgraph.graph.mobility import Waypoints
 from hetgraph.graph.placement import place_users
-from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.streams import Streams
 
-Kind = Literal["waypoint", "group"]
 MOST_POINTS = 64  # waypoints drawn for a user; after the last one it begins again with the first
 
 
-@dataclass(frozen=True)
-class Waypoints:
-    """How users move.
-
-    Random waypoint (Johnson and Maltz 1996): a user walks straight to its next waypoint, rests and goes on. Reference point
-    group mobility (Hong et al. 1999): a group's reference point does, and its members wander around it. Waypoints follow the
-    law by which the scenario places users, so that crowds stay where they are; where that law ties a user to a cell or a
-    place they are anywhere in the area.
-
-    Args:
-        kind: ``waypoint`` or ``group``.
-        speed_mps: smallest and largest speed, drawn anew at each waypoint.
-        pause_s: longest rest at a waypoint.
-        groups: number of groups; user i belongs to group i modulo it.
-        radius_m: how far members wander from their reference point.
-
-    Raises:
-        ValueError: a value out of its range.
-    """
-
-    kind: Kind = "waypoint"
-    speed_mps: tuple[float, float] = (0.5, 1.5)
-    pause_s: float = 5.0
-    groups: int = 25
-    radius_m: float = 30.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"mobility.kind: got {self.kind!r}, expected one of {', '.join(get_args(Kind))}")
-        low, high = self.speed_mps
-        if not 0 <= low <= high < math.inf:
-            raise ValueError(f"mobility.speed_mps: got {self.speed_mps}, expected two numbers, 0 <= low <= high")
-        if self.groups < 1 or self.pause_s < 0 or self.radius_m < 0:
-            got = f"groups={self.groups}, pause_s={self.pause_s}, radius_m={self.radius_m}"
-            raise ValueError(f"mobility: got {got}, expected at least one group and nothing negative")
-
-
 def places(
-    scenario: Scenario, mobility: Waypoints, stations: Tensor, streams: Streams, *, steps: int, slot_s: float
+    scenario: ScenarioFields, mobility: Waypoints, stations: Tensor, streams: Streams, *, steps: int, slot_s: float
 ) -> tuple[Tensor, Tensor]:
     """Users' positions ``[n, T, U, 2]``, m, and speeds from each step to the next ``[n, T, U]``, m/s.
 
@@ -82,7 +43,7 @@ def places(
     return path[:, :-1].contiguous(), speed
 
 
-def _waypoints(scenario: Scenario, stations: Tensor, streams: Streams, points: int) -> Tensor:
+def _waypoints(scenario: ScenarioFields, stations: Tensor, streams: Streams, points: int) -> Tensor:
     """Where users go next ``[n, points, U, 2]``, m."""
     extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])
     if scenario.users.placement not in ("uniform", "clustered"):

@@ -1,9 +1,11 @@
-"""A city of its own: traces in the format of the real ones, whose law is known everywhere."""
+"""Data of our own in the formats of the real ones: drive tests whose law is known everywhere, and ray tracing."""
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from hetgraph.datasets.lte_trace import COLUMNS_4G
 from hetgraph.graph import Projection
 
+NAN = math.nan
 PLANE = Projection(51.9, -8.4)
 
 
@@ -72,6 +75,65 @@ class City:
             "ServingCell_Lat": f"{lat:.6f}",
         }
         return ",".join(row.values())
+
+
+class Town:
+    """Three transmitters in one set, receivers in two, up to four paths."""
+
+    sizes = {1: 5, 2: 3}
+
+    def __init__(self, folder: Path, seed: int = 0) -> None:
+        self.folder, rng = folder, np.random.default_rng(seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tx = rng.uniform(0, 100, (3, 3)).astype(np.float32)
+        self.rx = {s: rng.uniform(0, 100, (n, 3)).astype(np.float32) for s, n in self.sizes.items()}
+        self.arrays: dict[tuple[str, int, int], np.ndarray] = {}
+        for j in range(3):
+            for s, n in self.sizes.items():
+                power = rng.uniform(-120, -60, (n, 4)).astype(np.float32)
+                power[rng.random((n, 4)) < 0.3] = NAN
+                power[-1] = NAN  # no path from anywhere
+                power[0, 0] = -70.0
+                inter = np.where(np.isnan(power), NAN, rng.choice([1, 2, 21], (n, 4))).astype(np.float32)
+                inter[0, 0] = 0 if j == 1 else 11
+                values = {"power": power, "inter": inter, "rx_pos": self.rx[s], "tx_pos": self.tx[j : j + 1]}
+                values["phase"] = np.where(np.isnan(power), NAN, rng.uniform(-180, 180, (n, 4))).astype(np.float32)
+                values["delay"] = np.where(np.isnan(power), NAN, rng.uniform(1e-8, 1e-6, (n, 4))).astype(np.float32)
+                for name, value in values.items():
+                    self.arrays[name, j, s] = value
+                    self.write(name, j, s, value)
+        sets = {"txrx_set_0": {"name": "bs", "id": 0, "is_tx": True, "is_rx": True, "num_points": 3}}
+        for s, n in self.sizes.items():
+            sets[f"txrx_set_{s}"] = {"name": f"grid{s}", "id": s, "is_tx": False, "is_rx": True, "num_points": n}
+        self.params: dict[str, Any] = {
+            "version": "4.0.0",
+            "txrx_sets": sets,
+            "rt_params": {"frequency": 3.5e9, "raytracer_name": "Sionna Ray Tracing"},
+            "scene": {"num_scenes": 1},
+            "materials": {},
+        }
+        self.write_params()
+
+    def path(self, name: str, j: int, s: int) -> Path:
+        return self.folder / f"{name}_t000_tx{j:03}_r{s:03}.npz"
+
+    def write(self, name: str, j: int, s: int, value: np.ndarray, key: str | None = None) -> None:
+        np.savez_compressed(self.path(name, j, s), **{key or name: value})
+
+    def write_params(self) -> None:
+        (self.folder / "params.json").write_text(json.dumps(self.params))
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    """A DeepMIMO scenario."""
+    return Town(tmp_path / "town")
+
+
+@pytest.fixture
+def make_town() -> type[Town]:
+    """Writes another one."""
+    return Town
 
 
 @pytest.fixture

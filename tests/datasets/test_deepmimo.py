@@ -16,59 +16,12 @@ from hetgraph.radio import evaluate, one_shot
 NAN = math.nan
 
 
-class Scenario:
-    """Three transmitters in one set, receivers in two, up to four paths."""
-
-    sizes = {1: 5, 2: 3}
-
-    def __init__(self, folder: Path, seed: int = 0) -> None:
-        self.folder, rng = folder, np.random.default_rng(seed)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.tx = rng.uniform(0, 100, (3, 3)).astype(np.float32)
-        self.rx = {s: rng.uniform(0, 100, (n, 3)).astype(np.float32) for s, n in self.sizes.items()}
-        self.arrays: dict[tuple[str, int, int], np.ndarray] = {}
-        for j in range(3):
-            for s, n in self.sizes.items():
-                power = rng.uniform(-120, -60, (n, 4)).astype(np.float32)
-                power[rng.random((n, 4)) < 0.3] = NAN
-                power[-1] = NAN  # no path from anywhere
-                power[0, 0] = -70.0
-                inter = np.where(np.isnan(power), NAN, rng.choice([1, 2, 21], (n, 4))).astype(np.float32)
-                inter[0, 0] = 0 if j == 1 else 11
-                values = {"power": power, "inter": inter, "rx_pos": self.rx[s], "tx_pos": self.tx[j : j + 1]}
-                values["phase"] = np.where(np.isnan(power), NAN, rng.uniform(-180, 180, (n, 4))).astype(np.float32)
-                values["delay"] = np.where(np.isnan(power), NAN, rng.uniform(1e-8, 1e-6, (n, 4))).astype(np.float32)
-                for name, value in values.items():
-                    self.arrays[name, j, s] = value
-                    self.write(name, j, s, value)
-        sets = {"txrx_set_0": {"name": "bs", "id": 0, "is_tx": True, "is_rx": True, "num_points": 3}}
-        for s, n in self.sizes.items():
-            sets[f"txrx_set_{s}"] = {"name": f"grid{s}", "id": s, "is_tx": False, "is_rx": True, "num_points": n}
-        self.params: dict[str, Any] = {
-            "version": "4.0.0",
-            "txrx_sets": sets,
-            "rt_params": {"frequency": 3.5e9, "raytracer_name": "Sionna Ray Tracing"},
-            "scene": {"num_scenes": 1},
-            "materials": {},
-        }
-        self.write_params()
-
-    def path(self, name: str, j: int, s: int) -> Path:
-        return self.folder / f"{name}_t000_tx{j:03}_r{s:03}.npz"
-
-    def write(self, name: str, j: int, s: int, value: np.ndarray, key: str | None = None) -> None:
-        np.savez_compressed(self.path(name, j, s), **{key or name: value})
-
-    def write_params(self) -> None:
-        (self.folder / "params.json").write_text(json.dumps(self.params))
-
-
 @pytest.fixture
-def scenario(tmp_path: Path) -> Scenario:
-    return Scenario(tmp_path / "town")
+def scenario(town: Any) -> Any:
+    return town
 
 
-def test_gains_are_the_sums_of_the_paths_powers(scenario: Scenario) -> None:
+def test_gains_are_the_sums_of_the_paths_powers(scenario: Any) -> None:
     data = DeepMIMODataset(scenario.folder)
     graph = data[0]
     check(graph)
@@ -88,7 +41,7 @@ def test_gains_are_the_sums_of_the_paths_powers(scenario: Scenario) -> None:
     assert torch.isfinite(evaluate(graph, one_shot("max_rsrp")(graph)).sum_rate_bps).all()
 
 
-def test_coherent_gains_add_phases_and_delays(scenario: Scenario) -> None:
+def test_coherent_gains_add_phases_and_delays(scenario: Any) -> None:
     carrier = Carrier(bandwidth_hz=20e6, num_rbs=5)
     gain = DeepMIMODataset(scenario.folder, coherent=True, carrier=carrier)[0][CHANNEL].gain.reshape(6, 3, 5)
     for user, (s, i) in enumerate([(1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1)]):
@@ -106,7 +59,7 @@ def test_coherent_gains_add_phases_and_delays(scenario: Scenario) -> None:
     assert (mean == mean[..., :1]).all()
 
 
-def test_users_are_drawn_by_seed_and_number(scenario: Scenario) -> None:
+def test_users_are_drawn_by_seed_and_number(scenario: Any) -> None:
     one, more, other = (
         DeepMIMODataset(scenario.folder, users=3, networks=n, seed=s) for n, s in ((3, 1), (8, 1), (3, 2))
     )
@@ -117,10 +70,10 @@ def test_users_are_drawn_by_seed_and_number(scenario: Scenario) -> None:
         DeepMIMODataset(scenario.folder, users=7)
 
 
-def test_scenes_are_items(tmp_path: Path) -> None:
+def test_scenes_are_items(tmp_path: Path, make_town: Any) -> None:
     root = tmp_path / "street"
-    first = Scenario(root / "scene_0000", seed=0)
-    Scenario(root / "scene_0001", seed=1)
+    first = make_town(root / "scene_0000", seed=0)
+    make_town(root / "scene_0001", seed=1)
     (root / "params.json").write_text(json.dumps(first.params | {"scene": {"num_scenes": 2}}))
     data = DeepMIMODataset(root)
     assert len(data) == 2 and not torch.equal(data[0][CHANNEL].gain, data[1][CHANNEL].gain)
@@ -129,7 +82,7 @@ def test_scenes_are_items(tmp_path: Path) -> None:
         DeepMIMODataset(root)
 
 
-def test_both_readers_end_in_the_same_kind_of_graph(scenario: Scenario, drives: Path) -> None:
+def test_both_readers_end_in_the_same_kind_of_graph(scenario: Any, drives: Path) -> None:
     a = DeepMIMODataset(scenario.folder)[0]
     b = LTETraceDataset(drives, cells=6, users=50, networks=1)[0]
     assert a.node_types == b.node_types and a.edge_types == b.edge_types
@@ -155,13 +108,13 @@ def test_both_readers_end_in_the_same_kind_of_graph(scenario: Scenario, drives: 
         ("power", np.array([None]), "got a file that is no plain npz, expected arrays without pickled objects"),
     ],
 )
-def test_wrong_arrays_are_refused_in_a_sentence(scenario: Scenario, name: str, value: np.ndarray, message: str) -> None:
+def test_wrong_arrays_are_refused_in_a_sentence(scenario: Any, name: str, value: np.ndarray, message: str) -> None:
     np.savez(scenario.path(name, 0, 1), **{name: value})
     with pytest.raises(ValueError, match=message):
         DeepMIMODataset(scenario.folder, coherent=True)
 
 
-def test_a_hostile_pickle_is_not_run(scenario: Scenario, tmp_path: Path) -> None:
+def test_a_hostile_pickle_is_not_run(scenario: Any, tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tmp_path / "ran",))
@@ -172,7 +125,7 @@ def test_a_hostile_pickle_is_not_run(scenario: Scenario, tmp_path: Path) -> None
     assert not (tmp_path / "ran").exists()
 
 
-def test_what_is_missing_is_named(scenario: Scenario, tmp_path: Path) -> None:
+def test_what_is_missing_is_named(scenario: Any, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"params\.json: got no such file, expected a DeepMIMO v4 scenario's"):
         DeepMIMODataset(tmp_path / "nowhere")
     scenario.write("power", 0, 1, scenario.arrays["power", 0, 1], key="pwr")
@@ -204,7 +157,7 @@ def test_what_is_missing_is_named(scenario: Scenario, tmp_path: Path) -> None:
         ('{"txrx_sets": {}}', r"got 0 transmitters and sets \[\] of receivers, expected at least one of each"),
     ],
 )
-def test_wrong_parameters_are_refused_in_a_sentence(scenario: Scenario, params: str, message: str) -> None:
+def test_wrong_parameters_are_refused_in_a_sentence(scenario: Any, params: str, message: str) -> None:
     (scenario.folder / "params.json").write_text(params)
     with pytest.raises(ValueError, match=message):
         DeepMIMODataset(scenario.folder)

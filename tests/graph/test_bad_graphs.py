@@ -14,7 +14,7 @@ Change = Callable[[HeteroData], Any]
 
 
 def good() -> HeteroData:
-    """Two stations, three users, two resource blocks, no antennas."""
+    """Two stations, three users, two resource blocks, an antenna each."""
     gain = torch.arange(1, 13, dtype=torch.float32).reshape(2, 3, 2)
     return from_gain(gain, noise_w=0.1, power_max_w=torch.tensor([2.0, 1.0]), rb_bandwidth_hz=180e3)
 
@@ -67,8 +67,8 @@ BAD: dict[str, tuple[Change, str]] = {
     "no station": (put("bs", "power_max_w", torch.ones(0)), "bs: got no station, expected at least one"),
     "no resource block": (put(CHANNEL, "gain", torch.ones(6, 0)), "gain: got no resource block, expected at least one"),
     "an antenna that is not there": (
-        put(MOUNTED_ON, "edge_index", torch.tensor([[0], [1]])),
-        "(antenna, mounted_on, bs).edge_index: got antenna index 0, expected no edges, for there is no antenna",
+        put(MOUNTED_ON, "edge_index", torch.tensor([[2], [1]])),
+        "(antenna, mounted_on, bs).edge_index: got antenna index 2, expected 0..1",
     ),
     "a conflict of a user that is not there": (
         put(CONFLICTS, "edge_index", torch.tensor([[0], [3]])),

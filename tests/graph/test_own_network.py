@@ -20,7 +20,6 @@ from hetgraph.graph import (
     write_sites,
 )
 from hetgraph.graph.geo import Projection
-from hetgraph.graph.tables import station_rows
 
 HEADER = "x,y,z,tier,power_dbm,azimuth_deg,num_antennas\n"
 GLOBE = "lat,lon,z,tier,power_dbm,azimuth_deg,num_antennas\n"
@@ -93,7 +92,8 @@ def test_stations_know_their_rows(tmp_path: Path) -> None:
     ]
     write_sites(tmp_path / "s.csv", sites)
     scenario = scenario_from_csv(tmp_path / "s.csv", base="hetnet-3tier")
-    rows = station_rows(sites)
+    rows = [name.row for name in scenario.names() if name.row is not None]
+    assert scenario.sample(1)["bs"].row.tolist() == rows
     assert sorted(rows) == list(range(6)) and rows[:2] == [0, 2]
     assert [(t.name, t.count, t.power_dbm) for t in scenario.tiers] == [
         ("macro", 2, 46),

@@ -156,7 +156,7 @@ def test_shadowing_and_los_stay_put_when_users_move_a_metre() -> None:
     assert float((here[CHANNEL].los != near[CHANNEL].los).float().mean()) < 0.05
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS))
+@pytest.mark.parametrize("name", sorted({*PRESETS} - {"lte-trace"}))
 def test_yaml_round_trip_and_hash(name: str, tmp_path: object) -> None:
     scenario = preset(name)
     text = scenario.to_yaml()

@@ -1,71 +1,81 @@
-"""Sources of arrivals by name."""
+"""Sources of arrivals from scenarios."""
 
-from collections.abc import Callable
+import math
 from dataclasses import replace
+from typing import Any
 
 from hetgraph.envs.arrivals.city import CityArrivals
 from hetgraph.envs.arrivals.service import Service
 from hetgraph.envs.arrivals.sources import DiscreteArrivals, Source
-from hetgraph.graph.presets import hetnet_3tier, named
+from hetgraph.graph.presets import preset
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.traffic import Arrivals
 
-SPREAD = (0.34, 1.0, 1.66)  # demands as parts of the mean
 
+def source_of(scenario: Scenario) -> Source:
+    """Arrivals of a scenario: users who are heard at given efficiencies, or who come anywhere in the area.
 
-def grows_3(stations: int = 3) -> DiscreteArrivals:
-    """Three stations; constants that the paper does not print, fitted to its Table I (`benchmarks/grows.py calibrate`).
-
-    A unit of data is what a second of the 20 MHz carries at 1 bit/s/Hz, 20 Mbit, and a slot of three stations is a second: rates
-    are spectral efficiencies. With more stations each user hears the three at the corners of the triangle it stands in, and slots
-    are as much shorter, so that the load of a station is the same on average; those at the edge of the grid have less.
-
-    Args:
-        stations: number of stations.
+    Raises:
+        ValueError: other traffic than arrivals.
     """
-    many = stations / 3
-    service = Service(stations=stations, blocks=9, unit=1.19 / many, time_unit=many)
-    rates = tuple(rate / many for rate in (0.86, 1.6, 2.34))
-    slots, hears = round(40 * many), min(stations, 3)
+    traffic, rules = scenario.traffic, scenario.rules
+    if not isinstance(traffic, Arrivals):
+        got = "none" if traffic is None else traffic.kind
+        raise ValueError(f"scenario.traffic: got {got}, expected arrivals, as in grows-3")
+    service = Service(
+        scenario.num_stations,
+        blocks=rules.blocks,
+        least_asked=traffic.asked[0],
+        demand=traffic.unit,
+        share=rules.share,
+        unit=rules.rate_unit,
+        time_unit=rules.time_unit_slots,
+    )
+    known: dict[str, Any] = {
+        "service": service,
+        "slots": traffic.slots,
+        "probabilities": traffic.probability,
+        "demands": traffic.demand,
+        "spread": traffic.spread,
+        "most_asked": traffic.asked[1],
+        "slot_s": scenario.radio.slot_s,
+        "data_bits": traffic.data_bits,
+    }
+    return _discrete(scenario, known) if scenario.users.placement == "heard" else _city(scenario, traffic, known)
+
+
+def _discrete(scenario: Scenario, known: dict[str, Any]) -> DiscreteArrivals:
+    users, radio, tier = scenario.users, scenario.radio, scenario.tiers[0]
+    unit = radio.bandwidth_hz * radio.slot_s / known["data_bits"]  # units of data in a slot at 1 bit/s/Hz
     return DiscreteArrivals(
-        service=service, slots=slots, spread=SPREAD, rates=rates, bonus=0.03 / many, hears=hears, slot_s=1 / many
+        **known,
+        rates=tuple(efficiency * unit for efficiency in users.efficiencies),
+        bonus=users.first_bonus * unit,
+        hears=users.hears,
+        spacing_m=tier.spacing_m,
+        power_dbm=tier.power_dbm,
+        noise_figure_db=radio.noise_figure_db,
+        bandwidth_hz=radio.bandwidth_hz,
     )
 
 
-def grows_tiny() -> DiscreteArrivals:
-    """Two stations with two resource blocks and six slots: small enough for dynamic programming."""
-    service = Service(stations=2, blocks=2)
-    return DiscreteArrivals(
-        service=service,
-        slots=6,
-        probabilities=(0.9,),
-        demands=(2.0,),
-        spread=(0.5, 1.5),
-        rates=(0.5, 2.0),
-    )
-
-
-def grows_city(stations: int = 300) -> CityArrivals:
-    """A city of macro, micro and pico stations at the density of ``hetnet-3tier``, with a flash crowd and users who move.
-
-    Args:
-        stations: number of stations, of the three tiers in the proportions of that preset.
-    """
-    base = hetnet_3tier()
-    more = stations / base.num_stations
-    scenario = base.scaled(stations=more, area=more)
-    many = scenario.num_stations / 3
-    service = Service(scenario.num_stations, blocks=9, unit=1.19 / many, time_unit=many)
-    slot_s = 0.5 / many  # two users a second and three stations
+def _city(scenario: Scenario, traffic: Arrivals, known: dict[str, Any]) -> CityArrivals:
+    radio, rules = scenario.radio, scenario.rules
+    hears = radio.candidates or scenario.num_stations
     return CityArrivals(
+        **known,
         scenario=scenario,
-        service=service,
-        slots=round(40 * many),
-        spread=SPREAD,
-        slot_s=slot_s,
-        moves_every=round(5.0 / slot_s),
+        hears=hears,
+        most_candidates=rules.candidates or hears,
+        crowd=traffic.crowd,
+        crowd_radius_m=traffic.crowd_radius_m,
+        crowd_window=traffic.crowd_window,
+        speed_mps=scenario.users.speed_mps,
+        moves_every=round(scenario.mobility.step_s / radio.slot_s),
+        load=rules.interference_load,
+        most_bps_hz=math.inf if rules.most_bps_hz is None else rules.most_bps_hz,
+        least_bps_hz=rules.least_bps_hz,
     )
-
-
-ARRIVALS: dict[str, Callable[..., Source]] = {"grows-3": grows_3, "grows-tiny": grows_tiny, "grows-city": grows_city}
 
 
 def arrivals(name: str, probability: float | None = None, demand: float | None = None) -> Source:
@@ -77,9 +87,9 @@ def arrivals(name: str, probability: float | None = None, demand: float | None =
         demand: mean demand, for all networks.
 
     Raises:
-        ValueError: an unknown name or argument, or a number out of its range.
+        ValueError: an unknown name or argument, a preset of other traffic, or a number out of its range.
     """
-    source = named(name, ARRIVALS)
+    source = source_of(preset(name))
     if probability is not None and not 0 < probability <= 1:
         raise ValueError(f"probability: got {probability}, expected a number above 0, at most 1")
     if demand is not None and demand <= 0:

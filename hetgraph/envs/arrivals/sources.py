@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 
 from hetgraph.channel import thermal_noise_w
 from hetgraph.envs.arrivals.service import Service, Stations
-from hetgraph.envs.arrivals.sites import MOST_HEARD, UE_HEIGHT_M, Places, grid, neighbourhoods, places
 from hetgraph.envs.arrivals.table import Signals, Table
+from hetgraph.graph.heard import HeardPlaces
 from hetgraph.radio.rates import spectral_efficiency
 from hetgraph.units import dbm_to_w
 
@@ -123,7 +123,7 @@ class DiscreteArrivals(Source):
     """Arrivals of the paper's simulation: discrete demands and signal strengths, drawn for each user anew.
 
     Stations stand on a hexagonal grid. A user hears two or three neighbouring ones and stands between them at the place, and
-    behind the walls, that give the rates drawn for it, see :mod:`hetgraph.envs.arrivals.sites`; rates follow Shannon's formula without
+    behind the walls, that give the rates drawn for it, see :mod:`hetgraph.graph.heard`; rates follow Shannon's formula without
     interference. All pairs or triangles of neighbours are as likely, so that stations at the edge, in fewer of them, have less to
     do.
 
@@ -149,18 +149,7 @@ class DiscreteArrivals(Source):
     bandwidth_hz: float = 20e6
 
     def __post_init__(self) -> None:
-        stations = self.service.stations
-        if not 0 < self.heard <= min(stations, MOST_HEARD):
-            raise ValueError(
-                f"hears: got {self.heard} of {stations} stations, expected 1 to {min(stations, MOST_HEARD)}, "
-                "whose gains fix a user's place"
-            )
-        if int(torch.bincount(self._groups.flatten(), minlength=stations).min()) == 0:
-            raise ValueError(
-                f"hears: got {self.heard} of {stations} stations on a hexagonal grid, "
-                f"expected each to be one of {self.heard} neighbours"
-            )
-        assert self._places is not None  # refuses rates that no place gives
+        assert self._heard is not None  # refuses stations without neighbours and rates that no place gives
 
     @property
     def heard(self) -> int:
@@ -183,54 +172,39 @@ class DiscreteArrivals(Source):
         return torch.full((self.service.stations,), dbm_to_w(self.power_dbm))
 
     @cached_property
-    def _bs_pos(self) -> Tensor:
-        return grid(self.service.stations, self.spacing_m)
-
-    @cached_property
-    def _groups(self) -> Tensor:
-        """Stations that a user may hear together ``[Q, K]``."""
-        return neighbourhoods(self._bs_pos, self.spacing_m, self.heard)
-
-    @cached_property
-    def _places(self) -> Places:
-        """Places of users by the levels of their rates: those of all stations, then those of the first one with its bonus."""
-        k, count = self.heard, len(self.rates)
-        rates = torch.tensor([*self.rates, *(rate + self.bonus for rate in self.rates)], dtype=torch.float64)
-        firsts = (torch.cartesian_prod(*[torch.arange(2 * count)] * k).reshape(-1, k) >= count).sum(1)
-        allowed = firsts == 1 if k == self.service.stations else firsts <= 1
-        power_w = dbm_to_w(self.power_dbm)
-        given = {"spacing_m": self.spacing_m, "power_w": power_w, "noise_w": self.noise_w}
-        return places(rates / self.units_per_efficiency, allowed, k, **given)
-
-    @cached_property
-    def _pos(self) -> Tensor:
-        """Places of users ``[Q * C, 3]``, by the stations that they hear and the levels of their rates."""
-        pos = self._places.weight.float() @ self._bs_pos[self._groups]  # [Q, C, 3]
-        pos[..., 0] += self._places.shift_m
-        pos[..., 2] = UE_HEIGHT_M
-        return pos.flatten(0, 1)
+    def _heard(self) -> HeardPlaces:
+        unit = self.units_per_efficiency
+        return HeardPlaces(
+            self.service.stations,
+            self.heard,
+            tuple(rate / unit for rate in self.rates),
+            self.bonus / unit,
+            self.spacing_m,
+            dbm_to_w(self.power_dbm),
+            self.noise_w,
+        )
 
     @cached_property
     def _rate(self) -> Tensor:
         """Rates by levels ``[C, K]``; rounded from double, so that one level is one number and ties stay ties."""
-        gain = self._places.gain
+        gain = self._heard.table.gain
         efficiency = spectral_efficiency(gain * dbm_to_w(self.power_dbm), gain.new_tensor(self.noise_w))
         return (efficiency * self.units_per_efficiency).float()
 
     def signals(self, slots: int, networks: int, generator: Generator) -> Signals:
         """How users hear stations: levels are drawn, places follow, and from these gains and rates."""
-        k, count = self.heard, len(self.rates)
+        heard = self._heard
+        k, count, groups = self.heard, len(self.rates), heard.groups
         level, number = (
             torch.randint(count, (slots, networks, k), generator=generator),
             torch.zeros((), dtype=torch.long),
         )
-        if len(self._groups) > 1:
-            number = torch.randint(len(self._groups), (slots, networks), generator=generator)
-        group = self._groups[number].expand(slots, networks, k)
-        level = level + count * (self._groups == 0)[number]
-        at = (level * (2 * count) ** torch.arange(k - 1, -1, -1)).sum(2).flatten()
+        if len(groups) > 1:
+            number = torch.randint(len(groups), (slots, networks), generator=generator)
+        group = groups[number].expand(slots, networks, k)
+        at = heard.combination(level, group).flatten()
         rate = self._rate.index_select(0, at).reshape(level.shape)
-        gain = self._places.gain.float().index_select(0, at).reshape(level.shape)
+        gain = heard.table.gain.float().index_select(0, at).reshape(level.shape)
         ties = torch.rand(rate.shape, generator=generator) * 1e-4 * self.rates[0]
         order = (rate + ties).argsort(2, descending=True)
         row = number.expand(slots, networks).flatten() * len(self._rate) + at
@@ -241,6 +215,6 @@ class DiscreteArrivals(Source):
             gain.gather(2, order).unsqueeze(3),
             zero.reshape(1, 1, 1, 1).expand(slots, networks, k, 1),
             zero.expand(slots, networks),
-            self._pos.index_select(0, row).reshape(slots, networks, 1, 3),
-            self._bs_pos.expand(networks, -1, -1),
+            heard.pos.index_select(0, row).reshape(slots, networks, 1, 3),
+            heard.bs_pos.expand(networks, -1, -1),
         )

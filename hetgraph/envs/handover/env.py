@@ -11,12 +11,13 @@ from hetgraph.envs.handover.lookup import Pool
 from hetgraph.envs.handover.observe import Now, fill
 from hetgraph.envs.handover.reward import INDICATORS, HandoverWeights, Served, credits, indicators, rewards
 from hetgraph.envs.step import Step
+from hetgraph.graph.mobility import Waypoints
+from hetgraph.graph.presets import roaming
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.trajectories import Trajectories
-from hetgraph.graph.walks import roam, roaming
-from hetgraph.graph.waypoints import Waypoints
+from hetgraph.graph.walks import roam
 from hetgraph.radio.handover import (
     HandoverAction,
     HandoverRule,

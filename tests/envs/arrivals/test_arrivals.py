@@ -10,7 +10,7 @@ import torch
 from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, Service, clairvoyant, run_episodes
 from hetgraph.envs.arrivals.lookahead import offer_at, users_of
 from hetgraph.envs.arrivals.optimum import optimum
-from hetgraph.envs.arrivals.presets import grows_tiny
+from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.rules import BestRate, Strongest
 from hetgraph.envs.arrivals.table import Table
 from hetgraph.graph import check
@@ -178,7 +178,7 @@ def test_the_optimum_against_a_case_by_hand() -> None:
 
 
 def test_the_rollout_is_near_the_optimum_of_dynamic_programming() -> None:
-    source = grows_tiny()
+    source = arrivals("grows-tiny")
     most = optimum(source).utility
     env = ArrivalEnv(source, 4000)
     found = {}

@@ -10,10 +10,10 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.channel import pathloss_db
 from hetgraph.envs import ArrivalEnv, DiscreteArrivals, Service, run_episodes
-from hetgraph.envs.arrivals.presets import arrivals, grows_3
-from hetgraph.envs.arrivals.sites import CARRIER_HZ, gain_of
+from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.sources import pick
 from hetgraph.graph import CHANNEL, MOUNTED_ON, check
+from hetgraph.graph.heard import CARRIER_HZ, gain_of
 from hetgraph.radio import policy
 
 # Mean utility, rejections and completions of 300 episodes (seed 2,000,000) when rates were drawn without places.
@@ -109,7 +109,7 @@ def test_gains_change_when_any_station_moves() -> None:
 
 def test_the_places_of_permuted_rates_are_those_of_permuted_stations() -> None:
     source = DiscreteArrivals(service=Service(3, 9), rates=(0.86, 1.6, 2.34))
-    weight, codes = source._places.weight, torch.cartesian_prod(*[torch.arange(6)] * 3)
+    weight, codes = source._heard.table.weight, torch.cartesian_prod(*[torch.arange(6)] * 3)
     known = ~weight.isnan().any(1) & ((codes == 3).sum(1) + (codes > 3).sum(1) == 1)
     for code in codes[known].tolist():
         number = (code[0] * 6 + code[1]) * 6 + code[2]
@@ -119,7 +119,7 @@ def test_the_places_of_permuted_rates_are_those_of_permuted_stations() -> None:
 
 def test_tables_are_what_they_were_without_places() -> None:
     """Demands, stations and rates against the former draw from the same random numbers."""
-    source, shape = grows_3(), (41, 300)
+    source, shape = arrivals("grows-3"), (41, 300)
     table = source.draw(300, torch.Generator().manual_seed(5))
     g = torch.Generator().manual_seed(5)
     probability, mean = pick(source.probabilities, g, 300), pick(source.demands, g, 300)

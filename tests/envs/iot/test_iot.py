@@ -23,7 +23,7 @@ def small(**changes: Any) -> Any:
     """A few users with short deadlines and windows, so that bits are late and windows end."""
     base = preset(SMALL)
     services = dataclasses.replace(base.services, video_deadline_s=0.02, burst_deadline_s=0.05, window_s=0.07)
-    return dataclasses.replace(base, services=dataclasses.replace(services, **changes))
+    return dataclasses.replace(base, traffic=dataclasses.replace(services, **changes))
 
 
 def anything(env: IoTEnv, generator: torch.Generator, *, wild: bool = False) -> Schedule:

@@ -8,6 +8,7 @@ themselves its penetration loss.
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -15,7 +16,6 @@ from torch import Tensor
 from hetgraph.channel import pathloss_db
 from hetgraph.graph.hexagons import hex_rings
 from hetgraph.graph.others import sum_of_others
-from hetgraph.radio.rates import spectral_efficiency
 
 CARRIER_HZ, BS_HEIGHT_M, UE_HEIGHT_M = 2e9, 30.0, 1.5
 SLOPE = 3.76  # of the LTE law: 37.6 dB a decade
@@ -103,8 +103,7 @@ def places(
     open_air = gain_of(distance, torch.zeros((), dtype=torch.float64)) * power_w / noise_w
     loss_db = 10 * (open_air[:, 0] / snr[:, 0]).log10()
     gain = gain_of(distance, loss_db.unsqueeze(1))
-    found = spectral_efficiency(gain * power_w, torch.tensor(noise_w, dtype=torch.float64))
-    fits = ((found - wanted).abs() < 1e-9 * wanted).all(1) & (weight >= 0).all(1) & (loss_db >= 0)
+    fits = ((gain * power_w / noise_w - snr).abs() < 1e-9 * snr).all(1) & (weight >= 0).all(1) & (loss_db >= 0)
     if not bool(fits[allowed].all()):
         bad = ", ".join(f"{value:.3g}" for value in wanted[allowed & ~fits][0].tolist())
         raise ValueError(
@@ -130,3 +129,84 @@ def _in_triangle(relative: Tensor, side_m: float) -> tuple[Tensor, Tensor]:
     factor = 2 * side_m**2 / (total + (3 * total.square() - 6 * squares).sqrt())
     squared = factor * relative
     return (sum_of_others(squared, 1) - 2 * squared + side_m**2) / (3 * side_m**2), squared
+
+
+@dataclass(frozen=True)
+class HeardPlaces:
+    """All places of users who hear neighbouring stations of a hexagonal grid at given spectral efficiencies.
+
+    Rows of the tables are combinations of the efficiencies' numbers, the first station's counting most; numbers from ``L`` on are
+    those of the first station of all, which users hear a bit better.
+
+    Args:
+        stations: number of stations N.
+        hears: stations K that a user hears, neighbours of each other; 1 to 3.
+        efficiencies: without interference ``L``, bit/s/Hz, all as likely.
+        bonus: what users hear the first station better by, bit/s/Hz.
+        spacing_m: distance of neighbouring stations, m.
+        power_w: of a station, W.
+        noise_w: of a user, W.
+
+    Raises:
+        ValueError: a number of stations that fix no place, a station without neighbours, or efficiencies that no place gives.
+    """
+
+    stations: int
+    hears: int
+    efficiencies: tuple[float, ...]
+    bonus: float
+    spacing_m: float
+    power_w: float
+    noise_w: float
+
+    def __post_init__(self) -> None:
+        most = min(self.stations, MOST_HEARD)
+        if not 0 < self.hears <= most:
+            raise ValueError(
+                f"hears: got {self.hears} of {self.stations} stations, expected 1 to {most}, whose gains fix a user's place"
+            )
+        if int(torch.bincount(self.groups.flatten(), minlength=self.stations).min()) == 0:
+            raise ValueError(
+                f"hears: got {self.hears} of {self.stations} stations on a hexagonal grid, "
+                f"expected each to be one of {self.hears} neighbours"
+            )
+        assert self.table is not None  # refuses efficiencies that no place gives
+
+    @cached_property
+    def bs_pos(self) -> Tensor:
+        """Antennas of the stations, the grid's centre at the origin ``[N, 3]``, m."""
+        return grid(self.stations, self.spacing_m)
+
+    @cached_property
+    def groups(self) -> Tensor:
+        """Stations that a user may hear together ``[Q, K]``."""
+        return neighbourhoods(self.bs_pos, self.spacing_m, self.hears)
+
+    @cached_property
+    def table(self) -> Places:
+        """Gains, losses and weights by the combination of efficiencies ``C``."""
+        k, count = self.hears, len(self.efficiencies)
+        better = [value + self.bonus for value in self.efficiencies]
+        efficiency = torch.tensor([*self.efficiencies, *better], dtype=torch.float64)
+        firsts = (torch.cartesian_prod(*[torch.arange(2 * count)] * k).reshape(-1, k) >= count).sum(1)
+        allowed = firsts == 1 if k == self.stations else firsts <= 1
+        return places(efficiency, allowed, k, spacing_m=self.spacing_m, power_w=self.power_w, noise_w=self.noise_w)
+
+    @cached_property
+    def pos(self) -> Tensor:
+        """Places of users ``[Q * C, 3]``, m, by the stations that they hear and the combination."""
+        pos = self.table.weight.float() @ self.bs_pos[self.groups]  # [Q, C, 3]
+        pos[..., 0] += self.table.shift_m
+        pos[..., 2] = UE_HEIGHT_M
+        return pos.flatten(0, 1)
+
+    def combination(self, level: Tensor, group: Tensor) -> Tensor:
+        """Numbers of combinations.
+
+        Args:
+            level: numbers of the efficiencies toward each station ``[..., K]``.
+            group: stations that the user hears ``[..., K]``.
+        """
+        count = len(self.efficiencies)
+        level = level + count * (group == 0)
+        return (level * (2 * count) ** torch.arange(self.hears - 1, -1, -1)).sum(-1)

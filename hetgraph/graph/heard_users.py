@@ -1,0 +1,70 @@
+"""Users of a scenario who hear neighbouring stations at given spectral efficiencies: where they are, and behind which walls."""
+
+import functools
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from hetgraph.channel import thermal_noise_w
+from hetgraph.graph.heard import HeardPlaces
+from hetgraph.graph.propagation import Propagation
+from hetgraph.graph.scenario_fields import ScenarioFields
+from hetgraph.graph.streams import Streams
+from hetgraph.units import db_to_linear, dbm_to_w
+
+
+@functools.lru_cache(8)
+def _made(
+    stations: int,
+    hears: int,
+    efficiencies: tuple[float, ...],
+    bonus: float,
+    spacing_m: float,
+    power_w: float,
+    noise_w: float,
+) -> HeardPlaces:
+    return HeardPlaces(stations, hears, efficiencies, bonus, spacing_m, power_w, noise_w)
+
+
+def heard_places(scenario: ScenarioFields) -> HeardPlaces:
+    """The places of a scenario whose ``users.placement`` is ``heard``."""
+    tier, users, radio = scenario.tiers[0], scenario.users, scenario.radio
+    noise_w = thermal_noise_w(radio.bandwidth_hz, noise_figure_db=radio.noise_figure_db)
+    power_w = dbm_to_w(tier.power_dbm)
+    return _made(tier.count, users.hears, users.efficiencies, users.first_bonus, tier.spacing_m, power_w, noise_w)
+
+
+def _drawn(scenario: ScenarioFields, streams: Streams) -> tuple[HeardPlaces, Tensor, Tensor]:
+    """The places, and each user's group of stations and combination ``[n, U]``."""
+    made, users = heard_places(scenario), scenario.users.count
+    levels = len(made.efficiencies)
+    level = (streams.uniform("users/levels", users, made.hears) * levels).long().clamp_max(levels - 1)
+    number = (streams.uniform("users/groups", users) * len(made.groups)).long().clamp_max(len(made.groups) - 1)
+    return made, number, made.combination(level, made.groups[number])
+
+
+def place_heard(scenario: ScenarioFields, streams: Streams) -> Tensor:
+    """User coordinates ``[n, U, 2]``, m."""
+    made, number, combination = _drawn(scenario, streams)
+    pos = made.pos[number * len(made.table.gain) + combination, :2]
+    return pos + torch.tensor([scenario.layout.width_m, scenario.layout.height_m]) / 2
+
+
+def behind_walls(scenario: ScenarioFields, paths: Propagation, streams: Streams) -> tuple[Propagation, Tensor]:
+    """The same users behind the walls that make the stations heard as they are.
+
+    Gains toward the stations that a user hears are those of double precision, so that one efficiency is one number.
+
+    Returns:
+        the paths, and the penetration losses ``[n, U, R]``, dB.
+    """
+    made, number, combination = _drawn(scenario, streams)
+    loss_db = made.table.loss_db[combination].float().unsqueeze(1)  # [n, 1, U]
+    station = made.groups[number].transpose(1, 2).unsqueeze(3)  # [n, K, U, 1]
+    exact = made.table.gain.float()[combination].transpose(1, 2).unsqueeze(3)  # [n, K, U, 1]
+    blocks = paths.gain.shape[3]
+    gain = paths.gain * db_to_linear(-loss_db).unsqueeze(3)
+    gain = gain.scatter(1, station.expand(-1, -1, -1, blocks), exact.expand(-1, -1, -1, blocks))
+    behind = replace(paths, gain=gain, pathloss_db=paths.pathloss_db + loss_db, rsrp_dbm=paths.rsrp_dbm - loss_db)
+    return behind, loss_db.transpose(1, 2).expand(-1, -1, blocks).contiguous()
