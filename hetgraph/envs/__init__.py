@@ -13,7 +13,6 @@ from hetgraph.envs.handover.reward import HandoverWeights
 from hetgraph.envs.handover.run import run_handovers
 from hetgraph.envs.iot.env import IoTEnv
 from hetgraph.envs.iot.reward import IoTWeights
-from hetgraph.envs.iot.run import run_iot
 from hetgraph.envs.queues.base import QueueEnv
 from hetgraph.envs.queues.cellular import CellularEnv
 from hetgraph.envs.queues.conflict import ConflictEnv
@@ -51,7 +50,6 @@ __all__ = [
     "rollout",
     "run_episodes",
     "run_handovers",
-    "run_iot",
     "to_gymnasium",
     "to_pettingzoo",
 ]

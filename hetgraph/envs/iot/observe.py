@@ -1,0 +1,95 @@
+"""Observations of IoT networks as contract graphs: every user has a channel edge to every station of its network."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, HeteroData
+
+from hetgraph.envs.iot.networks import Name, Networks, Sizes, Values
+from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION, Level
+
+MEASURED = ("gain", "rsrp_dbm", "interference_w")  # attributes of channel edges, zero where these are unknown
+
+
+def layout_graph(networks: Networks, values: Values, layout: Tensor, dtype: torch.dtype) -> HeteroData:
+    """What does not change within an episode.
+
+    Args:
+        networks: source of the networks.
+        values: attributes of these networks ``[B, *]`` by store and name.
+        layout: row of the fixed attributes of each network ``[B]``.
+        dtype: of channels.
+    """
+    sizes, device = networks.sizes, layout.device
+    graph = _structure(sizes, len(layout), networks.mounted.to(device))
+    near = networks.neighbours(values, layout).to(device)
+    step = sizes.stations * torch.arange(len(layout), device=device).reshape(-1, 1, 1)
+    near = torch.where(near >= 0, near + step, -1).transpose(0, 1).flatten(1)
+    graph[NEIGHBOURS].edge_index = near[:, near[0] >= 0]
+    put(graph, fixed(networks, layout, dtype))
+    put(graph, values)
+    for name, value in (
+        ("slot_s", sizes.slot_s),
+        ("carrier_hz", sizes.carrier_hz),
+        ("layers", sizes.layers),
+        ("schema_version", SCHEMA_VERSION),
+    ):
+        kind = dtype if isinstance(value, float) else torch.long
+        graph[name] = torch.full((len(layout),), value, dtype=kind, device=device)
+    shape = (len(layout), sizes.subchannels)
+    graph.rb_bandwidth_hz = torch.full(shape, sizes.subchannel_hz, dtype=dtype, device=device)
+    return graph
+
+
+def fixed(networks: Networks, layout: Tensor, dtype: torch.dtype) -> Values:
+    """Fixed attributes of some networks ``[B, *]``, by store and name."""
+    rows = layout.cpu()
+    found = {key: value[rows] if len(value) > 1 else value.expand(len(rows), *value.shape[1:]) for key, value in networks.fixed.items()}
+    return {key: (value.to(dtype) if value.is_floating_point() else value).to(layout.device) for key, value in found.items()}
+
+
+def put(graph: HeteroData, values: Mapping[Name, Tensor]) -> None:
+    """Put attributes ``[B, count, *]`` on nodes and edges, and ``[B, *]`` on the graph."""
+    for (store, name), value in values.items():
+        if store is None:
+            graph[name] = value
+        else:
+            graph[store][name] = value.flatten(0, 1)
+
+
+def known_edges(station: Tensor, stations: int, level: Level) -> Tensor:
+    """Which channel edges a level knows ``[B, U, N]``: all, or all that the users report whom some station serves."""
+    if level in ("global", "genie"):
+        return torch.ones(*station.shape, stations, dtype=torch.bool, device=station.device)
+    return (station >= 0).unsqueeze(2).expand(*station.shape, stations)
+
+
+def masked(values: Values, known: Tensor) -> Values:
+    """Measurements of channel edges ``[B, U, N, *]``, zero where they are unknown."""
+    hidden = ~known
+    out = {}
+    for name in MEASURED:
+        value = values[CHANNEL, name].unflatten(1, known.shape[1:])
+        out[CHANNEL, name] = value.masked_fill(hidden.unsqueeze(3) if value.dim() > 3 else hidden, 0).flatten(1, 2)
+    return out
+
+
+def _structure(sizes: Sizes, b: int, mounted: Tensor) -> HeteroData:
+    """Edges and the networks of nodes."""
+    n, u, device = sizes.stations, sizes.users, mounted.device
+    networks = torch.arange(b, device=device)
+    graph = Batch(_base_cls=HeteroData)
+    graph._num_graphs = b
+    for store, count in (("bs", n), ("ue", u), ("antenna", sizes.antennas)):
+        graph[store].batch = networks.repeat_interleave(count)
+        graph[store].ptr = count * torch.arange(b + 1, device=device)
+    user = torch.arange(b * u, device=device).repeat_interleave(n)
+    slot = torch.arange(n, device=device).repeat(b * u)
+    graph[CHANNEL].edge_index = torch.stack([slot + n * (user // u), user])
+    graph[CHANNEL].slot = slot
+    antenna = torch.arange(b * sizes.antennas, device=device)
+    owner = (mounted + n * networks.unsqueeze(1)).flatten()
+    graph[MOUNTED_ON].edge_index = torch.stack([antenna, owner])
+    graph[CONFLICTS].edge_index = torch.zeros(2, 0, dtype=torch.long, device=device)
+    return graph
