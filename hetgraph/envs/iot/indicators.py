@@ -98,7 +98,9 @@ class EpisodeSums:
             setattr(self, name.removeprefix("user_"), state[name].to(device, copy=True))
 
     def _users(self) -> dict[str, Tensor]:
-        return {f"user_{name}": getattr(self, name) for name in ("served", "dropped", "window_served", "window_dropped")}
+        return {
+            f"user_{name}": getattr(self, name) for name in ("served", "dropped", "window_served", "window_dropped")
+        }
 
 
 def jain(value: Tensor, counts: Tensor) -> Tensor:

@@ -211,7 +211,10 @@ class GivenNetworks(Networks):
         self.fixed |= {("bs", name): value.reshape(b, -1, *value.shape[1:]) for name, value in held.items()}
 
     def _users(self, batch: HeteroData, b: int) -> None:
-        ue, names = batch["ue"], ("noise_w", "rate_min_bps", "indoor", "floor", "indoor_distance_m", "penetration_loss_db")
+        ue, names = (
+            batch["ue"],
+            ("noise_w", "rate_min_bps", "indoor", "floor", "indoor_distance_m", "penetration_loss_db"),
+        )
         held = {name: ue[name] for name in names if name in ue}
         self.fixed |= {("ue", name): value.reshape(b, -1, *value.shape[1:]) for name, value in held.items()}
         self.positions = ue.pos.reshape(b, 1, -1, 3) if "pos" in ue else None

@@ -45,8 +45,13 @@ def layout_graph(networks: Networks, values: Values, layout: Tensor, dtype: torc
 def fixed(networks: Networks, layout: Tensor, dtype: torch.dtype) -> Values:
     """Fixed attributes of some networks ``[B, *]``, by store and name."""
     rows = layout.cpu()
-    found = {key: value[rows] if len(value) > 1 else value.expand(len(rows), *value.shape[1:]) for key, value in networks.fixed.items()}
-    return {key: (value.to(dtype) if value.is_floating_point() else value).to(layout.device) for key, value in found.items()}
+    found = {
+        key: value[rows] if len(value) > 1 else value.expand(len(rows), *value.shape[1:])
+        for key, value in networks.fixed.items()
+    }
+    return {
+        key: (value.to(dtype) if value.is_floating_point() else value).to(layout.device) for key, value in found.items()
+    }
 
 
 def put(graph: HeteroData, values: Mapping[Name, Tensor]) -> None:

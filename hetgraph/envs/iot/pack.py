@@ -70,4 +70,6 @@ def unpack(rows: Mapping[str, Tensor], dtype: torch.dtype) -> tuple[Values, Tens
 def _linear(value_db: Tensor) -> Tensor:
     """Zero stays zero."""
     least = linear_to_db(torch.tensor(LEAST)).half().to(value_db)
-    return torch.where(value_db <= least, torch.zeros((), dtype=value_db.dtype, device=value_db.device), db_to_linear(value_db))
+    return torch.where(
+        value_db <= least, torch.zeros((), dtype=value_db.dtype, device=value_db.device), db_to_linear(value_db)
+    )

@@ -70,7 +70,9 @@ def transmit(action: Schedule, gain: Tensor, budget: Budget) -> Transmission:
     # Sums of the others, not total minus own: the difference loses the interference beside a strong signal.
     interference = received.masked_fill_(own.unsqueeze(3), 0).sum(2) + noise
     user = action.user.clamp_min(0)
-    place = (user * s + torch.arange(s, device=device).reshape(1, 1, s, 1)).flatten(1)  # among the pairs of user and block
+    place = (user * s + torch.arange(s, device=device).reshape(1, 1, s, 1)).flatten(
+        1
+    )  # among the pairs of user and block
     station = torch.arange(n, device=device).reshape(1, n, 1, 1)
     edge = ((user * n + station) * s + torch.arange(s, device=device).reshape(1, 1, s, 1)).flatten(1)
     heard = interference.flatten(1).gather(1, place).reshape(b, n, s, layers)
