@@ -1,5 +1,6 @@
 """Batched environments on graphs: queues, arrivals, schedulers."""
 
+import hetgraph.envs.rollout  # noqa: F401  # first: the import binds its name, which is that of a function below
 from hetgraph.envs.adapters import to_gymnasium, to_pettingzoo
 from hetgraph.envs.arrivals.city import CityArrivals
 from hetgraph.envs.arrivals.env import ArrivalEnv

@@ -254,7 +254,10 @@ def _antennas(batch: HeteroData, b: int, n: int) -> tuple[Values, Tensor]:
     antenna, own, gain = batch["antenna"], batch[MOUNTED_ON].edge_index, batch[CHANNEL].gain
     count = own.shape[1]
     if count == 0:
-        one = {("antenna", "offset"): gain.new_zeros(1, n, 3), ("antenna", "boresight"): gain.new_zeros(1, n, 2)}
+        one: Values = {
+            ("antenna", "offset"): gain.new_zeros(1, n, 3),
+            ("antenna", "boresight"): gain.new_zeros(1, n, 2),
+        }
         return one, torch.arange(n)
     local = own[1, own[0].argsort()].reshape(b, -1) - n * torch.arange(b).unsqueeze(1) if count % b == 0 else None
     if local is None or bool((local != local[0]).any()) or not torch.equal(local[0].unique(), torch.arange(n)):

@@ -72,10 +72,10 @@ def known_edges(station: Tensor, stations: int, level: Level) -> Tensor:
 
 def masked(values: Values, known: Tensor) -> Values:
     """Measurements of channel edges ``[B, U, N, *]``, zero where they are unknown."""
-    hidden = ~known
-    out = {}
+    hidden, out = ~known, Values()
     for name in MEASURED:
-        value = values[CHANNEL, name].unflatten(1, known.shape[1:])
+        flat = values[CHANNEL, name]
+        value = flat.reshape(*known.shape, *flat.shape[2:])
         out[CHANNEL, name] = value.masked_fill(hidden.unsqueeze(3) if value.dim() > 3 else hidden, 0).flatten(1, 2)
     return out
 
