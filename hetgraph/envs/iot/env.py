@@ -7,22 +7,22 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.actions import ActionSpec, Part
 from hetgraph.envs.base import GraphEnv, check_level, check_options
-from hetgraph.envs.iot.channels import Channels
-from hetgraph.envs.iot.deadlines import Deadlines, OfferedTraffic, deadline_slots, draw_traffic
+from hetgraph.envs.iot.actions import masks, schedules
+from hetgraph.envs.iot.deadlines import Deadlines, deadline_slots
+from hetgraph.envs.iot.episode import Draw, draw_episode
 from hetgraph.envs.iot.indicators import KPIS, EpisodeSums, jain
-from hetgraph.envs.iot.networks import DrawnNetworks, GivenNetworks, Networks, Values
-from hetgraph.envs.iot.observe import fixed, known_edges, layout_graph, masked, put
+from hetgraph.envs.iot.networks import Values
+from hetgraph.envs.iot.observe import channel_values, layout_graph, rsrp_dbm, seen
 from hetgraph.envs.iot.pack import pack, unpack
-from hetgraph.envs.iot.resolve import Rules, associated, scheduled
+from hetgraph.envs.iot.resolve import associated, scheduled
 from hetgraph.envs.iot.reward import IoTWeights, Sharing, Slot, rewards
-from hetgraph.envs.iot.transmission import Budget, Transmission, transmit
+from hetgraph.envs.iot.sources import source_of
+from hetgraph.envs.iot.transmission import Transmission, silence, transmit
 from hetgraph.envs.step import Step
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import CHANNEL, Level
-from hetgraph.graph.streams import Streams
 from hetgraph.radio.schedule import Schedule
 
 LEAST_BITS = 1e-9
@@ -50,7 +50,7 @@ class IoTEnv(GraphEnv[Schedule]):
 
     Args:
         scenario: name of a preset (``iot-noma``, ``iot-oma``, with arguments as in ``iot-noma:users=200,subchannels=50``), a
-            scenario, or a graph or batch of graphs, see :class:`~hetgraph.envs.iot.networks.GivenNetworks`.
+            scenario, or a graph or batch of graphs, see :class:`~hetgraph.envs.iot.given.GivenNetworks`.
         num_envs: networks B; ``None`` for one, or for as many as a batch has.
         first: number of the first network, so that network ``first + i`` is the same alone and among others.
         layout_seed: seed of stations, line of sight and shadowing that all networks and episodes share; ``None`` for new ones.
@@ -112,7 +112,7 @@ class IoTEnv(GraphEnv[Schedule]):
         self.num_subchannels, self.layers, self.slot_s = self.sizes.subchannels, self.sizes.layers, self.sizes.slot_s
         self.window = max(round(self.services.window_s / self.slot_s), 1)
         self.most_slots = max(deadline_slots(self.services, self.slot_s))
-        self.action = self._specification()
+        self.action = schedules(self.sizes, num_envs, self.device)
         self._graphs: dict[Level, HeteroData] = {}
         self._start()
 
@@ -156,14 +156,14 @@ class IoTEnv(GraphEnv[Schedule]):
             ValueError: a malformed action.
         """
         self.action.check(action)
-        station, kept_out = associated(
-            action.station.long(), self.station, self._rsrp_dbm(self.channels.wide_db_before), self.rules
-        )
+        limited = self.drawn.rules.max_users is not None
+        offer = rsrp_dbm(self.channels.wide_db_before, self.drawn.budget.power_max_w) if limited else None
+        station, kept_out = associated(action.station.long(), self.station, self.drawn.rules, offer)
         moved = (station >= 0) & (self.home >= 0) & (station != self.home)
         self.station, self.home = station, torch.where(station >= 0, station, self.home)
         wish = Schedule(station, action.user.long(), action.power.to(self.dtype))
-        granted, refused = scheduled(wish, torch.where(self.queue.bits > 0, station, -1), self.rules.cap)
-        self.sent = transmit(granted, self.channels.gain, self.budget)
+        granted, refused = scheduled(wish, torch.where(self.queue.bits > 0, station, -1), self.drawn.rules.cap)
+        self.sent = transmit(granted, self.channels.gain, self.drawn.budget)
         served = self.queue.serve(self.sent.room_bits)
         dropped = self.queue.expire()
         reward, info = self._reward(served, dropped, moved)
@@ -192,8 +192,8 @@ class IoTEnv(GraphEnv[Schedule]):
         """
         check_level(level)
         if level not in self._graphs:
-            self._graphs[level] = layout_graph(self.source, self._episode_values, self._layout, self.dtype)
-        return self._seen(self._graphs[level], self._values(level), level)
+            self._graphs[level] = layout_graph(self.source, self.drawn.values, self.drawn.layout, self.dtype)
+        return seen(self._graphs[level], self._values(level), level)
 
     def masks(self) -> dict[str, Tensor]:
         """``station_mask [B, U, N + 1]`` and ``user_mask [B, 1, 1, 1, U + 1]``, choices counted from -1 for none.
@@ -201,18 +201,11 @@ class IoTEnv(GraphEnv[Schedule]):
         An active user may be served by any station, or by those of the scenario's ``may_serve``; a layer is of use to a user that has
         something to receive.
         """
-        none = torch.ones_like(self.active).unsqueeze(2)
-        may = self.rules.may_serve
-        station = self.active.unsqueeze(2).expand(-1, -1, self.num_stations)
-        ready = (self.queue.bits > 0).reshape(self.num_envs, 1, 1, 1, -1)
-        return {
-            "station_mask": torch.cat([none, station if may is None else station & may], 2),
-            "user_mask": torch.cat([torch.ones_like(ready[..., :1]), ready], 4),
-        }
+        return masks(self.queue.bits > 0, self.active, self.drawn.rules.may_serve, self.num_stations)
 
     def pack(self) -> dict[str, Tensor]:
         """Rows ``[B, *]`` from which :meth:`unpack` makes the present observation again: channels in half precision."""
-        return pack(self._episode_values | self._values(self.level), self._layout)
+        return pack(self.drawn.values | self._values(self.level), self.drawn.layout)
 
     def unpack(self, rows: Mapping[str, Tensor], level: Level) -> HeteroData:
         """Observation of rows of :meth:`pack`, of any number of networks.
@@ -227,7 +220,7 @@ class IoTEnv(GraphEnv[Schedule]):
         own = values["ue", "serving_slot"].unsqueeze(2) == torch.arange(self.num_stations, device=layout.device)
         values |= {("bs", "users"): own.sum(1).to(self.dtype), (CHANNEL, "own"): own.flatten(1)}
         graph = layout_graph(self.source, values, layout, self.dtype)
-        return self._seen(graph, values, level)
+        return seen(graph, values, level)
 
     def indicators(self) -> dict[str, Tensor]:
         """Indicators of the running episode so far ``[B]``, see :data:`~hetgraph.envs.iot.indicators.KPIS`."""
@@ -263,102 +256,32 @@ class IoTEnv(GraphEnv[Schedule]):
     def _start(self) -> None:
         """The next episode."""
         self.episode += 1
-        b, n, u, s = self.num_envs, self.num_stations, self.num_users, self.num_subchannels
-        like = torch.empty(0, dtype=self.dtype, device=self.device)
-        streams = Streams(self.seed, self.networks, self.episode)
-        geography = Streams(self.layout_seed, [0] * b) if self.layout_seed is not None else streams
-        drop = self.source.drop(streams, geography, self.episode_slots + 1)
-        seeds = (self.seed, self.networks, self.episode)
-        self.channels = Channels(self.source.channel, drop.large_scale, self.slot_s, s, seeds, like)
-        offered = draw_traffic(self.services, streams, u, self.episode_slots + 1, self.slot_s)
-        self.active = self._present(streams)
-        mean = offered.mean_bps.to(like) * self.active
-        self.offered = OfferedTraffic(
-            offered.bits.to(self.device) * self.active,
-            mean,
-            offered.deadline_slots.to(self.device),
-            offered.video.to(self.device),
-        )
-        self._layout = drop.layout.to(self.device)
-        self._positions = None if drop.positions is None else drop.positions.to(like)
-        self._fix(drop.values, None if drop.may_serve is None else drop.may_serve.to(self.device), like)
-        self.queue = Deadlines(b, u, self.most_slots, self.device)
-        self.sums = EpisodeSums(b, u, self.device)
-        self.slot = 0
+        b, u, like = self.num_envs, self.num_users, torch.empty(0, dtype=self.dtype, device=self.device)
+        layout, mean, residual = self.layout_seed, self.mean_users, self.sic_residual
+        draw = Draw(self.seed, self.networks, self.episode, self.episode_slots, layout, mean, residual)
+        self.drawn = draw_episode(self.source, draw, like)
+        self.channels, self.active, self.slot = self.drawn.channels, self.drawn.rules.active, 0
+        self.queue, self.sums = Deadlines(b, u, self.most_slots, self.device), EpisodeSums(b, u, self.device)
         self.station = torch.full((b, u), -1, device=self.device)
         self.home = self.station.clone()
-        noise = self.budget.noise_w
-        self.sent = Transmission(
-            torch.zeros(b, u, dtype=torch.long, device=self.device),
-            like.new_zeros(b, n, s),
-            like.new_zeros(b, u, s),
-            noise.clone(),
-            noise.mean(2, keepdim=True).repeat(1, 1, n),
-            like.new_zeros(b, n),
-            torch.zeros(b, u, n, dtype=torch.bool, device=self.device),
-        )
+        self.sent = silence(self.drawn.budget, self.num_stations)
         self.rate_bps = like.new_zeros(b, u)
-        self.served_mean = mean * self.slot_s
+        self.served_mean = self.drawn.offered.mean_bps * self.slot_s
         self.settled_mean = self.served_mean.clone()
         self._graphs.clear()
         self._arrive()
 
-    def _fix(self, values: Values, may_serve: Tensor | None, like: Tensor) -> None:
-        """What does not change within the episode."""
-        given = fixed(self.source, self._layout, self.dtype)
-        self.stations = {name: value for (store, name), value in given.items() if store == "bs"}
-        power = self.stations["power_max_w"]
-        cap, most = self.stations["rb_power_max_w"] / power.unsqueeze(2), self.stations.get("max_users")
-        self.rules = Rules(
-            self.active,
-            may_serve,
-            most if most is not None and bool((most > 0).any()) else None,
-            cap if bool((cap < 1).any()) else None,
-        )
-        noise = given["ue", "noise_w"].contiguous()
-        self.budget = Budget(power, noise, self.sizes.subchannel_hz, self.slot_s, self.sic_residual)
-        self._episode_values: Values = {key: value.to(like) for key, value in values.items()}
-        self._episode_values |= {
-            ("ue", "active"): self.active,
-            ("ue", "deadline_slots"): self.offered.deadline_slots,
-            ("ue", "offered_bps"): self.offered.mean_bps,
-        }
-        if may_serve is not None:
-            self._episode_values[CHANNEL, "may_serve"] = may_serve.flatten(1)
-
-    def _present(self, streams: Streams) -> Tensor:
-        """Active users ``[B, U]``: all, or the first of a Poisson number."""
-        users = torch.arange(self.num_users)
-        if self.mean_users is None:
-            return torch.ones(self.num_envs, self.num_users, dtype=torch.bool, device=self.device)
-        rate = torch.tensor([self.mean_users])
-        count = torch.stack([torch.poisson(rate, generator=g) for g in streams.generators("present")])
-        return (users < count.clamp_min(1)).to(self.device)
-
     def _arrive(self) -> None:
-        bits = self.offered.bits[self.slot]
-        self.queue.add(bits, self.offered.deadline_slots)
+        bits = self.drawn.offered.bits[self.slot]
+        self.queue.add(bits, self.drawn.offered.deadline_slots)
         self.sums.sums["arrived_bits"] += bits.sum(1)
         self._slot_values: Values = {}
-
-    def _rsrp_dbm(self, wide_db: Tensor) -> Tensor:
-        """Received power of the full budget, without fading ``[B, U, N]``, dBm."""
-        return wide_db + (self.budget.power_max_w.log10() * 10 + 30).unsqueeze(1)
 
     def _values(self, level: Level) -> Values:
         """Attributes that change with the slot ``[B, *]``, as a level with all edges knows them."""
         if not self._slot_values:
             self._slot_values = self._state_values()
-        channels, genie = self.channels, level == "genie"
-        wide_db = channels.wide_db if genie else channels.wide_db_before
-        gain = channels.gain if genie else channels.gain_before
-        values = self._slot_values | {
-            (CHANNEL, "gain"): gain.flatten(1, 2),
-            (CHANNEL, "rsrp_dbm"): self._rsrp_dbm(wide_db).flatten(1),
-        }
-        if self._positions is not None:
-            values["ue", "pos"] = self._positions[:, channels.step_of(channels.slot if genie else channels.slot - 1)]
-        return values
+        return self._slot_values | channel_values(self.drawn, present=level == "genie")
 
     def _state_values(self) -> Values:
         sent, b = self.sent, self.num_envs
@@ -380,14 +303,6 @@ class IoTEnv(GraphEnv[Schedule]):
             (CHANNEL, "own"): sent.own.flatten(1),
         }
 
-    def _seen(self, graph: HeteroData, values: Values, level: Level) -> HeteroData:
-        """The graph with the slot's attributes, of unknown edges zero."""
-        known = known_edges(values["ue", "serving_slot"], self.num_stations, level)
-        if level not in ("global", "genie"):
-            values = values | masked(values, known)
-        put(graph, values | {(CHANNEL, "known"): known.flatten(1)})
-        return graph
-
     def _reward(self, served: Tensor, dropped: Tensor, moved: Tensor) -> tuple[Tensor, dict[str, Any]]:
         served_now, settled_now = served.to(self.dtype), (served + dropped).to(self.dtype)
         keep, sent = 1 - 1 / self.fairness_slots, self.sent
@@ -395,12 +310,14 @@ class IoTEnv(GraphEnv[Schedule]):
         self.served_mean = keep * self.served_mean + (1 - keep) * served_now
         self.settled_mean = keep * self.settled_mean + (1 - keep) * settled_now
         fair = jain(self.served_mean / self.settled_mean.clamp_min(LEAST_BITS), self.active)
-        drawn = sent.power_w.sum(2) / self.stations["amplifier_efficiency"] + self.stations["circuit_power_w"]
+        drawn = (
+            sent.power_w.sum(2) / self.drawn.stations["amplifier_efficiency"] + self.drawn.stations["circuit_power_w"]
+        )
         energy_j = drawn.sum(1) * self.slot_s
         slot = Slot(served_now, moved, fair, energy_j, sent.interference_db, self.station, self.active)
         capacity = self.slot_s * self.sizes.subchannel_hz * self.num_subchannels
         found = rewards(slot, self.num_stations, capacity, self.weights, self.sharing)
-        busy = (sent.power_w > 1e-6 * self.budget.power_max_w.unsqueeze(2)).sum((1, 2))
+        busy = (sent.power_w > 1e-6 * self.drawn.budget.power_max_w.unsqueeze(2)).sum((1, 2))
         handovers = moved.sum(1)
         self.sums.add(
             served, dropped, {"energy_j": energy_j, "handovers": handovers, "busy": busy, "return": found.team}
@@ -416,39 +333,6 @@ class IoTEnv(GraphEnv[Schedule]):
             "served_bits": served,
             "dropped_bits": dropped,
         }
-
-    def _specification(self) -> ActionSpec[Schedule]:
-        cluster = ("B", "N", "S", "L")
-        parts = (
-            Part("station", ("B", "U"), n=self.num_stations + 1, first=-1, mask="station_mask"),
-            Part("user", cluster, n=self.num_users + 1, first=-1, mask="user_mask"),
-            Part("power", cluster, "real", high=1.0),
-        )
-        sizes = {
-            "B": self.num_envs,
-            "N": self.num_stations,
-            "U": self.num_users,
-            "S": self.num_subchannels,
-            "L": self.layers,
-        }
-        return ActionSpec(parts, parts, sizes, _schedule, device=self.device)
-
-
-def _schedule(parts: Mapping[str, Tensor]) -> Schedule:
-    return Schedule(**parts)
-
-
-def source_of(scenario: Scenario | HeteroData) -> Networks:
-    """Source of a scenario's networks, or of given graphs.
-
-    Raises:
-        ValueError: neither of them, or one that the environment cannot use.
-    """
-    if isinstance(scenario, HeteroData):
-        return GivenNetworks(scenario)
-    if isinstance(scenario, Scenario):
-        return DrawnNetworks(scenario)
-    raise ValueError(f"scenario: got {type(scenario).__name__}, expected a preset, a Scenario, a graph or a batch")
 
 
 _KEPT = ("station", "home", "rate_bps", "served_mean", "settled_mean")

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
+from hetgraph.envs.iot.episode import Episode
 from hetgraph.envs.iot.networks import Name, Networks, Sizes, Values
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION, Level
 
@@ -27,7 +28,7 @@ def layout_graph(networks: Networks, values: Values, layout: Tensor, dtype: torc
     step = sizes.stations * torch.arange(len(layout), device=device).reshape(-1, 1, 1)
     near = torch.where(near >= 0, near + step, -1).transpose(0, 1).flatten(1)
     graph[NEIGHBOURS].edge_index = near[:, near[0] >= 0]
-    put(graph, fixed(networks, layout, dtype))
+    put(graph, networks.attributes(layout, dtype))
     put(graph, values)
     for name, value in (
         ("slot_s", sizes.slot_s),
@@ -42,18 +43,6 @@ def layout_graph(networks: Networks, values: Values, layout: Tensor, dtype: torc
     return graph
 
 
-def fixed(networks: Networks, layout: Tensor, dtype: torch.dtype) -> Values:
-    """Fixed attributes of some networks ``[B, *]``, by store and name."""
-    rows = layout.cpu()
-    found = {
-        key: value[rows] if len(value) > 1 else value.expand(len(rows), *value.shape[1:])
-        for key, value in networks.fixed.items()
-    }
-    return {
-        key: (value.to(dtype) if value.is_floating_point() else value).to(layout.device) for key, value in found.items()
-    }
-
-
 def put(graph: HeteroData, values: Mapping[Name, Tensor]) -> None:
     """Put attributes ``[B, count, *]`` on nodes and edges, and ``[B, *]`` on the graph."""
     for (store, name), value in values.items():
@@ -61,6 +50,35 @@ def put(graph: HeteroData, values: Mapping[Name, Tensor]) -> None:
             graph[name] = value
         else:
             graph[store][name] = value.flatten(0, 1)
+
+
+def rsrp_dbm(wide_db: Tensor, power_max_w: Tensor) -> Tensor:
+    """Received power of the full budget ``[B, U, N]``, dBm, of gains without fading in dB and budgets ``[B, N]``."""
+    return wide_db + (power_max_w.log10() * 10 + 30).unsqueeze(1)
+
+
+def channel_values(episode: Episode, *, present: bool) -> Values:
+    """Gains and places of users in the present slot, or those that were reported a slot ago."""
+    channels = episode.channels
+    wide_db = channels.wide_db if present else channels.wide_db_before
+    gain = channels.gain if present else channels.gain_before
+    values: Values = {
+        (CHANNEL, "gain"): gain.flatten(1, 2),
+        (CHANNEL, "rsrp_dbm"): rsrp_dbm(wide_db, episode.budget.power_max_w).flatten(1),
+    }
+    if episode.positions is not None:
+        values["ue", "pos"] = episode.positions[:, channels.step_of(channels.slot if present else channels.slot - 1)]
+    return values
+
+
+def seen(graph: HeteroData, values: Values, level: Level) -> HeteroData:
+    """The graph with a slot's attributes; measurements of edges that the level does not know are zero."""
+    station = values["ue", "serving_slot"]
+    known = known_edges(station, values[CHANNEL, "gain"].shape[1] // station.shape[1], level)
+    if level not in ("global", "genie"):
+        values = values | masked(values, known)
+    put(graph, values | {(CHANNEL, "known"): known.flatten(1)})
+    return graph
 
 
 def known_edges(station: Tensor, stations: int, level: Level) -> Tensor:

@@ -28,7 +28,7 @@ class Rules:
     cap: Tensor | None
 
 
-def associated(wish: Tensor, before: Tensor, rsrp_dbm: Tensor, rules: Rules) -> tuple[Tensor, Tensor]:
+def associated(wish: Tensor, before: Tensor, rules: Rules, rsrp_dbm: Tensor | None) -> tuple[Tensor, Tensor]:
     """Station of each user ``[B, U]``, -1 for none, and which wishes were refused ``[B, U]``.
 
     A user that is not there has none; one that a station may not serve stays where it was; of more users than a station takes,
@@ -37,14 +37,15 @@ def associated(wish: Tensor, before: Tensor, rsrp_dbm: Tensor, rules: Rules) -> 
     Args:
         wish: stations ``[B, U]``, -1 for none.
         before: stations in the slot before ``[B, U]``.
-        rsrp_dbm: received power of the full budget ``[B, U, N]``, dBm.
         rules: who may be served by whom.
+        rsrp_dbm: received power of the full budget ``[B, U, N]``, dBm, needed where stations take only so many users.
     """
     station = torch.where(rules.active, wish, -1)
     if rules.may_serve is not None:
         may = rules.may_serve.gather(2, station.clamp_min(0).unsqueeze(2)).squeeze(2)
         station = torch.where(may | (station < 0), station, before)
     if rules.max_users is not None:
+        assert rsrp_dbm is not None
         (b, u), n = station.shape, rsrp_dbm.shape[2]
         place = station.clamp_min(0)
         group = torch.where(station >= 0, place + n * torch.arange(b, device=place.device).unsqueeze(1), b * n)

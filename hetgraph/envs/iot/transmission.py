@@ -52,6 +52,21 @@ class Transmission:
     own: Tensor
 
 
+def silence(budget: Budget, stations: int) -> Transmission:
+    """Before the first slot: nobody sent."""
+    noise, power = budget.noise_w, budget.power_max_w
+    b, u, s = noise.shape
+    return Transmission(
+        torch.zeros(b, u, dtype=torch.long, device=noise.device),
+        noise.new_zeros(b, stations, s),
+        torch.zeros_like(noise),
+        noise.clone(),
+        noise.mean(2, keepdim=True).repeat(1, 1, stations),
+        torch.zeros_like(power),
+        torch.zeros(b, u, stations, dtype=torch.bool, device=noise.device),
+    )
+
+
 def transmit(action: Schedule, gain: Tensor, budget: Budget) -> Transmission:
     """Rates by the superposed convention.
 

@@ -55,8 +55,8 @@ class Oracle:
 
     def __init__(self, env: IoTEnv) -> None:
         self.env, self.users = env, range(env.num_users)
-        self.bits = env.offered.bits[:, 0].tolist()
-        self.deadline = env.offered.deadline_slots[0].tolist()
+        self.bits = env.drawn.offered.bits[:, 0].tolist()
+        self.deadline = env.drawn.offered.deadline_slots[0].tolist()
         self.queue: list[list[list[int]]] = [[] for _ in self.users]  # of [slots left, bits]
         self.home = [-1] * env.num_users
         self.served_sums: list[int] = []
@@ -64,7 +64,7 @@ class Oracle:
         self.t, self.sums = 0, dict.fromkeys(("served", "dropped", "energy", "moves", "kept", "promises", "busy"), 0.0)
         self.of_user = [[0, 0] for _ in self.users]
         self.window = [[0, 0] for _ in self.users]
-        mean = [r * env.slot_s for r in env.offered.mean_bps[0].tolist()]
+        mean = [r * env.slot_s for r in env.drawn.offered.mean_bps[0].tolist()]
         self.smooth = [[m, m] for m in mean]
         self.arrive()
 
@@ -89,7 +89,7 @@ class Oracle:
                         wish.append((s, u, p))
             total = max(sum(p for _, _, p in wish), 1.0)
             for s, u, p in wish:
-                found.setdefault((n, s), []).append((u, p / total * float(env.budget.power_max_w[0, n])))
+                found.setdefault((n, s), []).append((u, p / total * float(env.drawn.budget.power_max_w[0, n])))
         return found
 
     def step(self, action: Schedule, gain: list[Any]) -> tuple[list[int], list[int], float, dict[tuple[int, int], Any]]:
@@ -100,7 +100,7 @@ class Oracle:
             heard = {}
             for u, _ in layers:
                 others = [m for m in range(env.num_stations) if m != n]
-                heard[u] = float(env.budget.noise_w[0, u, s]) + sum(
+                heard[u] = float(env.drawn.budget.noise_w[0, u, s]) + sum(
                     gain[u][m][s] * total.get((m, s), 0.0) for m in others
                 )
             for u, p in layers:
@@ -154,11 +154,13 @@ class Oracle:
         energy = 0.0
         for n in range(env.num_stations):
             sent = sum(p for (m, _), p in total.items() if m == n)
-            efficiency, circuit = (float(env.stations[k][0, n]) for k in ("amplifier_efficiency", "circuit_power_w"))
+            efficiency, circuit = (
+                float(env.drawn.stations[k][0, n]) for k in ("amplifier_efficiency", "circuit_power_w")
+            )
             energy += (sent / efficiency + circuit) * env.slot_s
         for name, value in (("served", sum(served)), ("dropped", sum(dropped)), ("energy", energy), ("moves", moves)):
             self.sums[name] += value
-        self.sums["busy"] += sum(p > 1e-6 * float(env.budget.power_max_w[0, n]) for (n, _), p in total.items())
+        self.sums["busy"] += sum(p > 1e-6 * float(env.drawn.budget.power_max_w[0, n]) for (n, _), p in total.items())
         bits_s_hz = sum(served) / env.slot_s / env.scenario.radio.bandwidth_hz / env.num_stations
         return w.throughput * bits_s_hz - w.fairness * (1 - fair) - w.handover * moves / count
 
@@ -217,8 +219,8 @@ def test_rates_are_those_of_the_allocation() -> None:
         graph = env.observe("genie").clone()
         before = env.queue.bits.clone()
         counted, _ = scheduled(action, torch.where(before > 0, action.station, -1), None)
-        room = transmit(counted, env.channels.gain, env.budget).room_bits
-        allocation = counted.allocation(env.budget.power_max_w)
+        room = transmit(counted, env.channels.gain, env.drawn.budget).room_bits
+        allocation = counted.allocation(env.drawn.budget.power_max_w)
         assert feasible(graph, allocation)
         found = evaluate(graph, allocation, "superposed", sic_residual=0.02)
         assert torch.equal((found.rate_bps.reshape(3, -1) * env.slot_s).long(), room) or torch.allclose(
@@ -248,7 +250,7 @@ def invariants(name: str, networks: int) -> None:
     for slot in range(100):
         if slot % 50 == 0:
             served = dropped = torch.zeros_like(env.queue.bits)
-            arrived = env.offered.bits.cumsum(0)
+            arrived = env.drawn.offered.bits.cumsum(0)
         step = env.step(anything(env, generator, wild=slot % 2 == 0))
         served, dropped = served + step.info["served_bits"], dropped + step.info["dropped_bits"]
         assert bool(step.reward.isfinite().all())
@@ -262,7 +264,7 @@ def invariants(name: str, networks: int) -> None:
         )
         assert bool((env.queue.waiting >= 0).all())
         sent = env.sent
-        assert bool((sent.power_w.sum(2) <= env.budget.power_max_w).all()) and bool((sent.power_w >= 0).all())
+        assert bool((sent.power_w.sum(2) <= env.drawn.budget.power_max_w).all()) and bool((sent.power_w >= 0).all())
         on = sent.layer_power_w > 0
         station = torch.nn.functional.one_hot(env.station.clamp_min(0), 3)
         size = torch.einsum("bus,bun->bns", on.long(), station)
@@ -311,7 +313,7 @@ def test_same_seed_same_bits_and_policies_meet_the_same_channels_and_arrivals() 
         first.step(anything(first, torch.Generator().manual_seed(k)))
         second.step(anything(second, torch.Generator().manual_seed(99 + k), wild=True))
         assert torch.equal(first.channels.gain, second.channels.gain)
-        assert torch.equal(first.offered.bits, second.offered.bits)
+        assert torch.equal(first.drawn.offered.bits, second.drawn.offered.bits)
 
 
 def test_resuming_goes_on_bit_by_bit() -> None:
@@ -356,7 +358,7 @@ def test_interference_of_a_candidate() -> None:
     found = view.candidate_interference_w()
     for b, u, n, s in itertools.product(range(2), range(6), range(3), range(3)):
         others = [m for m in range(3) if m != n]
-        expected = float(env.budget.noise_w[b, u, s]) + sum(
+        expected = float(env.drawn.budget.noise_w[b, u, s]) + sum(
             float(view.gain[b, u, m, s] * view.power_w[b, m, s]) for m in others
         )
         assert float(found[b, u, n, s]) == pytest.approx(expected, rel=1e-6)
@@ -389,7 +391,7 @@ def test_fading_has_mean_one_and_jakes_correlation() -> None:
 
 def test_users_stand_walk_and_ride_within_the_area() -> None:
     env = IoTEnv("iot-noma:users=100", 3, episode_slots=400)
-    ways = env._positions[..., :2]
+    ways = env.drawn.positions[..., :2]
     moved = (ways[:, 1:] - ways[:, :-1]).norm(dim=3)
     speed = moved / env.scenario.mobility.step_s
     assert bool((ways >= 0).all()) and bool((ways <= 500).all())
@@ -647,7 +649,7 @@ def test_refused_wishes_are_counted_and_resolved() -> None:
     user[0, 0, 2, 0] = mine[1]
     step = env.step(Schedule(torch.where(env.station >= 0, env.station, -1), user, power))
     assert int(step.info["refused"]) == 3 + 1  # layers, and the budget of the first station
-    assert float(env.sent.power_w[0, 0].sum()) == pytest.approx(float(env.budget.power_max_w[0, 0]), rel=1e-5)
+    assert float(env.sent.power_w[0, 0].sum()) == pytest.approx(float(env.drawn.budget.power_max_w[0, 0]), rel=1e-5)
     assert not bool(env.sent.power_w[0, 1].any())
 
 
