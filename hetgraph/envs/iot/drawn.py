@@ -29,7 +29,7 @@ class DrawnNetworks(Networks):
             scenario.users.count,
             radio.num_rbs,
             mounted.shape[2],
-            radio.layers,
+            max(radio.layers, scenario.rules.layers),
             radio.bandwidth_hz / radio.num_rbs,
             radio.slot_s,
             scenario.carriers[0].carrier_hz,

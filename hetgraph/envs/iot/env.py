@@ -92,7 +92,6 @@ class IoTEnv(GraphEnv[Schedule]):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.scenario = preset(scenario) if isinstance(scenario, str) else scenario
-        networks = source_of(self.scenario)
         if num_envs is None:
             num_envs = int(getattr(self.scenario, "num_graphs", 1)) if isinstance(self.scenario, HeteroData) else 1
         _require("num_envs", num_envs, num_envs >= 1, "at least 1")
@@ -103,6 +102,7 @@ class IoTEnv(GraphEnv[Schedule]):
         _require("sic_residual", sic_residual, 0 <= sic_residual <= 1, "a number from 0 to 1")
         _require("sharing", sharing, sharing in get_args(Sharing), "'team' or 'own'")
         check_level(level)
+        networks = source_of(self.scenario, num_envs, first, layout_seed or 0)
         self.source, self.num_envs, self.first, self.layout_seed = networks, num_envs, first, layout_seed
         self.mean_users, self.weights, self.sharing = mean_users, weights or IoTWeights(), sharing
         self.fairness_slots, self.sic_residual, self.level, self.seed = fairness_slots, sic_residual, level, seed

@@ -8,8 +8,8 @@ from hetgraph.envs.iot.channels import LargeScale
 from hetgraph.envs.iot.networks import Drop, Networks, Sizes, Values
 from hetgraph.graph.check import check
 from hetgraph.graph.links import links_of
-from hetgraph.graph.mobility import Mobility, Services
-from hetgraph.graph.scenario_parts import Channel, Radio, Tier
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_parts import Tier
 from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS, SCHEMA
 from hetgraph.graph.streams import Streams
 from hetgraph.units import linear_to_db
@@ -19,21 +19,24 @@ LEAST_GAIN = 1e-30
 
 
 class GivenNetworks(Networks):
-    """Networks of given graphs, network i of the ``i mod G``-th one; users stand, and their gains are those without fading.
+    """Networks of given graphs, each of ``G`` graphs in turn; users stand, and their gains are those without fading.
 
     Gains are taken from ``rsrp_dbm`` where the graph has it, without the fading with which it was drawn; else they are means over
-    time of each resource block. What a graph does not say is as in a scenario of defaults: services, fading, circuit powers of
-    zero, amplifiers without losses, an antenna at each station.
+    time of each resource block. What a graph does not say is as in a scenario of defaults: circuit powers of zero, amplifiers
+    without losses, an antenna at each station.
 
     Args:
         graph: a graph or a batch of graphs of equal sizes, every station a candidate of every user.
+        scenario: services, fading, and length of a slot where the graph has none.
+        first: number of the first graph's network.
 
     Raises:
         ValueError: a graph that breaks the contract, of networks of different sizes, with users that lack candidates, or with
             resource blocks of several bandwidths.
     """
 
-    def __init__(self, graph: HeteroData) -> None:
+    def __init__(self, graph: HeteroData, scenario: Scenario | None = None, first: int = 0) -> None:
+        scenario = Scenario() if scenario is None else scenario
         check(graph)
         batch = (graph if "batch" in graph["bs"] else Batch.from_data_list([graph])).clone().cpu()
         links, b = links_of(batch), int(batch.num_graphs)
@@ -50,12 +53,16 @@ class GivenNetworks(Networks):
         subchannels = int(batch["ue"].noise_w.shape[1])
         layers, slot_s = (
             float(batch[name][0]) if name in batch._global_store else default
-            for name, default in (("layers", 1), ("slot_s", Radio().slot_s))
+            for name, default in (
+                ("layers", max(scenario.radio.layers, scenario.rules.layers)),
+                ("slot_s", scenario.radio.slot_s),
+            )
         )
         carrier = batch._global_store.get("carrier_hz")
-        carrier_hz = Channel().carrier_hz if carrier is None else float(carrier[0])
+        carrier_hz = scenario.channel.carrier_hz if carrier is None else float(carrier[0])
         sizes = Sizes(n, u, subchannels, len(mounted), int(layers), float(bands[0, 0]), slot_s, carrier_hz)
-        super().__init__(sizes, Services(), Channel(), mounted, antennas)
+        super().__init__(sizes, scenario.services, scenario.channel, mounted, antennas)
+        self.first, self.doppler_hz = first, scenario.mobility.doppler_hz
         self._stations(batch, b)
         self._users(batch, b)
         self._gains(batch, b)
@@ -95,9 +102,9 @@ class GivenNetworks(Networks):
 
     def drop(self, streams: Streams, geography: Streams, slots: int) -> Drop:
         """The same in every episode."""
-        row = torch.tensor(list(streams.networks)) % len(self.gain_db)
+        row = (torch.tensor(list(streams.networks)) - self.first) % len(self.gain_db)
         gain_db = self.gain_db[row]
-        doppler = gain_db.new_full((len(row), self.sizes.users), Mobility().doppler_hz)
+        doppler = gain_db.new_full((len(row), self.sizes.users), self.doppler_hz)
         by_block = None if self.by_block is None else self.by_block[row]
         positions = None if self.positions is None else self.positions[row]
         may = None if self.may is None else self.may[row]

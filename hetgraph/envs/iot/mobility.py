@@ -11,6 +11,7 @@ from hetgraph.graph.propagation import propagate
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.user_state import UserState, draw_user_state
+from hetgraph.graph.waypoints import places
 
 MOST_PAIRS = 2_000_000  # of a station and a user's place at once
 SAME_M = 1e-3  # distances that differ by less are those of cells on one mast
@@ -24,7 +25,7 @@ class Paths:
         stations: places of stations ``[B, N, 2]``, m.
         users: places of users, height included ``[B, P, U, 3]``, m.
         gain_db: gain of links without fading ``[B, P, U, N]``, dB.
-        speed_mps: of users ``[B, U]``.
+        speed_mps: of users, mean ``[B, U]``.
     """
 
     stations: Tensor
@@ -45,10 +46,15 @@ def draw_paths(scenario: Scenario, streams: Streams, geography: Streams, steps: 
     Raises:
         ValueError: users that move through a channel that is drawn anew at each place.
     """
-    stations, stand = place_stations(scenario, geography), scenario.mobility.walking + scenario.mobility.grouped == 0
+    stations, mobility = place_stations(scenario, geography), scenario.mobility
+    stand = mobility.waypoints is None and mobility.walking + mobility.grouped == 0
     if not stand:
         _refuse_new_channels(scenario)
-    users, speed = _positions(scenario, streams, place_users(scenario, stations, streams), 1 if stand else steps)
+    if mobility.waypoints is None:
+        users, speed = _positions(scenario, streams, place_users(scenario, stations, streams), 1 if stand else steps)
+    else:
+        ways = places(scenario, mobility.waypoints, stations, streams, steps=steps, slot_s=mobility.step_s)
+        users, speed = ways[0], ways[1].mean(1)
     few = max(MOST_PAIRS // (stations.shape[1] * users.shape[1] * users.shape[2]), 1)
     state, parts = draw_user_state(scenario, streams), []
     for first in range(0, len(stations), few):

@@ -9,6 +9,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -21,7 +22,21 @@ from hetgraph.envs.iot.resolve import scheduled
 from hetgraph.envs.iot.rules import min_path_loss
 from hetgraph.envs.iot.transmission import transmit
 from hetgraph.envs.rollout import rollout
-from hetgraph.graph import CHANNEL, NEIGHBOURS, Channel, Scenario, Users, check, from_gain, preset, scenario_from_csv
+from hetgraph.graph import (
+    CHANNEL,
+    NEIGHBOURS,
+    Channel,
+    Given,
+    Mobility,
+    Packets,
+    Scenario,
+    Users,
+    Waypoints,
+    check,
+    from_gain,
+    preset,
+    scenario_from_csv,
+)
 from hetgraph.graph.schema import Level
 from hetgraph.models import HybridMADDPG
 from hetgraph.radio import Schedule, budgeted, clusters, contest, evaluate, feasible, iot_names, iot_policy
@@ -467,6 +482,7 @@ SOURCES: dict[str, Any] = {
     "yaml": lambda: Scenario.from_yaml(preset("uma-5bs:users=20").to_yaml()),
     "cells": lambda: preset("random-19"),
     "pairs": lambda: preset("interference-k:pairs=6"),
+    "waypoints": lambda: dataclasses.replace(preset("uma-5bs:users=20"), mobility=Mobility(waypoints=Waypoints())),
     "gains": lambda: from_gain(
         10 ** (-9 - 2 * torch.rand(3, 5, 4)), noise_w=1e-13, power_max_w=1.0, rb_bandwidth_hz=1e6
     ),
@@ -537,6 +553,24 @@ def test_a_csv_of_sectors_makes_an_environment_whose_gains_follow_the_stations(t
         assert env.num_stations == 12 and graph["bs"].site.unique().numel() == 4
         gains.append(graph[CHANNEL].gain.reshape(20, 12, -1).clone())
     assert not torch.allclose(gains[0][:, :3], gains[1][:, :3])
+
+
+def test_files_of_gains_are_networks_in_turn(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    gains = [10 ** (-9 - 2 * torch.rand(3, 5, 4, generator=generator)) for _ in range(3)]
+    for number, gain in enumerate(gains):
+        np.savez(tmp_path / f"{number}.npz", gain=gain.numpy(), noise_w=1e-13, power_max_w=1.0, rb_bandwidth_hz=1e6)
+    scenario = Scenario(source=Given("gain", str(tmp_path)), channel=Channel(fading="none"))
+    env, alone = IoTEnv(scenario, 4), IoTEnv(scenario, 1, first=2)
+    check(env.observe("global"))
+    for network, gain in enumerate([*gains, gains[0]]):
+        torch.testing.assert_close(env.channels.gain[network], gain.transpose(0, 1), rtol=1e-5, atol=0)
+    assert torch.equal(alone.channels.gain[0], env.channels.gain[2])
+
+
+def test_traffic_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"scenario\.traffic: got Packets, expected Services or none"):
+        IoTEnv(dataclasses.replace(preset("uma-5bs:users=9"), traffic=Packets()))
 
 
 def test_gains_of_a_graph_are_means_over_time() -> None:
@@ -634,7 +668,7 @@ def test_masks_say_which_choices_are_of_use() -> None:
 def test_refused_wishes_are_counted_and_resolved() -> None:
     scenario = preset(SMALL)
     tiers = tuple(dataclasses.replace(tier, max_users=2) for tier in scenario.tiers)
-    env = IoTEnv(dataclasses.replace(scenario, tiers=tiers, services=dataclasses.replace(scenario.services, video=1.0)))
+    env = IoTEnv(dataclasses.replace(scenario, tiers=tiers, traffic=dataclasses.replace(scenario.services, video=1.0)))
     station = torch.zeros(1, 6, dtype=torch.long)
     user = torch.full((1, 3, 3, 2), -1)
     power = torch.zeros(user.shape)
