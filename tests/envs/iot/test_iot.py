@@ -16,6 +16,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import IoTEnv, IoTWeights
+from hetgraph.envs.iot import channels
 from hetgraph.envs.iot.deadlines import Deadlines
 from hetgraph.envs.iot.observe import known_edges
 from hetgraph.envs.iot.resolve import scheduled
@@ -402,6 +403,32 @@ def test_fading_has_mean_one_and_jakes_correlation() -> None:
     product = (env.channels.h * before).sum(1).mean((2, 3))  # [B, U]
     assert torch.allclose(product, env.channels.rho.reshape(4, 40), atol=0.3)
     assert float((product - env.channels.rho.reshape(4, 40)).mean().abs()) < 0.02
+
+
+def test_rician_fading_has_mean_one_and_its_deviation() -> None:
+    """The variance of a Rician power gain of mean one is (2 K + 1) / (K + 1)^2."""
+    channel = Channel(fading="rician", rician_k_db=3.0, shadowing="none", los="always")
+    scenario = dataclasses.replace(preset("iot-noma:users=40,small_cells=3,subchannels=50"), channel=channel)
+    env = IoTEnv(scenario, 4)
+    wide = 10 ** (env.channels.wide_db / 10)
+    fading, k = env.channels.gain / wide.unsqueeze(3), 10**0.3
+    assert float(fading.mean()) == pytest.approx(1, abs=0.02)
+    assert float(fading.var()) == pytest.approx((2 * k + 1) / (k + 1) ** 2, rel=0.05)
+
+
+def test_numbers_of_a_block_of_slots_are_those_of_a_network_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks end in different slots than episodes; what is left of one is kept with the state."""
+    monkeypatch.setattr(channels, "BLOCK_SLOTS", 5)
+    together, alone = IoTEnv(small(), 3, episode_slots=8), IoTEnv(small(), 1, first=2, episode_slots=8)
+    assert together.channels.block == 5
+    for a, b in zip(run(together, 12, 2), run(alone, 12, 2), strict=True):
+        assert torch.equal(a, b)
+    again = copy.deepcopy(alone)
+    state = alone.state_dict()
+    again.load_state_dict(state)
+    for a, b in zip(run(alone, 9, 2, seed=7), run(again, 9, 2, seed=7), strict=True):
+        assert torch.equal(a, b)
+    assert state["channels"]["numbers"]
 
 
 def test_users_stand_walk_and_ride_within_the_area() -> None:

@@ -1,5 +1,6 @@
 """Hybrid agents of IoT networks: rules when untrained, permutations, sizes, limits, gradients."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -259,6 +260,32 @@ def test_untrained_critics_say_what_is_promised_and_value_the_reference_alone() 
         again = critic(views, Schedule(action.station, action.user, reference), reference)
         torch.testing.assert_close(again, at_reference, rtol=1e-4, atol=1e-4)
         assert not torch.allclose(critic(views, action, reference), again)
+
+
+def test_columns_of_edges_by_loop() -> None:
+    """Full power without fading over noise, over what was received of other stations, and over the best; fading; who serves."""
+    env, views = seen(slots=2)
+    graph, found = env.observe("global"), views.edge_x
+    edges, s = graph["bs", "channel", "ue"], env.num_subchannels
+    rsrp, gain = edges.rsrp_dbm.reshape(2, 7, 3), edges.gain.reshape(2, 7, 3, s)
+    power, noise = graph["bs"].power_w.reshape(2, 3, s), graph["ue"].noise_w.reshape(2, 7, s)
+    budget = graph["bs"].power_max_w.reshape(2, 3)
+    for b in range(2):
+        for u in range(7):
+            for n in range(3):
+                level_db = float(rsrp[b, u, n]) - 30
+                floor = float(noise[b, u].sum())
+                others = sum(float((gain[b, u, m] * power[b, m]).sum()) for m in range(3) if m != n)
+                mean = float(gain[b, u, n].mean() * budget[b, n])
+                expected = [
+                    (level_db - 10 * math.log10(floor) - 30) / 20,
+                    (level_db - 10 * math.log10(floor + others) - 10) / 15,
+                    (float(rsrp[b, u, n] - rsrp[b, u].max()) + 15) / 15,
+                    (10 * math.log10(mean) - level_db) / 3,
+                    float(env.station[b, u] == n),
+                ]
+                cut = [max(min(value, 5), -5) for value in expected]
+                assert found[b, n, u].tolist() == pytest.approx(cut, rel=1e-3, abs=2e-3)
 
 
 def test_packed_views_are_close_and_small() -> None:
