@@ -49,7 +49,7 @@ def from_gain(
         data[empty].edge_index = torch.zeros(2, 0, dtype=torch.long, device=gain.device)
     data.rb_bandwidth_hz = _expand("rb_bandwidth_hz", rb_bandwidth_hz, (1, blocks), gain)
     data.scenario, data.scenario_hash, data.schema_version = "from_gain", "", SCHEMA_VERSION
-    for node, count in (("bs", stations), ("ue", users), ("antenna", 0)):  # PyG infers them from positions alone
+    for node, count in (("bs", stations), ("ue", users), ("antenna", stations)):  # PyG infers them from positions alone
         data[node].num_nodes = count
     check(data)
     return data

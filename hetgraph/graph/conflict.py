@@ -10,7 +10,6 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.graph.antennas import antenna_attributes
 from hetgraph.graph.build import from_gain
-from hetgraph.graph.features import add_features
 from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS
 from hetgraph.units import dbm_to_w
@@ -111,4 +110,4 @@ def conflict_networks(scenario: ScenarioFields, n: int, noise_w: float) -> Batch
     graph.rb_bandwidth_hz.fill_(radio.bandwidth_hz / radio.num_rbs)
     graph.slot_s = torch.full((1,), radio.slot_s)
     graph.scenario, graph.scenario_hash = scenario.name, scenario.hash
-    return Batch.from_data_list([add_features(graph)] * n)
+    return Batch.from_data_list([graph] * n)
