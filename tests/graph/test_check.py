@@ -136,6 +136,8 @@ def test_tensors_without_versions_are_looked_at_every_time() -> None:
         graph["bs"].power_max_w[0] = -1
         with pytest.raises(ValueError, match="power_max_w: got -1"):
             check(graph)
+
+
 def test_complex_channels_and_precoders_have_places_for_the_same_antennas() -> None:
     graph = from_gain(torch.rand(2, 3, 4) + 0.1, noise_w=1.0, power_max_w=1.0)
     graph[CHANNEL].h = torch.zeros(6, 8, 4, dtype=torch.complex64)

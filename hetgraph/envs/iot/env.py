@@ -184,8 +184,8 @@ class IoTEnv(GraphEnv[Schedule]):
     def observe(self, level: Level) -> HeteroData:
         """What a level may see; attributes are views of the state that the next step overwrites.
 
-        Each user measures all stations and reports to the one that serves it. ``local`` and ``neighbourhood`` know the edges of all
-        users that some station serves, ``global`` and ``genie`` those of all users; ``genie`` has the present gains.
+        Each user measures all stations and reports to the one that serves it, or to all without one; below ``global`` users that are
+        not there do not report. ``genie`` has the present gains.
 
         Raises:
             ValueError: an unknown level.

@@ -8,6 +8,7 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.envs.iot.episode import Episode
 from hetgraph.envs.iot.networks import Name, Networks, Sizes, Values
+from hetgraph.graph.levels import known_edges, sees_everything
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION, Level
 
 MEASURED = ("gain", "rsrp_dbm", "interference_w")  # attributes of channel edges, zero where these are unknown
@@ -73,28 +74,21 @@ def channel_values(episode: Episode, *, present: bool) -> Values:
 
 def seen(graph: HeteroData, values: Values, level: Level) -> HeteroData:
     """The graph with a slot's attributes; measurements of edges that the level does not know are zero."""
-    station = values["ue", "serving_slot"]
-    known = known_edges(station, values[CHANNEL, "gain"].shape[1] // station.shape[1], level)
-    if level not in ("global", "genie"):
+    known = known_edges(graph, level)
+    if not sees_everything(level):
         values = values | masked(values, known)
-    put(graph, values | {(CHANNEL, "known"): known.flatten(1)})
+    put(graph, values)
+    graph[CHANNEL].known = known
     return graph
 
 
-def known_edges(station: Tensor, stations: int, level: Level) -> Tensor:
-    """Which channel edges a level knows ``[B, U, N]``: all, or all that the users report whom some station serves."""
-    if level in ("global", "genie"):
-        return torch.ones(*station.shape, stations, dtype=torch.bool, device=station.device)
-    return (station >= 0).unsqueeze(2).expand(*station.shape, stations)
-
-
 def masked(values: Values, known: Tensor) -> Values:
-    """Measurements of channel edges ``[B, U, N, *]``, zero where they are unknown."""
-    hidden, out = ~known, Values()
+    """Measurements of channel edges ``[B, U * N, *]``, zero where these are unknown ``[E]``."""
+    out = Values()
     for name in MEASURED:
-        flat = values[CHANNEL, name]
-        value = flat.reshape(*known.shape, *flat.shape[2:])
-        out[CHANNEL, name] = value.masked_fill(hidden.unsqueeze(3) if value.dim() > 3 else hidden, 0).flatten(1, 2)
+        value = values[CHANNEL, name]
+        hidden = ~known.reshape(value.shape[:2])
+        out[CHANNEL, name] = value.masked_fill(hidden.unsqueeze(2) if value.dim() > 2 else hidden, 0)
     return out
 
 
@@ -107,6 +101,7 @@ def _structure(sizes: Sizes, b: int, mounted: Tensor) -> HeteroData:
     for store, count in (("bs", n), ("ue", u), ("antenna", sizes.antennas)):
         graph[store].batch = networks.repeat_interleave(count)
         graph[store].ptr = count * torch.arange(b + 1, device=device)
+        graph[store].num_nodes = b * count
     user = torch.arange(b * u, device=device).repeat_interleave(n)
     slot = torch.arange(n, device=device).repeat(b * u)
     graph[CHANNEL].edge_index = torch.stack([slot + n * (user // u), user])

@@ -18,7 +18,6 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs import IoTEnv, IoTWeights
 from hetgraph.envs.iot import channels
 from hetgraph.envs.iot.deadlines import Deadlines
-from hetgraph.envs.iot.observe import known_edges
 from hetgraph.envs.iot.resolve import scheduled
 from hetgraph.envs.iot.rules import min_path_loss
 from hetgraph.envs.iot.transmission import transmit
@@ -35,6 +34,7 @@ from hetgraph.graph import (
     Waypoints,
     check,
     from_gain,
+    known_edges,
     preset,
     scenario_from_csv,
 )
@@ -350,7 +350,7 @@ def test_observations_are_graphs_of_the_slot_before() -> None:
     obs, _ = env.reset(seed=1)
     assert 0 < int(env.active.sum()) < 12
     for slot in range(7):
-        check(obs)
+        check(obs, "global")
         gain = env.channels.gain.clone()
         step = env.step(anything(env, torch.Generator().manual_seed(slot)))
         if slot != 4:
@@ -521,17 +521,19 @@ LEVELS: tuple[Level, ...] = ("local", "neighbourhood", "global", "genie")
 
 def covered(source: str, level: Level) -> None:
     """Contract graphs with one structure at every level, unknown values zero, in a few slots of random actions."""
-    env = IoTEnv(SOURCES[source](), level=level, episode_slots=3)
+    env = IoTEnv(SOURCES[source](), level=level, episode_slots=3, mean_users=5.0)
     generator, structure = torch.Generator().manual_seed(0), env.observe("genie")[CHANNEL].edge_index.clone()
     for _ in range(5):
         graph = env.observe(level)
-        check(graph)
+        check(graph, level)
         edges = graph[CHANNEL]
         assert (
             torch.equal(edges.edge_index, structure)
             and int(graph["antenna"].batch.bincount().min()) >= env.num_stations
         )
-        assert torch.equal(edges.known, known_edges(env.station, env.num_stations, level).flatten())
+        assert torch.equal(edges.known, known_edges(graph, level)) and bool(edges.known.all()) == (
+            level in ("global", "genie") or bool(env.active.all())
+        )
         for name in ("gain", "rsrp_dbm", "interference_w"):
             assert not bool(edges[name][~edges.known].any())
         assert bool(edges.gain[edges.known].any()) == bool(edges.known.any())
@@ -641,7 +643,7 @@ def test_packed_rows_make_the_observation_again(source: str, level: Level) -> No
         env.step(env.action.sample(generator))
     env.reset()  # other layouts
     again = env.unpack(rows, level)
-    check(again)
+    check(again, level)
     seen = IoTEnv(SOURCES[source](), level=level, mean_users=4.0, seed=3)
     generator.manual_seed(0)
     for _ in range(4):
