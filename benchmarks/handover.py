@@ -20,9 +20,10 @@ from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.datasets import LTETraceDataset
-from hetgraph.envs import HandoverAction, HandoverEnv, run_handovers
+from hetgraph.envs import HandoverAction, HandoverEnv
 from hetgraph.envs.handover.rules import Announced, Mover, ProportionalFair, StrongestCell
 from hetgraph.envs.handover.search_rules import DualPrice, Negotiated, Optimum
+from hetgraph.envs.rollout import rollout
 from hetgraph.graph import CHANNEL, Trajectories, roam, roaming
 from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_policy
@@ -139,8 +140,8 @@ def throughput() -> None:
 def judged(world: Trajectories, bias: bool, model: ResourceModel, policies: dict[str, Any]) -> dict[str, Found]:
     """Indicators of each network under each policy, on the same episodes."""
     env = HandoverEnv(world, world.networks, rule=HandoverRule(bias=bias), resource_model=model)
-    found = {name: run_handovers(env, policy, seed=TEST) for name, policy in policies.items()}
-    return {name: {key: value.double().numpy() for key, value in result.items()} for name, result in found.items()}
+    found = rollout(env, policies, seed=TEST).values
+    return {name: {key: value[0].numpy() for key, value in result.items()} for name, result in found.items()}
 
 
 def show(found: dict[str, Found], names: Sequence[str]) -> None:

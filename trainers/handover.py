@@ -10,7 +10,6 @@ from torch.utils.data import IterableDataset
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import HandoverEnv
-from hetgraph.envs.handover.memory import recall, remember
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.models.qmix import GraphQMIX
 from hetgraph.radio.handover import HandoverAction
@@ -90,12 +89,12 @@ class HandoverExperience(IterableDataset[Transitions]):
         """Let the agent act for some steps of all networks."""
         env = self.env
         for _ in range(steps):
-            action, before = self.explore(), remember(env)
+            action, before = self.explore(), env.pack()
             last = env.step_number == env.steps - 1
             step = env.step(action)
             if last and not self.finite:
                 continue
-            after = before if last else remember(env)
+            after = before if last else env.pack()
             row = before | {NEXT + name: value for name, value in after.items() if name not in ("network", "begin")}
             taken = {"place": action.place.to(torch.uint8), "taken": action.level.to(torch.uint8)}
             ended = torch.full((env.num_envs,), last)
@@ -121,11 +120,11 @@ class HandoverExperience(IterableDataset[Transitions]):
         later |= {name: rows[name] for name in ("network", "begin")}
         level = self.policy.level
         return Transitions(
-            recall(self.env, rows, level),
+            self.env.unpack(rows, level),
             HandoverAction(rows["place"].long(), rows["taken"].long()),
             rows["reward"],
             rows["credit"].float(),
-            recall(self.env, later, level),
+            self.env.unpack(later, level),
             rows["terminated"],
         )
 

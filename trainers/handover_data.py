@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from hetgraph.datasets import LTETraceDataset
-from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
+from hetgraph.envs import HandoverEnv, HandoverWeights
+from hetgraph.envs.rollout import rollout
 from hetgraph.graph.presets import roaming
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.trajectories import Trajectories
@@ -196,7 +197,7 @@ def first_look(env: HandoverEnv, seed: int) -> tuple[list[Candidates], Tensor, T
     generator, seen, rewards, credits = torch.Generator().manual_seed(seed), [], [], []
     shape = (env.num_envs, env.num_users)
     for _ in range(env.steps):
-        seen.append(candidates_of(env.observe("global").clone()))
+        seen.append(candidates_of(env.observe("global")))
         wanders = torch.rand(shape, generator=generator) < 0.3
         place = torch.randint(env.neighbours + 1, shape, generator=generator) * wanders
         level = torch.randint(env.levels, shape, generator=generator)
@@ -209,4 +210,5 @@ def first_look(env: HandoverEnv, seed: int) -> tuple[list[Candidates], Tensor, T
 
 def _means(env: HandoverEnv, policy: Any) -> dict[str, Tensor]:
     """Indicators of an episode of each network, means over networks."""
-    return {name: value.mean() for name, value in run_handovers(env, policy, seed=env.seed).items()}
+    found = rollout(env, {"policy": policy}, seed=env.seed).values["policy"]
+    return {name: value.mean() for name, value in found.items()}

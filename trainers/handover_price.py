@@ -9,16 +9,22 @@ from rich.progress import track
 
 from hetgraph.envs import HandoverEnv
 from hetgraph.envs.handover.rules import Announced
-from hetgraph.envs.handover.run import Moves, run_handovers
 from hetgraph.envs.handover.search_rules import Negotiated
+from hetgraph.envs.rollout import rollout
 from hetgraph.models import GraphQMIX
+from hetgraph.radio.handover import HandoverAction
+from hetgraph.radio.policy import Policy
 
 GRID = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 CROWDING = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06)
 
 
 def fitted_price(
-    env: HandoverEnv, rule: Callable[[float], Moves] = Announced, *, seed: int, grid: Sequence[float] = GRID
+    env: HandoverEnv,
+    rule: Callable[[float], Policy[HandoverAction]] = Announced,
+    *,
+    seed: int,
+    grid: Sequence[float] = GRID,
 ) -> float:
     """Number with which a rule's utility is largest in the mean over an episode of all networks.
 
@@ -38,7 +44,7 @@ def fitted_price(
     if len(grid) < 3:
         raise ValueError(f"grid: got {len(grid)} numbers, expected at least 3")
     tried = track(grid, "Fitting the price of a handover", transient=True, disable=not sys.stderr.isatty())
-    utility = [float(run_handovers(env, rule(number), seed=seed)["anu"].mean()) for number in tried]
+    utility = [float(rollout(env, {"rule": rule(number)}, seed=seed).values["rule"]["anu"].mean()) for number in tried]
     square, slope, _ = np.polyfit(grid, utility, 2)
     top = -slope / (2 * square) if square < 0 else -np.inf
     return float(top) if min(grid) < top < max(grid) else grid[utility.index(max(utility))]
@@ -59,7 +65,7 @@ def fit_price(policy: GraphQMIX, networks: Callable[[], HandoverEnv], *, seed: i
     env = networks()
     if policy.crowding_of_all is None:
         policy.get_buffer("crowding").zero_()
-    rule: Callable[..., Moves] = partial(Announced, rounds=policy.intentions)
+    rule: Callable[..., Policy[HandoverAction]] = partial(Announced, rounds=policy.intentions)
     if policy.agreements:
         rule = partial(Negotiated, agreements=policy.agreements, rounds=policy.intentions)
     if policy.patience_of_all is None:

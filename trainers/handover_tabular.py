@@ -8,14 +8,13 @@ from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import HandoverEnv
+from hetgraph.graph.features import features
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.graph.streams import stream
-from hetgraph.nn.handover_encoders import LOG_RATE
 from hetgraph.radio.handover import HandoverAction
 
 GAPS = (-1.0, -0.5, 0.0, 0.25, 0.5, 1.0)  # received power over that of the own cell, 10 dB as one
 LOADS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65)
-GAP, LOAD = 0, 2  # columns of places
 
 
 class HandoverTable:
@@ -43,10 +42,10 @@ class HandoverTable:
     def state_of(self, obs: HeteroData) -> tuple[Tensor, Tensor]:
         """Entry of each place, and where the user may go, both ``[B, U, C]``."""
         b, edges = int(obs.num_graphs), obs[CHANNEL]
-        users = len(obs["ue"].x) // b
-        told, allowed = edges.edge_attr.reshape(b, users, -1, edges.edge_attr.shape[1]), edges.allowed
-        load = torch.bucketize(told[..., LOAD].contiguous(), self.loads)
-        gap = 1 + torch.bucketize(told[..., GAP].contiguous(), self.gaps)
+        shape = (b, len(obs["ue"].level) // b, -1)
+        told, allowed = features(obs, CHANNEL, ("own_gap_db", "load")), edges.allowed
+        load = torch.bucketize(told[:, 1].reshape(shape).contiguous(), self.loads)
+        gap = 1 + torch.bucketize(told[:, 0].reshape(shape).contiguous(), self.gaps)
         gap[..., 0] = 0
         return (gap * self.width + load) * self.width + load[..., :1], allowed.reshape(load.shape)
 
@@ -71,6 +70,11 @@ class HandoverTable:
         self.visits[unique] += count
         rate = self.rate or self.visits[unique].pow(-0.7).clamp_min(1e-3)
         self.table[unique] += rate * (mean - self.table[unique])
+
+
+def log_rate(obs: HeteroData) -> Tensor:
+    """log(1 + rate / unit) of users in the last step ``[B * U]``."""
+    return features(obs, "ue", ("log_rate",)).squeeze(1)
 
 
 @torch.no_grad()
@@ -110,9 +114,9 @@ def handover_q_learning(
             lucky = torch.rand(allowed.shape, generator=generator).masked_fill(~allowed, -1).argmax(2)
             wanders = torch.rand(lucky.shape, generator=generator) < epsilon
             place = torch.where(wanders, lucky, table.value(state, allowed).argmax(2))
-            before = obs["ue"].x[:, LOG_RATE].clone()
+            before = log_rate(obs)
             obs = env.step(HandoverAction(place, torch.full_like(place, env.levels - 1))).obs
-            taken, reward = state.gather(2, place.unsqueeze(2)).flatten(), obs["ue"].x[:, LOG_RATE] - before
+            taken, reward = state.gather(2, place.unsqueeze(2)).flatten(), log_rate(obs) - before
             state, allowed = table.state_of(obs)
             if number < env.steps - 1:  # after the last step users are where the next episode begins
                 table.learn(taken, reward + gamma * table.value(state, allowed).amax(2).flatten())

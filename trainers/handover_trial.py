@@ -7,8 +7,10 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from hetgraph.envs import HandoverEnv, run_handovers
-from hetgraph.envs.handover.run import Moves
+from hetgraph.envs import HandoverEnv
+from hetgraph.envs.rollout import rollout
+from hetgraph.radio.handover import HandoverAction
+from hetgraph.radio.policy import Policy
 from hetgraph.trainers.network_trial import NetworkTrial
 
 KPIS = ("anu", "asc", "jain", "load_imbalance", "handover_rate", "ping_pong_rate")
@@ -16,7 +18,7 @@ KPIS = ("anu", "asc", "jain", "load_imbalance", "handover_rate", "ping_pong_rate
 
 def judge_handovers(
     env: HandoverEnv,
-    policies: Mapping[str, Sequence[Moves]],
+    policies: Mapping[str, Sequence[Policy[HandoverAction]]],
     *,
     title: str = "handovers",
     seed: int = 2_000_000,
@@ -37,8 +39,8 @@ def judge_handovers(
         rows = []
         for member in members:
             with torch.no_grad():
-                rows.append(run_handovers(env, member, seed=seed))
+                rows.append(rollout(env, {name: member}, seed=seed).values[name])
             if progress and task is not None:
                 progress.advance(task)
-        found[name] = {key: np.stack([row[key].double().numpy() for row in rows]) for key in KPIS}
+        found[name] = {key: np.concatenate([row[key].numpy() for row in rows]) for key in KPIS}
     return NetworkTrial(title, KPIS, found, seed)

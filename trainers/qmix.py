@@ -19,6 +19,7 @@ from hetgraph.radio.handover import HandoverAction
 from hetgraph.solvers.announced import PATIENCE
 from hetgraph.trainers.handover import Transitions
 from hetgraph.trainers.handover_data import HandoverDataModule
+from hetgraph.trainers.handover_tabular import log_rate
 
 
 def td_target(reward: Tensor, value: Tensor, terminated: Tensor, *, gamma: float, squash: float = 5.0) -> Tensor:
@@ -242,7 +243,7 @@ class QMIX(lightning.LightningModule):
         if self.policy.mixing != "independent":
             return self.policy.joint(now, batch.action), self.target.joint(later, action), reward.mean(1)
         if self.policy.of_users:
-            told = batch.next_obs["ue"].x[:, LOG_RATE].reshape(len(reward), -1)
+            told = log_rate(batch.next_obs).reshape(len(reward), -1)
             mean, std = (self.policy.get_buffer(f"ue_{name}")[LOG_RATE] for name in ("mean", "std"))
             told = (told - mean) / std
             return now.users(batch.action), later.users(action), (1 - self.gamma) * told

@@ -11,7 +11,6 @@ from hetgraph.envs.arrivals.service import Service
 from hetgraph.envs.arrivals.sources import DiscreteArrivals
 from hetgraph.envs.handover.env import HandoverEnv
 from hetgraph.envs.handover.reward import HandoverWeights
-from hetgraph.envs.handover.run import run_handovers
 from hetgraph.envs.iot.env import IoTEnv
 from hetgraph.envs.iot.reward import IoTWeights
 from hetgraph.envs.queues.base import QueueEnv
@@ -50,7 +49,6 @@ __all__ = [
     "optimum",
     "rollout",
     "run_episodes",
-    "run_handovers",
     "to_gymnasium",
     "to_pettingzoo",
 ]

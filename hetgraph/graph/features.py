@@ -123,7 +123,7 @@ _TABLE = (
     Column("rate_mean_mbps", "ue", "Mbit/s", ("ue.rate_mean_bps",), 4, 4, _ue("rate_mean_bps", 1e6)),
     Column("offered_mbps", "ue", "Mbit/s", ("ue.offered_bps",), 4, 4, _ue("offered_bps", 1e6)),
     Column("served_share", "ue", "", ("ue.served_share",), 0.8, 0.3, _ue("served_share")),
-    Column("speed_mps", "ue", "m/s", ("ue.velocity",), 0, 10, lambda f: f.real(f.ue("velocity").norm(dim=1))),
+    Column("speed_mps", "ue", "m/s", ("ue.speed_mps",), 0, 10, _ue("speed_mps")),
     Column("level_share", "ue", "", ("ue.level", "graph.levels"), 0, 1, links.level_share),
     Column("since_handover", "ue", "slot", ("ue.since_slots",), 0, 10, links.since_handover),
     Column("interference_db", "ue", "dB", ("ue.interference_w",), 10, 10, links.interference_db),

@@ -9,7 +9,56 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 from torch_geometric.data import HeteroData
 
+from hetgraph.graph.facts import Facts
+from hetgraph.graph.features import features
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
+
+BS_COLUMNS = (
+    "load",
+    "off_balance",
+    "efficiency_mean",
+    "efficiency_std",
+    "power_dbm",
+    "leavers_share",
+    "room_share",
+)
+TIME_COLUMNS = ("cos_time", "sin_time")  # of the network, told to its stations
+UE_COLUMNS = (
+    "own_snr_db",
+    "own_sinr_db",
+    "own_efficiency",
+    "log_rate",
+    "speed_mps",
+    "level_share",
+    "since_handover",
+    "own_load",
+)
+EDGE_COLUMNS = (
+    "own_gap_db",
+    "efficiency",
+    "load",
+    "log_rate",
+    "distance_m",
+    "own",
+    "measured",
+    "bias_db",
+    "presence",
+)
+NEIGHBOUR_COLUMNS = ("distance_m",)
+STATE_COLUMNS = (
+    "load_mean",
+    "load_std",
+    "load_max",
+    "load_min",
+    "load_variance",
+    "own_snr_mean_db",
+    "own_snr_std_db",
+    "log_rate_mean",
+    "log_rate_std",
+    "busy_share",
+    "handover_rate",
+    "full_share",
+)
 
 
 @dataclass(frozen=True)
@@ -57,24 +106,27 @@ class Candidates:
 
 
 def candidates_of(obs: HeteroData) -> Candidates:
-    """What is read of an observation."""
-    bs, ue, channel = obs["bs"], obs["ue"], obs[CHANNEL]
-    b, cells, users = int(obs.num_graphs), len(bs.x), len(ue.x)
-    places = len(channel.edge_attr) // users
+    """What is read of an observation; totals of the networks are zero below level ``global``, which alone knows them."""
+    facts, channel = Facts(obs), obs[CHANNEL]
+    b, cells, users = int(obs.num_graphs), len(obs["bs"].users), len(obs["ue"].level)
+    places = len(channel.slot) // users
+    time = facts.at_bs(features(facts, None, TIME_COLUMNS))
+    scale = obs.rb_bandwidth_hz[:, 0] / obs.rate_unit_bps
+    knows_all = "handover_rate" in obs._global_store
     return Candidates(
         (b, cells // b, users // b, places),
-        bs.x,
-        ue.x,
-        channel.edge_attr.reshape(users, places, -1),
+        torch.cat([features(facts, "bs", BS_COLUMNS), time], 1),
+        features(facts, "ue", UE_COLUMNS),
+        features(facts, CHANNEL, EDGE_COLUMNS).reshape(users, places, -1),
         channel.allowed.reshape(users, places),
         channel.edge_index[0].reshape(users, places),
         obs[NEIGHBOURS].edge_index,
-        obs[NEIGHBOURS].edge_attr,
-        obs.state,
-        (channel.efficiency.reshape(b, -1) * obs.scale.reshape(-1, 1)).reshape(users, places),
-        obs.scale.repeat_interleave(users // b),
+        features(facts, NEIGHBOURS, NEIGHBOUR_COLUMNS),
+        features(facts, None, STATE_COLUMNS) if knows_all else time.new_zeros(b, len(STATE_COLUMNS)),
+        (channel.spectral_efficiency.reshape(b, -1) * scale.reshape(-1, 1)).reshape(users, places),
+        scale.repeat_interleave(users // b),
         obs.shared.repeat_interleave(users // b),
-        bs.room,
+        obs["bs"].room,
     )
 
 

@@ -7,13 +7,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from hetgraph.nn.candidates import CandidateEncoder, Candidates, sum_by
+from hetgraph.nn.candidates import (
+    BS_COLUMNS,
+    EDGE_COLUMNS,
+    NEIGHBOUR_COLUMNS,
+    STATE_COLUMNS,
+    TIME_COLUMNS,
+    UE_COLUMNS,
+    CandidateEncoder,
+    Candidates,
+    sum_by,
+)
 from hetgraph.nn.encoder import mlp
 from hetgraph.radio.handover import rank_in_group
 from hetgraph.solvers.level_worth import level_worth
 
 Encoder = Literal["graph", "flat", "flat-full", "single", "global"]
-COLUMNS = {"bs": 9, "ue": 8, "edge": 9, "near_edge": 1, "state": 12}
+COLUMNS = {
+    "bs": len(BS_COLUMNS) + len(TIME_COLUMNS),
+    "ue": len(UE_COLUMNS),
+    "edge": len(EDGE_COLUMNS),
+    "near_edge": len(NEIGHBOUR_COLUMNS),
+    "state": len(STATE_COLUMNS),
+}
 RECEIVED, LOAD, LOG_RATE = 0, 0, 3  # columns of users, cells, users
 GLOBAL = 24
 SLOTS = 30  # users of a cell that a flat encoder has room for

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from torch_geometric.data import Batch, HeteroData
+from torch_geometric.data import HeteroData
 
-from hetgraph.envs.handover.graph import BS_COLUMNS, EDGE_COLUMNS, STATE_COLUMNS, UE_COLUMNS
+from hetgraph.envs.handover.graph import Sizes, Terms, set_network, skeleton
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.models import GraphQMIX
 from hetgraph.models.qmix import Values
-from hetgraph.nn.candidates import candidates_of
+from hetgraph.nn.candidates import BS_COLUMNS, UE_COLUMNS, candidates_of
 from hetgraph.nn.handover_encoders import COLUMNS, LOAD, LOG_RATE, RECEIVED
-from hetgraph.radio.handover import HandoverAction
+from hetgraph.radio.handover import HandoverAction, HandoverRule
 from hetgraph.solvers.announced import announced_worth
 from hetgraph.solvers.handover import Choice
 from hetgraph.solvers.level_worth import level_worth
@@ -37,28 +37,35 @@ KINDS: dict[str, dict[str, Any]] = {
 def network(b: int = 3, k: int = 6, u: int = 20, places: int = 4, seed: int = 0) -> HeteroData:
     """A batch of random networks as a handover environment shows them; the last cell of each has no users."""
     generator = torch.Generator().manual_seed(seed)
-    graph = Batch(_base_cls=HeteroData)
-    graph.scale, graph.shared = torch.full((b,), 50.0), torch.ones(b, dtype=torch.bool)
-    graph._num_graphs = b
-    graph["bs"].x = torch.randn(b * k, COLUMNS["bs"], generator=generator)
-    graph["bs"].room = torch.randint(0, 8, (b * k,), generator=generator)
-    graph["ue"].x = torch.randn(b * u, COLUMNS["ue"], generator=generator)
+    terms = Terms(HandoverRule(max_users=12), "shared", 5, 20e6, 1e-12, 0.5, 4e5, 50)
+    graph = skeleton(Sizes(b, k, u, places), terms, torch.device("cpu"))
+    set_network(graph, 500 * torch.rand(b, k, 2, generator=generator), 1 + 20 * torch.rand(b, k, generator=generator))
+    bs, ue, edges = graph["bs"], graph["ue"], graph[CHANNEL]
     order = torch.rand(b, u, k, generator=generator)
     order[..., -1] += 1
-    cell = order.argsort(2)[..., :places]
-    first = k * torch.arange(b).reshape(-1, 1, 1)
-    user = torch.arange(b * u).repeat_interleave(places)
-    graph[CHANNEL].edge_index = torch.stack([(cell + first).flatten(), user])
-    graph[CHANNEL].edge_attr = torch.randn(b * u * places, COLUMNS["edge"], generator=generator)
-    graph[CHANNEL].efficiency = 4 * torch.rand(b * u * places, generator=generator)
+    cell = order.argsort(2)[..., :places] + k * torch.arange(b).reshape(-1, 1, 1)
+    edges.edge_index[0] = cell.flatten()
+    bs.users = torch.bincount(cell[..., 0].flatten(), minlength=b * k).float()
+    bs.room = torch.randint(0, 8, (b * k,), generator=generator).float()
+    ue.level = torch.randint(5, (b * u,), generator=generator)
+    ue.since_slots = torch.randint(20, (b * u,), generator=generator)
+    ue.rate_bps, ue.speed_mps = (scale * torch.rand(b * u, generator=generator) for scale in (1e7, 3.0))
+    ue.pos = 500 * torch.rand(b * u, 3, generator=generator)
+    ue.far_interference_w = 1e-12 * torch.rand(b * u, 1, generator=generator)
+    size = b * u * places
+    edges.gain = 10 ** (-11 + 3 * torch.rand(size, 1, generator=generator))
+    edges.spectral_efficiency = 4 * torch.rand(size, generator=generator)
+    edges.users, edges.distance_m = bs.users[cell.flatten()], 500 * torch.rand(size, generator=generator)
+    edges.bias_db, edges.measured = torch.zeros(size), torch.rand(size, generator=generator) < 0.3
     allowed = torch.rand(b * u, places, generator=generator) < 0.6
     allowed[:, 0] = True
-    graph[CHANNEL].allowed = allowed.flatten()
-    pairs = (1 - torch.eye(k)).nonzero().T
-    graph[NEIGHBOURS].edge_index = (pairs.unsqueeze(1) + first.reshape(1, -1, 1)).flatten(1)
-    graph[NEIGHBOURS].edge_attr = torch.rand(graph[NEIGHBOURS].edge_index.shape[1], 1, generator=generator)
-    graph.state = torch.randn(b, COLUMNS["state"], generator=generator)
+    edges.allowed = allowed.flatten()
+    graph.slots_left = 50 * torch.rand(b, generator=generator)
+    graph.handover_rate = torch.rand(b, generator=generator)
     return graph
+
+
+EDGES = ("gain", "spectral_efficiency", "users", "distance_m", "bias_db", "measured", "allowed")
 
 
 def agent(seed: int = 0, **options: Any) -> GraphQMIX:
@@ -85,10 +92,10 @@ def anything(values: Values, seed: int = 0) -> HandoverAction:
     )
 
 
-def test_columns_are_those_of_the_environment() -> None:
-    tables = {"bs": BS_COLUMNS, "ue": UE_COLUMNS, "edge": EDGE_COLUMNS, "state": STATE_COLUMNS}
-    assert {kind: len(table) for kind, table in tables.items()} == {k: COLUMNS[k] for k in tables}
-    assert (UE_COLUMNS[RECEIVED], BS_COLUMNS[LOAD], UE_COLUMNS[LOG_RATE]) == ("received", "load", "log_rate")
+def test_columns_that_are_read_by_number_are_what_they_are_called() -> None:
+    assert (UE_COLUMNS[RECEIVED], BS_COLUMNS[LOAD], UE_COLUMNS[LOG_RATE]) == ("own_snr_db", "load", "log_rate")
+    raw = candidates_of(network())
+    assert {kind: getattr(raw, kind).shape[-1] for kind in COLUMNS} == COLUMNS
 
 
 @pytest.mark.parametrize("kind", ["graph", "announced", "agreed", "vdn", "sum", "flat", "flat-full"])
@@ -169,8 +176,9 @@ def test_values_follow_a_permutation_of_the_users(kind: str) -> None:
     order = torch.stack([torch.randperm(u, generator=torch.Generator().manual_seed(i)) for i in range(b)])
     rows = (order + u * torch.arange(b).unsqueeze(1)).flatten()
     moved = graph.clone()
-    moved["ue"].x = graph["ue"].x[rows]
-    for name in ("edge_attr", "allowed", "efficiency"):
+    for name in ("level", "since_slots", "rate_bps", "speed_mps", "far_interference_w"):
+        moved["ue"][name] = graph["ue"][name][rows]
+    for name in EDGES:
         value = graph[CHANNEL][name]
         moved[CHANNEL][name] = value.reshape(b * u, 4, *value.shape[1:])[rows].flatten(0, 1)
     moved[CHANNEL].edge_index[0] = graph[CHANNEL].edge_index[0].reshape(b * u, 4)[rows].flatten()
@@ -221,7 +229,8 @@ def test_values_follow_a_permutation_of_the_cells(kind: str) -> None:
     rows = (order + k * torch.arange(2).unsqueeze(1)).flatten()  # new place -> old place
     now = rows.argsort()
     moved = graph.clone()
-    moved["bs"].x, moved["bs"].room = graph["bs"].x[rows], graph["bs"].room[rows]
+    for name in ("users", "room", "pos", "power_max_w", "rb_power_max_w"):
+        moved["bs"][name] = graph["bs"][name][rows]
     moved[CHANNEL].edge_index[0] = now[graph[CHANNEL].edge_index[0]]
     moved[NEIGHBOURS].edge_index = now[graph[NEIGHBOURS].edge_index]
     other, action = made(moved), anything(values)
@@ -234,9 +243,10 @@ def test_values_follow_a_permutation_of_the_cells(kind: str) -> None:
 def test_networks_of_a_batch_do_not_know_each_other(kind: str) -> None:
     made, graph = agent(**KINDS[kind]), double(network(3))
     values, changed = made(graph), graph.clone()
-    changed["bs"].x[6:] += 1
-    changed["ue"].x[20:] -= 1
-    changed.state[1:] *= 2
+    changed["bs"].users[6:] += 1
+    changed["ue"].rate_bps[20:] *= 2
+    changed[CHANNEL].gain[80:] *= torch.rand(160, 1, generator=torch.Generator().manual_seed(5))
+    changed.handover_rate[1:] *= 2
     other = made(changed)
     torch.testing.assert_close(other.place[0], values.place[0], rtol=0, atol=0)
     assert not torch.equal(other.level[1] + other.place[1, :, :1], values.level[1] + values.place[1, :, :1]) or bool(

@@ -10,11 +10,11 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from hetgraph.envs import HandoverEnv, HandoverWeights, run_handovers
-from hetgraph.envs.handover.memory import recall, remember
+from hetgraph.envs import HandoverEnv, HandoverWeights
 from hetgraph.envs.handover.rules import Announced, Stay
 from hetgraph.envs.handover.search_rules import Negotiated
-from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
+from hetgraph.envs.rollout import rollout
+from hetgraph.graph.schema import CHANNEL
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.models import GraphQMIX
 from hetgraph.nn.candidates import candidates_of
@@ -159,25 +159,25 @@ def test_remembered_states_are_observed_as_they_were(options: dict[str, Any]) ->
     env = HandoverEnv(walks(0), 3, rule=HandoverRule(0.5, bias=True, max_users=6), steps=10, **options)
     generator, rows, seen = torch.Generator().manual_seed(0), [], []
     for _ in range(9):
-        rows.append(remember(env))
+        rows.append(env.pack())
         seen.append(env.observe("global").clone())
         place = torch.randint(4, (3, U), generator=generator)
         env.step(HandoverAction(place, torch.randint(5, (3, U), generator=generator)))
     size = sum(value[0].numel() * value.element_size() for value in rows[0].values())
     assert size <= 4 * U + 32
     order = torch.randperm(27, generator=generator)
-    found = recall(env, {name: torch.cat([row[name] for row in rows])[order] for name in rows[0]}, "global")
+    found = env.unpack({name: torch.cat([row[name] for row in rows])[order] for name in rows[0]}, "global")
     for place, number in enumerate(order.tolist()):
         was, b = seen[number // 3], number % 3
         for kind, count in (("bs", K), ("ue", U)):
-            mine = found[kind].x[place * count : (place + 1) * count]
-            torch.testing.assert_close(mine, was[kind].x[b * count : (b + 1) * count])
-        for name in ("edge_attr", "allowed", "gain_db"):
+            for name in {"bs": ("users", "room", "pos"), "ue": ("rate_bps", "level", "far_interference_w")}[kind]:
+                mine = found[kind][name][place * count : (place + 1) * count]
+                torch.testing.assert_close(mine, was[kind][name][b * count : (b + 1) * count])
+        for name in ("gain", "allowed", "spectral_efficiency", "users", "bias_db", "distance_m", "measured"):
             now, then = found[CHANNEL][name], was[CHANNEL][name]
             torch.testing.assert_close(now.reshape(27, U * 4, -1)[place], then.reshape(3, U * 4, -1)[b])
-        near = found[NEIGHBOURS].edge_attr.reshape(27, -1)[place]
-        torch.testing.assert_close(near, was[NEIGHBOURS].edge_attr.reshape(3, -1)[b])
-        torch.testing.assert_close(found.state[place], was.state[b])
+        for name in ("handover_rate", "slots_left"):
+            torch.testing.assert_close(found[name][place], was[name][b])
     assert len({int(row["cell"].sum()) for row in rows}) > 1  # users moved
 
 
@@ -247,12 +247,17 @@ def test_training_moves_weights_and_is_judged(tmp_path: Path, options: dict[str,
     assert torch.equal(one.place, other.place) and torch.equal(one.level, other.level)
 
 
+def anu(env: HandoverEnv, policy: Any, seed: int) -> float:
+    """Mean utility of an episode."""
+    return float(rollout(env, {"": policy}, seed=seed).values[""]["anu"].mean())
+
+
 def test_the_price_of_a_handover_fits_the_training_networks(tmp_path: Path) -> None:
     data = data_module()
     env = data.environment("train", whole=True)
     assert env.num_envs == 4 > data.num_envs
     grid = (0.05, 0.6, 2.0)
-    utility = [float(run_handovers(env, Announced(price), seed=7)["anu"].mean()) for price in grid]
+    utility = [anu(env, Announced(price), 7) for price in grid]
     assert len(set(utility)) == 3
     (a, b, c), (u, v, w) = grid, utility
     rise, further = (v - u) / (b - a), (w - v) / (c - b)
@@ -316,10 +321,7 @@ def test_a_table_learns_to_follow_the_strongest_cell() -> None:
     env = HandoverEnv(walks(0, 8), 8, rule=HandoverRule(max_users=U), steps=10, weights=HandoverWeights(utility=1.0))
     learned = handover_q_learning(env, episodes=30, progress=False)
     held_out = HandoverEnv(walks(9, 8), 8, rule=HandoverRule(max_users=U), steps=10)
-    utility = {
-        name: run_handovers(held_out, rule, seed=0)["anu"].mean().item()
-        for name, rule in (("table", learned), ("stay", Stay()))
-    }
+    utility = {name: anu(held_out, rule, 0) for name, rule in (("table", learned), ("stay", Stay()))}
     assert utility["table"] > 1.1 * utility["stay"]
 
 

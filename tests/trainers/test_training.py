@@ -15,7 +15,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hetgraph.datasets import SnapshotDataModule
-from hetgraph.envs import IoTEnv, run_handovers
+from hetgraph.envs import IoTEnv
 from hetgraph.envs.rollout import rollout
 from hetgraph.graph import links_of, preset
 from hetgraph.radio import Allocation, evaluate, handover_policy, iot_policy, policy
@@ -365,7 +365,8 @@ def test_compare_on_networks(
     name = arguments[0]
     if name == "handover":
         data = HandoverDataModule("hetnet-3tier", 7, 70, test_networks=3, steps=5, cre=True)
-        again = run_handovers(data.environment("test"), handover_policy("pf_announced"), seed=2_000_000)["anu"].mean()
+        rule = handover_policy("pf_announced")
+        again = rollout(data.environment("test"), {"": rule}, seed=2_000_000).values[""]["anu"].mean()
         assert float(found[1]["anu"]) == pytest.approx(float(again))
     else:
         rules = {"near": iot_policy("wmmse_path_loss")}

@@ -1,14 +1,17 @@
 """Users move through a network; cells hand them over and set their resource levels (Section III of the QMIX paper)."""
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from hetgraph.envs.actions import ActionSpec, Part
+from hetgraph.envs.base import GraphEnv, check_level, check_options
 from hetgraph.envs.handover.graph import Sizes, Terms, set_network, skeleton
 from hetgraph.envs.handover.lookup import Pool
-from hetgraph.envs.handover.observe import Now, fill
+from hetgraph.envs.handover.observe import Now, fill, level_graph, recalled, rows_of
 from hetgraph.envs.handover.reward import INDICATORS, HandoverWeights, Served, credits, indicators, rewards
 from hetgraph.envs.step import Step
 from hetgraph.graph.mobility import Waypoints
@@ -28,13 +31,14 @@ from hetgraph.radio.handover import (
 )
 
 LONG_AGO = 1000  # steps since the last handover of a user that had none
+STRIDE = 61  # networks of a pool between two episodes of an environment; prime, so that all come in turn
 
 
-class HandoverEnv:
+class HandoverEnv(GraphEnv[HandoverAction]):
     """``B`` networks of K cells and U users who move; each step their cells may hand them over and set their resource levels.
 
-    A step: cells see what their users receive now, users are handed over as far as the rule lets them, all are served, and
-    then they move. A user can ask for one of the ``neighbours`` strongest cells other than its own (after bias where the rule
+    A step: users are handed over as far as the rule lets them, by what they reported in the step before; they have moved on, and
+    are served. A user can ask for one of the ``neighbours`` strongest cells other than its own (after bias where the rule
     counts it). It goes if the cell is ``margin_db`` stronger, was so in the ``time_to_trigger`` steps before, and takes another
     user; of several the one with the largest gain is first. Episodes begin with every user at its strongest cell, without
     bias, as far as the cells' ``max_users`` allow (:func:`~hetgraph.radio.handover.strongest_cells`), and all levels at the
@@ -45,13 +49,15 @@ class HandoverEnv:
     within the same step (``autoreset`` is ``same_step``): ``obs`` is the first observation of the next episode,
     ``info["final_obs"]`` the last one of the old, ``info["episode"]`` its indicators, means over time (see ``INDICATORS``).
 
-    Episode e of environment b is network ``(b + e B) mod P`` of the pool, from a step that the seed draws where
-    trajectories are longer than an episode.
+    Environment b, number ``first + b``, has the network of its number in all episodes; of a pool of P networks (``networks``, or given
+    trajectories) that of number ``first + b + 61 e`` modulo P in episode e, from a step that the seed draws where trajectories are
+    longer than an episode.
 
     Args:
         scenario: trajectories, or what to draw them from: a scenario, or a preset's name (with 25 cells and 250 users;
             :func:`~hetgraph.graph.walks.roaming` makes others).
         num_envs: networks B.
+        first: number of the first one.
         rule: when a user may change its cell.
         neighbours: other cells k that a user can ask for.
         resource_model: how levels count.
@@ -63,7 +69,7 @@ class HandoverEnv:
         forbid_ping_pong: such handovers are not allowed.
         bias_db: range expansion of cells whose power is below their network's largest, where the rule counts it.
         rate_unit_bps: rate that counts as one in the utility log(1 + rate).
-        networks: size P of the pool that is drawn for a scenario; ``None`` for ``num_envs``.
+        networks: size P of the pool that is drawn for a scenario; ``None`` for a network for each environment.
         pool_steps: length of its trajectories; ``None`` for an episode's and one step more.
         slot_s: time between two of its steps, s.
         mobility: how its users move.
@@ -83,6 +89,7 @@ class HandoverEnv:
         scenario: str | Scenario | Trajectories = "hetnet-3tier",
         num_envs: int = 1,
         *,
+        first: int = 0,
         rule: HandoverRule = HandoverRule(),
         neighbours: int = 3,
         resource_model: ResourceModel = "shared",
@@ -114,9 +121,12 @@ class HandoverEnv:
             raise ValueError(f"rate_unit_bps: got {rate_unit_bps}, expected a positive number")
         if resource_model not in get_args(ResourceModel):
             raise ValueError(f"resource_model: got {resource_model!r}, expected 'shared' or 'paper'")
-        _check_level(level)
+        check_level(level)
         self.scenario = roaming(base=scenario) if isinstance(scenario, str) else scenario
+        if first < 0:
+            raise ValueError(f"first: got {first}, expected 0 or more")
         self.num_envs, self.rule, self.neighbours, self.weights = num_envs, rule, neighbours, weights
+        self.first, self.pooled = first, networks is not None or isinstance(scenario, Trajectories)
         self.resource_model, self.levels, self.steps = resource_model, levels, steps
         self.time_to_trigger, self.ping_pong_steps, self.forbid_ping_pong = (
             time_to_trigger,
@@ -129,8 +139,9 @@ class HandoverEnv:
         self.level, self.device, self.seed, self.episode = level, torch.device(device), seed, -1
         self._pool_seed: int | None = None
         self._draw_pool()
-        self._graph = skeleton(Sizes(num_envs, self.num_cells, self.num_users, neighbours + 1), self.device)
-        self.terms.write(self._graph, num_envs)
+        self.sizes = Sizes(num_envs, self.num_cells, self.num_users, neighbours + 1)
+        self._graph = skeleton(self.sizes, self.terms, self.device)
+        self.action = self._specification()
         self._first = self.num_cells * torch.arange(num_envs, device=self.device).reshape(-1, 1, 1)
         self._start()
 
@@ -144,16 +155,30 @@ class HandoverEnv:
         else:
             networks, steps, slot_s = self._drawn
             trajectories = roam(
-                self.scenario, networks, steps=steps, slot_s=slot_s, mobility=self.mobility, seed=self.seed
+                self.scenario,
+                networks,
+                steps=steps,
+                slot_s=slot_s,
+                mobility=self.mobility,
+                seed=self.seed,
+                first=0 if self.pooled else self.first,
             )
         if trajectories.steps < self.steps:
             raise ValueError(f"steps: got {self.steps}, expected at most the trajectories' {trajectories.steps}")
         if trajectories.cells <= self.neighbours:
             raise ValueError(f"neighbours: got {self.neighbours}, expected fewer than the {trajectories.cells} cells")
-        self.num_cells, self.num_users = trajectories.cells, trajectories.users
+        self.num_cells = self.num_stations = trajectories.cells
+        self.num_users = trajectories.users
         self.pool = Pool.of(trajectories.to(self.device), self.rule, self.bias_db, self.neighbours)
         self.terms = Terms(
-            self.rule, self.resource_model, self.levels, trajectories.bandwidth_hz, self.rate_unit_bps, self.steps
+            self.rule,
+            self.resource_model,
+            self.levels,
+            trajectories.bandwidth_hz,
+            trajectories.noise_w,
+            trajectories.slot_s,
+            self.rate_unit_bps,
+            self.steps,
         )
         self._pool_seed = self.seed
 
@@ -171,22 +196,24 @@ class HandoverEnv:
         self.held = (
             torch.zeros(b, u, self.num_cells, dtype=torch.int16, device=self.device) if self.time_to_trigger else None
         )
-        self.totals = {name: torch.zeros(b, device=self.device) for name in INDICATORS}
+        self.totals = {name: torch.zeros(b, device=self.device) for name in (*INDICATORS, "reward")}
         self.step_number = 0
         look = self.pool.look(self._row(0), self.cell)
-        self.log_rate = self.terms.log_rate(self._rates(look.efficiency[..., 0]))
+        self.rate = self._rates(look.efficiency[..., 0])
         self._trigger()
         self._look()
 
     def _place(self) -> None:
         """Which networks an episode is of, and from which step."""
         t, b = self.pool.trajectories, self.num_envs
-        self.network = (torch.arange(b, device=self.device) + self.episode * b) % t.networks
+        number = torch.arange(self.first, self.first + b, device=self.device)
+        self.network = (number + STRIDE * self.episode) % t.networks if self.pooled else number - self.first
         spare = max(t.steps - self.steps - 1, 0)
-        draw = Streams(self.seed, range(b)).uniform(f"handover/{self.episode}", 1).squeeze(1)
+        draw = Streams(self.seed, range(self.first, self.first + b)).uniform(f"handover/{self.episode}", 1).squeeze(1)
         self.begin = (draw * (spare + 1)).long().clamp_max(spare).to(self.device)
         self.power_w = t.power_w[self.network]
         set_network(self._graph, t.bs_pos[self.network], self.power_w)
+        self._graphs: dict[Level, HeteroData] = {}
 
     def _row(self, step: int) -> Tensor:
         return self.pool.rows(self.network, self.begin + step)
@@ -224,7 +251,7 @@ class HandoverEnv:
             allowed=allowed,
             level=self.serving_level,
             since=self.since,
-            log_rate=self.log_rate,
+            rate=self.rate,
             moved=self.moved,
             step=torch.full_like(row, self.step_number),
         )
@@ -248,8 +275,7 @@ class HandoverEnv:
         Raises:
             ValueError: an option.
         """
-        if options:
-            raise ValueError(f"options: got {', '.join(options)}, expected none")
+        check_options(options)
         if seed is not None:
             self.seed, self.episode = seed, -1
             self._draw_pool()
@@ -257,15 +283,17 @@ class HandoverEnv:
         return self.observe(self.level), {}
 
     def step(self, action: HandoverAction) -> Step:
-        """Hand users over, serve all, and let them move.
+        """Hand users over by their reports, and serve them where they are now.
 
         Args:
             action: places and levels; places that are not allowed count as staying.
 
         Raises:
-            ValueError: another shape, or a place or level that does not exist.
+            ValueError: a malformed action.
         """
-        self._check(action)
+        self.action.check(action)
+        place = action.place.unsqueeze(2)
+        refused = (~self.now.allowed.gather(2, place)).squeeze(2).sum(1)
         served = self._serve(action)
         reward = rewards(
             served,
@@ -277,11 +305,12 @@ class HandoverEnv:
         )
         bandwidth_hz = self.terms.bandwidth_hz
         found = indicators(served, self.power_w, bandwidth_hz=bandwidth_hz, max_users=self.rule.max_users)
-        self.totals = {name: total + found[name] for name, total in self.totals.items()}
+        measured = found | {"reward": reward.mean(1)}
+        self.totals = {name: total + measured[name] for name, total in self.totals.items()}
         self.moved = found["handover_rate"]
         self.step_number += 1
         over = self.step_number >= self.steps
-        info: dict[str, Any] = {"indicators": found}
+        info: dict[str, Any] = {"indicators": found, "refused": refused}
         if self.credit:
             info["credit"] = credits(served, self.num_cells, self.weights, self.resource_model)
         self._trigger()
@@ -310,21 +339,12 @@ class HandoverEnv:
         if self.held is not None:
             self.held = self.held * ~went.unsqueeze(2)
         node = now.node.gather(2, place).squeeze(2)
-        alone = now.look.efficiency.gather(2, place).squeeze(2)
-        rate = self._rates(alone)
-        received = now.look.received_db.gather(2, place).squeeze(2)
-        self.log_rate = self.terms.log_rate(rate)
-        return Served(now.node[..., 0], node, went, action.level, alone, rate, received, self.log_rate, returned)
-
-    def _check(self, action: HandoverAction) -> None:
-        shape = (self.num_envs, self.num_users)
-        for name, limit in (("place", self.neighbours + 1), ("level", self.levels)):
-            value: Tensor = getattr(action, name)
-            if tuple(value.shape) != shape or value.dtype != torch.long:
-                raise ValueError(f"action.{name}: got {value.dtype} {tuple(value.shape)}, expected torch.int64 {shape}")
-            low, high = (int(x) for x in torch.aminmax(value))
-            if low < 0 or high >= limit:
-                raise ValueError(f"action.{name}: got values from {low} to {high}, expected 0..{limit - 1}")
+        present = self.pool.present(now.look, now.row)
+        alone = present.efficiency.gather(2, place).squeeze(2)
+        self.rate = self._rates(alone)
+        received = present.received_db.gather(2, place).squeeze(2)
+        utility = self.terms.log_rate(self.rate)
+        return Served(now.node[..., 0], node, went, action.level, alone, self.rate, received, utility, returned)
 
     def observe(self, level: Level) -> HeteroData:
         """The networks as graphs, a view of the state; see :func:`~hetgraph.envs.handover.observe.fill`.
@@ -332,12 +352,49 @@ class HandoverEnv:
         Raises:
             ValueError: an unknown level.
         """
-        _check_level(level)
-        return fill(self._graph, self.pool, self.terms, self.now, level)
+        check_level(level)
+        if level not in self._graphs:
+            self._graphs[level] = level_graph(self._graph, level)
+        return fill(self._graphs[level], self.pool, self.terms, self.now, level)
+
+    @property
+    def episode_slots(self) -> int:
+        """Length of an episode."""
+        return self.steps
+
+    def masks(self) -> dict[str, Tensor]:
+        """``allowed [B, U, k + 1]``: where users may go."""
+        return {"allowed": self.now.allowed}
+
+    def pack(self) -> dict[str, Tensor]:
+        """The present state of each network in 4 bytes a user; see :meth:`unpack`."""
+        return rows_of(self.now, self.network, self.begin, self.num_cells)
+
+    def unpack(self, rows: Mapping[str, Tensor], level: Level) -> HeteroData:
+        """Observation of packed states, any number of them, the same as it was then; the environment's own state stays.
+
+        Args:
+            rows: of :meth:`pack`, of this environment or of another one of the same trajectories and rules.
+            level: of the observation.
+        """
+        check_level(level)
+        now, t = recalled(rows, self.pool, self.terms, self.neighbours + 1), self.pool.trajectories
+        sizes = Sizes(len(now.step), self.num_cells, self.num_users, self.neighbours + 1)
+        graph = skeleton(sizes, self.terms, self.device)
+        set_network(graph, t.bs_pos[rows["network"]], t.power_w[rows["network"]])
+        return fill(level_graph(graph, level), self.pool, self.terms, now, level)
+
+    def _specification(self) -> ActionSpec[HandoverAction]:
+        parts = (
+            Part("place", ("B", "U"), n=self.neighbours + 1, mask="allowed"),
+            Part("level", ("B", "U"), n=self.levels),
+        )
+        sizes = {"B": self.num_envs, "N": self.num_cells, "U": self.num_users}
+        return ActionSpec(parts, parts, sizes, handover_action, device=self.device)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on, beside the trajectories and the seed."""
-        names = ("cell", "serving_level", "previous", "since", "log_rate", "moved", "held")
+        names = ("cell", "serving_level", "previous", "since", "rate", "moved", "held")
         held = {name: getattr(self, name) for name in names}
         held |= {f"total_{name}": value for name, value in self.totals.items()}
         plain = {"seed": self.seed, "episode": self.episode, "step": self.step_number}
@@ -349,7 +406,7 @@ class HandoverEnv:
         self._draw_pool()
         self._place()
         self.step_number = state["step"]
-        for name in ("cell", "serving_level", "previous", "since", "log_rate", "moved"):
+        for name in ("cell", "serving_level", "previous", "since", "rate", "moved"):
             setattr(self, name, state[name].clone())
         self.totals = {name: state[f"total_{name}"].clone() for name in self.totals}
         if self.time_to_trigger:
@@ -357,6 +414,6 @@ class HandoverEnv:
         self._look()
 
 
-def _check_level(level: Level) -> None:
-    if level not in get_args(Level):
-        raise ValueError(f"level: got {level!r}, expected one of {', '.join(get_args(Level))}")
+def handover_action(parts: Mapping[str, Tensor]) -> HandoverAction:
+    """Action of its parts."""
+    return HandoverAction(**parts)

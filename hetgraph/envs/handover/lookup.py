@@ -1,6 +1,6 @@
 """What users receive along their trajectories, worked out once, so that a step only looks it up."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -42,6 +42,8 @@ class Pool:
         biased_db: received power over noise plus bias ``[P * T * U * K]``, dB.
         efficiency: log2(1 + SINR) ``[P * T * U * K]``, bit/s/Hz.
         distance_m: ``[P * T * U * K]``, m.
+        ue_pos: users' positions ``[P * T, U, 3]``, m.
+        total_w: power that users receive from all cells at full power ``[P * T * U]``, W, double precision.
         strongest: the ``k + 1`` strongest cells after bias, the strongest first ``[P * T, U, k + 1]``.
         biases: whether any cell has a bias.
         any_measured: whether any gain was measured.
@@ -52,6 +54,8 @@ class Pool:
     biased_db: Tensor
     efficiency: Tensor
     distance_m: Tensor
+    ue_pos: Tensor
+    total_w: Tensor
     strongest: Tensor
     biases: bool
     any_measured: bool
@@ -66,11 +70,13 @@ class Pool:
             bias_db: range expansion of all cells whose power is below their network's largest.
             neighbours: other cells k that a user can ask for.
         """
-        t = trajectories
+        t = replace(trajectories, gain=trajectories.gain.contiguous())
         small = t.power_w < 0.99 * t.power_w.amax(1, keepdim=True)
         bias = torch.where(small, bias_db if rule.bias else 0.0, 0.0).to(t.gain.dtype)
         biased, efficiency, distance = (torch.empty_like(t.gain) for _ in range(3))
         strongest = torch.empty(*t.gain.shape[:3], neighbours + 1, dtype=torch.long, device=t.gain.device)
+        pos = torch.cat([t.ue_pos, torch.zeros_like(t.ue_pos[..., :1])], 3)
+        total = torch.empty(t.gain.shape[:3], dtype=torch.double, device=t.gain.device)
         few = max(_PART // t.gain[0].numel(), 1)
         for first in range(0, t.networks, few):
             rows = slice(first, first + few)
@@ -78,8 +84,16 @@ class Pool:
             efficiency[rows] = spectral_efficiency(snr, sum_of_others(snr, 3) + 1)  # over noise, all at full power
             biased[rows] = 10 * snr.log10() + bias[rows].unsqueeze(1).unsqueeze(2)
             distance[rows] = torch.cdist(t.ue_pos[rows], t.bs_pos[rows].unsqueeze(1).to(t.ue_pos.dtype))
+            total[rows] = snr.sum(3) * t.noise_w
             strongest[rows] = biased[rows].topk(neighbours + 1, dim=3).indices
-        tables = (biased.flatten(), efficiency.flatten(), distance.flatten(), strongest.flatten(0, 1))
+        tables = (
+            biased.flatten(),
+            efficiency.flatten(),
+            distance.flatten(),
+            pos.flatten(0, 1),
+            total.flatten(),
+            strongest.flatten(0, 1),
+        )
         return Pool(t, bias, *tables, biases=bool(bias.any()), any_measured=bool(t.measured.any()))
 
     def rows(self, network: Tensor, step: Tensor) -> Tensor:
@@ -118,12 +132,55 @@ class Pool:
         t = self.trajectories
         return self.biased_db.view(-1, t.users, t.cells)[row]
 
+    def present(self, look: Look, row: Tensor) -> Look:
+        """The same cells one step after they were looked at.
+
+        Args:
+            look: of :meth:`look`.
+            row: rows that it was of ``[B]``.
+        """
+        where = self._where(self.after(row), look.cell)
+        biased, efficiency = _pick(self.biased_db, where), _pick(self.efficiency, where)
+        if not self.biases:
+            return Look(look.cell, where, biased, biased, efficiency)
+        return Look(look.cell, where, biased - (look.biased_db - look.received_db), biased, efficiency)
+
+    def after(self, row: Tensor) -> Tensor:
+        """Rows of the next step; after the last step users stand still."""
+        last = self.trajectories.steps - 1
+        return row + (row % self.trajectories.steps < last).long()
+
+    def places(self, row: Tensor) -> Tensor:
+        """Users' positions ``[B, U, 3]``, m."""
+        return self.ue_pos[row]
+
+    def gain(self, look: Look) -> Tensor:
+        """Power gains ``[B, U, k + 1]``."""
+        return _pick(self.trajectories.gain.view(-1), look.where)
+
+    def far_interference_w(self, row: Tensor, look: Look, gain: Tensor) -> Tensor:
+        """What users receive from cells that are none of their candidates, all at full power ``[B, U]``, W.
+
+        Args:
+            row: rows of the networks ``[B]``.
+            look: cells and where they are in the tables.
+            gain: of :meth:`gain`.
+        """
+        t = self.trajectories
+        network = torch.div(row, t.steps, rounding_mode="floor")
+        power = t.power_w[network]
+        at = (look.where // t.cells)[..., 0]  # row of each user in the tables
+        near = gain.double() * power.gather(1, look.cell.flatten(1)).view_as(gain).double()
+        return (self.total_w[at] - near.sum(2)).clamp_min(0).to(gain.dtype)
+
     def distance(self, look: Look) -> Tensor:
         """Distance to cells ``[B, U, k + 1]``, m."""
         return _pick(self.distance_m, look.where)
 
     def measured(self, look: Look) -> Tensor:
         """Which cells' gains were measured ``[B, U, k + 1]``."""
+        if not self.any_measured:
+            return torch.zeros_like(look.where, dtype=torch.bool)
         return self.trajectories.measured.take(look.where)
 
 

@@ -7,11 +7,11 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.handover.graph import BS_COLUMNS, EDGE_COLUMNS
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.radio.handover import HandoverAction
 from hetgraph.solvers.announced import PATIENCE, ROUNDS, announced_worth
 from hetgraph.solvers.handover import Choice
+from hetgraph.units import linear_to_db
 
 
 @dataclass(frozen=True)
@@ -38,24 +38,25 @@ class Reports:
     def of(obs: HeteroData) -> "Reports":
         """Read an observation of a handover environment."""
         bs, edges, b = obs["bs"], obs[CHANNEL], obs.num_graphs
-        users, cells = len(obs["ue"].cell) // b, len(bs.load) // b
+        users, cells = len(obs["ue"].level) // b, len(bs.users) // b
         shape = (b, users, -1)
         node = edges.edge_index[0].view(shape)
         first = cells * torch.arange(b, device=node.device)
-        power = bs.x[:, BS_COLUMNS.index("power")].view(b, cells)
-        small = power < power.amax(1, keepdim=True) - 1e-3
-        load = edges.edge_attr[:, EDGE_COLUMNS.index("load")].view(shape)
+        power = bs.power_max_w.view(b, cells)
+        small = power < 0.99 * power.amax(1, keepdim=True)
+        received_db = linear_to_db(edges.gain.view(shape) * power.flatten()[node])
+        scale = obs.rb_bandwidth_hz[:, 0] / obs.rate_unit_bps
         return Reports(
             Choice(
                 cell=node - first.reshape(-1, 1, 1),
                 allowed=edges.allowed.view(shape),
-                rate=(edges.efficiency * obs.scale.repeat_interleave(len(edges.efficiency) // b)).view(shape),
+                rate=edges.spectral_efficiency.view(shape) * scale.reshape(-1, 1, 1),
                 room=bs.room.view(b, cells),
             ),
-            gap_db=10 * edges.edge_attr[:, EDGE_COLUMNS.index("gap")].view(shape),
-            users=load * obs.max_users.reshape(-1, 1, 1),
+            gap_db=received_db - received_db[..., :1],
+            users=edges.users.view(shape),
             small=small.flatten()[node],
-            biased=bool(edges.edge_attr[:, EDGE_COLUMNS.index("bias")].any()),
+            biased=bool(edges.bias_db.any()),
             levels=int(obs.levels[0]),
         )
 

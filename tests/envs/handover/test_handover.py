@@ -1,17 +1,19 @@
 """The handover environment against a slow oracle of one network, and that no action breaks the rule."""
 
+import copy
 import math
+import pickle
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from hetgraph.envs import HandoverAction, HandoverEnv, HandoverWeights
-from hetgraph.envs.handover.graph import BS_COLUMNS, EDGE_COLUMNS, STATE_COLUMNS, UE_COLUMNS
 from hetgraph.envs.handover.reward import CIRCUIT_POWER_W, INDICATORS
-from hetgraph.graph import CHANNEL, Trajectories
-from hetgraph.graph.schema import NEIGHBOURS
+from hetgraph.graph import CHANNEL, Trajectories, check, roaming
+from hetgraph.graph.schema import NEIGHBOURS, Level
 from hetgraph.radio.handover import HandoverRule
 
 RULE = HandoverRule(margin_db=2.5, max_load=0.7, max_users=6)
@@ -35,6 +37,27 @@ def wandering(networks: int = 3, steps: int = 60, users: int = 20, cells: int = 
         noise_w=6e-13,
         slot_s=0.5,
     )
+
+
+DYNAMIC = (
+    ("bs", "users"),
+    ("bs", "room"),
+    ("ue", "rate_bps"),
+    ("ue", "far_interference_w"),
+    ("ue", "since_slots"),
+    (CHANNEL, "gain"),
+    (CHANNEL, "spectral_efficiency"),
+    (CHANNEL, "allowed"),
+    (CHANNEL, "users"),
+    (CHANNEL, "edge_index"),
+)
+
+
+def own_cells(obs: HeteroData) -> Tensor:
+    """Cell of each user, as a node of the batch."""
+    edges = obs[CHANNEL]
+    cells: Tensor = edges.edge_index[0][edges.own]
+    return cells
 
 
 def drawn(env: HandoverEnv, g: torch.Generator) -> HandoverAction:
@@ -106,10 +129,10 @@ class Slow:
                 back += wish[u] == self.previous[u] and self.since[u] - 1 <= 5
                 self.cell[u], self.previous[u], self.since[u] = wish[u], before[u], 1
                 self.held[u] = [0] * self.cells
+        self.t += 1  # users have moved on when they are served
         rate = self.rates(level)
         reward = [self.reward(k, before, level, rate, weights) for k in range(self.cells)]
         self.tally(before, rate, back)
-        self.t += 1
         self.count()
         return reward
 
@@ -178,19 +201,19 @@ def test_fifty_steps_against_one_user_after_the_other(rule: HandoverRule, model:
     obs, _ = env.reset()
     for t in range(50):
         edges, users = obs[CHANNEL], range(slow.users)
-        assert obs["ue"].cell.tolist() == slow.cell
+        assert own_cells(obs).tolist() == slow.cell
         assert edges.edge_index[0].view(-1, 4).tolist() == [slow.candidates(u) for u in users]
         want = [[slow.allowed(u, k) for k in slow.candidates(u)] for u in users]
         assert edges.allowed.view(-1, 4).tolist() == want
         fine = torch.tensor([[slow.efficiency(u, k) for k in slow.candidates(u)] for u in users])
-        torch.testing.assert_close(edges.efficiency.view(-1, 4), fine, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(edges.spectral_efficiency.view(-1, 4), fine, rtol=1e-4, atol=1e-4)
         action, before = drawn(env, g), list(slow.cell)
         step = env.step(action)
         reward = slow.step(action.place[0].tolist(), action.level[0].tolist(), weights)
         torch.testing.assert_close(step.reward[0], torch.tensor(reward), rtol=2e-4, atol=2e-4)
         moved += sum(a != b for a, b in zip(before, slow.cell, strict=True))
         obs = step.info["final_obs"] if t == 49 else step.obs
-    assert obs["ue"].cell.tolist() == slow.cell and moved > (5 if trigger else 20)
+    assert own_cells(obs).tolist() == slow.cell and moved > (5 if trigger else 20)
     for name, total in slow.sums.items():
         assert float(step.info["episode"][name]) == pytest.approx(total / 50, rel=2e-4, abs=1e-6), name
 
@@ -215,7 +238,7 @@ def test_no_handover_below_the_margin_or_into_a_full_cell(rule: HandoverRule, ad
         ).log10() + bias.unsqueeze(1)
         before = torch.nn.functional.one_hot(cell, 6).sum(1)
         end = env.step(action)
-        after = env.cell if t < 99 else end.info["final_obs"]["ue"].cell.view(b, -1)
+        after = env.cell if t < 99 else own_cells(end.info["final_obs"]).view(b, -1) % 6
         went = after != cell
         gain = (power_dbm.gather(2, after.unsqueeze(2)) - power_dbm.gather(2, cell.unsqueeze(2))).squeeze(2)
         assert bool((gain[went] >= rule.margin_db - 1e-4).all())
@@ -235,11 +258,12 @@ def test_a_batch_is_its_networks_alone() -> None:
         one = HandoverAction(action.place[:1], action.level[:1])
         all_, single = many.step(action), alone.step(one)
         assert torch.equal(all_.reward[:1], single.reward)
-        for store, name in (("bs", "x"), ("ue", "x"), (CHANNEL, "edge_attr"), (CHANNEL, "allowed"), ("ue", "cell")):
+        for store, name in DYNAMIC:
             found, want = all_.obs[store][name], single.obs[store][name]
             if "final_obs" in single.info:
                 found, want = all_.info["final_obs"][store][name], single.info["final_obs"][store][name]
-            assert torch.equal(found[: len(want)], want), name
+            found = found[:, : want.shape[1]] if name == "edge_index" else found[: len(want)]
+            assert torch.equal(found, want), name
     for name in INDICATORS:
         assert torch.equal(all_.info["episode"][name][:1], single.info["episode"][name])
 
@@ -261,9 +285,9 @@ def test_going_on_from_a_saved_state_gives_the_same_bits(trigger: int) -> None:
         step = other.step(action)
         assert torch.equal(step.reward, reward) and torch.equal(step.info["indicators"]["anu"], anu)
     now = other.observe("global")
-    for store, name in (("bs", "x"), ("ue", "x"), (CHANNEL, "edge_attr"), (CHANNEL, "edge_index")):
+    for store, name in DYNAMIC:
         assert torch.equal(now[store][name], last[store][name])
-    assert torch.equal(now.state, last.state)
+    assert torch.equal(now.handover_rate, last.handover_rate)
 
 
 def test_seeds_episodes_and_resets() -> None:
@@ -274,8 +298,8 @@ def test_seeds_episodes_and_resets() -> None:
     for _ in range(10):
         step = env.step(drawn(env, torch.Generator().manual_seed(0)))
     assert bool(step.truncated.all()) and not bool(step.terminated.any())
-    assert env.network.tolist() == [2, 0] and env.now.step.tolist() == [0, 0]
-    assert step.info["final_obs"].step.tolist() == [10, 10] and step.obs.step.tolist() == [0, 0]
+    assert env.network.tolist() == [1, 2] and env.now.step.tolist() == [0, 0]
+    assert step.info["final_obs"].slots_left.tolist() == [0, 0] and step.obs.slots_left.tolist() == [10, 10]
     env.reset(seed=1)
     assert torch.equal(env.begin, begin)
     env.reset(seed=2)
@@ -291,27 +315,69 @@ def test_a_scenario_by_name_and_its_seed() -> None:
     obs, _ = env.reset(seed=3)
     assert not torch.equal(env.pool.trajectories.gain, gain)
     assert torch.equal(HandoverEnv(num_envs=1, steps=2, seed=3).pool.trajectories.gain, env.pool.trajectories.gain)
-    assert obs["bs"].x.shape == (25, len(BS_COLUMNS)) and obs["ue"].x.shape == (250, len(UE_COLUMNS))
-    assert obs[CHANNEL].edge_attr.shape == (1000, len(EDGE_COLUMNS)) and obs[NEIGHBOURS].edge_index.shape == (2, 600)
-    assert bool(obs[CHANNEL].edge_attr.isfinite().all()) and float(obs["bs"].load.max()) <= 1
+    assert obs["bs"].users.shape == (25,) and obs["ue"].level.shape == (250,)
+    assert obs[CHANNEL].gain.shape == (1000, 1) and obs[NEIGHBOURS].edge_index.shape == (2, 600)
 
 
-def test_levels_of_observation() -> None:
+@pytest.mark.parametrize("level", ["local", "neighbourhood", "global", "genie"])
+def test_levels_of_observation(level: Level) -> None:
     env = HandoverEnv(wandering(), 3, rule=RULE)
-    load, rate = EDGE_COLUMNS.index("load"), EDGE_COLUMNS.index("log_rate")
+    env.step(drawn(env, torch.Generator().manual_seed(0)))
+    obs = env.observe(level)
+    check(obs, level=level)
+    edges, wide = obs[CHANNEL], level in ("global", "genie")
+    assert bool(edges.users[edges.own].min() > 0) and bool((edges.users[~edges.own] > 0).any()) == (level != "local")
+    assert ("handover_rate" in obs) == wide and (obs[NEIGHBOURS].edge_index.shape[1] > 0) == (level != "local")
+    assert bool(
+        (edges.allowed.view(-1, 4) == (env.now.stronger if level == "local" else env.now.allowed).flatten(0, 1)).all()
+    )
+    others = env.observe("neighbourhood")[CHANNEL]
+    assert torch.equal(others.edge_index, edges.edge_index) and torch.equal(others.slot, edges.slot)
+    row, index = env.now.row + (level == "genie"), env.now.look.cell
+    gain = env.pool.trajectories.gain.flatten(0, 1)[row].gather(2, index)
+    assert torch.equal(env.observe(level)[CHANNEL].gain.view_as(gain), gain)
 
-    def seen(level: str) -> tuple[Tensor, Tensor, Tensor]:
+
+def test_efficiencies_follow_from_the_graph() -> None:
+    """Gains, powers, noise and far interference of an observation give the spectral efficiency on every edge."""
+    env = HandoverEnv(wandering(), 3, rule=RULE)
+    for level in ("neighbourhood", "genie"):
         obs = env.observe(level)  # type: ignore[arg-type]
-        return obs[CHANNEL].edge_attr.view(-1, 4, len(EDGE_COLUMNS)).clone(), obs[CHANNEL].allowed.clone(), obs.state
+        edges, ue = obs[CHANNEL], obs["ue"]
+        received = (edges.gain[:, 0] * obs["bs"].power_max_w[edges.edge_index[0]]).view(-1, 4).double()
+        rest = (ue.noise_w + ue.far_interference_w).double()
+        other = received.sum(1, keepdim=True) - received + rest
+        expected = (1 + received / other).log2().float()
+        torch.testing.assert_close(edges.spectral_efficiency.view(-1, 4), expected, rtol=1e-4, atol=1e-4)
 
-    edges, allowed, state = seen("local")
-    assert float(edges[:, 1:, [load, rate]].abs().max()) == 0 and float(state.abs().max()) == 0
-    assert float(edges[:, 0, load].min()) > 0
-    near, fewer, state = seen("neighbourhood")
-    assert float(near[:, :, load].max()) > 0.5 and float(state.abs().max()) == 0
-    assert bool((fewer <= allowed).all()) and int(allowed.sum()) > int(fewer.sum())
-    _, _, state = seen("global")
-    assert state.shape == (3, len(STATE_COLUMNS)) and bool((state[:, 0] > 0).all())
+
+def test_a_network_is_the_same_alone_and_among_many() -> None:
+    scenario = roaming(cells=5, users=10)
+    many = HandoverEnv(scenario, 3, steps=4, seed=7)
+    alone = HandoverEnv(scenario, 1, first=2, steps=4, seed=7)
+    for _ in range(9):  # more than two episodes
+        action = drawn(many, torch.Generator().manual_seed(1))
+        step = many.step(action)
+        single = alone.step(HandoverAction(action.place[2:], action.level[2:]))
+        assert torch.equal(step.reward[2:], single.reward)
+        assert torch.equal(step.obs[CHANNEL].gain[2 * 40 :], single.obs[CHANNEL].gain)
+
+
+def test_copies_and_pickles_go_on_alike() -> None:
+    env, g = HandoverEnv(wandering(), 2, rule=RULE, steps=10), torch.Generator().manual_seed(0)
+    for _ in range(3):
+        env.step(drawn(env, g))
+    twins = [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
+    action = drawn(env, g)
+    reward = env.step(action).reward
+    assert all(torch.equal(twin.step(action).reward, reward) for twin in twins)
+
+
+def test_places_that_are_not_allowed_are_refused_and_counted() -> None:
+    env = HandoverEnv(wandering(), 3, rule=RULE)
+    action = drawn(env, torch.Generator().manual_seed(0))
+    want = (~env.now.allowed.gather(2, action.place.unsqueeze(2))).sum((1, 2))
+    assert torch.equal(env.step(action).info["refused"], want) and int(want.min()) > 0
 
 
 def test_users_without_a_way_back() -> None:
@@ -341,7 +407,7 @@ def test_bad_input() -> None:
     for action, match in (
         (
             HandoverAction(place[:1], place[:1]),
-            r"action.place: got torch.int64 \(1, 20\), expected torch.int64 \(2, 20\)",
+            r"action.place: got torch.int64 \(1, 20\), expected integers of shape \(2, 20\)",
         ),
         (HandoverAction(place.float(), place), "action.place: got torch.float32"),
         (HandoverAction(place + 4, place), r"action.place: got values from 4 to 4, expected 0\.\.3"),
