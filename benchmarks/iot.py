@@ -12,10 +12,10 @@ import iot_learned
 import torch
 from rich.progress import track
 
-from hetgraph.envs import IoTEnv, run_iot
+from hetgraph.envs import IoTEnv
 from hetgraph.envs.iot.max_weight import MaxWeight
-from hetgraph.envs.iot.run import Schedules
-from hetgraph.radio import Schedule, clusters, indicator, iot_policy
+from hetgraph.envs.rollout import rollout
+from hetgraph.radio import Policy, Schedule, clusters, indicator, iot_policy
 from hetgraph.trainers.judge import statistics
 
 SECONDS, TEST = 5.0, 3_000_000
@@ -59,7 +59,7 @@ def throughput() -> None:
                 env.step(action)
             slots += len(actions)
         each = 1e6 * (time.process_time() - start) / slots / networks
-        numbers = env.air.h.numel() // networks
+        numbers = env.channels.h.numel() // networks
         buffer, source = torch.empty(numbers * networks), torch.rand(numbers * networks)
         floor = (
             1e6 * (median(lambda b=buffer: b.normal_()) + 2 * median(lambda b=buffer, s=source: b.copy_(s))) / networks
@@ -77,7 +77,7 @@ def median(work: object) -> float:
     return sorted(times)[4]
 
 
-def table(policies: dict[str, Schedules], scenarios: tuple[str, ...], networks: int, few: int = 8) -> None:
+def table(policies: dict[str, Policy[Schedule]], scenarios: tuple[str, ...], networks: int, few: int = 8) -> None:
     """Means over networks with half the width of the 95% interval, on the same users, channels and arrivals."""
     torch.set_num_threads(1)
     for scenario in scenarios:
@@ -88,9 +88,9 @@ def table(policies: dict[str, Schedules], scenarios: tuple[str, ...], networks: 
             parts, start = [], time.process_time()
             for first in track(range(0, networks, few), name, transient=True, disable=not sys.stdout.isatty()):
                 env = IoTEnv(scenario, min(few, networks - first), first=first)
-                parts.append(run_iot(env, policy, seed=TEST))
+                parts.append(rollout(env, {name: policy}, seed=TEST).values[name])
             spent = 1e3 * (time.process_time() - start) / networks / env.episode_slots
-            found = {key: torch.cat([part[key] for part in parts]).double().numpy()[None] for key in COLUMNS}
+            found = {key: torch.cat([part[key] for part in parts], 1).numpy() for key in COLUMNS}
             cells = [statistics.mean(found[key]).scaled(indicator(key).scale).text(".3g") for key in COLUMNS]
             print(f"| {name} | {' | '.join(cells)} | {spent:.1f} |", flush=True)
 
@@ -102,7 +102,7 @@ def baselines(networks: int = 16) -> None:
 
 def weights(networks: int = 8) -> None:
     """Variants of the strong policy, under a light and a heavy load."""
-    variants: dict[str, Schedules] = {
+    variants: dict[str, Policy[Schedule]] = {
         "urgency (wmmse_pf)": MaxWeight(),
         "queue": MaxWeight("queue"),
         "need": MaxWeight("need"),

@@ -18,13 +18,12 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs import IoTEnv
 from hetgraph.envs.iot.max_weight import MaxWeight, Memory
 from hetgraph.envs.iot.rules import at_station, deal, equal_power, max_rsrp
-from hetgraph.envs.iot.run import Schedules
 from hetgraph.graph.schema import Level
 from hetgraph.models import HybridMADDPG
 from hetgraph.models import iot_priors as priors
 from hetgraph.models.iot.decision import Discrete
 from hetgraph.models.iot.views import iot_views
-from hetgraph.radio import Schedule, iot_policy
+from hetgraph.radio import Policy, Schedule, iot_policy
 from hetgraph.radio.schedule import budgeted
 from hetgraph.radio.spectrum import spectrum_of
 from hetgraph.solvers.layers import layer_gains, layered_wmmse
@@ -98,7 +97,7 @@ def members(name: str, of: Runs = RUNS) -> list[HybridMADDPG]:
     return [load_hybrid(path) for path in paths if path.exists()]
 
 
-def trained(names: Sequence[str], of: Runs = RUNS) -> dict[str, Sequence[Schedules]]:
+def trained(names: Sequence[str], of: Runs = RUNS) -> dict[str, Sequence[Policy[Schedule]]]:
     """Methods that have checkpoints.
 
     Raises:
@@ -111,7 +110,7 @@ def trained(names: Sequence[str], of: Runs = RUNS) -> dict[str, Sequence[Schedul
 
 
 def judged(
-    cases: Mapping[str, tuple[str, Mapping[str, Sequence[Schedules]]]], networks: int, out: str, slots: int = 200
+    cases: Mapping[str, tuple[str, Mapping[str, Sequence[Policy[Schedule]]]]], networks: int, out: str, slots: int = 200
 ) -> dict[str, NetworkTrial]:
     """Trials of some cases, each of a scenario and policies; written to files, too."""
     torch.set_num_threads(1)
@@ -182,7 +181,7 @@ def training(names: Sequence[str], of: Runs = RUNS) -> str:
     return "\n".join(lines)
 
 
-def costs(methods: Mapping[str, Sequence[Schedules]]) -> str:
+def costs(methods: Mapping[str, Sequence[Policy[Schedule]]]) -> str:
     """Operations, time and exchange of a decision."""
     lines = ["| a decision | Mflop of matrix products | ms | kB exchanged |\n|---|---|---|---|"]
     env = IoTEnv("iot-noma", 1)
@@ -278,7 +277,7 @@ def gap(networks: int = 8) -> None:
     """Which part of the gap to WMMSE + max RSRP, and to the strong policy, is association, clusters and powers."""
     agents = members(METHOD)[:1] or [HybridMADDPG()]
     rivals: tuple[Source, ...] = ("paper", "strong")
-    kinds: dict[str, Sequence[Schedules]] = {"agents": agents}
+    kinds: dict[str, Sequence[Policy[Schedule]]] = {"agents": agents}
     for rival in rivals:
         for place in range(3):
             one: list[Source] = ["agents"] * 3

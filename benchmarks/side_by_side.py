@@ -40,6 +40,23 @@ CASES |= {
     for name, n in (("random-19", 1), ("random-19", 64), ("hex-19", 64))
 }
 CASES |= {
+    f"step {name} x {n}": (
+        "import torch; from hetgraph.envs import IoTEnv; from hetgraph.radio import Schedule, clusters; "
+        f"env = IoTEnv('{name}', {n}, episode_slots=400); source = torch.Generator().manual_seed(0); "
+        "place = torch.randint(env.num_stations, (env.num_envs, env.num_users), generator=source); "
+        "bid = torch.rand(env.num_envs, env.num_users, env.num_subchannels, generator=source); "
+        "user = clusters(bid, place, env.num_stations, env.layers); "
+        "action = Schedule(place, user, torch.full(user.shape, 1 / (env.num_subchannels * env.layers)))",
+        "[env.step(action) for _ in range(50)]",
+    )
+    for name, n in (
+        ("iot-noma:users=20,small_cells=3,subchannels=10", 1),
+        ("iot-noma:users=20,small_cells=3,subchannels=10", 64),
+        ("iot-noma", 1),
+        ("iot-noma", 16),
+    )
+}
+CASES |= {
     f"wmmse hex-19 x {n}, {budget}": (
         "from hetgraph.graph import preset; from hetgraph.solvers import max_rsrp_association, wmmse; "
         f"graph = preset('hex-19').sample({n}, seed=1); serving = max_rsrp_association(graph)",

@@ -7,7 +7,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.iot.run import Schedules
+from hetgraph.radio.policy import Policy
+from hetgraph.radio.schedule import Schedule
 from hetgraph.radio.spectrum import spectrum_of
 
 WORD = 4  # bytes of a number
@@ -28,7 +29,7 @@ class DecisionCost:
     exchanged_kb: float
 
 
-def decision_cost(policy: Schedules, obs: HeteroData, repeats: int = 5) -> DecisionCost:
+def decision_cost(policy: Policy[Schedule], obs: HeteroData, repeats: int = 5) -> DecisionCost:
     """Cost of a policy's decision on an observation at the level that it declares.
 
     Args:
@@ -46,22 +47,23 @@ def decision_cost(policy: Schedules, obs: HeteroData, repeats: int = 5) -> Decis
     return DecisionCost(counter.get_total_flops() / networks, 1000 * took / networks, exchanged_kb(policy, obs))
 
 
-def exchanged_kb(policy: Schedules, obs: HeteroData) -> float:
+def exchanged_kb(policy: Policy[Schedule], obs: HeteroData) -> float:
     """What stations need from others for a decision of one network, kB.
 
-    What users report to their station over the air is not counted: every method needs it. Stations of a ``local`` policy that
-    contest users (those with an ``edge_bid``, unless users take the station of a rule) exchange one number for each station and
-    active user; and, where users report, each tells all others, for every user and subchannel on which it was served, what it heard
-    and what it announces as the price of interference. A policy of another level is decided in one place: each station sends what
-    its users reported (gains of all channel edges, interference on every subchannel, queue, time left and mean rate), and gets its
-    users, clusters and powers.
+    What users report over the air is not counted: every method needs it. Rules of level ``local`` exchange nothing. Stations that
+    decide for themselves (agents of scope ``agents``) and contest users, unless users take the station of a rule, exchange one
+    number for each station and active user; and, where users report, each tells all others, for every user and subchannel on
+    which it was served, what it received of others and what it announces as the price of interference. Any other policy is
+    decided in one place: each station sends what its users reported (gains of all channel edges, interference on every
+    subchannel, queue, time left and mean rate), and gets its users, clusters and powers.
     """
     view = spectrum_of(obs)
     b, n, _, s = view.shape
     users = float(view.active.sum()) / b
-    if policy.level == "local":
-        if not hasattr(policy, "edge_bid"):
-            return 0.0
+    agents = getattr(policy, "scope", "central") == "agents"
+    if policy.level == "local" and not agents:
+        return 0.0
+    if agents:
         contested = n * users if getattr(policy, "discrete", "learned") == "learned" else 0.0
         served = float((obs["ue"].power_w > 0).sum()) / b
         announced = 2 * (n - 1) * served if getattr(policy, "reports", True) else 0.0

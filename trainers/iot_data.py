@@ -6,10 +6,12 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from hetgraph.envs import IoTEnv, IoTWeights, run_iot
-from hetgraph.envs.iot.run import Schedules
+from hetgraph.envs import IoTEnv, IoTWeights
+from hetgraph.envs.rollout import rollout
 from hetgraph.graph.schema import Level
 from hetgraph.models.iot.agents import HybridMADDPG
+from hetgraph.radio.policy import Policy
+from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.exploration import ActionNoise, Noise, linear_epsilon
 from hetgraph.trainers.iot_experience import IoTExperience, Random
 from hetgraph.trainers.iot_rollouts import IoTRollouts
@@ -139,20 +141,25 @@ class IoTDataModule(ReplayDataModule):
             device=self.device,
         )
 
-    def judge(self, split: Literal["val", "test"], policy: Schedules, seed: int) -> dict[str, Tensor]:
+    def judge(self, split: Literal["val", "test"], policy: Policy[Schedule], seed: int) -> dict[str, Tensor]:
         """Indicators of a policy ``[B]`` each, and a ``score`` beside the rule that untrained agents follow.
 
         The score is the ratio of bits per joule to the rule's, less ``COST`` times what is lost of its throughput and of its kept QoS
         promises, both as shares: the rule serves almost all bits where it can, so that energy is what is left to win.
         """
         trial = IoTEnv(self.scenario, self.envs[split], episode_slots=self.eval_slots, device=self.device)
-        found = run_iot(trial, policy, seed=seed)
+        found = _episode(trial, policy, seed)
         if split not in self._rule:
             with torch.random.fork_rng():  # training goes on with the same random numbers whenever this is
                 untrained = HybridMADDPG(hidden=2).to(self.device)
-            self._rule[split] = run_iot(trial, untrained, seed=seed)
+            self._rule[split] = _episode(trial, untrained, seed)
         rule = self._rule[split]
         kept = (1 - found["qos_violation"].mean()) / (1 - rule["qos_violation"].mean()).clamp_min(1e-9)
         throughput, efficiency = (found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in KPIS[:2])
         lost = (1 - throughput).clamp_min(0) + (1 - kept).clamp_min(0)
         return found | {"score": efficiency - COST * lost}
+
+
+def _episode(env: IoTEnv, policy: Policy[Schedule], seed: int) -> dict[str, Tensor]:
+    """Indicators of an episode of each network ``[B]``."""
+    return {name: value[0] for name, value in rollout(env, {"": policy}, seed=seed).values[""].items()}

@@ -23,7 +23,7 @@ class IoTExperience(IterableDataset[Sample]):
 
     An agent explores in a slot with chance epsilon: Gumbel noise joins its bids, so that it chooses in proportion to the
     exponential of ``bid / spread``; ``uniform`` noise is so large that bids do not matter. Noise on the power logits is there in every
-    slot. Of a slot the memory keeps the packed tables, the action and the rewards; features are made anew at each draw.
+    slot. Of a slot the memory keeps the packed observation, the action and the rewards; columns are made anew at each draw.
 
     Args:
         env: environment, with each station's own rewards.
@@ -61,7 +61,7 @@ class IoTExperience(IterableDataset[Sample]):
         self.spread = spread if random == "near" else 1e4
         self.drawn = 0
         self.views = iot_views(env.reset()[0])
-        self.buffer = TrajectoryBuffer(capacity, env.num_envs, tuple(self.views.pack()), env.device)
+        self.buffer = TrajectoryBuffer(capacity, env.num_envs, tuple(env.pack()), env.device)
         self.running = torch.zeros(env.num_envs, device=env.device)
         self.returns: list[float] = []  # of the episodes, one for each network
 
@@ -82,7 +82,7 @@ class IoTExperience(IterableDataset[Sample]):
     def collect(self, slots: int) -> None:
         """Go on for some slots."""
         for _ in range(slots):
-            rows = self.views.pack()
+            rows = self.env.pack()
             action = self._explore()
             step = self.env.step(action)
             over = "final_obs" in step.info
@@ -107,6 +107,18 @@ class IoTExperience(IterableDataset[Sample]):
             edge = lucky.unsqueeze(2) * _gumbel(b, n, u, device=device)
             pair = lucky.reshape(b, n, 1, 1) * _gumbel(b, 1, u, s, device=device)
         return self.policy.decide(self.views, edge, pair, self.noise.draw(b, n, u + 1, device=device))
+
+    def present(self, rows: dict[str, Tensor]) -> tuple[IoTViews, Schedule]:
+        """Tables and action of replay rows."""
+        station, user = rows["action_station"].long(), rows["action_user"].long()
+        return self._views(rows), Schedule(station, user, rows["power"].float())
+
+    def later(self, rows: dict[str, Tensor]) -> IoTViews:
+        """Tables of the slot after replay rows."""
+        return self._views({name.removeprefix("next_"): v for name, v in rows.items() if name.startswith("next_")})
+
+    def _views(self, rows: dict[str, Tensor]) -> IoTViews:
+        return iot_views(self.env.unpack(rows, self.env.level))
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is; experience itself is the replay memory's."""
@@ -136,14 +148,3 @@ def settled(returns: list[float], window: int, least: float) -> bool:
 
 def _gumbel(*shape: int, device: torch.device) -> Tensor:
     return -torch.empty(shape, device=device).exponential_().clamp_min(1e-20).log()
-
-
-def present(rows: dict[str, Tensor]) -> tuple[IoTViews, Schedule]:
-    """Tables and action of replay rows."""
-    station, user = rows["action_station"].long(), rows["action_user"].long()
-    return IoTViews.unpack(rows), Schedule(station, user, rows["power"].float())
-
-
-def later(rows: dict[str, Tensor]) -> IoTViews:
-    """Tables of the slot after replay rows."""
-    return IoTViews.unpack({name.removeprefix("next_"): v for name, v in rows.items() if name.startswith("next_")})

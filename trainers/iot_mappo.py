@@ -10,7 +10,7 @@ from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.trainers.gae import gae
 from hetgraph.trainers.iot_data import KPIS, IoTDataModule
-from hetgraph.trainers.iot_rollouts import IoTRollout, log_probs
+from hetgraph.trainers.iot_rollouts import IoTRollout, IoTRollouts, log_probs
 
 
 class IoTMAPPO(lightning.LightningModule):
@@ -88,7 +88,7 @@ class IoTMAPPO(lightning.LightningModule):
         )  # fmt: skip
         goal = (advantage + batch.value).flatten(0, 1)
         advantage = ((advantage - advantage.mean()) / advantage.std().clamp_min(1e-6)).flatten(0, 1)
-        views, optimizer = IoTViews.unpack(batch.rows), self.optimizers()
+        views, optimizer = self._rollouts().views_of(batch.rows), self.optimizers()
         for _ in range(self.epochs):
             for rows in torch.randperm(len(goal)).chunk(self.minibatches):
                 loss = self._loss(views.select(rows), batch, rows, advantage[rows], goal[rows])
@@ -124,12 +124,20 @@ class IoTMAPPO(lightning.LightningModule):
         self._judge("test", batch)
 
     def _judge(self, split: Literal["val", "test"], seed: int) -> None:
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        assert isinstance(data, IoTDataModule)
-        found = data.judge(split, self.policy, seed)
+        found = self._data().judge(split, self.policy, seed)
         for name in (*KPIS, "return"):
             self.log(f"{split}/{name}", found[name].float().mean(), batch_size=1)
         self.log(f"{split}/score", found["score"].float(), batch_size=1, prog_bar=True)
+
+    def _data(self) -> IoTDataModule:
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        assert isinstance(data, IoTDataModule)
+        return data
+
+    def _rollouts(self) -> IoTRollouts:
+        found = self._data().train_data
+        assert isinstance(found, IoTRollouts)
+        return found
 
     def configure_optimizers(self) -> Any:
         """Adam."""

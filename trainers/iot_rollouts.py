@@ -144,7 +144,7 @@ class IoTRollouts(IterableDataset[IoTRollout]):
         final: dict[int, Tensor] = {}
         for slot in range(self.slots):
             drawn, action, densities, worth = draw(policy, self.views, deviation)
-            rows.append(self.views.pack())
+            rows.append(self.env.pack())
             kept.append((drawn, densities))
             step = self.env.step(action)
             self.running += step.info["team_reward"].float()
@@ -163,6 +163,10 @@ class IoTRollouts(IterableDataset[IoTRollout]):
         densities = tuple(torch.cat(parts) for parts in zip(*(p for _, p in kept), strict=True))
         packed = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
         return IoTRollout(packed, every, densities, values, after, torch.stack(reward), torch.stack(done))
+
+    def views_of(self, rows: dict[str, Tensor]) -> IoTViews:
+        """Tables of packed rows."""
+        return iot_views(self.env.unpack(rows, self.env.level))
 
     def _value(self, views: IoTViews) -> Tensor:
         out: Tensor = self.policy.value(self.policy.encode(views).station).squeeze(2)

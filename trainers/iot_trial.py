@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from hetgraph.envs import IoTEnv, run_iot
-from hetgraph.envs.iot.run import Schedules
+from hetgraph.envs import IoTEnv
+from hetgraph.envs.rollout import rollout
+from hetgraph.radio.policy import Policy
+from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.checkpoint import read_checkpoint
 from hetgraph.trainers.iot_data import TEST
 from hetgraph.trainers.judge import statistics
@@ -27,7 +29,7 @@ KPIS = (
 
 def judge_iot(
     scenario: str,
-    policies: Mapping[str, Sequence[Schedules]],
+    policies: Mapping[str, Sequence[Policy[Schedule]]],
     *,
     networks: int = 16,
     slots: int = 200,
@@ -59,8 +61,8 @@ def judge_iot(
             parts = []
             for first in range(0, networks, few):
                 env = IoTEnv(scenario, min(few, networks - first), first=first, episode_slots=slots)
-                parts.append(run_iot(env, member, seed=seed))
-            rows.append({key: torch.cat([part[key] for part in parts]).double().numpy() for key in KPIS})
+                parts.append(rollout(env, {name: member}, seed=seed).values[name])
+            rows.append({key: torch.cat([part[key][0] for part in parts]).cpu().numpy() for key in KPIS})
             if progress and task is not None:
                 progress.advance(task)
         found[name] = {key: np.stack([row[key] for row in rows]) for key in KPIS}

@@ -14,7 +14,7 @@ from hetgraph.models.iot.views import IoTViews
 from hetgraph.nn.mixer import MonotonicMixer
 from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.iot_data import KPIS, IoTDataModule
-from hetgraph.trainers.iot_experience import later, present, settled
+from hetgraph.trainers.iot_experience import IoTExperience, settled
 from hetgraph.trainers.replay import Sample
 
 Mixing = Literal["monotonic", "mean"]
@@ -208,8 +208,9 @@ class MADDQNDMADDPG(lightning.LightningModule):
 
     def training_step(self, batch: Sample, batch_idx: int) -> None:
         """A step of the critics, and one of the agents."""
-        rows, weight = batch.rows, batch.weight
-        (views, action), after = present(rows), later(rows)
+        rows, weight, memory = batch.rows, batch.weight, self._data().train_data
+        assert isinstance(memory, IoTExperience)
+        (views, action), after = memory.present(rows), memory.later(rows)
         reward, further = self._centred(rows)
         reward = further if self.energy_aware else reward
         with torch.no_grad():

@@ -1,5 +1,6 @@
 """Batched environments on graphs: queues, arrivals, schedulers."""
 
+import hetgraph.envs.rollout  # noqa: F401  # first: the import binds its name, which is that of a function below
 from hetgraph.envs.adapters import to_gymnasium, to_pettingzoo
 from hetgraph.envs.arrivals.city import CityArrivals
 from hetgraph.envs.arrivals.env import ArrivalEnv
@@ -12,7 +13,6 @@ from hetgraph.envs.handover.env import HandoverEnv
 from hetgraph.envs.handover.reward import HandoverWeights
 from hetgraph.envs.iot.env import IoTEnv
 from hetgraph.envs.iot.reward import IoTWeights
-from hetgraph.envs.iot.run import run_iot
 from hetgraph.envs.queues.base import QueueEnv
 from hetgraph.envs.queues.cellular import CellularEnv
 from hetgraph.envs.queues.conflict import ConflictEnv
@@ -49,7 +49,6 @@ __all__ = [
     "optimum",
     "rollout",
     "run_episodes",
-    "run_iot",
     "to_gymnasium",
     "to_pettingzoo",
 ]

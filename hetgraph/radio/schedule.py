@@ -91,33 +91,6 @@ def budgeted(power: Tensor, cap: Tensor | None = None) -> Tensor:
     return torch.where(total > 1, power / total.clamp_min(1) * (1 - 8 * torch.finfo(power.dtype).eps), power)
 
 
-def check_schedule(action: Schedule, shape: tuple[int, int, int, int, int]) -> None:
-    """Refuse what is no schedule.
-
-    Args:
-        action: anything.
-        shape: ``B, N, U, S, L``.
-
-    Raises:
-        ValueError: another shape, a station or user that does not exist, or a power that is no number.
-    """
-    b, n, u, s, layers = shape
-    shapes: dict[str, tuple[int, ...]] = {"station": (b, u), "user": (b, n, s, layers), "power": (b, n, s, layers)}
-    for name, expected in shapes.items():
-        value = getattr(action, name)
-        if tuple(value.shape) != expected or value.is_floating_point() != (name == "power"):
-            what = "numbers" if name == "power" else "integers"
-            got = f"{value.dtype} {tuple(value.shape)}"
-            raise ValueError(f"action.{name}: got {got}, expected {what} of shape {expected}")
-    for name, most in (("station", n), ("user", u)):
-        value = getattr(action, name)
-        if bool((value < -1).any()) or bool((value >= most).any()):
-            got = f"{int(value.min())} to {int(value.max())}"
-            raise ValueError(f"action.{name}: got values from {got}, expected -1..{most - 1}")
-    if bool(action.power.isnan().any()):
-        raise ValueError("action.power: got NaN, expected fractions of the budget from 0 to 1")
-
-
 def effective(action: Schedule, station: Tensor, ready: Tensor, cap: Tensor | None = None) -> Schedule:
     """The layers that count, with powers within the budgets: of a station's own users that are ready, each once in a cluster.
 
@@ -135,5 +108,4 @@ def effective(action: Schedule, station: Tensor, ready: Tensor, cap: Tensor | No
     same = index.unsqueeze(4) == index.unsqueeze(3)  # [B, N, S, L, L]
     earlier = torch.ones(layers, layers, dtype=torch.bool, device=device).tril(-1)
     counts &= ~(same & earlier & counts.unsqueeze(3)).any(4)
-    wished = action.power.masked_fill(~counts, 0)  # not times zero: it may be infinite
-    return Schedule(station, torch.where(counts, action.user, -1), budgeted(wished, cap))
+    return Schedule(station, torch.where(counts, action.user, -1), budgeted(action.power * counts, cap))

@@ -21,9 +21,9 @@ TINY = "iot-noma:users=8,small_cells=2,subchannels=4,load=4"
 
 def pair() -> tuple[IoTEnv, IoTEnv]:
     """The same networks on the processor and on the GPU, with the processor's fading."""
-    cpu, gpu = (IoTEnv(TINY, 3, seed=1, level="local", device=device) for device in ("cpu", "cuda"))
+    cpu, gpu = (IoTEnv(TINY, 3, seed=1, device=device) for device in ("cpu", "cuda"))
     for name in ("h", "gain", "gain_before", "disturbed"):
-        getattr(gpu.air, name).copy_(getattr(cpu.air, name))
+        getattr(gpu.channels, name).copy_(getattr(cpu.channels, name))
     return cpu, gpu
 
 
@@ -31,14 +31,14 @@ def test_a_slot_is_the_same_on_both() -> None:
     cpu, gpu = pair()
     torch.manual_seed(0)
     policy = HybridMADDPG(8)
-    action = policy.decide(iot_views(cpu.observe("local")))
-    there = policy.to("cuda").decide(iot_views(gpu.observe("local")))
+    action = policy.decide(iot_views(cpu.observe("global")))
+    there = policy.to("cuda").decide(iot_views(gpu.observe("global")))
     assert torch.equal(action.station, there.station.cpu())
     torch.testing.assert_close(action.power, there.power.cpu(), rtol=1e-3, atol=1e-5)
     steps = cpu.step(action), gpu.step(type(action)(*(value.cuda() for value in vars(action).values())))
     served = [step.info["served_bits"].cpu() for step in steps]
     assert served[0].sum() > 0 and float((served[0] - served[1]).abs().max()) <= 2 + 1e-5 * float(served[0].max())
-    torch.testing.assert_close(cpu.interference_w, gpu.interference_w.cpu(), rtol=1e-4, atol=0)
+    torch.testing.assert_close(cpu.sent.interference_w, gpu.sent.interference_w.cpu(), rtol=1e-4, atol=0)
     torch.testing.assert_close(steps[0].reward, steps[1].reward.cpu(), rtol=1e-4, atol=1e-5)
 
 
@@ -83,5 +83,5 @@ def test_agents_learn_there_and_resume(tmp_path: Path, kind: str) -> None:
     for a, b in zip(whole.policy.parameters(), again.policy.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)  # sums on a GPU come in any order
     kept = load_hybrid(tmp_path / "parts" / "last.ckpt")  # on the processor
-    action, _ = kept.act(IoTEnv(TINY, 2).observe("local"), None, None)
+    action, _ = kept.act(IoTEnv(TINY, 2).observe("global"), None, None)
     assert action.power.device.type == "cpu" and bool(action.power.isfinite().all())

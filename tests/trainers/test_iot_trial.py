@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hetgraph.envs import IoTEnv, run_iot
+from hetgraph.envs import IoTEnv
+from hetgraph.envs.rollout import rollout
 from hetgraph.models import HybridMADDPG
 from hetgraph.radio import iot_policy
 from hetgraph.trainers.iot_trial import KPIS, episodes_to, judge_iot, learning_figure
@@ -30,7 +31,7 @@ def made(**rows: list[list[float]]) -> NetworkTrial:
 def test_every_policy_meets_the_same_networks(tmp_path: Path) -> None:
     policies = {"agents": [HybridMADDPG(4), HybridMADDPG(4, rule={"margin": 0.1})], "pf": [iot_policy("wmmse_pf")]}
     trial = judge_iot(TINY, policies, networks=3, slots=4, few=2, seed=7)
-    alone = run_iot(IoTEnv(TINY, 1, first=2, episode_slots=4), policies["pf"][0], seed=7)
+    alone = rollout(IoTEnv(TINY, 1, first=2, episode_slots=4), {"pf": policies["pf"]}, seed=7).values["pf"]
     for key in KPIS:
         assert trial.found["agents"][key].shape == (2, 3) and trial.found["pf"][key].shape == (1, 3)
         assert trial.found["pf"][key][0, 2] == pytest.approx(float(alone[key]), rel=1e-5)

@@ -9,7 +9,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from hetgraph.envs import IoTEnv, run_iot
+from hetgraph.envs import IoTEnv
+from hetgraph.envs.rollout import rollout
 from hetgraph.models import HybridMADDPG
 from hetgraph.models.iot.priors import equal_parts
 from hetgraph.models.iot.views import iot_views
@@ -27,7 +28,7 @@ from hetgraph.trainers.checkpoint import RandomState
 from hetgraph.trainers.cli import config_path, quiet
 from hetgraph.trainers.exploration import ActionNoise, linear_epsilon
 from hetgraph.trainers.gae import gae
-from hetgraph.trainers.iot_experience import IoTExperience, later, present, settled
+from hetgraph.trainers.iot_experience import IoTExperience, settled
 from hetgraph.trainers.maddqn import twin_target
 from hetgraph.trainers.trajectory import TrajectoryBuffer
 
@@ -46,11 +47,11 @@ def experience(policy: HybridMADDPG, epsilon: float = 0.5, **options: Any) -> Io
     return IoTExperience(env, policy, noise=noise, epsilon=lambda _: epsilon, **found.options)
 
 
-def drawn(module: MADDQNDMADDPG) -> dict[str, Tensor]:
+def drawn(module: MADDQNDMADDPG) -> tuple[IoTExperience, dict[str, Tensor]]:
     seen = experience(module.policy)
     seen.collect(8)
     rows: dict[str, Tensor] = seen.buffer.sample(4).rows
-    return rows
+    return seen, rows
 
 
 def test_twin_target_by_hand() -> None:
@@ -68,9 +69,9 @@ def test_joint_target_by_hand(double: bool) -> None:
     with torch.no_grad():
         for parameter in module.policy.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
-        rows = drawn(module)
+        seen, rows = drawn(module)
         after, target, picker = (
-            later(rows),
+            seen.later(rows),
             module.target["policy"],
             module.policy if double else module.target["policy"],
         )
@@ -97,8 +98,8 @@ def test_joint_target_by_hand(double: bool) -> None:
 
 def test_the_joint_value_never_falls_when_an_agents_rises() -> None:
     module = MADDQNDMADDPG(hidden=8)
-    rows = drawn(module)
-    agents = module.policy.encode(present(rows)[0])
+    seen, rows = drawn(module)
+    agents = module.policy.encode(seen.present(rows)[0])
     value = torch.randn(4, 3, requires_grad=True)
     slope = torch.autograd.grad(module.mix(value, agents).sum(), value)[0]
     assert bool((slope >= 0).all()) and bool((slope > 0).any())
@@ -146,12 +147,12 @@ def test_experience_is_what_the_environment_does() -> None:
     policy = HybridMADDPG(hidden=4)
     seen = experience(policy, epsilon=0.0, sigma=0.0, num_envs=1)
     seen.collect(8)
-    env = data(num_envs=1).environment("local")
+    env = data(num_envs=1).environment("global")
     obs, _ = env.reset()
     for slot in range(8):
         rows = {name: store[slot : slot + 1] for name, store in seen.buffer.rows.items()}
         action, _ = policy.act(obs, None, None)
-        views, taken = present(rows)
+        views, taken = seen.present(rows)
         assert torch.equal(taken.station, action.station) and torch.equal(taken.user, action.user)
         torch.testing.assert_close(taken.power, action.power, rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(views.spectrum.queue_bits, iot_views(obs).spectrum.queue_bits)
@@ -215,8 +216,8 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a checkpoint of MAPPO"):
         load_agents(tmp_path / "parts/last.ckpt")
     for other in ("iot-noma:users=9,small_cells=3,subchannels=5", "iot-oma:users=3,small_cells=1,subchannels=2"):
-        found = run_iot(IoTEnv(other, 2, episode_slots=3), policy, seed=1)
-        assert found["return"].shape == (2,) and bool((found["served_bits"] > 0).all())
+        found = rollout(IoTEnv(other, 2, episode_slots=3), {"agents": policy}, seed=1).values["agents"]
+        assert found["return"].shape == (1, 2) and bool((found["served_bits"] > 0).all())
 
 
 @pytest.mark.parametrize("later_score", [0.5, 2.0])
@@ -255,7 +256,7 @@ def test_rivals_learn_what_is_theirs(tmp_path: Path, kind: str) -> None:
     assert learned == {"edge": kind not in ("maddpg", "powers"), "layer": kind not in ("qmix", "bids")}
     assert len(module.critics) == (1 if kind in ("maddpg", "powers") else 2)
     policy = load_hybrid(tmp_path / "last.ckpt")
-    assert policy.level == ("global" if kind == "central" else "local")
+    assert policy.level == "global"
     assert policy.reports == policy.dueling == (kind != "paper")
     assert same(policy, module.policy)
 
@@ -291,7 +292,8 @@ def test_stations_of_mappo_share_the_reward_or_have_their_own(
 def test_ablations_change_what_they_should(tmp_path: Path) -> None:
     assert [len(MADDQNDMADDPG(hidden=4, twin=on).critics) for on in (True, False)] == [2, 1]
     module = MADDQNDMADDPG(hidden=4, attention=False)
-    views = present(drawn(module))[0]
+    memory, rows = drawn(module)
+    views = memory.present(rows)[0]
     torch.manual_seed(0)
     on, off = HybridMADDPG(4), HybridMADDPG(4, attention=False)
     off.load_state_dict(on.state_dict())
@@ -320,7 +322,7 @@ def test_costs_of_a_decision() -> None:
     assert found["central"].exchanged_kb == pytest.approx(4 * (3 * 5 * 3 + 5 * 6 + 5 + 2 * 3 * 3 * 2) / 1000)
     assert found["greedy"].exchanged_kb == 0  # nobody was served yet
     action, _ = HybridMADDPG(8).act(obs, None, None)
-    after, served = env.step(action).obs, float((env.layer_power_w > 0).sum()) / 2
+    after, served = env.step(action).obs, float((env.sent.layer_power_w > 0).sum()) / 2
     assert served > 0
     for kind, contested in (("learned", 3 * 5), ("greedy", 0)):
         kb = decision_cost(HybridMADDPG(8, discrete=kind), after, 1).exchanged_kb

@@ -15,7 +15,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hetgraph.datasets import SnapshotDataModule
-from hetgraph.envs import IoTEnv, run_iot
+from hetgraph.envs import IoTEnv
 from hetgraph.envs.rollout import rollout
 from hetgraph.graph import links_of, preset
 from hetgraph.radio import Allocation, evaluate, handover_policy, iot_policy, policy
@@ -369,7 +369,8 @@ def test_compare_on_networks(
         again = rollout(data.environment("test"), {"": rule}, seed=2_000_000).values[""]["anu"].mean()
         assert float(found[1]["anu"]) == pytest.approx(float(again))
     else:
-        again = run_iot(IoTEnv(name, 3, episode_slots=4), iot_policy("wmmse_path_loss"), seed=2_000_000)
+        rules = {"near": iot_policy("wmmse_path_loss")}
+        again = rollout(IoTEnv(name, 3, episode_slots=4), rules, seed=2_000_000).values["near"]
         assert float(found[1]["throughput_bps"]) == pytest.approx(float(again["throughput_bps"].double().mean()))
 
 

@@ -10,7 +10,7 @@ from hetgraph.graph.streams import Streams
 
 
 @dataclass(frozen=True)
-class Offered:
+class OfferedTraffic:
     """What ``B`` networks of ``U`` users are to receive in ``T`` slots.
 
     Args:
@@ -31,7 +31,7 @@ def deadline_slots(services: Services, slot_s: float) -> tuple[int, int]:
     return max(round(services.video_deadline_s / slot_s), 1), max(round(services.burst_deadline_s / slot_s), 1)
 
 
-def offer(services: Services, streams: Streams, users: int, slots: int, slot_s: float) -> Offered:
+def draw_traffic(services: Services, streams: Streams, users: int, slots: int, slot_s: float) -> OfferedTraffic:
     """Draw what comes in some slots.
 
     Raises:
@@ -51,7 +51,7 @@ def offer(services: Services, streams: Streams, users: int, slots: int, slot_s: 
     bits = torch.where(video.unsqueeze(1), stream_bps.unsqueeze(1) * slot_s * jitter, burst)
     mean = torch.where(video, stream_bps, services.bursts_per_s * services.load * services.burst_bits)
     near, far = deadline_slots(services, slot_s)
-    return Offered(bits.round().long().transpose(0, 1), mean, torch.where(video, near, far), video)
+    return OfferedTraffic(bits.round().long().transpose(0, 1), mean, torch.where(video, near, far), video)
 
 
 class Deadlines:

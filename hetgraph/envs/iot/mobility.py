@@ -11,8 +11,10 @@ from hetgraph.graph.propagation import propagate
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.user_state import UserState, draw_user_state
+from hetgraph.graph.waypoints import places
 
 MOST_PAIRS = 2_000_000  # of a station and a user's place at once
+SAME_M = 1e-3  # distances that differ by less are those of cells on one mast
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,9 @@ class Paths:
 
     Args:
         stations: places of stations ``[B, N, 2]``, m.
-        users: places of users ``[B, P, U, 2]``, m.
+        users: places of users, height included ``[B, P, U, 3]``, m.
         gain_db: gain of links without fading ``[B, P, U, N]``, dB.
-        speed_mps: of users ``[B, U]``.
+        speed_mps: of users, mean ``[B, U]``.
     """
 
     stations: Tensor
@@ -32,17 +34,27 @@ class Paths:
     speed_mps: Tensor
 
 
-def follow(scenario: Scenario, streams: Streams, geography: Streams, steps: int) -> Paths:
-    """Draw stations, users and the ways that they go.
+def draw_paths(scenario: Scenario, streams: Streams, geography: Streams, steps: int) -> Paths:
+    """Draw stations, users and the ways that they go; there is one step where all users stand.
 
     Args:
         scenario: stations, users, channel, mobility.
         streams: of users.
         geography: of stations, line of sight and shadowing.
         steps: places P of each user.
+
+    Raises:
+        ValueError: users that move through a channel that is drawn anew at each place.
     """
-    stations = place_stations(scenario, geography)
-    users, speed = _ways(scenario, streams, place_users(scenario, stations, streams), steps)
+    stations, mobility = place_stations(scenario, geography), scenario.mobility
+    stand = mobility.waypoints is None and mobility.walking + mobility.grouped == 0
+    if not stand:
+        _refuse_new_channels(scenario)
+    if mobility.waypoints is None:
+        users, speed = _positions(scenario, streams, place_users(scenario, stations, streams), 1 if stand else steps)
+    else:
+        ways = places(scenario, mobility.waypoints, stations, streams, steps=steps, slot_s=mobility.step_s)
+        users, speed = ways[0], ways[1].mean(1)
     few = max(MOST_PAIRS // (stations.shape[1] * users.shape[1] * users.shape[2]), 1)
     state, parts = draw_user_state(scenario, streams), []
     for first in range(0, len(stations), few):
@@ -50,7 +62,37 @@ def follow(scenario: Scenario, streams: Streams, geography: Streams, steps: int)
         some = Streams(geography.seed, geography.networks[rows], geography.attempt)
         own = None if state is None else state.select(rows)
         parts.append(_gain_db(scenario, stations[rows], users[rows], own, some))
+    height = torch.tensor(scenario.users.height_m) if state is None else state.height_m.unsqueeze(1)
+    users = torch.cat([users, height.expand(users.shape[:3]).unsqueeze(3)], 3)
     return Paths(stations, users, torch.cat(parts), speed)
+
+
+def _refuse_new_channels(scenario: Scenario) -> None:
+    channel = scenario.channel
+    if channel.shadowing == "independent" or (channel.shadowing == "none" and channel.los in ("probability", "soft")):
+        got = f"shadowing={channel.shadowing}, los={channel.los}"
+        raise ValueError(
+            f"scenario.channel: got {got}, expected shadowing that is correlated in space, or none and a fixed LOS"
+        )
+
+
+def may_serve(scenario: Scenario, stations: Tensor, paths: Paths) -> Tensor | None:
+    """Which stations may serve a user ``[B, U, N]``, where the scenario restricts it; else ``None``.
+
+    Args:
+        scenario: placement of users.
+        stations: places, height included ``[B, N, 3]``, m.
+        paths: users and gains; the first place counts.
+    """
+    b, _, u, n = paths.gain_db.shape
+    if scenario.users.placement == "pairs":
+        return torch.eye(u, n, dtype=torch.bool).expand(b, u, n)
+    if not scenario.users.nearest_only:
+        return None
+    distance = torch.cdist(paths.users[:, 0], stations)
+    near = distance <= distance.amin(2, keepdim=True) + SAME_M  # cells of the nearest mast
+    best = paths.gain_db[:, 0].masked_fill(~near, -torch.inf).argmax(2, keepdim=True)
+    return torch.zeros(b, u, n, dtype=torch.bool).scatter(2, best, True)
 
 
 def _gain_db(scenario: Scenario, stations: Tensor, users: Tensor, state: UserState | None, streams: Streams) -> Tensor:
@@ -62,7 +104,7 @@ def _gain_db(scenario: Scenario, stations: Tensor, users: Tensor, state: UserSta
     return loss.transpose(1, 2).reshape(n, steps, count, -1)
 
 
-def _ways(scenario: Scenario, streams: Streams, start: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+def _positions(scenario: Scenario, streams: Streams, start: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """Places ``[n, P, U, 2]`` and speeds ``[n, U]``; the edges of the area turn users back."""
     mobility, users = scenario.mobility, start.shape[1]
     extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])

@@ -66,7 +66,6 @@ class IoTPolicy:
 class RandomSchedule(IoTPolicy):
     """Any station for each user, as likely as any other, any of its users for each layer, random powers."""
 
-    level: Level = "local"
     name = "random"
 
     def decide(self, view: Spectrum, generator: Generator | None) -> Schedule:

@@ -11,23 +11,9 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.schema import Level
 from hetgraph.models.iot import priors
 from hetgraph.models.iot.decision import Agents, Discrete
-from hetgraph.models.iot.views import (
-    EDGE,
-    EDGE_SCALE,
-    EDGE_SHIFT,
-    STATION,
-    STATION_SCALE,
-    STATION_SHIFT,
-    USER,
-    USER_SCALE,
-    USER_SHIFT,
-    IoTViews,
-    at_station,
-    iot_views,
-)
+from hetgraph.models.iot.views import EDGE, STATION, USER, IoTViews, at_station, iot_views
 from hetgraph.nn.agents import AgentLinear, agent_mlp
 from hetgraph.nn.attention import EdgeHead, InterferenceAttention
-from hetgraph.nn.encoder import Normalise
 from hetgraph.radio.auction import auction
 from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 
@@ -83,6 +69,7 @@ class HybridMADDPG(nn.Module):
     """
 
     name = "maddqn_dmaddpg"
+    level: Level = "global"  # stations encode every user, whoever serves it
 
     def __init__(
         self,
@@ -109,13 +96,9 @@ class HybridMADDPG(nn.Module):
                 raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(known)}")
         if not prior and "rule" in (discrete, power):
             raise ValueError("prior: got False with 'rule' for discrete or power, expected True")
-        self.level: Level = "local" if scope == "agents" else "global"
         self.prior, self.scope, self.discrete, self.power_by, self.rounds = prior, scope, discrete, power, rounds
         self.reports, self.dueling = reports, dueling
         self.rule = priors.Rule(**(rule or {}))  # type: ignore[arg-type]
-        self.of_station = Normalise(STATION_SHIFT, STATION_SCALE)
-        self.of_user = Normalise(USER_SHIFT, USER_SCALE)
-        self.of_edge = Normalise(EDGE_SHIFT, EDGE_SCALE)
         self.enter, self.enter_user = AgentLinear(EDGE, hidden, agents), AgentLinear(USER, hidden, agents, bias=False)
         self.enter_station = AgentLinear(STATION, hidden, agents)
         self.channel = AgentLinear(hidden, hidden, agents)
@@ -138,9 +121,9 @@ class HybridMADDPG(nn.Module):
         """States of channels and stations."""
         view = views.spectrum
         b, n, u, _ = view.shape
-        user = self.enter_user(self.of_user(views.user_x).unsqueeze(1).expand(b, self.enter_user.agents or 1, u, USER))
-        own = self.enter_station(self.of_station(views.station_x))
-        channel = self.enter(self.of_edge(views.edge_x)) + user + own.unsqueeze(2)
+        user = self.enter_user(views.user_x.unsqueeze(1).expand(b, self.enter_user.agents or 1, u, USER))
+        own = self.enter_station(views.station_x)
+        channel = self.enter(views.edge_x) + user + own.unsqueeze(2)
         channel = nn.functional.silu(self.channel(nn.functional.silu(channel)))
         heard = view.active.unsqueeze(1).expand(b, n, u)
         serves = _serves(view.station, n) & heard

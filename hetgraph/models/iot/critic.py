@@ -7,17 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from hetgraph.models.iot.priors import equal_parts
-from hetgraph.models.iot.views import (
-    STATION,
-    STATION_SCALE,
-    STATION_SHIFT,
-    USER,
-    USER_SCALE,
-    USER_SHIFT,
-    IoTViews,
-    sum_at,
-)
-from hetgraph.nn.encoder import Normalise, mlp
+from hetgraph.models.iot.views import STATION, USER, IoTViews, sum_at
+from hetgraph.nn.encoder import mlp
 from hetgraph.radio.noma import noma_rates
 from hetgraph.radio.schedule import Schedule
 
@@ -99,8 +90,6 @@ class GraphCritic(nn.Module):
 
     def __init__(self, hidden: int = 32, promised: bool = True) -> None:
         super().__init__()
-        self.of_station = Normalise(STATION_SHIFT, STATION_SCALE)
-        self.of_user = Normalise(USER_SHIFT, USER_SCALE)
         self.user = nn.Linear(USER + PROMISED, hidden)
         self.station = nn.Linear(STATION + OF_STATION, hidden)
         self.edge = nn.Linear(OF_EDGE, hidden)
@@ -161,7 +150,7 @@ class GraphCritic(nn.Module):
             some * (left / (queue + 1)) * last,
             found.heard_db / 10,
         ]
-        state = torch.cat([self.of_user(views.user_x), torch.stack(columns, 2).clamp(-5, 5)], 2)
+        state = torch.cat([views.user_x, torch.stack(columns, 2).clamp(-5, 5)], 2)
         out: Tensor = nn.functional.silu(self.user(state))
         return out * (view.active & (action.station >= 0)).unsqueeze(2)
 
@@ -172,7 +161,7 @@ class GraphCritic(nn.Module):
         users = sum_at(action.station, view.active.float(), n)
         sent = found.sent * view.power_max_w
         columns = [found.sent, sent / 20, (sent + 0.01).log10(), left, users / 10, found.reward[..., 0]]
-        return torch.cat([self.of_station(views.station_x), torch.stack(columns, 2).clamp(-5, 5)], 2)
+        return torch.cat([views.station_x, torch.stack(columns, 2).clamp(-5, 5)], 2)
 
 
 def _share(message: Tensor, counts: Tensor) -> Tensor:

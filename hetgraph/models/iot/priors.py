@@ -1,6 +1,6 @@
 """Rules that the agents of :class:`~hetgraph.models.HybridMADDPG` correct: association, subchannels and powers of a slot.
 
-They read what a local agent may see, and are no part of the MADDQN-DMADDPG paper.
+They are no part of the MADDQN-DMADDPG paper.
 """
 
 import math

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hetgraph.envs import ArrivalEnv, IoTEnv, run_iot
+from hetgraph.envs import ArrivalEnv, IoTEnv
 from hetgraph.envs.arrivals.run import run_episodes
 from hetgraph.envs.handover.reward import INDICATORS as HANDOVER
+from hetgraph.envs.rollout import rollout
 from hetgraph.graph import preset
 from hetgraph.radio import iot_policy, one_shot, policy
 from hetgraph.radio.kpi_table import INDICATORS, indicator
@@ -92,9 +93,8 @@ def test_a_reference_of_several_seeds_is_all_of_them() -> None:
 
 def test_what_episodes_tell_is_in_the_table() -> None:
     assert set(HANDOVER) <= set(INDICATORS)
-    iot = run_iot(
-        IoTEnv("iot-noma:users=6,small_cells=2,subchannels=3", 1, episode_slots=2), iot_policy("random"), seed=0
-    )
+    env = IoTEnv("iot-noma:users=6,small_cells=2,subchannels=3", 1, episode_slots=2)
+    iot = rollout(env, {"random": iot_policy("random")}).values["random"]
     arrivals = run_episodes(ArrivalEnv("grows-3", 2), policy("argmax"), seed=0)
     assert set(iot) | set(arrivals) <= set(INDICATORS)
 
