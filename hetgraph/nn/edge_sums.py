@@ -155,5 +155,5 @@ def _by_station(links: Links) -> tuple[Tensor, Tensor]:
         users = links.num_ue // links.num_networks
         edges = torch.arange(links.num_edges, device=links.bs.device).reshape(links.num_networks, users, -1)
         return edges.transpose(1, 2).flatten(), torch.arange(0, links.num_edges, users, device=links.bs.device)
-    count = torch.bincount(links.bs, minlength=links.num_bs)
+    count = torch.zeros_like(links.bs_network).index_add(0, links.bs, torch.ones_like(links.bs))
     return torch.argsort(links.bs, stable=True), count.cumsum(0) - count

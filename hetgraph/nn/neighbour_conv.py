@@ -32,13 +32,14 @@ class NeighbourConv(MessagePassing):
         Raises:
             ValueError: columns that the layer was not made for, or none where it was.
         """
-        columns = 0 if edge_attr is None else edge_attr.shape[1]
-        if columns != self.edge_dim:
-            raise ValueError(f"edge_attr: got {columns} columns, expected {self.edge_dim}")
+        if edge_attr is None:
+            edge_attr = bs.new_zeros(edge_index.shape[1], 0)
+        if edge_attr.shape[1] != self.edge_dim:
+            raise ValueError(f"edge_attr: got {edge_attr.shape[1]} columns, expected {self.edge_dim}")
         heard = self.propagate(edge_index, x=bs, edge_attr=edge_attr)
         out: Tensor = bs + silu(self.update_state(torch.cat([bs, heard], 1)))
         return out
 
-    def message(self, x_j: Tensor, edge_attr: Tensor | None) -> Tensor:
+    def message(self, x_j: Tensor, edge_attr: Tensor) -> Tensor:
         """States and columns ``[*, H + C]``."""
-        return x_j if edge_attr is None else torch.cat([x_j, edge_attr], 1)
+        return torch.cat([x_j, edge_attr], 1)
