@@ -21,7 +21,6 @@ from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.nn import HeteroEncoder
 from hetgraph.nn.candidates import CandidateEncoder, Candidates
 from hetgraph.nn.encoders import InputNormalisation, encoder_of
-from hetgraph.nn.hetero_layers import HeteroLayers
 
 HIDDEN, LAYERS, PLACES = 32, 2, 6
 COLUMNS = {"bs": BS_COLUMNS, "ue": UE_COLUMNS, "antenna": ANTENNA_COLUMNS, CHANNEL: EDGE_COLUMNS}
@@ -93,7 +92,10 @@ def main() -> None:
     few = dataclasses.replace(scenario, radio=dataclasses.replace(scenario.radio, candidates=PLACES))
     print(f"{'hetnet-3tier':44s} {'':8s} {'new, ms':>9s} {'old, ms':>9s} {'ratio':>7s}")
     for n in options.networks:
-        for text, graph in (("all candidates", scenario.sample(n, seed=1)), (f"{PLACES} candidates", few.sample(n, seed=1))):
+        for text, graph in (
+            ("all candidates", scenario.sample(n, seed=1)),
+            (f"{PLACES} candidates", few.sample(n, seed=1)),
+        ):
             links = links_of(graph)
             encoder = HeteroEncoder(COLUMNS, HIDDEN, LAYERS, hops=0)
             for kind in ("hetero", "sage"):

@@ -1,6 +1,6 @@
 """Messages between stations and users over channel edges."""
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from hetgraph.nn.watched import watched
 Message = Literal["linear", "relu"]
 
 
-class ChannelConv(MessagePassing):
+class ChannelConv(MessagePassing):  # type: ignore[misc]
     r"""One step of messages over (bs, channel, ue), to users or to stations, with edge columns and groups of edges.
 
     .. math::
@@ -104,7 +104,7 @@ class ChannelConv(MessagePassing):
     def message(self, x_j: Tensor, x_i: Tensor, edge_attr: Tensor, weight: Tensor) -> Tensor:
         """Weighted messages of all groups ``[E, G * M]``."""
         if self.kind == "relu":
-            value = (x_i + self.from_edge(edge_attr) + (x_j if self.sender else 0)).relu()
+            value: Tensor = (x_i + self.from_edge(edge_attr) + (x_j if self.sender else 0)).relu()
         else:
             value = torch.cat([x_j[:, : self.sender], edge_attr], 1)
         return (weight.unsqueeze(2) * value.unsqueeze(1)).flatten(1)
@@ -126,14 +126,14 @@ class ChannelConv(MessagePassing):
         """States are transformed where nodes are few: stations before they speak to users, sums after users spoke to them."""
         bs, ue = x
         if self.to == "bs" or not self.sender:
-            edges = sums.edges.to(bs.dtype).flatten(1)
-            heard = torch.cat([sums.nodes(ue).flatten(1), edges], 1) if self.sender else edges
+            edges = sums.edges.to(bs.dtype)
+            heard = torch.cat([*sums.nodes(ue), edges], 1) if self.sender else edges
             return self._next(bs if self.to == "bs" else ue, heard)
-        widths = [self.hidden, self.groups * self.sender, sums.edges.shape[1] * sums.edges.shape[2]]
-        own, sent, edge = self.update_state.weight.split(widths, 1)
-        sent = sent.unflatten(1, (self.groups, -1)).transpose(0, 1).flatten(0, 1)  # [G * H, H]
-        spoken = linear(bs, sent).unflatten(1, (self.groups, -1))
-        change = linear(ue, own, self.update_state.bias) + linear(sums.edges.to(ue.dtype).flatten(1), edge)
+        own, *sent, edge = torch.split(
+            self.update_state.weight, [self.hidden] * (1 + self.groups) + [sums.edges.shape[1]], 1
+        )
+        spoken = torch.stack([linear(bs, weight) for weight in sent])  # [G, N, H]
+        change = linear(ue, own, self.update_state.bias) + linear(sums.edges.to(ue.dtype), edge)
         return ue + silu(change + sums.nodes(spoken))
 
     def _relu(self, x: tuple[Tensor, Tensor], edge_attr: Tensor, weight: Tensor, links: Links) -> Tensor:

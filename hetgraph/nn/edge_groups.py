@@ -25,10 +25,10 @@ def edge_groups(facts: Facts, level: Level) -> tuple[Tensor, Tensor | None]:
         Weights ``[E, 1]`` and reports ``[E, 1]``, or ``[E, 2]`` and ``None``.
     """
     served, there = served_weight(facts), _there(facts)
-    groups = torch.stack([served, 1 - served], 1)
+    groups = torch.stack([served, 1 - served])  # groups first in memory, as they are summed one by one
     if there is not None:
-        groups = groups * there.unsqueeze(1)
-    return (groups, None) if level in WIDE else (groups[:, :1], groups[:, 1:])
+        groups = groups * there
+    return (groups.T, None) if level in WIDE else (groups[:1].T, groups[1:].T)
 
 
 def served_weight(facts: Facts) -> Tensor:

@@ -24,19 +24,19 @@ class Bags(NamedTuple):
     """Edges with their weights, in the order of users and in that of stations.
 
     Args:
-        row: station times G plus group of each edge and group, by user ``[E * G]``.
-        ue_first: where the rows of each user begin ``[U]``.
+        bs: station of each edge, by user ``[E]``.
+        ue_first: where the edges of each user begin ``[U]``.
+        by_ue: weights in this order ``[G, E]``.
         ue: user of each edge, by station ``[E]``.
         bs_first: where the edges of each station begin ``[N]``.
-        by_ue: weights in the order of ``row`` ``[E * G]``.
-        by_bs: weights in the order of ``ue`` ``[G, E]``.
+        by_bs: weights in this order ``[G, E]``.
     """
 
-    row: Tensor
+    bs: Tensor
     ue_first: Tensor
+    by_ue: Tensor
     ue: Tensor
     bs_first: Tensor
-    by_ue: Tensor
     by_bs: Tensor
 
 
@@ -51,8 +51,8 @@ class EdgeSums:
     Args:
         links: index structure of the edges.
         to: nodes at which sums are taken.
-        weight: weights of edges and groups, normalised, ``[E, G]``.
-        edges: sums of the edges' columns ``[U or N, G, C]``.
+        weight: weights of groups and edges, normalised, ``[G, E]``.
+        edges: sums of the edges' columns ``[U or N, G * C]``.
     """
 
     links: Links
@@ -71,43 +71,46 @@ class EdgeSums:
             to: nodes at which sums are taken.
             aggr: ``mean`` divides them by the sums of weights.
         """
-        if aggr == "mean":
-            lifted = links.lift(weight)
-            total = links.sum_to_ue(lifted) if to == "ue" else links.sum_to_bs(lifted)
-            ends = links.from_ue(total) if to == "ue" else links.from_bs(total)
-            weight = links.flat(normalised(lifted, ends, aggr))
-        edges = _sums_to_ue(links, edge_attr, weight) if to == "ue" else _sums_to_bs(links, edge_attr, weight)
-        return EdgeSums(links, to, weight, edges)
+        ends, add = (links.from_ue, _sum_to_ue) if to == "ue" else (links.from_bs, _sum_to_bs)
+        groups = []
+        for part in weight.unbind(1):  # one group at a time, so that sums run over contiguous numbers
+            lifted = links.lift(part.contiguous())
+            if aggr == "mean":
+                total = links.sum_to_ue(lifted) if to == "ue" else links.sum_to_bs(lifted)
+                lifted = normalised(lifted, ends(total), aggr)
+            groups.append(links.flat(lifted))
+        sums = [add(links, edge_attr, part) for part in groups]
+        return EdgeSums(links, to, torch.stack(groups), torch.cat(sums, 1))
 
     def nodes(self, state: Tensor) -> Tensor:
         """Sums of node states over the edges at whose other ends they are.
 
         Args:
-            state: to users, states of stations for each group ``[N, G, H]``; to stations, states of users ``[U, H]``.
+            state: to users, states of stations for each group ``[G, N, H]``; to stations, states of users ``[U, H]``.
 
         Returns:
-            Sums over all groups ``[U, H]``, or sums for each group ``[N, G, H]``.
+            Sums over all groups ``[U, H]``, or sums for each group ``[G, N, H]``.
         """
         links, width = self.links, state.shape[-1]
         if not links.dense:
-            out: Tensor = _BagSum.apply(state, self.to, self._bags)
+            out: Tensor = _BagSum.apply(state, self.to, self._bags)  # type: ignore[no-untyped-call]
             return out
-        columns = links.num_bs // links.num_networks * self.weight.shape[1]
-        matrix = self.weight.to(state.dtype).reshape(links.num_networks, -1, columns)  # [B, u, n * G]
-        if self.to == "ue":
-            return torch.bmm(matrix, state.reshape(links.num_networks, columns, width)).reshape(links.num_ue, width)
-        sums = torch.bmm(matrix.transpose(1, 2), state.reshape(links.num_networks, -1, width))
-        return sums.reshape(links.num_bs, -1, width)
+        networks, stations = links.num_networks, links.num_bs // links.num_networks
+        matrices = self.weight.to(state.dtype).reshape(len(self.weight), networks, -1, stations).unbind(0)
+        if self.to == "bs":
+            users = state.reshape(networks, -1, width)
+            return torch.stack([torch.bmm(m.transpose(1, 2), users).reshape(-1, width) for m in matrices])
+        tables = state.reshape(-1, networks, stations, width)
+        total = torch.bmm(matrices[0], tables[0])
+        for matrix, table in zip(matrices[1:], tables[1:], strict=True):
+            total = torch.baddbmm(total, matrix, table)
+        return total.reshape(-1, width)
 
     @cached_property
     def _bags(self) -> Bags:
-        links, groups = self.links, self.weight.shape[1]
-        order, bs_first = _by_station(links)
-        row = links.bs.unsqueeze(1) * groups + torch.arange(groups, device=links.bs.device)
-        by_bs = self.weight[order].T.contiguous()
-        return Bags(
-            row.flatten(), links.first_edge * groups, links.ue[order], bs_first, self.weight.flatten(), by_bs
-        )
+        links = self.links
+        order, first = links.by_station
+        return Bags(links.bs, links.first_edge, self.weight, links.ue[order], first, self.weight[:, order])
 
 
 class _BagSum(torch.autograd.Function):
@@ -115,9 +118,12 @@ class _BagSum(torch.autograd.Function):
 
     @staticmethod
     def forward(state: Tensor, to: Target, bags: Bags) -> Tensor:
-        if to == "ue":
-            return _bag(state.flatten(0, 1), bags.row, bags.ue_first, bags.by_ue)
-        return torch.stack([_bag(state, bags.ue, bags.bs_first, weight) for weight in bags.by_bs], 1)
+        if to == "bs":
+            return torch.stack([_bag(state, bags.ue, bags.bs_first, weight) for weight in bags.by_bs])
+        total = _bag(state[0], bags.bs, bags.ue_first, bags.by_ue[0])
+        for table, weight in zip(state[1:], bags.by_ue[1:], strict=True):
+            total += _bag(table, bags.bs, bags.ue_first, weight)
+        return total
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -126,34 +132,32 @@ class _BagSum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        bags = Bags(*ctx.saved_tensors)
-        if ctx.to == "bs":
-            return _BagSum.apply(grads[0], "ue", bags), None, None
-        return _BagSum.apply(grads[0], "bs", bags), None, None
+        other: Target = "ue" if ctx.to == "bs" else "bs"
+        slope: Tensor = _BagSum.apply(grads[0], other, Bags(*ctx.saved_tensors))  # type: ignore[no-untyped-call]
+        return slope, None, None
 
 
 def _bag(table: Tensor, row: Tensor, first: Tensor, weight: Tensor) -> Tensor:
     """Sums of weighted rows ``table[row]`` from each ``first`` to the next one."""
     return functional.embedding_bag(
-        row, table.contiguous(), first, mode="sum", per_sample_weights=weight.to(table.dtype).contiguous()
+        row, table.contiguous(), first, mode="sum", per_sample_weights=weight.to(table.dtype)
     )
 
 
-def _sums_to_ue(links: Links, edge_attr: Tensor, weight: Tensor) -> Tensor:
-    edges = torch.arange(links.num_edges, device=links.bs.device)
-    return torch.stack([_bag(edge_attr, edges, links.first_edge, column) for column in weight.unbind(1)], 1)
+def _sum_to_ue(links: Links, edge_attr: Tensor, weight: Tensor) -> Tensor:
+    """Weighted sums of edge columns at users ``[U, C]``."""
+    columns = edge_attr.shape[1]
+    if links.degree is None:
+        return _bag(edge_attr, torch.arange(links.num_edges, device=weight.device), links.first_edge, weight)
+    weighed = (edge_attr * weight.unsqueeze(1)).reshape(links.num_ue, links.degree * columns)
+    # A product with stacked identities: far faster than a sum over a middle dimension beside a few columns.
+    return weighed @ torch.eye(columns, dtype=weighed.dtype, device=weighed.device).repeat(links.degree, 1)
 
 
-def _sums_to_bs(links: Links, edge_attr: Tensor, weight: Tensor) -> Tensor:
-    order, first = _by_station(links)
-    return torch.stack([_bag(edge_attr, order, first, column) for column in weight[order].unbind(1)], 1)
-
-
-def _by_station(links: Links) -> tuple[Tensor, Tensor]:
-    """Edges in the order of their stations ``[E]``, and where those of each station begin ``[N]``."""
-    if links.dense:
-        users = links.num_ue // links.num_networks
-        edges = torch.arange(links.num_edges, device=links.bs.device).reshape(links.num_networks, users, -1)
-        return edges.transpose(1, 2).flatten(), torch.arange(0, links.num_edges, users, device=links.bs.device)
-    count = torch.zeros_like(links.bs_network).index_add(0, links.bs, torch.ones_like(links.bs))
-    return torch.argsort(links.bs, stable=True), count.cumsum(0) - count
+def _sum_to_bs(links: Links, edge_attr: Tensor, weight: Tensor) -> Tensor:
+    """Weighted sums of edge columns at stations ``[N, C]``."""
+    if not links.dense:
+        order, first = links.by_station
+        return _bag(edge_attr, order, first, weight[order])
+    weighed = edge_attr * weight.unsqueeze(1)
+    return weighed.reshape(links.num_networks, links.num_ue // links.num_networks, -1).sum(1).reshape(links.num_bs, -1)

@@ -64,7 +64,7 @@ class HeteroEncoder(nn.Module):
         out: dict[str, Tensor] = self.layers(**self.inputs(graph))
         return out
 
-    @torch.compiler.disable  # columns are a walk over a table, of which a compiler makes a graph for each store
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # columns are a walk over a table, of which a compiler makes a graph for each store
     def inputs(self, graph: HeteroData | Facts) -> dict[str, Any]:
         """Arguments of :class:`~hetgraph.nn.hetero_layers.HeteroLayers`: columns, edges and weights, as tensors.
 
@@ -104,7 +104,9 @@ def _check(columns: Mapping[Store, Sequence[str]], layers: int, hops: int, level
         if store not in _STORES:
             raise ValueError(f"columns: got store {store!r}, expected one of {', '.join(map(str, _STORES))}")
         if any(column.block for column in columns_of(store, columns[store])):
-            raise ValueError(f"columns: got columns of resource blocks of {store!r}, expected columns of a whole node or edge")
+            raise ValueError(
+                f"columns: got columns of resource blocks of {store!r}, expected columns of a whole node or edge"
+            )
     for store in _NEEDED:
         if store not in columns:
             raise ValueError(f"columns: got none of {store!r}, expected at least one")

@@ -34,7 +34,7 @@ class LayerSums:
     @staticmethod
     def of(links: Links, edge_attr: Tensor, weight: Tensor, reports: Tensor | None) -> "LayerSums":
         """Sums over all edges with the weights of their groups."""
-        to_ue, to_bs = (EdgeSums.of(links, edge_attr, weight, to) for to in ("ue", "bs"))  # type: ignore[arg-type]
+        to_ue, to_bs = (EdgeSums.of(links, edge_attr, weight, to) for to in ("ue", "bs"))
         return LayerSums(to_ue, to_bs, None if reports is None else EdgeSums.of(links, edge_attr, reports, "ue"))
 
     @staticmethod
@@ -74,7 +74,7 @@ class HeteroLayers(nn.Module):
         self.enter = nn.ModuleDict(
             {name: nn.Linear(widths[name], hidden) for name in ("bs", "ue", "antenna") if name in widths}
         )
-        rounds = (ChannelConv(hidden, edge, to, groups=groups) for _ in range(layers) for to in ("ue", "bs"))  # type: ignore[arg-type]
+        rounds = (ChannelConv(hidden, edge, to, groups=groups) for _ in range(layers) for to in ("ue", "bs"))
         self.reports = int(reports)
         told = [ChannelConv(hidden, edge, groups=1, source=False)] * self.reports
         convs: dict[EdgeType, list[nn.Module]] = {
@@ -123,4 +123,4 @@ class HeteroLayers(nn.Module):
 
     def _of(self, key: EdgeType) -> list[nn.Module]:
         name = "__".join(key)
-        return list(self.convs[name]) if name in self.convs else []  # type: ignore[arg-type]
+        return list(self.convs[name].children()) if name in self.convs else []

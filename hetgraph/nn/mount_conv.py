@@ -6,7 +6,7 @@ from torch.nn.functional import silu
 from torch_geometric.nn import MessagePassing
 
 
-class MountConv(MessagePassing):
+class MountConv(MessagePassing):  # type: ignore[misc]
     r"""One step of messages over (antenna, mounted_on, bs): :math:`h_n' = h_n + \mathrm{SiLU}(W [h_n, \mathrm{mean}_a h_a] + b)`.
 
     PyG takes torch-scatter for the mean where it is installed.

@@ -6,7 +6,7 @@ from torch.nn.functional import silu
 from torch_geometric.nn import MessagePassing
 
 
-class NeighbourConv(MessagePassing):
+class NeighbourConv(MessagePassing):  # type: ignore[misc]
     r"""One step of messages over (bs, neighbours, bs): :math:`h_n' = h_n + \mathrm{SiLU}(W [h_n, \mathrm{mean}_m [h_m, x_{mn}]] + b)`.
 
     PyG takes torch-scatter for the mean where it is installed.

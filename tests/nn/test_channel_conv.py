@@ -89,7 +89,11 @@ def test_all_paths_and_a_loop_give_the_same_states_and_gradients(layout: str, op
     leaves = [bs, ue, edge, *conv.parameters()]
 
     def gradients(out: Tensor) -> list[Tensor]:
-        return list(torch.autograd.grad((out * direction).sum(), leaves, retain_graph=True, allow_unused=True, materialize_grads=True))
+        return list(
+            torch.autograd.grad(
+                (out * direction).sum(), leaves, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+        )
 
     slopes = gradients(wanted)
     for out in outs:
