@@ -96,7 +96,7 @@ class ChannelConv(MessagePassing):  # type: ignore[misc]
         if self.kind == "relu":
             return self._relu(x, edge_attr, weight, links.links if isinstance(links, EdgeSums) else links)
         if isinstance(links, Links):
-            links = EdgeSums.of(links, edge_attr, weight, self.to, self.aggregation)
+            links = EdgeSums.of(links, edge_attr, weight, self.to, self.aggregation, bool(self.sender))
         if links.to != self.to:
             raise ValueError(f"links: got sums at {links.to!r}, expected sums at {self.to!r}")
         return self._linear(x, links)

@@ -1,7 +1,6 @@
 """Weighted sums over channel edges, made ready once and used by several layers."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -53,15 +52,19 @@ class EdgeSums:
         to: nodes at which sums are taken.
         weight: weights of groups and edges, normalised, ``[G, E]``.
         edges: sums of the edges' columns ``[U or N, G * C]``.
+        bags: edges and weights for sums of node states; ``None`` where these are products, or not asked for.
     """
 
     links: Links
     to: Target
     weight: Tensor
     edges: Tensor
+    bags: Bags | None
 
     @staticmethod
-    def of(links: Links, edge_attr: Tensor, weight: Tensor, to: Target, aggr: Aggregation = "mean") -> "EdgeSums":
+    def of(
+        links: Links, edge_attr: Tensor, weight: Tensor, to: Target, aggr: Aggregation = "mean", nodes: bool = True
+    ) -> "EdgeSums":
         """Sums of a graph.
 
         Args:
@@ -70,6 +73,7 @@ class EdgeSums:
             weight: weights of edges and groups ``[E, G]``, not negative.
             to: nodes at which sums are taken.
             aggr: ``mean`` divides them by the sums of weights.
+            nodes: sums of node states will be asked for.
         """
         ends, add = (links.from_ue, _sum_to_ue) if to == "ue" else (links.from_bs, _sum_to_bs)
         groups = []
@@ -80,7 +84,9 @@ class EdgeSums:
                 lifted = normalised(lifted, ends(total), aggr)
             groups.append(links.flat(lifted))
         sums = [add(links, edge_attr, part) for part in groups]
-        return EdgeSums(links, to, torch.stack(groups), torch.cat(sums, 1))
+        stacked = torch.stack(groups)
+        bags = _bags(links, stacked) if nodes and not links.dense else None
+        return EdgeSums(links, to, stacked, torch.cat(sums, 1), bags)
 
     def nodes(self, state: Tensor) -> Tensor:
         """Sums of node states over the edges at whose other ends they are.
@@ -93,7 +99,7 @@ class EdgeSums:
         """
         links, width = self.links, state.shape[-1]
         if not links.dense:
-            out: Tensor = _BagSum.apply(state, self.to, self._bags)  # type: ignore[no-untyped-call]
+            out: Tensor = _BagSum.apply(state, self.to, self.bags)  # type: ignore[no-untyped-call]
             return out
         networks, stations = links.num_networks, links.num_bs // links.num_networks
         matrices = self.weight.to(state.dtype).reshape(len(self.weight), networks, -1, stations).unbind(0)
@@ -106,11 +112,10 @@ class EdgeSums:
             total = torch.baddbmm(total, matrix, table)
         return total.reshape(-1, width)
 
-    @cached_property
-    def _bags(self) -> Bags:
-        links = self.links
-        order, first = links.by_station
-        return Bags(links.bs, links.first_edge, self.weight, links.ue[order], first, self.weight[:, order])
+
+def _bags(links: Links, weight: Tensor) -> Bags:
+    order, first = links.by_station
+    return Bags(links.bs, links.first_edge, weight, links.ue[order], first, weight[:, order])
 
 
 class _BagSum(torch.autograd.Function):

@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.features import columns_of, features
-from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS, Level
+from hetgraph.graph.schema import CHANNEL, NEIGHBOURS, Level
 from hetgraph.nn.edge_groups import WIDE, associated_networks, edge_groups
 from hetgraph.nn.hetero_layers import HeteroLayers, LayerSums, Store
 
@@ -81,7 +81,7 @@ class HeteroEncoder(nn.Module):
         weight, reports = weight.to(dtype), None if reports is None else reports.to(dtype)
         return {
             "x_dict": {store: value for store, value in x.items() if isinstance(store, str)},
-            "edge_index_dict": {kind: facts.graph[kind].edge_index for kind in (CHANNEL, MOUNTED_ON, NEIGHBOURS)},
+            "edge_index_dict": {kind: facts.graph[kind].edge_index for kind in self.layers.edge_types},
             "edge_attr_dict": {store: value for store, value in x.items() if not isinstance(store, str)},
             "weight": weight,
             "reports": reports,

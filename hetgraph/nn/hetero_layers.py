@@ -35,7 +35,7 @@ class LayerSums:
     def of(links: Links, edge_attr: Tensor, weight: Tensor, reports: Tensor | None) -> "LayerSums":
         """Sums over all edges with the weights of their groups."""
         to_ue, to_bs = (EdgeSums.of(links, edge_attr, weight, to) for to in ("ue", "bs"))
-        return LayerSums(to_ue, to_bs, None if reports is None else EdgeSums.of(links, edge_attr, reports, "ue"))
+        return LayerSums(to_ue, to_bs, None if reports is None else _told(links, edge_attr, reports))
 
     @staticmethod
     def of_serving(links: Links, edge_attr: Tensor, weight: Tensor, reports: Tensor, slot: Tensor) -> "LayerSums":
@@ -51,7 +51,11 @@ class LayerSums:
         user = torch.arange(links.num_ue, device=slot.device)
         serving = replace(links, bs=links.station_of(slot).clamp_min(0), ue=user, degree=1, dense=False)
         own = LayerSums.of(serving, links.pick(edge_attr, slot), links.pick(weight, slot), None)
-        return replace(own, reports=EdgeSums.of(links, edge_attr, reports, "ue"))
+        return replace(own, reports=_told(links, edge_attr, reports))
+
+
+def _told(links: Links, edge_attr: Tensor, reports: Tensor) -> EdgeSums:
+    return EdgeSums.of(links, edge_attr, reports, "ue", nodes=False)
 
 
 class HeteroLayers(nn.Module):
@@ -82,6 +86,7 @@ class HeteroLayers(nn.Module):
             NEIGHBOURS: [NeighbourConv(hidden, near) for _ in range(hops)],
             MOUNTED_ON: [MountConv(hidden)] if "antenna" in widths else [],
         }
+        self.edge_types = tuple(key for key, value in convs.items() if value)
         # Explainers look for the layers of an edge type under this key.
         self.convs = nn.ModuleDict({"__".join(key): nn.ModuleList(value) for key, value in convs.items() if value})
 
