@@ -15,12 +15,18 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph import links_of, preset
-from hetgraph.graph.features import ANTENNA_COLUMNS, BS_COLUMNS, EDGE_COLUMNS, UE_COLUMNS
 from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.nn import HeteroEncoder
 from hetgraph.nn.candidates import CandidateEncoder, Candidates
-from hetgraph.nn.encoders import InputNormalisation, encoder_of
+from hetgraph.nn.encoders import (
+    ANTENNA_COLUMNS,
+    BS_COLUMNS,
+    EDGE_COLUMNS,
+    UE_COLUMNS,
+    InputNormalisation,
+    encoder_of,
+)
 
 HIDDEN, LAYERS, PLACES = 32, 2, 6
 COLUMNS = {"bs": BS_COLUMNS, "ue": UE_COLUMNS, "antenna": ANTENNA_COLUMNS, CHANNEL: EDGE_COLUMNS}

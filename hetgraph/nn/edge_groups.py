@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from hetgraph.graph.facts import Facts
+from hetgraph.graph.levels import sees_everything
 from hetgraph.graph.schema import CHANNEL, Level
 
-WIDE: tuple[Level, ...] = ("global", "genie")
 _SOFTNESS_DB = 5.0  # SINR that makes a station e times as likely to serve where no association is given yet
 
 
@@ -28,7 +28,7 @@ def edge_groups(facts: Facts, level: Level) -> tuple[Tensor, Tensor | None]:
     groups = torch.stack([served, 1 - served])  # groups first in memory, as they are summed one by one
     if there is not None:
         groups = groups * there
-    return (groups.T, None) if level in WIDE else (groups[:1].T, groups[1:].T)
+    return (groups.T, None) if sees_everything(level) else (groups[:1].T, groups[1:].T)
 
 
 def served_weight(facts: Facts) -> Tensor:

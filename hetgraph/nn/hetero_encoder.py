@@ -1,7 +1,7 @@
 """States of stations and users from named columns of any contract graph, within what a level may know."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +9,9 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.features import columns_of, features
+from hetgraph.graph.levels import check_level, sees_everything
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS, Level
-from hetgraph.nn.edge_groups import WIDE, associated_networks, edge_groups
+from hetgraph.nn.edge_groups import associated_networks, edge_groups
 from hetgraph.nn.hetero_layers import HeteroLayers, LayerSums, Store
 
 _STORES: tuple[Store, ...] = ("bs", "ue", "antenna", CHANNEL, NEIGHBOURS)
@@ -22,8 +23,8 @@ class HeteroEncoder(nn.Module):
     """Encoder of the heterogeneous graph.
 
     At ``local`` the state of a station depends on itself, its users and the edges that these report; at ``neighbourhood`` on
-    stations within ``hops`` of it and their users, too; at ``global`` and ``genie`` messages pass over all known edges. This holds of
-    columns that are themselves known at the level: those that count over a whole network are not.
+    stations within ``hops`` of it, their users and what these report, too; at ``global`` and ``genie`` messages pass over all
+    known edges. This holds of columns that are themselves known at the level: those that count over a whole network are not.
 
     Args:
         columns: names in :data:`~hetgraph.graph.features.COLUMNS` of ``bs``, ``ue`` and (bs, channel, ue), and, where wanted,
@@ -50,7 +51,7 @@ class HeteroEncoder(nn.Module):
         self.level = level
         _check(self.columns, layers, hops, level)
         widths = {store: len(names) for store, names in self.columns.items()}
-        wide = level in WIDE
+        wide = sees_everything(level)
         self.layers = HeteroLayers(
             widths, hidden, layers, 0 if level == "local" else hops, groups=1 + wide, reports=not wide
         )
@@ -98,8 +99,7 @@ def _sums(facts: Facts, edge: Tensor, weight: Tensor, reports: Tensor | None) ->
 
 
 def _check(columns: Mapping[Store, Sequence[str]], layers: int, hops: int, level: str) -> None:
-    if level not in get_args(Level):
-        raise ValueError(f"level: got {level!r}, expected one of {', '.join(get_args(Level))}")
+    check_level(level)
     for store in columns:
         if store not in _STORES:
             raise ValueError(f"columns: got store {store!r}, expected one of {', '.join(map(str, _STORES))}")

@@ -98,7 +98,9 @@ def test_bfloat16_autocast_is_close_and_trains(name: str, level: str) -> None:
     assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in net.parameters())
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # what the compiler itself does
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor that is not a leaf"
+)  # what the compiler itself does
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.parametrize("name", ["dense", "constant"])
 def test_compiled_encoder_gives_the_same_states_and_gradients(name: str) -> None:
