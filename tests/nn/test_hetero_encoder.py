@@ -31,7 +31,8 @@ def small(candidates: int = 0) -> Scenario:
 def sparse(candidates: int = 0) -> Scenario:
     """Stations most of which do not neighbour each other."""
     scenario = preset("random-19")
-    return dataclasses.replace(scenario, radio=dataclasses.replace(scenario.radio, candidates=candidates))
+    few = {"candidates": candidates, "neighbour_db": 0.0, "neighbours": 2} if candidates else {}
+    return dataclasses.replace(scenario, radio=dataclasses.replace(scenario.radio, **few))
 
 
 def observation(
