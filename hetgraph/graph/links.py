@@ -15,6 +15,7 @@ otherwise   ``[E, *]``        ``[E, *]``         ``[E, *]``
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -196,6 +197,12 @@ class Links:
             return torch.arange(0, self.num_edges, self.degree, device=self.bs.device)
         count = torch.bincount(self.ue, minlength=self.num_ue)
         return count.cumsum(0) - count
+
+    @cached_property
+    def by_station(self) -> tuple[Tensor, Tensor]:
+        """Edges in the order of their stations ``[E]``, by user within each, and where those of each station begin ``[N]``."""
+        count = torch.zeros_like(self.bs_network).index_add(0, self.bs, torch.ones_like(self.bs))
+        return torch.argsort(self.bs, stable=True), count.cumsum(0) - count
 
     def slot_of(self, serving: Tensor) -> Tensor:
         """Slot of station ``serving [U]`` among each user's candidates; -1 where it is none of them (or -1 itself)."""

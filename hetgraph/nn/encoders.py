@@ -80,7 +80,7 @@ class InputNormalisation(nn.Module):
         )
 
 
-class HeteroEncoder(nn.Module):
+class TypedEncoder(nn.Module):
     """Type-aware messages antenna -> station -> user -> station (Algorithm 1, step 5).
 
     Args:
@@ -245,11 +245,11 @@ def encoder_of(kind: Encoding, hidden: int, layers: int) -> nn.Module:
         ValueError: an unknown name.
     """
     if kind == "hetero":
-        return HeteroEncoder(hidden, layers)
+        return TypedEncoder(hidden, layers)
     if kind == "sage":
         return SAGEEncoder(hidden, layers)
     if kind == "no_antennas":
-        return HeteroEncoder(hidden, layers, antennas=False)
+        return TypedEncoder(hidden, layers, antennas=False)
     if kind == "homogeneous":
         return HomogeneousEncoder(hidden, layers)
     if kind == "bs_only":
