@@ -98,15 +98,17 @@ class CellularEnv(QueueEnv):
     def _prepare(self, layout: Batch, slot_s: float) -> None:
         b, n, u, r = self.num_envs, self.num_stations, self.num_devices, self.num_rbs
         kind = {"dtype": self.dtype, "device": self.device}
-        self._large = _large_scale(layout).to(**kind).reshape(b, 1, u, n)
+        self._large = _large_scale(layout).to(**kind).reshape(b, u, n)
         self._noise = layout["ue"].noise_w.to(self.dtype).reshape(b, u, r)
         band = layout.rb_bandwidth_hz.to(self.dtype)
         self._packets_per_efficiency = (band * slot_s / self.packet_bits).unsqueeze(2)  # [B, R, 1]
-        self._h = torch.zeros(2, b, r, u, n, **kind)  # real and imaginary parts
-        self._innovation = torch.empty_like(self._h)
-        # The current gains and those of the slot before; with blocks first an observation [E, R] is a view of them.
-        self._gains = [torch.zeros(r, b, u, n, **kind) for _ in range(2)]
-        self._cross = torch.zeros(b, r, u, n, **kind)  # gains of other stations
+        # With blocks first an observation [E, R] is a view of the gains.
+        self._h = torch.zeros(2, r, b, u, n, **kind)  # real and imaginary parts
+        self._innovation = torch.empty(2, b, r, u, n, **kind)
+        self._cross = self._innovation[0].view(
+            r, b, u, n
+        )  # gains of other stations, in memory that is free during a slot
+        self._gains = [torch.zeros_like(self._h[0]) for _ in range(2)]  # the current ones and those of the slot before
         station = self.cells.station
         self._foreign = (station.unsqueeze(2) != torch.arange(n, device=self.device)).to(self.dtype)  # [B, U, N]
         block = b * u * torch.arange(r, device=self.device)
@@ -132,9 +134,9 @@ class CellularEnv(QueueEnv):
         seen = {name: value.flatten(0, 1) for name, value in self._seen.items()}  # [B * U, R]
         own_gain = self._own_gain(self.gain, out=seen["own_gain"])
         at_device = power.index_select(0, self.cells.serving)
-        torch.mul(self.gain.transpose(0, 1), self._foreign.unsqueeze(1), out=self._cross)
-        others = received_power(self._cross, power.reshape(b, n, r).transpose(1, 2))  # [B, R, U]
-        torch.add(others.transpose(1, 2), self._noise, out=self._seen["interference_w"])
+        torch.mul(self.gain, self._foreign, out=self._cross)
+        others = received_power(self._cross, power.t().reshape(r, b, n))  # [R, B, U]
+        torch.add(others.permute(1, 2, 0), self._noise, out=self._seen["interference_w"])
         efficiency = spectral_efficiency(own_gain * at_device, seen["interference_w"], most=self.max_sinr)
         torch.mul(efficiency, active, out=seen["spectral_efficiency"])
         torch.mul(at_device, active, out=seen["power_w"])
@@ -153,9 +155,9 @@ class CellularEnv(QueueEnv):
         """Gauss-Markov fading."""
         rho = self.correlation
         self._innovation.normal_(0, math.sqrt((1 - rho * rho) / 2), generator=self.generator)
-        torch.add(self._innovation, self._h, alpha=rho, out=self._h)
+        torch.add(self._innovation.transpose(1, 2), self._h, alpha=rho, out=self._h)
         self._gains.reverse()
-        gain = self._gains[0].transpose(0, 1)
+        gain = self._gains[0]
         torch.mul(self._h[0], self._h[0], out=gain)
         gain.addcmul_(self._h[1], self._h[1]).mul_(self._large)
 
@@ -163,15 +165,14 @@ class CellularEnv(QueueEnv):
         """Draw the fading of the slot before the first, which is what stations know, and of the first."""
         rows = slice(None) if networks is None else networks
         self._innovation.normal_(0, math.sqrt(0.5), generator=self.generator)
-        fading = self._innovation[:, rows].clone()
+        fading = self._innovation.transpose(1, 2)[:, :, rows].clone()
         before = (fading[0].square() + fading[1].square()) * self._large[rows]
         rho = self.correlation
         self._innovation.normal_(0, math.sqrt((1 - rho * rho) / 2), generator=self.generator)
-        fading = rho * fading + self._innovation[:, rows]
-        self._h[:, rows] = fading
-        now, last = (gain.transpose(0, 1) for gain in self._gains)
-        last[rows] = before
-        now[rows] = (fading[0].square() + fading[1].square()) * self._large[rows]
+        fading = rho * fading + self._innovation.transpose(1, 2)[:, :, rows]
+        self._h[:, :, rows] = fading
+        self._gains[1][:, rows] = before
+        self._gains[0][:, rows] = (fading[0].square() + fading[1].square()) * self._large[rows]
         own = self._own_gain(self._gains[1], torch.empty_like(self._seen["own_gain"]))
         self._seen["own_gain"][rows] = own[rows]
         self._seen["interference_w"][rows] = self._noise[rows]
