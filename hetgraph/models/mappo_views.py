@@ -1,6 +1,5 @@
 """What agents see: surroundings of stations, worked out once, and features of each slot."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import CONFLICTS
 from hetgraph.radio.cells import Cells, cells_of
+from hetgraph.radio.rates import LOG2E, spectral_efficiency
 
 DEVICE_FEATURES, BLOCK_FEATURES = 5, 6
 BLOCK_SCALE = torch.tensor([1 / 3, 1 / 3, 1 / 10, 1.0, 1 / 7, 1.0])  # brings features to the order of one
@@ -76,7 +76,7 @@ def surroundings_of(obs: HeteroData) -> Surroundings:
         relations = (hit * (1 - back), back * (1 - hit), hit * back)
     most = obs["bs"].rb_power_max_w.reshape(b, n, -1)
     band = obs.rb_bandwidth_hz.reshape(b, 1, -1) * obs.slot_s.reshape(b, 1, 1)
-    per_nat = band / (math.log(2) * obs["ue"].packet_bits.reshape(b, u, 1))
+    per_nat = band * LOG2E / obs["ue"].packet_bits.reshape(b, u, 1)
     colour = _colours(cells.neighbours)
     return Surroundings(cells, near, heard, silent, relations, colour, most, cells.at_device(most), per_nat)
 
@@ -163,7 +163,7 @@ def device_views(ue: Mapping[str, Tensor], around: Surroundings) -> Views:
     )
     reachable = own * most
     snr, inr = (reachable / noise).log10(), (other / noise).log10()
-    reach = (reachable / other).clamp_max(1000).log1p()
+    reach = spectral_efficiency(reachable, other, most=1000, nats=True)
     room = reach * around.packets_per_nat
     parts = [room, snr, inr, served, (power / most).sqrt(), reach, (snr - 3).clamp_min(0)]
     wide = cells.gather(torch.cat([columns, *parts], 2))

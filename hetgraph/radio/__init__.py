@@ -1,10 +1,11 @@
 """SINR, rates, allocations and indicators: the judge that every method shares."""
 
 from hetgraph.radio.allocation import Allocation, feasible, violations
+from hetgraph.radio.cancellation import sic_feasible
 from hetgraph.radio.interference import signal_and_interference
 from hetgraph.radio.kpi import KPIs, evaluate, pf_gain
 from hetgraph.radio.kpi_table import INDICATORS, Kpi, indicator
-from hetgraph.radio.noma import noma_power_split, noma_rates, sic_feasible
+from hetgraph.radio.noma import noma_power_split, noma_rates
 from hetgraph.radio.policy import (
     OneShotPolicy,
     Policy,
@@ -24,6 +25,7 @@ from hetgraph.radio.rates import (
     equal_airtime,
     noise_plus_far_w,
     rates_bps,
+    shannon,
     sinr,
     spectral_efficiency,
 )
@@ -60,6 +62,7 @@ __all__ = [
     "policy_names",
     "rates_bps",
     "scheduler_names",
+    "shannon",
     "sic_feasible",
     "signal_and_interference",
     "sinr",

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from hetgraph.radio.rates import LOG2E, shannon
+
 STEPS = 14  # of the bisection, from 1e-4 to 1e2: a factor of 1.001 apart
 
 
@@ -71,7 +73,7 @@ def needed_power(user: Tensor, sinr: Tensor, need: Tensor) -> Tensor:
     low, high = torch.full_like(need, math.log(1e-4)), torch.full_like(need, math.log(1e2))
     for _ in range(STEPS):
         middle = (low + high) / 2
-        short = (middle.exp().unsqueeze(2) * own).log1p().sum(2) < need * math.log(2)
+        short = shannon(middle.exp().unsqueeze(2) * own, nats=True).sum(2) < need / LOG2E
         low, high = torch.where(short, middle, low), torch.where(short, high, middle)
     level = high.exp().clamp_max(1).gather(1, index.flatten(1)).reshape(user.shape) * on
     quality = sinr.flatten(1).gather(1, where).reshape(user.shape)

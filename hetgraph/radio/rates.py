@@ -1,4 +1,4 @@
-"""SINR and rates under the named conventions (design: one rate formula for every method).
+"""SINR and rates under the named conventions. Here alone an SINR becomes a rate: all methods share one formula.
 
 ==============  ===========================================================================================
 convention      meaning
@@ -22,20 +22,36 @@ from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.others import sum_of_other_edges
 from hetgraph.graph.schema import CHANNEL, CONFLICTS
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.noma import noma_sinr
+from hetgraph.radio.cancellation import noma_sinr
+from hetgraph.radio.interference import interference_on_edges
 
 Convention = Literal["equal_airtime", "scheduled", "full", "superposed", "collision"]
 LOG2E = 1 / math.log(2)
 
 
-def spectral_efficiency(signal_w: Tensor, interference_w: Tensor) -> Tensor:
+def spectral_efficiency(
+    signal_w: Tensor, interference_w: Tensor, *, most: float | None = None, nats: bool = False
+) -> Tensor:
     """Shannon's formula ``log2(1 + S / I)``, bit/s/Hz.
 
     Args:
         signal_w: received power, W.
         interference_w: interference plus noise, positive, W.
+        most: SINR beyond which the rate no longer grows, linear.
+        nats: natural logarithm, nat/s/Hz.
     """
-    return torch.log1p(signal_w / interference_w) * LOG2E
+    ratio = signal_w / interference_w
+    if ratio.requires_grad:
+        return shannon(ratio, most=most, nats=nats)
+    ratio = ratio if most is None else ratio.clamp_max_(most)
+    ratio.log1p_()
+    return ratio if nats else ratio.mul_(LOG2E)
+
+
+def shannon(sinr: Tensor, *, most: float | None = None, nats: bool = False) -> Tensor:
+    """Shannon's formula of a linear SINR, bit/s/Hz; arguments as in :func:`spectral_efficiency`."""
+    rate = torch.log1p(sinr if most is None else sinr.clamp_max(most))
+    return rate if nats else rate * LOG2E
 
 
 def noise_plus_far_w(graph: HeteroData) -> Tensor:
@@ -69,9 +85,8 @@ def sinr(graph: HeteroData, allocation: Allocation, *, links: Links | None = Non
     slot = links.slot_of(allocation.serving)
     gain = graph[CHANNEL].gain
     noise = noise_plus_far_w(graph)
-    received = links.lift(gain) * links.from_bs(allocation.power_w)
     serves = links.lift(graph[CHANNEL].slot) == links.from_ue(slot)  # edge layout
-    interference = links.sum_to_ue(received.masked_fill(serves.unsqueeze(-1), 0)) + noise
+    interference = interference_on_edges(gain, allocation.power_w, serves, noise, links)
     own_gain = links.pick(gain, slot)
     own = own_gain * allocation.power_w[allocation.serving.clamp_min(0)]
     if allocation.layer_power_w is None:
@@ -116,7 +131,7 @@ def rates_bps(
         ratio = sinr(graph, allocation, links=links)
         airtime = _airtime(graph, allocation, convention, links)
     bandwidth = graph.rb_bandwidth_hz[links.ue_network]  # [B, R] -> [U, R]
-    rate: Tensor = (airtime.to(ratio) * bandwidth * torch.log1p(ratio)).sum(1) * LOG2E
+    rate: Tensor = (airtime.to(ratio) * bandwidth * shannon(ratio)).sum(1)
     return rate
 
 
@@ -146,8 +161,7 @@ def _superposed_sinr(graph: HeteroData, allocation: Allocation, links: Links, si
     layer = layer * served
     power = layer.new_zeros(allocation.power_w.shape).index_add(0, serving.clamp_min(0), layer)
     serves = links.lift(graph[CHANNEL].slot) == links.from_ue(slot)
-    received = (links.lift(gain) * links.from_bs(power)).masked_fill(serves.unsqueeze(-1), 0)
-    own_gain, other = links.pick(gain, slot), links.sum_to_ue(received) + noise
+    own_gain, other = links.pick(gain, slot), interference_on_edges(gain, power, serves, noise, links)
     clusters, place = _clusters(torch.stack([own_gain, layer, other]), serving, links.num_bs)
     ratio = noma_sinr(clusters[0], clusters[1], clusters[2], sic_residual=sic_residual)
     return ratio.transpose(1, 2).flatten(0, 1)[place] * served

@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.links import Links
 from hetgraph.graph.others import sum_of_other_edges
 from hetgraph.graph.schema import CHANNEL
-from hetgraph.radio.rates import LOG2E, noise_plus_far_w
+from hetgraph.radio.rates import LOG2E, noise_plus_far_w, spectral_efficiency
 
 Objective = Literal["pf", "sum_rate"]
 
@@ -73,7 +73,7 @@ def edge_rates(channels: Channels, links: Links, fraction: Tensor) -> Rates:
     """Rates of all edges when station ``b`` puts ``fraction [N, R]`` of its budget on each resource block."""
     received = channels.snr * links.from_bs(fraction)
     interference = sum_of_other_edges(received, links) + 1
-    efficiency = (received / interference).log1p()
+    efficiency = spectral_efficiency(received, interference, nats=True)
     rate = (efficiency * _per_edge(channels.bandwidth, links)).sum(-1) * LOG2E
     return Rates(rate, received, interference)
 

@@ -8,7 +8,7 @@ from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.power import equal_power_w
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.rates import LOG2E, edge_sinr
+from hetgraph.radio.rates import edge_sinr, shannon
 from hetgraph.solvers.moves import NEVER, Choices, choices_of, improved, n_log_n
 from hetgraph.solvers.moves import improve_by_moves as improve_by_moves
 
@@ -69,12 +69,12 @@ def _rsrp_db(graph: HeteroData, links: Links) -> Tensor:
 def full_band_rates(graph: HeteroData, power_w: Tensor, links: Links | None = None) -> Tensor:
     """Rate of every edge if it had its station to itself, edge layout, bit/s."""
     links = links or links_of(graph)
-    efficiency = torch.log1p(edge_sinr(graph, power_w, links=links))
+    efficiency = shannon(edge_sinr(graph, power_w, links=links))
     if links.dense:
         band = graph.rb_bandwidth_hz.reshape(links.num_networks, 1, 1, -1)
     else:
         band = links.from_ue(graph.rb_bandwidth_hz[links.ue_network])
-    rate: Tensor = (efficiency * band).sum(-1) * LOG2E
+    rate: Tensor = (efficiency * band).sum(-1)
     return rate
 
 
@@ -84,7 +84,7 @@ def rate_weighted_voting(graph: HeteroData, power_w: Tensor) -> Tensor:
     On each block the vote goes to the station with the highest rate there, and weighs as much as that rate.
     """
     links = links_of(graph)
-    rate = torch.log1p(edge_sinr(graph, power_w, links=links))  # edge layout [*, R]
+    rate = shannon(edge_sinr(graph, power_w, links=links))  # edge layout [*, R]
     top = links.from_ue(links.max_to_ue(rate))
     votes = torch.where(rate >= top, rate, torch.zeros_like(rate)).sum(-1)
     return best_edge(graph, links, votes)

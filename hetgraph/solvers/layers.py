@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hetgraph.radio.noma import noma_sinr
+from hetgraph.radio.cancellation import noma_sinr
+from hetgraph.radio.rates import shannon
 from hetgraph.solvers.budget import budgeted_amplitude
 
 
@@ -38,7 +39,7 @@ class LayerGains:
 
     def efficiency(self, power: Tensor, *, sic_residual: float = 0.0) -> Tensor:
         """Nats per channel use of each layer ``[B, N, S, L]``."""
-        return noma_sinr(self.own, power, self.heard(power), sic_residual=sic_residual).log1p()
+        return shannon(noma_sinr(self.own, power, self.heard(power), sic_residual=sic_residual), nats=True)
 
 
 def layer_gains(gain: Tensor, user: Tensor, noise_w: Tensor, power_max_w: Tensor) -> LayerGains:

@@ -18,7 +18,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.cells import Cells, cells_of
-from hetgraph.radio.rates import LOG2E
+from hetgraph.radio.rates import LOG2E, spectral_efficiency
 
 Update = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 Reach = Literal["network", "neighbourhood"]
@@ -118,7 +118,7 @@ def _blocks(links: Links, update: Update, iterations: int, bits_per_nat: Tensor)
 
 def _nats(power: Tensor, cross: Tensor, own: Tensor) -> Tensor:
     """Rates of links, nats per symbol, as environments count them ``[P, L]``."""
-    return (own * power / (_heard(cross, power) + 1)).clamp_max(MAX_SINR).log1p()
+    return spectral_efficiency(own * power, _heard(cross, power) + 1, most=MAX_SINR, nats=True)
 
 
 def link_gains(graph: HeteroData, cells: Cells) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.radio import noma_power_split, noma_rates, sic_feasible
-from hetgraph.radio.noma import noma_sinr
+from hetgraph.radio.cancellation import noma_sinr
 
 
 def random(*shape: int, seed: int) -> Tensor:

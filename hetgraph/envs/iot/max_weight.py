@@ -1,6 +1,5 @@
 """The strong classical policy for IoT networks: PF association, max-weight clusters, WMMSE with the same weights."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +11,9 @@ from hetgraph.envs.iot.rules import at_station, max_rsrp, min_path_loss
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.others import sum_of_others
 from hetgraph.graph.schema import Level
+from hetgraph.radio.interference import interference_on_blocks
 from hetgraph.radio.noma import noma_power_split, noma_rates
+from hetgraph.radio.rates import LOG2E, spectral_efficiency
 from hetgraph.radio.schedule import Schedule, budgeted
 from hetgraph.radio.spectrum import Spectrum, spectrum_of
 from hetgraph.solvers.association import improve_by_moves
@@ -168,7 +169,7 @@ class MaxWeight:
         """Association that no single user's move improves, from the present one."""
         received = 10 ** ((view.rsrp_dbm - 30) / 10)
         interference = sum_of_others(received, 2) + view.noise_w.sum(2, keepdim=True)
-        rate = (received / interference).log1p().clamp_min(1e-12)
+        rate = spectral_efficiency(received, interference, nats=True).clamp_min(1e-12)
         slot = torch.where(station >= 0, station, max_rsrp(view).clamp_min(0)).flatten()
         moved = improve_by_moves(rate.log(), slot, links, 1000, active=view.active.flatten())
         return moved.reshape(station.shape)
@@ -242,15 +243,14 @@ class MaxWeight:
     @staticmethod
     def _carried(view: Spectrum, gains: LayerGains, user: Tensor, power: Tensor) -> Tensor:
         """Bits that a slot would carry for each user ``[B, U]``."""
-        bits = view.bits_per_efficiency.reshape(-1, 1, 1, 1) / math.log(2) * gains.efficiency(power) * (user >= 0)
+        bits = view.bits_per_efficiency.reshape(-1, 1, 1, 1) * LOG2E * gains.efficiency(power) * (user >= 0)
         return torch.zeros_like(view.queue_bits).scatter_add(1, user.clamp_min(0).flatten(1), bits.flatten(1))
 
 
 def _interference(view: Spectrum, station: Tensor, gain: Tensor, power: Tensor) -> Tensor:
     """What users would hear of stations other than their own, plus noise ``[B, U, S]``, W; powers in parts of budgets."""
     sent = power.sum(3) * view.power_max_w.unsqueeze(2)
-    own = station.unsqueeze(2) == torch.arange(gain.shape[2], device=gain.device)
-    return (gain * sent.unsqueeze(1)).masked_fill(own.unsqueeze(3), 0).sum(2) + view.noise_w
+    return interference_on_blocks(gain * sent.unsqueeze(1), station, view.noise_w)
 
 
 def _of_users(value: Tensor, user: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """Schedulers for cells: who gets which subband of a station, from what the station knows of its own devices."""
 
-import math
-
 import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
@@ -10,6 +8,7 @@ from hetgraph.envs.queues.conflict_rules import CellScheduler, Topology, packets
 from hetgraph.graph.schema import Level
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.cells import Cells
+from hetgraph.radio.rates import spectral_efficiency
 
 MAX_SINR = 1000.0
 
@@ -26,7 +25,7 @@ def expected_packets(obs: HeteroData, cells: Cells) -> Tensor:
     power = cells.at_device(obs["bs"].rb_power_max_w.reshape(b, n, -1))
     gain, other = (ue[name].reshape(b, u, -1) for name in ("own_gain", "interference_w"))
     band = obs.rb_bandwidth_hz.unsqueeze(1) * obs.slot_s.reshape(-1, 1, 1) / ue.packet_bits.reshape(b, u, 1)
-    return cells.gather((gain * power / other).clamp_max(MAX_SINR).log1p() / math.log(2) * band)
+    return cells.gather(spectral_efficiency(gain * power, other, most=MAX_SINR) * band)
 
 
 class LongestQueueFirst(CellScheduler):
@@ -112,7 +111,7 @@ class GreedyGenie(CellScheduler):
         """Choice of each station ``[B, N]`` and the spectral efficiency of each device ``[B, U]``."""
         b, n, u, _ = cells.shape
         own = received.gather(2, cells.station.unsqueeze(2)).squeeze(2)
-        alone = left * (own / noise).clamp_max(MAX_SINR).log1p()
+        alone = left * spectral_efficiency(own, noise, most=MAX_SINR)
         table = cells.gather(alone).masked_fill(~cells.mask, -1)
         best, rank = table.max(2)  # [B, N]
         chosen = cells.device.gather(2, rank.unsqueeze(2)).squeeze(2)  # device of each station
@@ -126,9 +125,9 @@ class GreedyGenie(CellScheduler):
         for place in best.argsort(1, descending=True).unbind(1):
             joined = active.scatter(1, place.unsqueeze(1), True)
             other = torch.bmm(cross, joined.to(cross.dtype).unsqueeze(2)).squeeze(2) + floor
-            found = (weight * (signal / other).clamp_max(MAX_SINR).log1p() * joined).sum(1)
+            found = (weight * spectral_efficiency(signal, other, most=MAX_SINR) * joined).sum(1)
             better = (found > value).unsqueeze(1)
             active, value = torch.where(better, joined, active), torch.maximum(found, value)
         other = torch.bmm(cross, active.to(cross.dtype).unsqueeze(2)).squeeze(2) + floor
-        rate = (signal / other).clamp_max(MAX_SINR).log1p() / math.log(2) * active
-        return torch.where(active, rank + 1, 0), torch.zeros(b, u, device=left.device).scatter_add(1, chosen, rate)
+        rate = spectral_efficiency(signal, other, most=MAX_SINR) * active
+        return torch.where(active, rank + 1, 0), rate.new_zeros(b, u).scatter_add(1, chosen, rate)

@@ -14,8 +14,8 @@ from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.interference import signal_and_interference
-from hetgraph.radio.rates import LOG2E
+from hetgraph.radio.interference import received_power
+from hetgraph.radio.rates import spectral_efficiency
 
 
 class CellularEnv(QueueEnv):
@@ -98,17 +98,22 @@ class CellularEnv(QueueEnv):
     def _prepare(self, layout: Batch, slot_s: float) -> None:
         b, n, u, r = self.num_envs, self.num_stations, self.num_devices, self.num_rbs
         kind = {"dtype": self.dtype, "device": self.device}
-        self._large = _large_scale(layout).to(**kind).reshape(b, 1, u, n)
-        self._noise = layout["ue"].noise_w.to(self.dtype).reshape(b, u, r).transpose(1, 2).contiguous()
+        self._large = _large_scale(layout).to(**kind).reshape(b, u, n)
+        self._noise = layout["ue"].noise_w.to(self.dtype).reshape(b, u, r)
         band = layout.rb_bandwidth_hz.to(self.dtype)
-        self._packets_per_nat = (band * slot_s * LOG2E / self.packet_bits).unsqueeze(2)  # [B, R, 1]
-        self._h = torch.zeros(2, b, r, u, n, **kind)  # real and imaginary parts
-        self._innovation = torch.empty_like(self._h)
-        self._gains = [
-            torch.zeros(b, r, u, n, **kind) for _ in range(2)
-        ]  # the current ones and those of the slot before
-        own = self.cells.station.reshape(b, 1, u, 1).expand(b, r, u, 1)
-        self._own_index = own
+        self._packets_per_efficiency = (band * slot_s / self.packet_bits).unsqueeze(2)  # [B, R, 1]
+        # With blocks first an observation [E, R] is a view of the gains.
+        self._h = torch.zeros(2, r, b, u, n, **kind)  # real and imaginary parts
+        self._innovation = torch.empty(2, b, r, u, n, **kind)
+        self._cross = self._innovation[0].view(
+            r, b, u, n
+        )  # gains of other stations, in memory that is free during a slot
+        self._gains = [torch.zeros_like(self._h[0]) for _ in range(2)]  # the current ones and those of the slot before
+        station = self.cells.station
+        self._foreign = (station.unsqueeze(2) != torch.arange(n, device=self.device)).to(self.dtype)  # [B, U, N]
+        block = b * u * torch.arange(r, device=self.device)
+        link = torch.arange(b * u, device=self.device).unsqueeze(1) + block  # row of a user and a block in the gains
+        self._own_index = (link * n + station.reshape(-1, 1)).flatten()  # [B * U * R]
         self._seen = {
             name: torch.zeros(b, u, r, **kind)
             for name in ("own_gain", "interference_w", "power_w", "spectral_efficiency")
@@ -116,29 +121,32 @@ class CellularEnv(QueueEnv):
 
     @property
     def gain(self) -> Tensor:
-        """Current gains ``[B, R, U, N]``."""
+        """Current gains ``[R, B, U, N]``."""
         return self._gains[0]
 
     def _capacity(self, allocation: Allocation) -> Tensor:
         assert allocation.airtime is not None
-        b, n, u, r = self.num_envs, self.num_stations, self.num_devices, self.num_rbs
-        active = (allocation.airtime.reshape(b, u, r) > 0) & (self.queue > 0).unsqueeze(2)
-        on_air = torch.zeros(b, n, r, dtype=self.dtype, device=self.device)
-        on_air.scatter_add_(1, self.cells.station.unsqueeze(2).expand(b, u, r), active.to(self.dtype))
-        power = allocation.power_w.to(self.dtype).reshape(b, n, r) * (on_air > 0)
-        at_device = self.cells.at_device(power)  # [B, U, R]
-        own_gain = self.gain.gather(3, self._own_index).squeeze(3)  # [B, R, U]
-        flat = (self.gain.reshape(b * r, u, n), power.transpose(1, 2).reshape(b * r, n), self._own_index.reshape(-1, u))
-        signal, other = signal_and_interference(*flat, self._noise.reshape(b * r, u))
-        signal, other = signal.reshape(b, r, u), other.reshape(b, r, u)
-        efficiency = signal.div_(other).clamp_max_(self.max_sinr).log1p_() * active.transpose(1, 2)
-        seen = self._seen
-        seen["own_gain"].copy_(own_gain.transpose(1, 2))
-        seen["interference_w"].copy_(other.transpose(1, 2))
+        b, n, r = self.num_envs, self.num_stations, self.num_rbs
+        backlogged = (self.queue > 0).to(self.dtype).reshape(-1, 1)
+        active = (allocation.airtime > 0) * backlogged  # [B * U, R]
+        on_air = active.new_zeros(b * n, r).index_add_(0, self.cells.serving, active) > 0
+        power = allocation.power_w.to(self.dtype).reshape(b * n, r) * on_air  # [B * N, R]
+        seen = {name: value.flatten(0, 1) for name, value in self._seen.items()}  # [B * U, R]
+        own_gain = self._own_gain(self.gain, out=seen["own_gain"])
+        at_device = power.index_select(0, self.cells.serving)
+        torch.mul(self.gain, self._foreign, out=self._cross)
+        others = received_power(self._cross, power.t().reshape(r, b, n))  # [R, B, U]
+        torch.add(others.permute(1, 2, 0), self._noise, out=self._seen["interference_w"])
+        efficiency = spectral_efficiency(own_gain * at_device, seen["interference_w"], most=self.max_sinr)
+        torch.mul(efficiency, active, out=seen["spectral_efficiency"])
         torch.mul(at_device, active, out=seen["power_w"])
-        torch.mul(efficiency.transpose(1, 2), LOG2E, out=seen["spectral_efficiency"])
-        room: Tensor = (efficiency * self._packets_per_nat).sum(1)
-        return room
+        room: Tensor = torch.bmm(self._seen["spectral_efficiency"], self._packets_per_efficiency)
+        return room.squeeze(2)
+
+    def _own_gain(self, gain: Tensor, out: Tensor) -> Tensor:
+        """Gains ``[R, B, U, N]`` of users' own stations ``[B * U, R]``, written to ``out``."""
+        torch.index_select(gain.view(-1), 0, self._own_index, out=out.view(-1))
+        return out
 
     def _observed(self) -> dict[str, Tensor]:
         return {name: value.flatten(0, 1) for name, value in self._seen.items()}
@@ -147,7 +155,7 @@ class CellularEnv(QueueEnv):
         """Gauss-Markov fading."""
         rho = self.correlation
         self._innovation.normal_(0, math.sqrt((1 - rho * rho) / 2), generator=self.generator)
-        torch.add(self._innovation, self._h, alpha=rho, out=self._h)
+        torch.add(self._innovation.transpose(1, 2), self._h, alpha=rho, out=self._h)
         self._gains.reverse()
         gain = self._gains[0]
         torch.mul(self._h[0], self._h[0], out=gain)
@@ -157,22 +165,23 @@ class CellularEnv(QueueEnv):
         """Draw the fading of the slot before the first, which is what stations know, and of the first."""
         rows = slice(None) if networks is None else networks
         self._innovation.normal_(0, math.sqrt(0.5), generator=self.generator)
-        fading = self._innovation[:, rows].clone()
+        fading = self._innovation.transpose(1, 2)[:, :, rows].clone()
         before = (fading[0].square() + fading[1].square()) * self._large[rows]
         rho = self.correlation
         self._innovation.normal_(0, math.sqrt((1 - rho * rho) / 2), generator=self.generator)
-        fading = rho * fading + self._innovation[:, rows]
-        self._h[:, rows] = fading
-        self._gains[1][rows] = before
-        self._gains[0][rows] = (fading[0].square() + fading[1].square()) * self._large[rows]
-        self._seen["own_gain"][rows] = before.gather(3, self._own_index[rows]).squeeze(3).transpose(1, 2)
-        self._seen["interference_w"][rows] = self._noise[rows].transpose(1, 2)
+        fading = rho * fading + self._innovation.transpose(1, 2)[:, :, rows]
+        self._h[:, :, rows] = fading
+        self._gains[1][:, rows] = before
+        self._gains[0][:, rows] = (fading[0].square() + fading[1].square()) * self._large[rows]
+        own = self._own_gain(self._gains[1], torch.empty_like(self._seen["own_gain"]))
+        self._seen["own_gain"][rows] = own[rows]
+        self._seen["interference_w"][rows] = self._noise[rows]
         self._seen["power_w"][rows] = 0
         self._seen["spectral_efficiency"][rows] = 0
 
     def _gain(self, level: Level) -> Tensor:
         gain = self._gains[0 if level == "genie" else 1]
-        return gain.permute(0, 2, 3, 1).reshape(-1, self.num_rbs)
+        return gain.view(self.num_rbs, -1).t()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on."""

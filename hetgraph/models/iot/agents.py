@@ -15,6 +15,7 @@ from hetgraph.models.iot.views import EDGE, STATION, USER, IoTViews, at_station,
 from hetgraph.nn.agents import AgentLinear, agent_mlp
 from hetgraph.nn.attention import EdgeHead, InterferenceAttention
 from hetgraph.radio.auction import auction
+from hetgraph.radio.rates import shannon
 from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 
 Scope = Literal["agents", "central"]
@@ -159,12 +160,12 @@ class HybridMADDPG(nn.Module):
         view = views.spectrum
         rule = self.rule.subchannel_bid(views, sinr)
         if self.discrete != "learned":
-            return rule if self.prior else sinr.log1p()
+            return rule if self.prior else shannon(sinr, nats=True)
         share = view.power_w / view.power_max_w.unsqueeze(2)
         home = station.clamp_min(0).unsqueeze(2).expand_as(sinr)
         of_station, harm = share.gather(1, home) * sinr.shape[2], agents.harm.gather(1, home)
         price = agents.price.gather(1, home)
-        rate, heard = sinr.log1p(), (view.interference_w / view.noise_w).log()
+        rate, heard = shannon(sinr, nats=True), (view.interference_w / view.noise_w).log()
         stats = [
             rate / 3,
             rate - rate.mean(2, keepdim=True),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from hetgraph.models.iot.priors import equal_parts
 from hetgraph.models.iot.views import STATION, USER, IoTViews, sum_at
 from hetgraph.nn.encoder import mlp
+from hetgraph.radio.interference import interference_on_blocks
 from hetgraph.radio.noma import noma_rates
 from hetgraph.radio.schedule import Schedule
 
@@ -43,8 +44,7 @@ def promise(views: IoTViews, action: Schedule) -> Promise:
     b, n, u, s = view.shape
     layer_w = action.power * view.power_max_w.reshape(b, n, 1, 1) * on
     received = view.gain * layer_w.sum(3).unsqueeze(1)  # [B, U, N, S]
-    own = action.station.unsqueeze(2) == torch.arange(n, device=user.device)
-    other = received.masked_fill(own.unsqueeze(3), 0).sum(2) + view.noise_w
+    other = interference_on_blocks(received, action.station, view.noise_w)
     network = torch.arange(b, device=user.device).reshape(b, 1, 1, 1)
     block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
     index = user.clamp_min(0)

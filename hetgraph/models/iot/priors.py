@@ -3,14 +3,14 @@
 They are no part of the MADDQN-DMADDPG paper.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.radio.auction import needed_power
-from hetgraph.radio.noma import noma_sinr
+from hetgraph.radio.cancellation import noma_sinr
+from hetgraph.radio.interference import interference_on_blocks
+from hetgraph.radio.rates import LOG2E, shannon
 from hetgraph.radio.spectrum import Spectrum
 from hetgraph.solvers.layers import priced_wmmse
 from hetgraph.units import linear_to_db
@@ -82,7 +82,7 @@ class Rule(nn.Module):
     def subchannel_bid(self, views: IoTViews, sinr: Tensor) -> Tensor:
         """Logarithms of the rate and of the bits per slot left, weighted, and more for where it was ``[B, U, S]``."""
         view = views.spectrum
-        rate = sinr.log1p().clamp_min(1e-6).log()
+        rate = shannon(sinr, nats=True).clamp_min(1e-6).log()
         pressing = (view.queue_bits / view.head_slots.clamp_min(1)).clamp_min(1).div(1e4).log()
         return self.rate * rate + self.urgency * pressing.unsqueeze(2) + self.stay * (views.signal_w > 0)
 
@@ -95,9 +95,9 @@ class Rule(nn.Module):
             sinr: of :func:`expected_sinr`.
             lost: of :func:`harm`.
         """
-        rate = sinr.log1p()
+        rate = shannon(sinr, nats=True)
         at_home = lost.gather(1, station.clamp_min(0).unsqueeze(2).expand_as(rate))
-        return rate * (rate >= self.harm * at_home) / math.log(2) * view.bits_per_efficiency.reshape(-1, 1, 1)
+        return rate * (rate >= self.harm * at_home) * LOG2E * view.bits_per_efficiency.reshape(-1, 1, 1)
 
     def weights(self, view: Spectrum) -> Tensor:
         """Of users' rates ``[B, U]``."""
@@ -128,9 +128,9 @@ class Rule(nn.Module):
     def _needed(self, view: Spectrum, user: Tensor, quality: Tensor, power: Tensor) -> Tensor:
         """Powers with which layers carry what waits, with a margin; where a stronger layer sends less, less is needed."""
         place, alone = user.clamp_min(0).flatten(1), torch.ones_like(quality)
-        bits = view.bits_per_efficiency.reshape(-1, 1, 1, 1) / math.log(2)
+        bits = view.bits_per_efficiency.reshape(-1, 1, 1, 1) * LOG2E  # per nat
         for _ in range(3):
-            nats = noma_sinr(quality, power, alone).log1p()
+            nats = shannon(noma_sinr(quality, power, alone), nats=True)
             total = torch.zeros_like(view.queue_bits).scatter_add(1, place, (bits * nats).flatten(1))
             part = (
                 (self.margin * view.queue_bits / total.clamp_min(1)).clamp_max(1).gather(1, place).reshape(user.shape)
@@ -149,12 +149,10 @@ def expected_sinr(view: Spectrum, station: Tensor) -> Tensor:
 
     Gains and powers of the other stations are those of the slot before.
     """
-    _, n, _, s = view.shape
-    chosen = station.clamp_min(0)
-    own = chosen.unsqueeze(2) == torch.arange(n, device=station.device)  # [B, U, N]
-    other_w = (view.gain * view.power_w.unsqueeze(1)).masked_fill(own.unsqueeze(3), 0).sum(2)
+    s, chosen = view.shape[3], station.clamp_min(0)
+    other_w = interference_on_blocks(view.gain * view.power_w.unsqueeze(1), chosen, view.noise_w)
     part_w = (view.power_max_w / s).gather(1, chosen).unsqueeze(2)
-    return _of(view.gain, station) * part_w / (other_w + view.noise_w)
+    return _of(view.gain, station) * part_w / other_w
 
 
 def _of(gain: Tensor, station: Tensor) -> Tensor:
