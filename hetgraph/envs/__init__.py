@@ -1,6 +1,7 @@
 """Batched environments on graphs: queues, arrivals, schedulers."""
 
 from hetgraph.envs.adapters import to_gymnasium, to_pettingzoo
+from hetgraph.envs.adapters.registration import register
 from hetgraph.envs.arrivals.city import CityArrivals
 from hetgraph.envs.arrivals.env import ArrivalEnv
 from hetgraph.envs.arrivals.lookahead import RolloutLookahead, clairvoyant
@@ -53,3 +54,5 @@ __all__ = [
     "to_gymnasium",
     "to_pettingzoo",
 ]
+
+register()
