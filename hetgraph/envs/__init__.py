@@ -2,6 +2,7 @@
 
 import hetgraph.envs.rollout  # noqa: F401  # first: the import binds its name, which is that of a function below
 from hetgraph.envs.adapters import to_gymnasium, to_pettingzoo
+from hetgraph.envs.adapters.registration import register
 from hetgraph.envs.arrivals.city import CityArrivals
 from hetgraph.envs.arrivals.env import ArrivalEnv
 from hetgraph.envs.arrivals.lookahead import RolloutLookahead, clairvoyant
@@ -52,3 +53,5 @@ __all__ = [
     "to_gymnasium",
     "to_pettingzoo",
 ]
+
+register()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hetgraph.envs.queues.base import QueueEnv
+from hetgraph.envs.base import GraphEnv
 
 
 def _missing(package: str) -> ValueError:
@@ -11,42 +11,45 @@ def _missing(package: str) -> ValueError:
     return ValueError(f"{package}: got no such package, expected it; pip install 'hetgraph[env]'")
 
 
-def to_gymnasium(env: QueueEnv, *, levels_db: Sequence[float] | None = None, flat: bool = False) -> Any:
-    """Gymnasium face of an environment: an ``Env`` of one network, a ``VectorEnv`` of several.
+def to_gymnasium(env: GraphEnv[Any], flat: bool = False, *, levels_db: Sequence[float] | None = None) -> Any:
+    """A Gymnasium ``Env`` of one network, a ``VectorEnv`` of several.
+
+    Actions are ``Discrete`` or ``MultiDiscrete``; real parts have the values ``levels_db`` below their largest one.
+    ``action_masks()`` and ``info["action_mask"]`` say which values are of use.
 
     Args:
         env: environment.
-        levels_db: power levels relative to the largest power.
-        flat: observations as one vector, as Stable-Baselines3's MLP policies take them.
+        flat: observations as one vector, as MLP policies of Stable-Baselines3 take them.
+        levels_db: values of real parts of the action; by default four.
 
     Raises:
-        ValueError: gymnasium is not installed; layouts with different cells.
+        ValueError: gymnasium is not installed.
     """
     try:
-        from hetgraph.envs.adapters import gymnasium
+        from hetgraph.envs.adapters import arrays, gymnasium
     except ImportError:
         raise _missing("gymnasium") from None
-    if env.num_envs > 1:
-        many = gymnasium.GymnasiumVectorEnv(env, levels_db)
-        return gymnasium.flat_vector(many) if flat else many
-    one = gymnasium.GymnasiumEnv(env, levels_db)
-    return gymnasium.flat(one) if flat else one
+    levels = arrays.LEVELS_DB if levels_db is None else levels_db
+    kind = gymnasium.GymnasiumVectorEnv if env.num_envs > 1 else gymnasium.GymnasiumEnv
+    return kind(env, flat, levels)
 
 
-def to_pettingzoo(env: QueueEnv, *, levels_db: Sequence[float] | None = None) -> Any:
-    """PettingZoo parallel face of an environment of one network, an agent for each station.
+def to_pettingzoo(env: GraphEnv[Any], *, places: int | None = None, levels_db: Sequence[float] | None = None) -> Any:
+    """A PettingZoo parallel environment of one network, an agent for each station.
 
     Args:
         env: environment.
-        levels_db: power levels relative to the largest power.
+        places: users of a station for whom there are places; by default all users of the network.
+        levels_db: values of real parts of the action; by default four.
 
     Raises:
         ValueError: pettingzoo is not installed; more than one network.
     """
     try:
+        from hetgraph.envs.adapters import arrays
         from hetgraph.envs.adapters.pettingzoo import PettingZooEnv
     except ImportError:
         raise _missing("pettingzoo") from None
     if env.num_envs != 1:
         raise ValueError(f"env: got {env.num_envs} networks, expected one for PettingZoo")
-    return PettingZooEnv(env, levels_db)
+    return PettingZooEnv(env, places, arrays.LEVELS_DB if levels_db is None else levels_db)

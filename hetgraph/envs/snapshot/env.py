@@ -20,7 +20,7 @@ from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.kpi import evaluate
 from hetgraph.radio.rates import Convention
 
-EPISODE = 2**20  # numbers between a network's successive episodes
+SLOT = 2**20  # numbers between a network's successive slots
 KPIS = (
     "sum_rate_bps",
     "mean_rate_bps",
@@ -37,7 +37,7 @@ KPIS = (
 
 
 class SnapshotEnv(GraphEnv[Allocation]):
-    """``B`` networks; every episode has one slot, after which the networks are drawn anew (``truncated``).
+    """``B`` networks, drawn anew for each slot; an episode has one slot, or several that know nothing of each other.
 
     Policies see the present gains of all candidates, which users report, at every level; ``local`` has no edges between stations.
     The action is an :class:`~hetgraph.radio.Allocation`; what the graph does not allow is resolved as
@@ -47,6 +47,7 @@ class SnapshotEnv(GraphEnv[Allocation]):
         scenario: name of a preset, a scenario, or a graph or batch that is taken as it is, the same in every episode.
         num_envs: networks B; that of a batch is its own.
         first: number of the first network.
+        episode_slots: snapshots of an episode.
         convention: how rates follow from the allocation.
         level: of the observations of ``reset`` and ``step``.
         seed: of the networks.
@@ -62,23 +63,27 @@ class SnapshotEnv(GraphEnv[Allocation]):
         num_envs: int = 1,
         *,
         first: int = 0,
+        episode_slots: int = 1,
         convention: Convention = "equal_airtime",
         level: Level = "genie",
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        if num_envs < 1 or first < 0:
-            raise ValueError(f"num_envs, first: got {num_envs}, {first}, expected at least 1 and 0")
+        if num_envs < 1 or first < 0 or episode_slots < 1:
+            got = f"{num_envs}, {first}, {episode_slots}"
+            raise ValueError(f"num_envs, first, episode_slots: got {got}, expected at least 1, 0 and 1")
         check_level(level)
         self.scenario = preset(scenario) if isinstance(scenario, str) else scenario
-        self.first, self.convention, self.level, self.seed, self.episode = first, convention, level, seed, -1
+        self.first, self.convention, self.level = first, convention, level
+        self.seed, self.drawn, self._slots = seed, -1, episode_slots
         self.device, self.num_envs = torch.device(device), num_envs
+        self.slot, self._totals = 0, dict[str, Tensor]()
         if isinstance(self.scenario, HeteroData):
             check(self.scenario)
             given = self.scenario
             self.scenario = given if "batch" in given["bs"] else Batch.from_data_list([given])
             self.num_envs = int(self.scenario.num_graphs)
-        self._draw()
+        self._start()
         self.num_stations, self.num_users = self.links.num_bs // self.num_envs, self.links.num_ue // self.num_envs
         if self.links.num_bs % self.num_envs or self.links.num_ue % self.num_envs:
             raise ValueError("scenario: got networks of different sizes, expected equal ones in one environment")
@@ -86,8 +91,8 @@ class SnapshotEnv(GraphEnv[Allocation]):
 
     @property
     def episode_slots(self) -> int:
-        """One."""
-        return 1
+        """Length of an episode."""
+        return self._slots
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -95,8 +100,8 @@ class SnapshotEnv(GraphEnv[Allocation]):
         """Draw the next networks, or the first ones of a seed."""
         check_options(options)
         if seed is not None:
-            self.seed, self.episode = seed, -1
-        self._draw()
+            self.seed, self.drawn = seed, -1
+        self._start()
         return self.observe(self.level), {}
 
     def step(self, action: Allocation) -> Step:
@@ -108,14 +113,18 @@ class SnapshotEnv(GraphEnv[Allocation]):
         self.action.check(action)
         granted, refused = resolved(self.graph, action)
         kpis = evaluate(self.graph, granted, self.convention)
-        info: dict[str, Any] = {
-            "refused": refused,
-            "episode": {name: getattr(kpis, name) for name in KPIS},
-            "final_obs": self.observe(self.level).clone(),
-        }
-        self._draw()
-        over = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
-        return Step(self.observe(self.level), kpis.pf_utility.unsqueeze(1), ~over, over, info)
+        self.slot += 1
+        self._totals = {name: total + getattr(kpis, name) for name, total in self._totals.items()}
+        info: dict[str, Any] = {"refused": refused}
+        over = self.slot == self._slots
+        if over:
+            info["final_obs"] = self.observe(self.level).clone()
+            info["episode"] = {name: total / self._slots for name, total in self._totals.items()}
+            self._start()
+        else:
+            self._draw()
+        ended = torch.full((self.num_envs,), over, device=self.device)
+        return Step(self.observe(self.level), kpis.pf_utility.unsqueeze(1), torch.zeros_like(ended), ended, info)
 
     def observe(self, level: Level) -> HeteroData:
         """The networks as a level knows them: all but edges between stations at ``local``."""
@@ -137,22 +146,29 @@ class SnapshotEnv(GraphEnv[Allocation]):
         return {"may_serve": table.reshape(self.num_envs, self.num_users, most)}
 
     def state_dict(self) -> dict[str, Any]:
-        """Seed and episode: the networks follow from them."""
-        return {"seed": self.seed, "episode": self.episode}
+        """Seed and number of the networks, which follow from them, and the episode so far."""
+        return {"seed": self.seed, "drawn": self.drawn, "slot": self.slot, "totals": dict(self._totals)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
-        self.seed, self.episode = state["seed"], state["episode"] - 1
+        self.seed, self.drawn = state["seed"], state["drawn"] - 1
         self._draw()
+        self.slot, self._totals = state["slot"], dict(state["totals"])
+
+    def _start(self) -> None:
+        """Begin an episode."""
+        self._draw()
+        self.slot = 0
+        self._totals = {name: torch.zeros(self.num_envs, device=self.device) for name in KPIS}
 
     def _draw(self) -> None:
-        """Networks of the next episode."""
-        self.episode += 1
+        """Networks of the next slot."""
+        self.drawn += 1
         if isinstance(self.scenario, HeteroData):
-            graph = self.scenario.clone() if self.episode == 0 else self.graph
+            graph = self.scenario.clone() if self.drawn == 0 else self.graph
         else:
             assert isinstance(self.scenario, Scenario)
-            graph = self.scenario.sample(self.num_envs, seed=self.seed, first=self.first + EPISODE * self.episode)
+            graph = self.scenario.sample(self.num_envs, seed=self.seed, first=self.first + SLOT * self.drawn)
         self.graph: HeteroData = graph.to(self.device)
         self.links: Links = links_of(self.graph)
         ue, channel = self.graph["ue"], self.graph[CHANNEL]

@@ -88,7 +88,7 @@ def test_malformed_actions_change_nothing(field: str, value: float, message: str
     broken = replace(action, **{field: torch.full_like(getattr(action, field), value)})
     with pytest.raises(ValueError, match=message):
         one.step(broken)
-    assert one.graph is before and one.episode == 0
+    assert one.graph is before and one.drawn == 0
 
 
 def test_the_most_users_of_a_station_are_kept() -> None:

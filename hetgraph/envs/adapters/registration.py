@@ -1,0 +1,25 @@
+"""Names of the environments for ``gymnasium.make("hetgraph/Handover-v0")``."""
+
+NAMES = {
+    "Snapshot-v0": "SnapshotEnv",
+    "Conflict-v0": "ConflictEnv",
+    "Cellular-v0": "CellularEnv",
+    "Arrival-v0": "ArrivalEnv",
+    "Handover-v0": "HandoverEnv",
+    "IoT-v0": "IoTEnv",
+}
+
+
+def register() -> None:
+    """Register ``hetgraph/Snapshot-v0`` and so on, where Gymnasium is installed; ``import hetgraph.envs`` does it."""
+    try:
+        from gymnasium.envs.registration import register as add
+    except ImportError:
+        return
+    for name, environment in NAMES.items():
+        add(
+            id=f"hetgraph/{name}",
+            entry_point="hetgraph.envs.adapters.gymnasium:make",
+            vector_entry_point="hetgraph.envs.adapters.gymnasium:make_vector",
+            kwargs={"environment": environment},
+        )
