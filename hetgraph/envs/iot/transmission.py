@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.graph.others import sum_of_others
+from hetgraph.radio.interference import interference_on_blocks
 from hetgraph.radio.noma import noma_rates
 from hetgraph.radio.schedule import Schedule
 
@@ -82,8 +83,7 @@ def transmit(action: Schedule, gain: Tensor, budget: Budget) -> Transmission:
     received = gain * power_w.unsqueeze(1)  # [B, U, N, S]
     others = sum_of_others(received.mean(3), 2) + noise.mean(2, keepdim=True)
     own = action.station.unsqueeze(2) == torch.arange(n, device=device)
-    # Sums of the others, not total minus own: the difference loses the interference beside a strong signal.
-    interference = received.masked_fill_(own.unsqueeze(3), 0).sum(2) + noise
+    interference = interference_on_blocks(received, action.station, noise)
     user = action.user.clamp_min(0)
     place = (user * s + torch.arange(s, device=device).reshape(1, 1, s, 1)).flatten(
         1
