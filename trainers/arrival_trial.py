@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from hetgraph.envs import ArrivalEnv, run_episodes
+from hetgraph.envs import ArrivalEnv
 from hetgraph.envs.arrivals.run import Associates
 from hetgraph.radio.kpi_table import difference, vs_reference
 from hetgraph.trainers.judge import statistics

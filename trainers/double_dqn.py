@@ -9,7 +9,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from hetgraph.envs import ArrivalEnv, run_episodes
+from hetgraph.envs import ArrivalEnv
 from hetgraph.envs.arrivals.sources import Source
 from hetgraph.models.grows import GROWS
 from hetgraph.radio import policy

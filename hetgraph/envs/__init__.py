@@ -3,9 +3,9 @@
 from hetgraph.envs.adapters import to_gymnasium, to_pettingzoo
 from hetgraph.envs.arrivals.city import CityArrivals
 from hetgraph.envs.arrivals.env import ArrivalEnv
+from hetgraph.envs.arrivals.layouts import LayoutArrivals
 from hetgraph.envs.arrivals.lookahead import RolloutLookahead, clairvoyant
 from hetgraph.envs.arrivals.optimum import Optimum, optimum
-from hetgraph.envs.arrivals.run import run_episodes
 from hetgraph.envs.arrivals.service import Service
 from hetgraph.envs.arrivals.sources import DiscreteArrivals
 from hetgraph.envs.handover.env import HandoverEnv
@@ -37,6 +37,7 @@ __all__ = [
     "HandoverWeights",
     "IoTEnv",
     "IoTWeights",
+    "LayoutArrivals",
     "Optimum",
     "QueueEnv",
     "RolloutLookahead",
@@ -48,7 +49,6 @@ __all__ = [
     "clairvoyant",
     "optimum",
     "rollout",
-    "run_episodes",
     "run_iot",
     "to_gymnasium",
     "to_pettingzoo",

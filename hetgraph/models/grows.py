@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.graph.schema import Level
 from hetgraph.nn.filters import GraphFilter, complete_shift
 from hetgraph.radio.offer import Offer, offer_of
 
@@ -123,8 +123,9 @@ class GROWS(nn.Module):
 
     @torch.no_grad()
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
-        """Place of the best station ``[B]``."""
-        return self(self.views(obs)).argmax(1), state
+        """Place of the best station ``[B]``; K, which rejects, where none has room."""
+        value = self(self.views(obs))
+        return value.argmax(1).masked_fill(value.isinf().all(1), value.shape[1]), state
 
 
 def station_features(offer: Offer, kind: Features = "full") -> Tensor:
@@ -154,8 +155,8 @@ def served_users(obs: HeteroData, offer: Offer) -> Tensor:
     b, k = offer.rate.shape
     ue, stations = obs["ue"], obs["bs"].users.shape[0] // b
     per = ue.active.shape[0] // b
-    held = (ue.active.to(ue.demand.dtype), ue.demand, obs[CHANNEL].rate, ue.asked_rb)
-    table = torch.stack([value.reshape(b, -1)[:, : per - 1] for value in held], 2).reshape(b, stations, -1, 4)
+    held = (ue.active.to(ue.demand.dtype), ue.demand, ue.rate, ue.asked_rb)
+    table = torch.stack([value.reshape(b, per)[:, :-1] for value in held], 2).reshape(b, stations, -1, 4)
     place = offer.station.reshape(b, k, 1, 1).expand(-1, -1, *table.shape[2:])
     on, left, rate, asked = table.gather(1, place).unbind(3)
     sharing, rate = offer.users.unsqueeze(2), rate * offer.time_unit.reshape(b, 1, 1)
