@@ -4,7 +4,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test test-all lint types bench clean
 
 .venv/run.stamp: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -21,6 +21,9 @@ demo: .venv/run.stamp
 
 test: .venv/test.stamp
 	$(BIN)/python -m pytest
+
+test-all: .venv/test.stamp
+	$(BIN)/python -m pytest -m "all or not all"
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -11,7 +11,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-GOLDEN, FIRST, SECOND = -7046029254386353131, -4658895280553007687, -7723592293110705685  # SplitMix64's, as signed numbers
+GOLDEN, FIRST, SECOND = (
+    -7046029254386353131,
+    -4658895280553007687,
+    -7723592293110705685,
+)  # SplitMix64's, as signed numbers
 BITS = 24  # of a uniform float32 number; a hash has room for two
 
 
@@ -21,7 +25,7 @@ class Networks:
 
     Args:
         seed: of all their random numbers.
-        numbers: of the networks.
+        numbers: of the networks, one after the other.
     """
 
     seed: int
@@ -30,9 +34,19 @@ class Networks:
     @cached_property
     def keys(self) -> Tensor:
         """Keys ``[n]``; each depends on the seed and its network's number, and on nothing else."""
-        texts = (f"{self.seed}/{number}/counters".encode() for number in self.numbers)
-        digests = (hashlib.blake2b(text, digest_size=8).digest() for text in texts)
-        return torch.tensor([int.from_bytes(digest, "little", signed=True) for digest in digests])
+        digest = hashlib.blake2b(f"{self.seed}/counters".encode(), digest_size=8).digest()
+        number = torch.arange(self.numbers.start + 1, self.numbers.stop + 1)
+        return _mixed(number.mul_(GOLDEN).add_(int.from_bytes(digest, "little", signed=True)))
+
+
+def _mixed(z: Tensor) -> Tensor:
+    """Hashes of numbers, in place."""
+    z ^= (z >> 30).bitwise_and_((1 << 34) - 1)
+    z *= FIRST
+    z ^= (z >> 27).bitwise_and_((1 << 37) - 1)
+    z *= SECOND
+    z ^= (z >> 31).bitwise_and_((1 << 33) - 1)
+    return z
 
 
 def uniforms(keys: Tensor, first: int, rows: int, slots: int) -> Tensor:
@@ -46,12 +60,7 @@ def uniforms(keys: Tensor, first: int, rows: int, slots: int) -> Tensor:
     """
     words = (rows + 1) // 2
     counter = torch.arange(first + 1, first + 1 + words * slots, device=keys.device)
-    z = counter.mul_(GOLDEN).reshape(words, slots, 1) + keys
-    z ^= (z >> 30).bitwise_and_((1 << 34) - 1)
-    z *= FIRST
-    z ^= (z >> 27).bitwise_and_((1 << 37) - 1)
-    z *= SECOND
-    z ^= (z >> 31).bitwise_and_((1 << 33) - 1)
+    z = _mixed(counter.mul_(GOLDEN).reshape(words, slots, 1) + keys)
     out = torch.empty(2, *z.shape, device=keys.device)
     most = (1 << BITS) - 1
     out[0], out[1] = (z >> 40) & most, (z >> 16) & most

@@ -13,6 +13,7 @@ from hetgraph.envs.arrivals.incoming import incoming
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.replay import pack, unpack
 from hetgraph.envs.arrivals.seats import Seats
+from hetgraph.envs.arrivals.service import Users
 from hetgraph.envs.arrivals.sources import Source, strongest_with_room
 from hetgraph.envs.arrivals.table import Table
 from hetgraph.envs.base import GraphEnv, check_level, check_options
@@ -35,8 +36,8 @@ class ArrivalEnv(GraphEnv[Tensor]):
     The graph has ``N C + 1`` users for stations of ``C`` places, the last one arrives. Each has an edge to every station that it
     heard on arrival, rewritten in place on admission; ``serving_slot`` is its own. Users who are not there are inactive, and
     their gains zero. A station knows itself and its users, who report the gains of all their edges to it; who arrives reports
-    to all stations that it hears. So every edge of a user who is there is known at every level; levels differ by gains, places
-    and rates of users who move, which are those of one slot ago for all but ``genie``.
+    to all stations that it hears, which are neighbours of each other. So every edge of a user who is there is known at every
+    level; levels differ by gains, places and rates of users who move, which are those of one slot ago for all but ``genie``.
 
     Episodes of all networks end together. With ``finite`` this is the end of the task (*terminated*), else a time limit
     (*truncated*) beyond which to bootstrap.
@@ -92,15 +93,21 @@ class ArrivalEnv(GraphEnv[Tensor]):
         graph = skeleton(self.source, b, self.seats)
         share_stations(graph, self.seats)
         graph.slots_left = torch.zeros(b, device=self.device)
-        other = copy.copy(graph) if self.source.period else graph
-        self._genie, self._reported = graph, other
+        below = copy.copy(graph)  # two levels that know the same
+        self._graphs: dict[Level, HeteroData] = {
+            "genie": graph,
+            "global": copy.copy(graph),
+            "neighbourhood": below,
+            "local": below,
+        }
         self._room = torch.zeros(b, k + 1, dtype=torch.bool, device=self.device)  # rejection is no room
         self._totals = torch.zeros(2, b, device=self.device)  # utility and users who were taken
         self._bound = False
 
     @property
-    def _graphs(self) -> tuple[HeteroData, ...]:
-        return (self._genie,) if self._reported is self._genie else (self._genie, self._reported)
+    def users(self) -> Users:
+        """Users in service, views of the state."""
+        return self.seats.users
 
     @property
     def episode_slots(self) -> int:
@@ -120,11 +127,11 @@ class ArrivalEnv(GraphEnv[Tensor]):
         self.seats.clear(self.table.signals.noise_w[0])
         self._totals.zero_()
         self.slot = 0
-        for graph in self._graphs:
+        for level, graph in self._graphs.items():
             set_layout(graph, self.table.layout)
             graph.arrival_probability, graph.mean_demand = self.table.probability, self.table.mean_demand
             if not self._bound:
-                bind(graph, self.seats, self.seats.now if graph is self._genie else self.seats.reported)
+                bind(graph, self.seats, level)
             if "pos" not in self.table.layout.bs:
                 graph["ue"].pop("pos", None)
         self._bound = True
@@ -138,9 +145,10 @@ class ArrivalEnv(GraphEnv[Tensor]):
         room = (free >= self.table.asked[t].unsqueeze(1)) & rows.usable[t]
         self._room[:, :-1] = strongest_with_room(room, self.source)
         self.seats.offer(self._room[:, :-1])
-        self._genie.slots_left.fill_(self.slots - t)
+        graph = self._graphs["genie"]  # all levels share these
+        graph.slots_left.fill_(self.slots - t)
         if self.num_stations > DENSE:
-            self._genie[NEIGHBOURS].edge_index.copy_(hearing_pairs(rows.global_station[t]))
+            graph[NEIGHBOURS].edge_index.copy_(hearing_pairs(rows.global_station[t]))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -218,11 +226,11 @@ class ArrivalEnv(GraphEnv[Tensor]):
             ValueError: an unknown level.
         """
         check_level(level)
-        return self._genie if level == "genie" else self._reported
+        return self._graphs[level]
 
     def pack(self) -> dict[str, Tensor]:
         """Observations as rows ``{name: [B, ...]}``, for a replay memory."""
-        return pack(self.seats, self._genie, self.first)
+        return pack(self.seats, self._graphs["genie"], self.first)
 
     def unpack(self, rows: dict[str, Tensor], level: Level) -> HeteroData:
         """Observations of :meth:`pack`'s rows, equal to those of then, in any choice and order of networks.

@@ -6,9 +6,9 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.envs.arrivals.incoming import ASKED, FAR, LEFT, NOISE, POS, RATE
 from hetgraph.envs.arrivals.layout import Layout
-from hetgraph.envs.arrivals.seats import Links, Seats
+from hetgraph.envs.arrivals.seats import Seats
 from hetgraph.envs.arrivals.sources import Source
-from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION
+from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION, Level
 
 DENSE = 30  # stations up to which all are neighbours; beyond, those that the arriving user hears are, for the time of its arrival
 STATIONS = ("users", "free_rb", "utility", "backlog_slots")  # rows of what stations know of their users
@@ -51,8 +51,9 @@ def set_layout(graph: HeteroData, layout: Layout) -> None:
     graph[MOUNTED_ON].edge_index = torch.stack([torch.arange(b * a, device=device), station])
 
 
-def bind(graph: HeteroData, seats: Seats, links: Links) -> None:
-    """Make the attributes that change views of the seats, with present or reported channels."""
+def bind(graph: HeteroData, seats: Seats, level: Level) -> None:
+    """Make the attributes that change views of the seats, as a level knows them."""
+    links = seats.now if level == "genie" else seats.reported
     bs, ue, edges = graph["bs"], graph["ue"], graph[CHANNEL]
     for name, value in zip(STATIONS, seats.bs.flatten(1), strict=True):
         bs[name] = value
@@ -62,7 +63,9 @@ def bind(graph: HeteroData, seats: Seats, links: Links) -> None:
     ue.far_interference_w, ue.noise_w = real[FAR].unsqueeze(1), real[NOISE].unsqueeze(1)
     ue.active, ue.serving_slot = seats.active.flatten(), seats.serving.flatten()
     edges.gain, edges.rate = links.edges[0].reshape(-1, 1), links.edges[1].flatten()
-    edges.known, edges.may_serve = seats.known.flatten(), seats.may_serve.flatten()
+    edges.own, edges.may_serve = seats.own.flatten(), seats.may_serve.flatten()
+    everything = level in ("global", "genie")
+    edges.known = torch.ones_like(edges.own) if everything else seats.known.flatten()
 
 
 def share_stations(graph: HeteroData, seats: Seats) -> None:

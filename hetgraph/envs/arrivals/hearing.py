@@ -30,7 +30,9 @@ class Hearing:
             got = f"hears={self.hears}, load={self.load}, least={self.least_bps_hz}, most={self.most_bps_hz}"
             raise ValueError(f"hearing: got {got}, expected a station, a share of power and efficiencies in order")
 
-    def __call__(self, gain: Tensor, power_w: Tensor, noise_w: Tensor, far_w: Tensor | None = None) -> dict[str, Tensor]:
+    def __call__(
+        self, gain: Tensor, power_w: Tensor, noise_w: Tensor, far_w: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Strongest stations of users in ``P`` periods, in the order of the first one.
 
         Args:

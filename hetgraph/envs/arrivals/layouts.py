@@ -125,7 +125,9 @@ def places_of(graph: HeteroData, hearing: Hearing, units_per_efficiency: float) 
     gain = wideband.new_zeros(len(ue.noise_w), n).index_put_((user, bs % n), wideband).float()
     noise_w = ue.noise_w.sum(1).float()
     power_w = layout.bs["power_max_w"][ue.batch].reshape(-1, 1, n, 1)
-    far_w = hearing.load * ue.far_interference_w.sum(1).float().reshape(-1, 1, 1) if "far_interference_w" in ue else None
+    far_w = (
+        hearing.load * ue.far_interference_w.sum(1).float().reshape(-1, 1, 1) if "far_interference_w" in ue else None
+    )
     heard: dict[str, Any] = hearing(gain.reshape(-1, 1, n, 1), power_w, noise_w.reshape(-1, 1, 1, 1), far_w)
     heard = {name: value.squeeze(1) for name, value in heard.items()}
     rate = heard.pop("efficiency") * units_per_efficiency

@@ -24,6 +24,7 @@ def pack(seats: Seats, graph: HeteroData, first: int) -> dict[str, Tensor]:
         "edges": seats.now.edges.transpose(0, 1).clone(),
         "station": (seats.station - n * network.reshape(b, 1, 1)).to(torch.int16 if n < 1 << 15 else torch.int32),
         "serving": seats.serving.to(torch.int8 if seats.heard < 1 << 7 else torch.int16),
+        "own": seats.own.clone(),
         "may_serve": seats.may_serve.clone(),
         "active": seats.active.clone(),
         "bs": seats.bs.transpose(0, 1).clone(),
@@ -51,13 +52,15 @@ def unpack(rows: dict[str, Tensor], source: Source, layout: Layout, level: Level
         links.real[RATE:] = rows["reported_real"].transpose(0, 1)
     n = source.service.stations
     seats.station.copy_(rows["station"] + n * torch.arange(b, device=device).reshape(b, 1, 1))
-    for name in ("serving", "may_serve", "active"):
+    for name in ("serving", "own", "may_serve", "active"):
         getattr(seats, name).copy_(rows[name])
     seats.known.copy_(seats.active.unsqueeze(2))
     seats.bs.copy_(rows["bs"].transpose(0, 1))
     where = layout.select(rows["network"] - first)
-    set_layout(graph, Layout(where.bs | ({"pos": rows["bs_pos"]} if "bs_pos" in rows else {}), where.antenna, where.mounted))
-    bind(graph, seats, links)
+    set_layout(
+        graph, Layout(where.bs | ({"pos": rows["bs_pos"]} if "bs_pos" in rows else {}), where.antenna, where.mounted)
+    )
+    bind(graph, seats, level)
     if "bs_pos" not in rows:
         del graph["ue"].pos
     for name, value in zip(LOADS, rows["load"].unbind(1), strict=True):

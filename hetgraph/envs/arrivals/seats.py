@@ -63,7 +63,7 @@ class Seats:
         self.serving = torch.full((b, u), -1, device=device)
         self.active = torch.zeros(b, u, dtype=torch.bool, device=device)
         self.known = torch.zeros(b, u, heard, dtype=torch.bool, device=device)
-        self.may_serve = torch.zeros_like(self.known)
+        self.own, self.may_serve = torch.zeros_like(self.known), torch.zeros_like(self.known)
         self.bs = torch.zeros(4, b, n, device=device)
         self.since = torch.full((b, u), -1, device=device)
         self.log = torch.zeros(slots if period else 0, b, dtype=torch.long, device=device)
@@ -89,7 +89,7 @@ class Seats:
         self.station.copy_(self.initial)
         self.serving.fill_(-1)
         self.since.fill_(-1)
-        for value in (self.active, self.known, self.may_serve, self.log):
+        for value in (self.active, self.known, self.own, self.may_serve, self.log):
             value.zero_()
 
     def admit(self, slot: int, incoming: Incoming, place: Tensor, taken: Tensor) -> None:
@@ -114,7 +114,7 @@ class Seats:
         real[RATE] = 0.0
         self.station.view(-1, k).index_copy_(0, row, incoming.global_station[slot])
         self.serving.view(-1).index_copy_(0, row, place.squeeze(1))
-        self.may_serve.view(-1, k).index_copy_(0, row, place == self._places)
+        self.own.view(-1, k).index_copy_(0, row, place == self._places)
         if self.period:
             self.log[slot] = row
             self.since.view(-1).index_fill_(0, row, slot)
@@ -170,6 +170,8 @@ class Seats:
         self.active[:, -1] = comes
         self.serving[:, -1] = -1
         self.known.copy_(self.active.unsqueeze(2))
+        self.own[:, -1] = False
+        self.own.logical_and_(self.known)
         for links in self.links:
             links.arrive(incoming.real[slot], incoming.edges[slot])
             links.edges.mul_(self.known)
@@ -180,12 +182,12 @@ class Seats:
 
     def offer(self, room: Tensor) -> None:
         """Which stations may take who arrives ``[B, K]``."""
+        self.may_serve.copy_(self.own)
         self.may_serve[:, -1] = room
-        self.may_serve.logical_and_(self.known)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that the future depends on, beside the arrivals."""
-        held = {name: getattr(self, name).clone() for name in ("station", "serving", "active", "may_serve")}
+        held = {name: getattr(self, name).clone() for name in ("station", "serving", "active", "own")}
         held |= {"since": self.since.clone(), "log": self.log.clone()}
         for name, links in zip(("now", "reported"), self.links, strict=False):
             held |= {f"{name}_real": links.real.clone(), f"{name}_edges": links.edges.clone()}
@@ -193,7 +195,7 @@ class Seats:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from a :meth:`state_dict`."""
-        for name in ("station", "serving", "active", "may_serve", "since", "log"):
+        for name in ("station", "serving", "active", "own", "since", "log"):
             getattr(self, name).copy_(state[name])
         for name, links in zip(("now", "reported"), self.links, strict=False):
             links.real.copy_(state[f"{name}_real"])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hetgraph.envs import ArrivalEnv, IoTEnv, run_iot
-from hetgraph.envs.arrivals.run import run_episodes
 from hetgraph.envs.handover.reward import INDICATORS as HANDOVER
+from hetgraph.envs.rollout import rollout
 from hetgraph.graph import preset
 from hetgraph.radio import iot_policy, one_shot, policy
 from hetgraph.radio.kpi_table import INDICATORS, indicator
@@ -95,7 +95,7 @@ def test_what_episodes_tell_is_in_the_table() -> None:
     iot = run_iot(
         IoTEnv("iot-noma:users=6,small_cells=2,subchannels=3", 1, episode_slots=2), iot_policy("random"), seed=0
     )
-    arrivals = run_episodes(ArrivalEnv("grows-3", 2), policy("argmax"), seed=0)
+    arrivals = rollout(ArrivalEnv("grows-3", 2), {"argmax": policy("argmax")}).kpis
     assert set(iot) | set(arrivals) <= set(INDICATORS)
 
 
