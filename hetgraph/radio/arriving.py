@@ -38,7 +38,7 @@ def in_service(graph: HeteroData, station: Tensor) -> HeteroData:
         graph: an observation.
         station: numbers within the network.
     """
-    (b, k), ue = station.shape, graph["ue"]
+    b, ue = len(station), graph["ue"]
     n, per = len(graph["bs"].users) // b, len(ue.demand) // b
     c = (per - 1) // n
     place = torch.arange(c, device=station.device)

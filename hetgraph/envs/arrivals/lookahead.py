@@ -104,8 +104,8 @@ class RolloutLookahead(Rule):
         slots = int(offer.slots_left.max()) if self.horizon is None else min(int(offer.slots_left.max()), self.horizon)
         each = rows.repeat_interleave(s)
         drawn = Networks(int(torch.randint(1 << 40, (), generator=generator)), range(n * s))
-        load = {"probability": offer.probability[each], "mean": offer.mean_demand[each]}
-        table = self.source.draw(drawn, slots=slots, **load)
+        probability, mean = offer.probability[each], offer.mean_demand[each]
+        table = self.source.draw(drawn, slots=slots, probability=probability, mean=mean)
         copies = torch.arange(n * s).repeat_interleave(k)  # futures of a network, choices of a future
         table = table.select(copies)
         network = each.repeat_interleave(k)

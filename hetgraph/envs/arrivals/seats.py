@@ -72,7 +72,7 @@ class Seats:
 
     def _bind(self) -> None:
         """Users in service as views ``[B, N, C]``."""
-        left, asked, rate = self.now.real[:3, :, :-1].unflatten(2, self.shape[1:])
+        left, asked, rate = (row[:, :-1].view(self.shape) for row in self.now.real[:3])
         self.users = Users(left, rate, asked)
 
     @property
@@ -158,7 +158,8 @@ class Seats:
         own = self.serving.view(-1)[row].clamp_min(0).unsqueeze(1)
         real = links.real.flatten(1)[:, row]
         real[RATE] = edges[1].gather(1, own).squeeze(1) * self.active.view(-1)[row]
-        real[FAR:NOISE], real[NOISE + 1 :] = (part.T for part in incoming.place[at].flatten(0, 1).split([1, 3], 1))
+        place = incoming.place[at].flatten(0, 1)
+        real[FAR], real[NOISE + 1 :] = place[:, 0], place[:, 1:].T
         links.write(row, real, edges)
 
     def arrive(self, slot: int, incoming: Incoming, comes: Tensor) -> Stations:

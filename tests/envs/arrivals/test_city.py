@@ -81,7 +81,7 @@ def test_rates_follow_from_gains_powers_noise_and_the_stated_interference() -> N
     env.reset()
     for _ in range(55):
         obs = env.observe("genie")
-        bs, ue = obs[CHANNEL].edge_index
+        bs = obs[CHANNEL].edge_index[0]
         received = (obs[CHANNEL].gain[:, 0] * obs["bs"].power_max_w[bs]).double().reshape(-1, heard)
         floor = (obs["ue"].noise_w + obs["ue"].far_interference_w).double()
         floor = floor + source.load * (received.sum(1, keepdim=True) - received)

@@ -159,7 +159,7 @@ def test_gains_change_when_a_station_moves_and_rates_follow_shannon() -> None:
     env = ArrivalEnv(base, 2, probability=1.0, seed=1)
     obs = env.reset()[0]
     pos = obs["bs"].pos[:6, :2].tolist()
-    moved = pos[:2] + [[pos[2][0] + 30.0, pos[2][1]]] + pos[3:]
+    moved = [*pos[:2], [pos[2][0] + 30.0, pos[2][1]], *pos[3:]]
     gains = []
     for places in (pos, moved):
         tier = {**vars(base.tiers[0]), "placement": "fixed", "positions": tuple(map(tuple, places))}
