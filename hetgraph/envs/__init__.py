@@ -1,6 +1,6 @@
 """Batched environments on graphs: queues, arrivals, schedulers."""
 
-import hetgraph.envs.rollout  # before the function of this name below, which else the module would replace
+import hetgraph.envs.rollout  # noqa: F401 before the function of this name below, which else the module would replace
 from hetgraph.envs.adapters import to_gymnasium, to_pettingzoo
 from hetgraph.envs.arrivals.city import CityArrivals
 from hetgraph.envs.arrivals.env import ArrivalEnv

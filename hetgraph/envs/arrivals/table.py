@@ -83,5 +83,6 @@ class Table:
     def to(self, device: torch.device) -> "Table":
         """The same on a device."""
         signals = Signals(*(value.to(device) for value in vars(self.signals).values()))
-        parts = {"signals": signals, "layout": self.layout.to(device)}
-        return Table(**{name: parts.get(name) or value.to(device) for name, value in vars(self).items()})
+        parts = (self.comes, self.demand, self.asked, self.probability, self.mean_demand)
+        comes, demand, asked, probability, mean = (value.to(device) for value in parts)
+        return Table(comes, demand, asked, signals, probability, mean, self.layout.to(device))

@@ -123,7 +123,7 @@ def test_reported_channels_are_those_of_a_slot_ago_and_present_on_arrival() -> N
                 changed += not torch.equal(then[b, seat], now[b, seat])
             before[store, name] = now.clone()
         for level in ("local", "neighbourhood", "global", "genie"):
-            check(env.observe(level))
+            check(env.observe(level), level)
         env.step(rule.act(reported, None, None)[0])
     assert changed > 50
 

@@ -91,7 +91,7 @@ def walked(
     env, generator = ArrivalEnv(source, networks, level=level, seed=4, **options), torch.Generator().manual_seed(0)
     obs, _ = env.reset()
     for _ in range(slots):
-        check(obs)
+        check(obs, level)
         obs = env.step(env.action.sample(generator)).obs
     return env, generator
 
@@ -111,12 +111,13 @@ def follow(source: Any, level: Level) -> None:
         action = env.action.sample(generator)
         step = env.step(action)
         assert torch.equal(step.obs[CHANNEL].edge_index[1], edges)
+        check(step.obs, level)
         for other in copies:
             same(step.obs, other.step(action).obs)
     for each in LEVELS:
         same(env.unpack(rows, each), kept[each])
         found = env.unpack(chosen, each)
-        check(found)
+        check(found, each)
         for store, name in (
             (CHANNEL, "gain"),
             (CHANNEL, "known"),
