@@ -18,14 +18,15 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, clairvoyant, optimum, run_episodes
+from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, clairvoyant, optimum
 from hetgraph.envs.arrivals.lookahead import play
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.rules import BestRate, Rule, Strongest
-from hetgraph.envs.arrivals.run import Associates
 from hetgraph.envs.arrivals.service import Users
+from hetgraph.envs.rollout import rollout
+from hetgraph.graph.counters import Networks
 from hetgraph.models import GROWS
-from hetgraph.radio import policy
+from hetgraph.radio import Policy, policy
 from hetgraph.trainers import load_association
 from hetgraph.trainers.arrival_trial import (
     STATISTICS,
@@ -56,14 +57,13 @@ def residuals(source: DiscreteArrivals, rule: Rule, episodes: int, seed: int) ->
     """Rejections and utilities of a rule in the 15 cells ``[5, 3]`` each."""
     chance = torch.tensor(CHANCES).repeat(5).repeat_interleave(episodes)
     mean = torch.tensor(DEMANDS).repeat_interleave(3 * episodes)
-    generator = torch.Generator().manual_seed(seed)
-    table = source.draw(15 * episodes, generator, probability=chance, mean=mean)
+    table = source.draw(Networks(seed, range(15 * episodes)), probability=chance, mean=mean)
     rejected = torch.zeros(15 * episodes)
 
     def decide(slot: int, offer: object) -> Tensor:
         place = rule.choose(offer, None)  # type: ignore[arg-type]
-        room = offer.room.gather(1, place.unsqueeze(1)).squeeze(1)  # type: ignore[attr-defined]
-        rejected.add_(table.comes[slot] & ~room)
+        room = torch.nn.functional.pad(offer.room, (0, 1))  # type: ignore[attr-defined]
+        rejected.add_(table.comes[slot] & ~room.gather(1, place.unsqueeze(1)).squeeze(1))
         return place
 
     users = Users.none(15 * episodes, source.service)
@@ -115,11 +115,11 @@ def rate(kind: str) -> float:
     env = ArrivalEnv("grows-3", 1000, seed=os.getpid())
     options = {"widths": (64, 64), "features": "full", "users": True, "dueling": True}
     agents = {"GROWS, the paper's": GROWS(), "GROWS": GROWS(**options), "best_rate": policy("best_rate")}  # type: ignore[arg-type]
-    run_episodes(env, agents[kind], seed=0)
+    rollout(env, {kind: agents[kind]})
     times = []
     for seed in range(5):
         start = time.perf_counter()
-        run_episodes(env, agents[kind], seed=seed)
+        rollout(env, {kind: agents[kind]}, seed=seed)
         times.append(time.perf_counter() - start)
     return env.num_envs / sorted(times)[2]
 
@@ -143,11 +143,12 @@ def references(episodes: int = 2000, few: int = 300, futures: int = 24) -> None:
                 continue
             source, env = cell_of(chance, demand), ArrivalEnv(cell_of(chance, demand), episodes)
             tables = [q_learning(source, rate=0.0, seed=s, progress=False) for s in SEEDS]
-            found = [run_episodes(env, table, seed=TEST) for table in tables]
-            arrays = {f"q_{k}": torch.stack([f[k] for f in found]).double().numpy() for k in STATISTICS}
+            found = rollout(env, {"q": tables}, seed=TEST).values["q"]
+            arrays = {f"q_{k}": found[k].numpy() for k in STATISTICS}
             small = ArrivalEnv(source, few)
-            values = run_episodes(small, RolloutLookahead(source, BestRate(), futures), seed=TEST)
-            arrays |= {f"rollout_{k}": values[k].double().numpy()[None] for k in STATISTICS}
+            ahead = {"rollout": RolloutLookahead(source, BestRate(), futures)}
+            values = rollout(small, ahead, seed=TEST).values["rollout"]
+            arrays |= {f"rollout_{k}": values[k].numpy() for k in STATISTICS}
             arrays["clairvoyant_utility"] = search(small)
             np.savez(kept, **arrays)
             print(f"{kept.name} done", flush=True)
@@ -302,8 +303,8 @@ def curve(chance: float = 0.5, demand: float = 14.0, episodes: int = 1500) -> No
     """Figure 4: utility over the random rule's by episodes of training, on the validation's arrivals."""
     source, env = cell_of(chance, demand), ArrivalEnv(cell_of(chance, demand), episodes)
 
-    def score(who: Associates) -> float:
-        return float(run_episodes(env, who, seed=VALIDATION)["utility"].mean())
+    def score(who: Policy[Tensor]) -> float:
+        return float(rollout(env, {"who": who}, seed=VALIDATION).values["who"]["utility"].mean())
 
     base = score(policy("random_station"))
     counts = (2_500, 5_000, 10_000, 20_000, 35_000, 50_000)

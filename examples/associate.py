@@ -2,8 +2,9 @@
 
 import lightning
 
-from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, Service, run_episodes
+from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, Service
 from hetgraph.envs.arrivals.rules import BestRate
+from hetgraph.envs.rollout import rollout
 from hetgraph.radio import policy
 from hetgraph.trainers import ArrivalDataModule, DoubleDQN
 
@@ -26,6 +27,6 @@ trainer.fit(module, datamodule=data)
 
 env = ArrivalEnv(source, 500)
 rules = {name: policy(name) for name in ("argmax_blocking", "argmax", "least_loaded", "best_rate")}
-for name, rule in {**rules, "GROWS": module.policy.eval(), "rollout": RolloutLookahead(source, BestRate(), 16)}.items():
-    found = run_episodes(env, rule, seed=2_000_000)
+policies = {**rules, "GROWS": module.policy.eval(), "rollout": RolloutLookahead(source, BestRate(), 16)}
+for name, found in rollout(env, policies, seed=2_000_000).values.items():
     print(f"{name:16s} utility {found['utility'].mean():.3f}, rejections {found['rejections'].mean():.2f}")

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from torch import Tensor
 
-from hetgraph.envs import ArrivalEnv, run_episodes
-from hetgraph.envs.arrivals.run import Associates
+from hetgraph.envs import ArrivalEnv
+from hetgraph.envs.rollout import rollout
+from hetgraph.radio import Policy
 from hetgraph.radio.kpi_table import difference, vs_reference
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.columns import cells
@@ -65,7 +67,7 @@ class ArrivalTrial:
 
 def judge_arrivals(
     scenario: str,
-    policies: Mapping[str, Sequence[Associates]],
+    policies: Mapping[str, Sequence[Policy[Tensor]]],
     *,
     probability: float | None = None,
     demand: float | None = None,
@@ -87,18 +89,13 @@ def judge_arrivals(
     if episodes < 1:
         raise ValueError(f"episodes: got {episodes}, expected at least 1")
     env = ArrivalEnv(scenario, episodes, probability=probability, demand=demand)
-    total = sum(len(members) for members in policies.values())
-    task = progress.add_task(scenario, total=total) if progress else None
+    task = progress.add_task(scenario, total=len(policies)) if progress else None
     found: dict[str, dict[str, NDArray[np.float64]]] = {}
     for name, members in policies.items():
-        rows: dict[str, list[NDArray[np.float64]]] = {s: [] for s in STATISTICS}
-        for member in members:
-            values = run_episodes(env, member, seed=seed)
-            for statistic in STATISTICS:
-                rows[statistic].append(values[statistic].double().numpy())
-            if progress and task is not None:
-                progress.advance(task)
-        found[name] = {statistic: np.stack(values) for statistic, values in rows.items()}
+        values = rollout(env, {name: members}, seed=seed).values[name]
+        found[name] = {statistic: values[statistic].numpy() for statistic in STATISTICS}
+        if progress and task is not None:
+            progress.advance(task)
     return ArrivalTrial(scenario, probability, demand, seed, found)
 
 

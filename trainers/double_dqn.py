@@ -9,8 +9,9 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from hetgraph.envs import ArrivalEnv, run_episodes
+from hetgraph.envs import ArrivalEnv
 from hetgraph.envs.arrivals.sources import Source
+from hetgraph.envs.rollout import rollout
 from hetgraph.models.grows import GROWS
 from hetgraph.radio import policy
 from hetgraph.trainers.checkpoint import association_agent
@@ -208,11 +209,13 @@ class DoubleDQN(lightning.LightningModule):
 
     def _trial(self, split: Literal["val", "test"], seed: int) -> None:
         env = self._data().trial(split)
-        found = run_episodes(env, self.policy, seed=seed)
-        rule = run_episodes(env, policy("best_rate"), seed=seed)
+        values = rollout(env, {"agent": self.policy, "rule": policy("best_rate")}, seed=seed).values
+        found, rule = values["agent"], values["rule"]
         for name in ("utility", "rejections", "completions"):
-            self.log(f"{split}/{name}", found[name].mean(), batch_size=1)
-        self.log(f"{split}/score", found["utility"].mean() / rule["utility"].mean(), batch_size=1, prog_bar=True)
+            self.log(f"{split}/{name}", found[name].mean().float(), batch_size=1)
+        self.log(
+            f"{split}/score", (found["utility"].mean() / rule["utility"].mean()).float(), batch_size=1, prog_bar=True
+        )
 
     def _data(self) -> ArrivalDataModule:
         data = self.trainer.datamodule  # type: ignore[attr-defined]

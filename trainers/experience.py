@@ -96,7 +96,7 @@ class Experience(IterableDataset[Sample]):
         place = torch.where(torch.rand(b) < self.epsilon(self.drawn), lucky, value.argmax(1))
         self._decide(views, place, choice)
         step = self.env.step(place)
-        self.gain += self.discount * step.reward / self.scale * self.waits
+        self.gain += self.discount * step.reward.sum(1) / self.scale * self.waits
         self.discount *= self.gamma
         if "final_obs" in step.info:
             final = self.policy.views(step.info["final_obs"])

@@ -8,8 +8,8 @@ import lightning
 from rich.console import Console
 from rich.progress import Progress
 
-from hetgraph.envs import run_episodes
 from hetgraph.envs.arrivals.presets import arrivals
+from hetgraph.envs.rollout import rollout
 from hetgraph.radio import policy
 from hetgraph.trainers.arrival_trial import judge_arrivals, print_arrivals, write_arrivals
 from hetgraph.trainers.checkpoint import GROWS_OPTIONS, load_association
@@ -74,10 +74,9 @@ def adapt(
         num_sanity_val_steps=0, limit_val_batches=0,
     )  # fmt: skip
     trainer.fit(module, datamodule=data)
-    env = data.trial("val")
     before = load_association(path)
-    after = run_episodes(env, module.policy.eval(), seed=1_000_000)["utility"].mean()
-    if float(after) < float(run_episodes(env, before, seed=1_000_000)["utility"].mean()):
+    values = rollout(data.trial("val"), {"before": before, "after": module.policy.eval()}, seed=1_000_000).values
+    if float(values["after"]["utility"].mean()) < float(values["before"]["utility"].mean()):
         module.policy.load_state_dict(before.state_dict())
     return module
 

@@ -79,7 +79,7 @@ class LocalReturns(IterableDataset[Sample]):
             place = torch.where(explores, lucky, self.policy(views).argmax(1))
             played.append((views, env.table.station[slot], place))
             step = env.step(place)
-            utility.append(step.info["station_utility"])
+            utility.append(step.reward)
             obs = step.obs
         total = torch.stack(utility).double().cumsum(0)
         total = torch.cat([torch.zeros_like(total[:1]), total])  # [T + 1, B, N]

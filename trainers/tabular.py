@@ -58,12 +58,12 @@ class QTable:
         return self.choose(offer_of(obs)), state
 
     def choose(self, offer: Offer) -> Tensor:
-        """Place of the largest value among stations with room and a visit; else of the best rate."""
+        """Place of the largest value among stations with room and a visit; else of the best rate; K without room."""
         state = self.state_of(offer)
         known = offer.room & (self.visits[state] > 0)
         value = self.table[state].masked_fill(~known, -torch.inf)
         rate = (offer.rate / (offer.users + 1)).masked_fill(~offer.room, -torch.inf)
-        return torch.where(known.any(1), value.argmax(1), rate.argmax(1))
+        return offer.or_reject(torch.where(known.any(1), value.argmax(1), rate.argmax(1)))
 
     def learn(self, state: Tensor, action: Tensor, goal: Tensor) -> None:
         """Move values toward goals; of several for one pair, toward their mean."""
@@ -127,6 +127,6 @@ def q_learning(
             gain, discount = gain.masked_fill(choice, 0.0), discount.masked_fill(choice, 1.0)
             waits |= choice
             step = env.step(place)
-            gain, discount, obs = gain + discount * step.reward, discount * gamma, step.obs
+            gain, discount, obs = gain + discount * step.reward.sum(1), discount * gamma, step.obs
         table.learn(state[waits], action[waits], gain[waits])
     return table

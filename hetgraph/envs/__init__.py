@@ -1,13 +1,13 @@
 """Batched environments on graphs: queues, arrivals, schedulers."""
 
-import hetgraph.envs.rollout  # noqa: F401  # first: the import binds its name, which is that of a function below
+import hetgraph.envs.rollout  # noqa: F401 before the function of this name below, which else the module would replace
 from hetgraph.envs.adapters import to_gymnasium, to_pettingzoo
 from hetgraph.envs.adapters.registration import register
 from hetgraph.envs.arrivals.city import CityArrivals
 from hetgraph.envs.arrivals.env import ArrivalEnv
+from hetgraph.envs.arrivals.layouts import LayoutArrivals
 from hetgraph.envs.arrivals.lookahead import RolloutLookahead, clairvoyant
 from hetgraph.envs.arrivals.optimum import Optimum, optimum
-from hetgraph.envs.arrivals.run import run_episodes
 from hetgraph.envs.arrivals.service import Service
 from hetgraph.envs.arrivals.sources import DiscreteArrivals
 from hetgraph.envs.handover.env import HandoverEnv
@@ -38,6 +38,7 @@ __all__ = [
     "HandoverWeights",
     "IoTEnv",
     "IoTWeights",
+    "LayoutArrivals",
     "Optimum",
     "QueueEnv",
     "RolloutLookahead",
@@ -49,7 +50,6 @@ __all__ = [
     "clairvoyant",
     "optimum",
     "rollout",
-    "run_episodes",
     "to_gymnasium",
     "to_pettingzoo",
 ]

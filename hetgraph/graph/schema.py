@@ -95,6 +95,7 @@ SCHEMA: tuple[Field, ...] = (
     Field("ue", "queue_bits", ("U",), unit="bit", dynamic=True, nonnegative=True),
     Field("ue", "demand_bits", ("U",), unit="bit", dynamic=True, nonnegative=True),
     Field("ue", "demand", ("U",), unit="data or slots", dynamic=True, nonnegative=True),
+    Field("ue", "rate", ("U",), unit="data per slot", dynamic=True, nonnegative=True),
     Field("ue", "asked_rb", ("U",), dynamic=True, nonnegative=True),
     Field("ue", "packet_bits", ("U",), unit="bit", nonnegative=True),
     Field("ue", "arrival_rate", ("U",), unit="1/s", nonnegative=True),

@@ -9,12 +9,38 @@ import torch
 from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
+from hetgraph.graph.facts import Facts
+from hetgraph.graph.features import Store, columns_of, features
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.nn.filters import GraphFilter, complete_shift
-from hetgraph.radio.offer import Offer, offer_of
+from hetgraph.radio.arriving import arriving, in_service
 
 Features = Literal["paper", "full"]
-PAPER, FULL, SERVED = 4, 12, 8
+COLUMNS: tuple[tuple[Store, str], ...] = (  # of a station that a user hears; the paper's are the first four
+    ("bs", "users"),
+    ("bs", "utility"),
+    (CHANNEL, "rate"),
+    ("ue", "demand"),
+    ("bs", "free_rb"),
+    ("ue", "asked_rb"),
+    ("bs", "backlog_log"),
+    (CHANNEL, "need_log"),
+    (CHANNEL, "share_log"),
+    (None, "slots_left_log"),
+    (None, "arrival_probability"),
+    (None, "mean_demand"),
+)
+SERVED = (
+    "active",
+    "demand_log",
+    "own_rate_log",
+    "asked_rb",
+    "own_need_log",
+    "own_need",
+    "own_share_log",
+    "own_join_loss",
+)
+PAPER, FULL = 4, len(COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -66,13 +92,13 @@ class GROWS(nn.Module):
         if features not in ("paper", "full"):
             raise ValueError(f"features: got {features!r}, expected 'paper' or 'full'")
         self.features, self.reads_users = features, users
-        count = PAPER if features == "paper" else FULL
+        self.count = count = PAPER if features == "paper" else FULL
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.zeros(count))
         self.register_buffer("std", torch.ones(count))
         hidden = widths[0]
-        self.served = nn.Sequential(nn.Linear(SERVED, hidden), nn.ReLU()) if users else None
+        self.served = nn.Sequential(nn.Linear(len(SERVED), hidden), nn.ReLU()) if users else None
         entry = count + (2 * hidden if users else 0)
         sizes = [entry, *widths]
         self.layers = nn.ModuleList(GraphFilter(a, b, taps) for a, b in pairwise(sizes))
@@ -81,11 +107,14 @@ class GROWS(nn.Module):
 
     def views(self, obs: HeteroData) -> Arrival:
         """What is read of an observation."""
-        offer = offer_of(obs)
-        station = station_features(offer, self.features)
+        arrival = arriving(obs)
+        b = len(arrival["ue"].demand)
+        station = station_features(arrival, self.count)
+        room = arrival[CHANNEL].may_serve.reshape(b, -1)
         if not self.reads_users:
-            return Arrival(station, offer.room, station.new_zeros(*station.shape[:2], 0, SERVED))
-        return Arrival(station, offer.room, served_users(obs, offer))
+            return Arrival(station, room, station.new_zeros(*station.shape[:2], 0, len(SERVED)))
+        first = len(arrival["bs"].users) // b * torch.arange(b, device=room.device).unsqueeze(1)
+        return Arrival(station, room, served_users(obs, arrival[CHANNEL].edge_index[0].reshape(b, -1) - first))
 
     def set_scale(self, station: Tensor, room: Tensor) -> None:
         """Bring features to mean zero and deviation one over the stations of some arrivals."""
@@ -123,43 +152,40 @@ class GROWS(nn.Module):
 
     @torch.no_grad()
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
-        """Place of the best station ``[B]``."""
-        return self(self.views(obs)).argmax(1), state
+        """Place of the best station ``[B]``; K, which rejects, where none has room."""
+        value = self(self.views(obs))
+        return value.argmax(1).masked_fill(value.isinf().all(1), value.shape[1]), state
 
 
-def station_features(offer: Offer, kind: Features = "full") -> Tensor:
-    """Features of the stations that a user hears ``[B, K, F]``."""
-    unit = offer.time_unit.unsqueeze(1)
-    rate, users = offer.rate * unit, offer.users
-    demand = offer.demand.unsqueeze(1).expand_as(rate)
-    columns = [users, offer.utility, rate, demand]
-    if kind == "full":
-        asked, left = offer.asked.unsqueeze(1).expand_as(rate), (offer.slots_left.unsqueeze(1) / unit).expand_as(rate)
-        alone = demand / rate.clamp_min(1e-6)
-        columns += [
-            offer.free,
-            asked,
-            (offer.backlog / unit).log1p(),
-            alone.log1p(),
-            (rate / (users + 1)).log1p(),
-            left.log1p(),
-            offer.probability.unsqueeze(1).expand_as(rate),
-            offer.mean_demand.unsqueeze(1).expand_as(rate),
-        ]
-    return torch.stack(columns, 2)
+def station_features(arrival: HeteroData, count: int) -> Tensor:
+    """Columns of the stations that users hear ``[B, K, F]``, unscaled: the model has a scale of its own.
+
+    Args:
+        arrival: the arriving users alone, see :func:`~hetgraph.radio.arriving.arriving`.
+        count: how many of ``COLUMNS``.
+    """
+    facts, b = Facts(arrival), len(arrival["ue"].demand)
+    station = arrival[CHANNEL].edge_index[0].reshape(b, -1)
+    found: dict[int, Tensor] = {}
+    for store in ("bs", "ue", CHANNEL, None):
+        here = [place for place, (where, _) in enumerate(COLUMNS[:count]) if where == store]
+        names = [COLUMNS[place][1] for place in here]
+        if not names:
+            continue
+        values = unscaled(features(facts, store, names), store, names)
+        values = values[station] if store == "bs" else values.reshape(b, -1, len(names)).expand(*station.shape, -1)
+        found |= dict(zip(here, values.unbind(2), strict=True))
+    return torch.stack([found[place] for place in range(count)], 2)
 
 
-def served_users(obs: HeteroData, offer: Offer) -> Tensor:
-    """Features of the users that the stations heard have in service ``[B, K, C, 8]``."""
-    b, k = offer.rate.shape
-    ue, stations = obs["ue"], obs["bs"].users.shape[0] // b
-    per = ue.active.shape[0] // b
-    held = (ue.active.to(ue.demand.dtype), ue.demand, obs[CHANNEL].rate, ue.asked_rb)
-    table = torch.stack([value.reshape(b, -1)[:, : per - 1] for value in held], 2).reshape(b, stations, -1, 4)
-    place = offer.station.reshape(b, k, 1, 1).expand(-1, -1, *table.shape[2:])
-    on, left, rate, asked = table.gather(1, place).unbind(3)
-    sharing, rate = offer.users.unsqueeze(2), rate * offer.time_unit.reshape(b, 1, 1)
-    need = left / rate.clamp_min(1e-6)
-    now, later = (rate / sharing.clamp_min(1)).log1p(), (rate / (sharing + 1)).log1p()
-    columns = [on, left.log1p(), rate.log1p(), asked / 5, need.log1p(), need.clamp_max(20) / 10, now, now - later]
-    return torch.stack(columns, 3)
+def unscaled(values: Tensor, store: Store, names: Sequence[str]) -> Tensor:
+    """Columns in the units of the table."""
+    columns = columns_of(store, names)
+    scale, shift = values.new_tensor([[c.scale, c.shift] for c in columns]).unbind(1)
+    return values * scale + shift
+
+
+def served_users(obs: HeteroData, station: Tensor) -> Tensor:
+    """Columns of the users that stations ``[B, K]`` have in service ``[B, K, C, 8]``; zero in free places."""
+    users = in_service(obs, station)
+    return features(users, "ue", SERVED).reshape(*station.shape, -1, len(SERVED))

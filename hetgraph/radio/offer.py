@@ -50,6 +50,10 @@ class Offer:
         """The strongest station, with room or without: places ``[B]``."""
         return torch.zeros_like(self.station[:, 0])
 
+    def or_reject(self, place: Tensor) -> Tensor:
+        """Places ``[B]``, and K, which rejects, where no station has room."""
+        return place.masked_fill(~self.room.any(1), self.room.shape[1])
+
 
 def offer_of(graph: HeteroData) -> Offer:
     """Offer of an observation of :class:`~hetgraph.envs.ArrivalEnv`; the last user of each network is the one that arrives.
@@ -62,13 +66,12 @@ def offer_of(graph: HeteroData) -> Offer:
         raise ValueError("graph: got no ue.asked_rb or bs.users, expected an observation of ArrivalEnv")
     b = graph.mean_demand.shape[0]
     n, per = bs.users.shape[0] // b, ue.asked_rb.shape[0] // b
-    heard = edges.rate.shape[0] // b - (per - 1)
 
     def last(value: Tensor) -> Tensor:
         return value.reshape(b, per)[:, -1]
 
     def near(value: Tensor) -> Tensor:
-        return value.reshape(b, -1)[:, -heard:]
+        return value.reshape(b, per, -1)[:, -1]
 
     station = near(edges.edge_index[0])
     return Offer(

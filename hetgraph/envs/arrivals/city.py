@@ -4,18 +4,19 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
+from hetgraph.envs.arrivals.hearing import Hearing
+from hetgraph.envs.arrivals.layout import Layout, plain_layout
 from hetgraph.envs.arrivals.sources import Source
 from hetgraph.envs.arrivals.table import Signals
-from hetgraph.graph.others import sum_of_others
+from hetgraph.graph.counters import Networks
 from hetgraph.graph.placement import place_stations
 from hetgraph.graph.propagation import propagate
 from hetgraph.graph.sample import noise_w
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.user_state import draw_user_state
-from hetgraph.radio.rates import spectral_efficiency
 from hetgraph.units import dbm_to_w
 
 MOST_PAIRS = 5_000_000  # of a station and a user's place at once
@@ -74,6 +75,11 @@ class CityArrivals(Source):
         return self.moves_every
 
     @property
+    def hearing(self) -> Hearing:
+        """Which stations users hear, and how well."""
+        return Hearing(self.hears, self.load, self.most_bps_hz, self.least_bps_hz)
+
+    @property
     def band_hz(self) -> float:
         """Bandwidth that a station shares among its users, Hz."""
         return self.scenario.radio.bandwidth_hz
@@ -88,16 +94,16 @@ class CityArrivals(Source):
         """Transmit power of each station ``[N]``, W."""
         return torch.tensor([dbm_to_w(tier.power_dbm) for tier in self.scenario.tiers for _ in range(tier.count)])
 
-    def signals(self, slots: int, networks: int, generator: Generator) -> Signals:
+    def signals(self, networks: Networks, episode: int, slots: int) -> tuple[Signals, Layout]:
         """How users hear stations, a few networks at a time for memory's sake."""
-        seed = int(torch.randint(1 << 40, (1,), generator=generator))
-        few = max(MOST_PAIRS // (slots * self.periods * self.service.stations), 1)
+        numbers, few = networks.numbers, max(MOST_PAIRS // (slots * self.periods * self.service.stations), 1)
         parts = [
-            self._networks(Streams(seed, range(first, min(first + few, networks))), slots)
-            for first in range(0, networks, few)
+            self._networks(Streams(networks.seed, numbers[at : at + few], episode), slots)
+            for at in range(0, len(numbers), few)
         ]
         table = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        return Signals(**{name: value if name == "bs_pos" else value.transpose(0, 1) for name, value in table.items()})
+        heard = {name: value if name == "bs_pos" else value.transpose(0, 1) for name, value in table.items()}
+        return Signals(**heard), plain_layout(table["bs_pos"], self.power_w)
 
     def _networks(self, streams: Streams, users: int) -> dict[str, Tensor]:
         """The fields of :class:`Signals`, networks first."""
@@ -108,22 +114,13 @@ class CityArrivals(Source):
         state = None if state is None else state.repeat_interleave(p)
         paths = propagate(scenario, stations, place.reshape(n, -1, 2), streams, state=state, fast_fading=False)
         gain = paths.gain.reshape(n, -1, users, p).transpose(1, 2)  # [n, T, N, P]
-        received = gain * self.power_w.reshape(-1, 1)
-        station = received[..., 0].topk(self.heard, 2).indices
-        index = station.unsqueeze(3).expand(-1, -1, -1, p)
-        heard = received.gather(2, index)  # [n, T, K, P]
-        far = self.load * received.scatter(2, index, torch.zeros_like(heard)).sum(2)  # [n, T, P]
-        interference = far.unsqueeze(2) + self.load * sum_of_others(heard, 2)
-        efficiency = spectral_efficiency(heard, interference + self.noise_w).clamp_max(self.most_bps_hz)
-        usable = efficiency[..., :1] >= self.least_bps_hz
-        rate = efficiency.clamp_min(self.least_bps_hz) * usable * self.units_per_efficiency
+        noise = torch.tensor(self.noise_w)
+        heard = self.hearing(gain, self.power_w.reshape(-1, 1), noise)
+        rate = heard.pop("efficiency") * self.units_per_efficiency
         height = torch.tensor([tier.height_m for tier in scenario.tiers for _ in range(tier.count)])
-        return {
-            "station": station,
+        return heard | {
             "rate": rate,
-            "gain": gain.gather(2, index),
-            "interference_w": interference,
-            "far_interference_w": far[..., 0],
+            "noise_w": noise.expand(n, users),
             "pos": torch.cat([place, torch.full_like(place[..., :1], scenario.users.height_m)], 3),
             "bs_pos": torch.cat([stations, height.reshape(1, -1, 1).expand(n, -1, 1)], 2),
         }

@@ -11,7 +11,8 @@ from hetgraph.envs.arrivals.rules import Rule
 from hetgraph.envs.arrivals.service import Stations, Users, admit, serve, stations_of
 from hetgraph.envs.arrivals.sources import Source, offered
 from hetgraph.envs.arrivals.table import Table
-from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.graph.counters import Networks
+from hetgraph.graph.schema import Level
 from hetgraph.radio.offer import Offer, offer_of
 
 Decide = Callable[[int, Offer], Tensor]
@@ -49,9 +50,10 @@ def play(
         stations = stations_of(users, service)
         offer = offer_at(table, slot, stations, source, last - slot)
         place = decide(slot, offer)
-        at = place.clamp_min(0).unsqueeze(1)
+        most = offer.room.shape[1] - 1
+        at = place.clamp_max(most).unsqueeze(1)
         rate = offer.rate.gather(1, at).squeeze(1)
-        room = offer.room.gather(1, at).squeeze(1) & (place >= 0)
+        room = offer.room.gather(1, at).squeeze(1) & (place <= most)
         station = torch.where(room, offer.station.gather(1, at).squeeze(1), -1)
         users, _ = admit(users, station, offer.demand, rate, offer.asked)
         users, utility, _ = serve(users, service)
@@ -63,8 +65,7 @@ def users_of(obs: HeteroData) -> Users:
     """Users in service in an observation."""
     ue, b = obs["ue"], obs.mean_demand.shape[0]
     stations, per = obs["bs"].users.shape[0] // b, ue.active.shape[0] // b
-    rate = obs[CHANNEL].rate.reshape(b, -1)
-    held = (value.reshape(b, -1)[:, : per - 1] for value in (ue.demand, rate, ue.asked_rb))
+    held = (value.reshape(b, per)[:, :-1] for value in (ue.demand, ue.rate, ue.asked_rb))
     return Users(*(value.reshape(b, stations, -1) for value in held))
 
 
@@ -102,9 +103,9 @@ class RolloutLookahead(Rule):
         s, k, n = self.futures, offer.room.shape[1], len(rows)
         slots = int(offer.slots_left.max()) if self.horizon is None else min(int(offer.slots_left.max()), self.horizon)
         each = rows.repeat_interleave(s)
-        table = self.source.draw(
-            n * s, generator, probability=offer.probability[each], mean=offer.mean_demand[each], slots=slots
-        )
+        drawn = Networks(int(torch.randint(1 << 40, (), generator=generator)), range(n * s))
+        probability, mean = offer.probability[each], offer.mean_demand[each]
+        table = self.source.draw(drawn, slots=slots, probability=probability, mean=mean)
         copies = torch.arange(n * s).repeat_interleave(k)  # futures of a network, choices of a future
         table = table.select(copies)
         network = each.repeat_interleave(k)
@@ -129,14 +130,14 @@ def clairvoyant(table: Table, source: Source, start: Tensor, *, sweeps: int = 4)
     Args:
         table: arrivals of ``T`` slots.
         source: of the arrivals.
-        start: places to start from ``[T, B]``; -1 rejects.
+        start: places to start from ``[T, B]``; K rejects.
         sweeps: largest number of sweeps.
 
     Returns:
         utility of the episodes ``[B]`` and the places ``[T, B]``.
     """
     last, networks = start.shape
-    script, single = start.clone(), torch.arange(-1, table.station.shape[2])
+    script, single = start.clone(), torch.arange(table.station.shape[2] + 1)
     first, second = (choice.flatten() for choice in torch.meshgrid(single, single, indexing="ij"))
     wide = torch.arange(networks).repeat_interleave(len(first))
     copies, later_user = table.select(wide), _next_arrival(table.comes[:last])

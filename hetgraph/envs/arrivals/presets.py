@@ -4,24 +4,35 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from torch_geometric.data import HeteroData
+
 from hetgraph.envs.arrivals.city import CityArrivals
+from hetgraph.envs.arrivals.layouts import LayoutArrivals
 from hetgraph.envs.arrivals.service import Service
 from hetgraph.envs.arrivals.sources import DiscreteArrivals, Source
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.traffic import Arrivals
 
+SPREAD = (0.34, 1.0, 1.66)  # demands as parts of the mean, where a scenario does not say
 
-def source_of(scenario: Scenario) -> Source:
+
+def source_of(scenario: str | Scenario | HeteroData | Source) -> Source:
     """Arrivals of a scenario: users who are heard at given efficiencies, or who come anywhere in the area.
+
+    Where a scenario has no traffic, or graphs are given, users come to the places of the layout's users (:func:`on_layout`).
 
     Raises:
         ValueError: other traffic than arrivals.
     """
+    if isinstance(scenario, Source):
+        return scenario
+    scenario = preset(scenario) if isinstance(scenario, str) else scenario
+    if not isinstance(scenario, Scenario) or scenario.traffic is None:
+        return on_layout(scenario)
     traffic, rules = scenario.traffic, scenario.rules
     if not isinstance(traffic, Arrivals):
-        got = "none" if traffic is None else traffic.kind
-        raise ValueError(f"scenario.traffic: got {got}, expected arrivals, as in grows-3")
+        raise ValueError(f"scenario.traffic: got {traffic.kind}, expected arrivals, as in grows-3")
     service = Service(
         scenario.num_stations,
         blocks=rules.blocks,
@@ -78,18 +89,42 @@ def _city(scenario: Scenario, traffic: Arrivals, known: dict[str, Any]) -> CityA
     )
 
 
-def arrivals(name: str, probability: float | None = None, demand: float | None = None) -> Source:
-    """Arrivals by name.
+def on_layout(layout: Scenario | HeteroData) -> LayoutArrivals:
+    """Arrivals on a scenario or on given graphs, at the load of ``grows-city`` without its crowd: users stand.
+
+    A unit of data is what a second of the band carries at 1 bit/s/Hz.
 
     Args:
-        name: ``grows-3``, ``grows-tiny`` or ``grows-city``, with its arguments after a colon if need be: ``grows-3:stations=19``.
+        layout: a scenario, or a contract graph or batch of them.
+    """
+    if isinstance(layout, Scenario):
+        stations, band_hz = layout.num_stations, layout.radio.bandwidth_hz
+    else:
+        stations = int(layout["bs"].ptr[1]) if "ptr" in layout["bs"] else len(layout["bs"].power_max_w)
+        band_hz = float(layout.rb_bandwidth_hz[0].sum())
+    many = stations / 3
+    service = Service(stations, blocks=9, unit=1.19 / many, time_unit=many)  # as in grows-3
+    slots = max(round(40 * many), 1)
+    return LayoutArrivals(
+        layout=layout, service=service, slots=slots, spread=SPREAD, slot_s=0.5 / many, data_bits=band_hz
+    )
+
+
+def arrivals(
+    scenario: str | Scenario | HeteroData | Source, probability: float | None = None, demand: float | None = None
+) -> Source:
+    """Arrivals of a scenario.
+
+    Args:
+        scenario: ``grows-3``, ``grows-tiny`` or ``grows-city``, with its arguments after a colon if need be
+            (``grows-3:stations=19``), another preset's name, a scenario, a contract graph or batch of them, or a source itself.
         probability: of an arrival in a slot, for all networks.
         demand: mean demand, for all networks.
 
     Raises:
-        ValueError: an unknown name or argument, a preset of other traffic, or a number out of its range.
+        ValueError: an unknown name or argument, a number out of its range, or a layout that arrivals do not fit.
     """
-    source = source_of(preset(name))
+    source = source_of(scenario)
     if probability is not None and not 0 < probability <= 1:
         raise ValueError(f"probability: got {probability}, expected a number above 0, at most 1")
     if demand is not None and demand <= 0:

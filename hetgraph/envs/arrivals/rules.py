@@ -24,7 +24,7 @@ class Rule:
         return self.choose(offer_of(obs), generator), state
 
     def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
-        """Places of the chosen stations among those that the user hears ``[B]``."""
+        """Places of the chosen stations among those that the user hears ``[B]``; K rejects."""
         raise NotImplementedError  # pragma: no cover
 
 
@@ -41,7 +41,7 @@ class Strongest(Rule):
 
     def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
         """The first place, or the first one with room."""
-        return offer.room.to(torch.uint8).argmax(1) if self.overflow else offer.strongest
+        return offer.or_reject(offer.room.to(torch.uint8).argmax(1)) if self.overflow else offer.strongest
 
 
 class RandomStation(Rule):
@@ -76,5 +76,5 @@ class BestRate(Rule):
 
 
 def best(offer: Offer, score: Tensor) -> Tensor:
-    """Place of the largest score among stations with room, the strongest of several ``[B]``."""
-    return score.masked_fill(~offer.room, -torch.inf).argmax(1)
+    """Place of the largest score among stations with room, the strongest of several ``[B]``; K where none has."""
+    return offer.or_reject(score.masked_fill(~offer.room, -torch.inf).argmax(1))

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from hetgraph.channel import thermal_noise_w
+from hetgraph.envs.arrivals.layout import Layout, plain_layout
 from hetgraph.envs.arrivals.service import Service, Stations
 from hetgraph.envs.arrivals.table import Signals, Table
+from hetgraph.graph.counters import Networks, choices, uniforms
 from hetgraph.graph.heard import HeardPlaces
 from hetgraph.radio.rates import spectral_efficiency
 from hetgraph.units import dbm_to_w
@@ -45,16 +47,6 @@ class Source:
         raise NotImplementedError  # pragma: no cover
 
     @property
-    def noise_w(self) -> float:
-        """Noise of a user over the whole band, W."""
-        raise NotImplementedError  # pragma: no cover
-
-    @property
-    def power_w(self) -> Tensor:
-        """Transmit power of each station ``[N]``, W."""
-        raise NotImplementedError  # pragma: no cover
-
-    @property
     def units_per_efficiency(self) -> float:
         """Units of data that a station carries in a slot at 1 bit/s/Hz."""
         return self.band_hz * self.slot_s / self.data_bits
@@ -74,14 +66,20 @@ class Source:
         """Slots after which the places of users who move change; 0 where nobody does."""
         return 0
 
-    def signals(self, slots: int, networks: int, generator: Generator) -> Signals:
-        """How users hear stations."""
+    def signals(self, networks: Networks, episode: int, slots: int) -> tuple[Signals, Layout]:
+        """How users hear stations, and the layout.
+
+        Args:
+            networks: whose users.
+            episode: number of the episode.
+            slots: slots.
+        """
         raise NotImplementedError  # pragma: no cover
 
     def draw(
         self,
-        networks: int,
-        generator: Generator,
+        networks: Networks,
+        episode: int = 0,
         *,
         probability: Tensor | None = None,
         mean: Tensor | None = None,
@@ -90,32 +88,47 @@ class Source:
         """Arrivals of an episode, with one slot more, for what is seen at its end.
 
         Args:
-            networks: number of networks.
-            generator: random numbers.
+            networks: whose arrivals.
+            episode: number of the episode.
             probability: of an arrival in each network, instead of a draw.
             mean: mean demand in each network, instead of a draw.
             slots: slots, instead of an episode's.
         """
-        shape = ((slots or self.slots) + 1, networks)
-        probability = pick(self.probabilities, generator, networks) if probability is None else probability
-        mean = pick(self.demands, generator, networks) if mean is None else mean
-        comes = torch.rand(shape, generator=generator) < probability
-        demand = mean * pick(self.spread, generator, *shape)
-        asked = torch.randint(self.service.least_asked, self.most_asked + 1, shape, generator=generator).float()
-        return Table(comes, demand, asked, self.signals(*shape, generator), probability, mean)
+        slots, keys = (slots or self.slots) + 1, networks.keys
+        load = uniforms(keys, first_of(episode, LOADS), 2, 1)[:, 0]
+        probability = pick(self.probabilities, load[0]) if probability is None else probability
+        mean = pick(self.demands, load[1]) if mean is None else mean
+        comes, part, blocks = uniforms(keys, first_of(episode, USERS), 3, slots)
+        least = self.service.least_asked
+        asked = (least + choices(blocks, self.most_asked + 1 - least)).float()
+        signals, layout = self.signals(networks, episode, slots)
+        return Table(comes < probability, mean * pick(self.spread, part), asked, signals, probability, mean, layout)
+
+
+LOADS, USERS, SIGNALS = range(3)  # what numbers are for
+
+
+def first_of(episode: int, purpose: int) -> int:
+    """Number of the first hash of an episode and a purpose: 2^34 for each of four purposes, more than any episode takes."""
+    return (4 * episode + purpose) << 34
 
 
 def offered(table: Table, slot: int, stations: Stations, source: Source) -> tuple[Tensor, Tensor, Tensor]:
     """Rates of the stations that a slot's user hears, their free resource blocks, and which of them may take it ``[B, K]`` each."""
-    rate = table.rate[slot, ..., 0]
+    comes = table.comes[slot].unsqueeze(1)
+    rate = table.rate[slot, ..., 0] * comes
     free = stations.free.gather(1, table.station[slot])
-    room = (free >= table.asked[slot].unsqueeze(1)) & table.comes[slot].unsqueeze(1) & (rate > 0)
-    return rate, free, room & (room.cumsum(1) <= source.candidates)
+    return rate, free, strongest_with_room((free >= table.asked[slot].unsqueeze(1)) & (rate > 0), source)
 
 
-def pick(values: Sequence[float], generator: Generator, *size: int) -> Tensor:
-    """Values drawn from some that are all as likely."""
-    return torch.tensor(values)[torch.randint(len(values), size, generator=generator)]
+def strongest_with_room(room: Tensor, source: Source) -> Tensor:
+    """The first of the stations with room ``[B, K]``, as many as may take a user."""
+    return room if source.candidates >= source.heard else room & (room.cumsum(1) <= source.candidates)
+
+
+def pick(values: Sequence[float], uniform: Tensor) -> Tensor:
+    """Values of uniform numbers, all as likely."""
+    return torch.tensor(values, device=uniform.device)[choices(uniform, len(values))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,36 +198,48 @@ class DiscreteArrivals(Source):
         )
 
     @cached_property
+    def _gain(self) -> Tensor:
+        """Gains by levels ``[C, K]``."""
+        return self._heard.table.gain.float()
+
+    @cached_property
     def _rate(self) -> Tensor:
         """Rates by levels ``[C, K]``; rounded from double, so that one level is one number and ties stay ties."""
         gain = self._heard.table.gain
         efficiency = spectral_efficiency(gain * dbm_to_w(self.power_dbm), gain.new_tensor(self.noise_w))
         return (efficiency * self.units_per_efficiency).float()
 
-    def signals(self, slots: int, networks: int, generator: Generator) -> Signals:
+    def signals(self, networks: Networks, episode: int, slots: int) -> tuple[Signals, Layout]:
         """How users hear stations: levels are drawn, places follow, and from these gains and rates."""
-        heard = self._heard
-        k, count, groups = self.heard, len(self.rates), heard.groups
-        level, number = (
-            torch.randint(count, (slots, networks, k), generator=generator),
-            torch.zeros((), dtype=torch.long),
-        )
-        if len(groups) > 1:
-            number = torch.randint(len(groups), (slots, networks), generator=generator)
-        group = groups[number].expand(slots, networks, k)
-        at = heard.combination(level, group).flatten()
-        rate = self._rate.index_select(0, at).reshape(level.shape)
-        gain = heard.table.gain.float().index_select(0, at).reshape(level.shape)
-        ties = torch.rand(rate.shape, generator=generator) * 1e-4 * self.rates[0]
-        order = (rate + ties).argsort(2, descending=True)
-        row = number.expand(slots, networks).flatten() * len(self._rate) + at
-        zero = torch.zeros(1, 1)
+        k, one = self.heard, len(self._heard.groups) == 1
+        drawn = uniforms(networks.keys, first_of(episode, SIGNALS), 2 * k + (not one), slots)
+        number = drawn.new_zeros((), dtype=torch.long) if one else choices(drawn[2 * k], len(self._heard.groups))
+        signals = self.signals_of(choices(drawn[:k], len(self.rates)), number, drawn[k : 2 * k])
+        return signals, plain_layout(signals.bs_pos, self.power_w)
+
+    def signals_of(self, level: Tensor, number: Tensor, ties: Tensor) -> Signals:
+        """How users hear stations at given levels.
+
+        Args:
+            level: of the rates of each station of a group ``[K, T, B]``.
+            number: of the group ``[T, B]``, or a number for all.
+            ties: which of equal rates comes first ``[K, T, B]``, from 0 to 1.
+        """
+        k, count, (slots, networks) = self.heard, len(self.rates), level.shape[1:]
+        group = self._heard.groups[number].expand(slots, networks, k)
+        level = level + count * (group.movedim(2, 0) == 0)  # the first station's bonus makes its levels others
+        weight = (2 * count) ** torch.arange(k - 1, -1, -1).reshape(k, 1, 1)
+        flat = (level * weight).sum(0).flatten()
+        order = (self._rate[flat] + ties.flatten(1).T * (1e-4 * self.rates[0])).argsort(1, descending=True)
+        rate, gain = self._rate[flat].gather(1, order), self._gain[flat].gather(1, order)
+        row = number.expand(slots, networks).flatten() * len(self._rate) + flat
+        shape, zero = (slots, networks), torch.zeros(1, 1)
         return Signals(
-            group.gather(2, order),
-            rate.gather(2, order).unsqueeze(3),
-            gain.gather(2, order).unsqueeze(3),
-            zero.reshape(1, 1, 1, 1).expand(slots, networks, k, 1),
-            zero.expand(slots, networks),
-            heard.pos.index_select(0, row).reshape(slots, networks, 1, 3),
-            heard.bs_pos.expand(networks, -1, -1),
+            group.gather(2, order.reshape(*shape, k)),
+            rate.reshape(*shape, k, 1),
+            gain.reshape(*shape, k, 1),
+            zero.unsqueeze(2).expand(*shape, 1),
+            zero.expand(shape) + self.noise_w,
+            self._heard.pos.index_select(0, row).reshape(*shape, 1, 3),
+            self._heard.bs_pos.expand(networks, -1, -1),
         )

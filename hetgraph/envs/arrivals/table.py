@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hetgraph.envs.arrivals.layout import Layout
+
 
 @dataclass(frozen=True)
 class Signals:
@@ -14,8 +16,8 @@ class Signals:
         station: stations that the user hears, the strongest first ``[T, B, K]``.
         rate: data per slot if that station were its alone, 0 for one that cannot take it ``[T, B, K, P]``.
         gain: linear power gain ``[T, B, K, P]``.
-        interference_w: of all other stations ``[T, B, K, P]``, W.
-        far_interference_w: of the stations that it does not hear, in the first period ``[T, B]``, W.
+        far_interference_w: of the stations that it does not hear ``[T, B, P]``, W.
+        noise_w: over the whole band ``[T, B]``, W.
         pos: place of the user ``[T, B, P, 3]``, m.
         bs_pos: places of the stations ``[B, N, 3]``, m.
     """
@@ -23,8 +25,8 @@ class Signals:
     station: Tensor
     rate: Tensor
     gain: Tensor
-    interference_w: Tensor
     far_interference_w: Tensor
+    noise_w: Tensor
     pos: Tensor
     bs_pos: Tensor
 
@@ -45,6 +47,7 @@ class Table:
         signals: how it hears stations.
         probability: of an arrival in a slot ``[B]``.
         mean_demand: ``[B]``.
+        layout: stations and antennas.
     """
 
     comes: Tensor
@@ -53,6 +56,7 @@ class Table:
     signals: Signals
     probability: Tensor
     mean_demand: Tensor
+    layout: Layout
 
     @property
     def station(self) -> Tensor:
@@ -73,10 +77,12 @@ class Table:
             self.signals.select(networks),
             self.probability[networks],
             self.mean_demand[networks],
+            self.layout.select(networks),
         )
 
     def to(self, device: torch.device) -> "Table":
         """The same on a device."""
         signals = Signals(*(value.to(device) for value in vars(self.signals).values()))
-        rest = {name: value.to(device) for name, value in vars(self).items() if name != "signals"}
-        return Table(**rest, signals=signals)
+        parts = (self.comes, self.demand, self.asked, self.probability, self.mean_demand)
+        comes, demand, asked, probability, mean = (value.to(device) for value in parts)
+        return Table(comes, demand, asked, signals, probability, mean, self.layout.to(device))

@@ -7,12 +7,13 @@ import math
 import pytest
 import torch
 
-from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, Service, clairvoyant, run_episodes
+from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, Service, clairvoyant
 from hetgraph.envs.arrivals.lookahead import offer_at, users_of
 from hetgraph.envs.arrivals.optimum import optimum
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.rules import BestRate, Strongest
 from hetgraph.envs.arrivals.table import Table
+from hetgraph.envs.rollout import rollout
 from hetgraph.graph import check
 from hetgraph.radio import association_names, policy
 from hetgraph.radio.offer import offer_of
@@ -33,7 +34,7 @@ def slow_episode(table: Table, source: DiscreteArrivals, actions: torch.Tensor, 
     for t in range(len(actions)):
         if bool(table.comes[t, b]):
             place, asked = int(actions[t, b]), float(table.asked[t, b])
-            cell = cells[int(table.station[t, b, place])] if place >= 0 else None
+            cell = cells[int(table.station[t, b, place])] if place < table.station.shape[2] else None
             if cell is not None and sum(u["asked"] for u in cell) + asked <= service.blocks:
                 rate = float(table.rate[t, b, place])
                 cell.append({"left": float(table.demand[t, b]), "rate": rate, "asked": asked})
@@ -58,10 +59,11 @@ def test_episodes_against_a_slow_oracle(name: str) -> None:
     table, actions, info = env.table, [], {}
     generator = torch.Generator().manual_seed(0)
     for _ in range(env.slots):
-        actions.append(torch.randint(-1, source.heard, (6,), generator=generator))
+        actions.append(torch.randint(source.heard + 1, (6,), generator=generator))
         info = env.step(actions[-1]).info
     for b in range(6):
         expected = slow_episode(table, source, torch.stack(actions), b)
+        expected["utility"] /= env.slots
         for key, value in expected.items():
             assert float(info["episode"][key][b]) == pytest.approx(value, abs=1e-3), key
     assert float(info["episode"]["rejections"].sum()) > 0
@@ -74,7 +76,7 @@ def test_resource_blocks_are_conserved(name: str) -> None:
     env, generator = ArrivalEnv(source, 500, seed=1), torch.Generator().manual_seed(2)
     env.reset()
     for _ in range(200):
-        env.step(torch.randint(-1, source.heard, (500,), generator=generator))
+        env.step(torch.randint(source.heard + 1, (500,), generator=generator))
         held = env.users.asked.sum(2)
         assert bool((env.stations.free >= 0).all()) and torch.equal(
             env.stations.free + held, torch.full_like(held, source.service.blocks)
@@ -102,11 +104,10 @@ def test_a_full_station_blocks_or_overflows() -> None:
         service=Service(2, 1), probabilities=(1.0,), demands=(1000.0,), spread=(1.0,), bonus=10.0, slots=3
     )
     env = ArrivalEnv(source, 1)
-    blocking = run_episodes(env, policy("argmax_blocking"), seed=0)
-    overflow = run_episodes(env, policy("argmax"), seed=0)
-    assert float(blocking["rejections"]) == 2 and float(overflow["rejections"]) == 1
-    with pytest.raises(ValueError, match=r"expected -1\.\.1"):
-        env.step(torch.tensor([2]))
+    found = rollout(env, {name: policy(name) for name in ("argmax_blocking", "argmax")}).values
+    assert [float(values["rejections"]) for values in found.values()] == [2, 1]
+    with pytest.raises(ValueError, match=r"action.place: got values from 3 to 3, expected 0\.\.2"):
+        env.step(torch.tensor([3]))
     with pytest.raises(ValueError, match="expected integers of shape"):
         env.step(torch.tensor([0.0]))
 
@@ -116,13 +117,14 @@ def test_every_rule_meets_the_same_users_and_chooses_stations_with_room() -> Non
     arrivals = set()
     for name in association_names():
         rule = policy(name)
-        arrivals.add(float(run_episodes(env, rule, seed=7)["arrivals"].sum()))
+        arrivals.add(float(rollout(env, {name: rule}, seed=7).values[name]["arrivals"].sum()))
         obs, _ = env.reset(seed=7)
         for _ in range(env.slots):
             action, _ = rule.act(obs, None, torch.Generator().manual_seed(0))
             offer = offer_of(obs)
-            picked = offer.room.gather(1, action.unsqueeze(1)).squeeze(1)
-            assert name == "argmax_blocking" or bool(picked[offer.room.any(1)].all())
+            some = offer.room.any(1)
+            picked = offer.room[some].gather(1, action[some].unsqueeze(1))
+            assert name == "argmax_blocking" or (bool(picked.all()) and bool((action[~some] == 3).all()))
             obs = env.step(action).obs
     assert len(arrivals) == 1
 
@@ -130,7 +132,7 @@ def test_every_rule_meets_the_same_users_and_chooses_stations_with_room() -> Non
 def best_script(table: Table, source: DiscreteArrivals, b: int) -> float:
     """Largest utility over all scripts of an episode that is known."""
     slots = range(source.slots)
-    options = [range(-1, source.heard) if bool(table.comes[t, b]) else (0,) for t in slots]
+    options = [range(source.heard + 1) if bool(table.comes[t, b]) else (0,) for t in slots]
     found = 0.0
     for script in itertools.product(*options):
         actions = torch.zeros(source.slots, b + 1, dtype=torch.long)
@@ -145,7 +147,7 @@ def test_the_clairvoyant_search_against_all_scripts() -> None:
     )
     env = ArrivalEnv(source, 12, seed=4)
     env.reset()
-    starts = torch.randint(-1, 2, (6, 5, 12), generator=torch.Generator().manual_seed(0))
+    starts = torch.randint(3, (6, 5, 12), generator=torch.Generator().manual_seed(0))
     found = [clairvoyant(env.table, source, start) for start in starts]
     total = torch.stack([utility for utility, _ in found]).max(0).values
     best = torch.tensor([best_script(env.table, source, b) for b in range(12)])
@@ -156,7 +158,7 @@ def test_the_clairvoyant_search_against_all_scripts() -> None:
     info = {}
     for t in range(5):
         info = played.step(found[0][1][t]).info
-    torch.testing.assert_close(info["episode"]["utility"], found[0][0])
+    torch.testing.assert_close(info["episode"]["utility"] * 5, found[0][0])
 
 
 def test_the_optimum_against_a_case_by_hand() -> None:
@@ -181,9 +183,9 @@ def test_the_rollout_is_near_the_optimum_of_dynamic_programming() -> None:
     source = arrivals("grows-tiny")
     most = optimum(source).utility
     env = ArrivalEnv(source, 4000)
-    found = {}
-    for name, rule in (("best_rate", BestRate()), ("rollout", RolloutLookahead(source, BestRate(), futures=48))):
-        value = run_episodes(env, rule, seed=11)["utility"] * 6
+    found, ahead = {}, RolloutLookahead(source, BestRate(), futures=48)
+    for name, values in rollout(env, {"best_rate": BestRate(), "rollout": ahead}, seed=11).values.items():
+        value = values["utility"][0] * 6
         found[name] = float(value.mean())
         assert found[name] < most + 4 * float(value.std()) / 4000**0.5
     assert found["rollout"] > found["best_rate"] and found["rollout"] > 0.99 * most

@@ -9,11 +9,13 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.channel import pathloss_db
-from hetgraph.envs import ArrivalEnv, DiscreteArrivals, Service, run_episodes
+from hetgraph.envs import ArrivalEnv, DiscreteArrivals, Service
 from hetgraph.envs.arrivals.presets import arrivals
-from hetgraph.envs.arrivals.sources import pick
+from hetgraph.envs.arrivals.table import Table
 from hetgraph.graph import CHANNEL, MOUNTED_ON, check
+from hetgraph.graph.counters import Networks
 from hetgraph.graph.heard import CARRIER_HZ, gain_of
+from hetgraph.graph.streams import stream
 from hetgraph.radio import policy
 
 # Mean utility, rejections and completions of 300 episodes (seed 2,000,000) when rates were drawn without places.
@@ -37,6 +39,27 @@ def played(scenario: str, slots: int, networks: int = 4, seed: int = 3) -> tuple
     return env, seen
 
 
+def former_table(source: DiscreteArrivals, networks: int, generator: torch.Generator) -> tuple[Table, Tensor, Tensor]:
+    """Arrivals of the random numbers with which rates were drawn without places; and these rates and their order."""
+    shape = (source.slots + 1, networks)
+
+    def number(count: int, *size: int) -> Tensor:
+        return torch.randint(count, size, generator=generator)
+
+    probability = torch.tensor(source.probabilities)[number(len(source.probabilities), networks)]
+    mean = torch.tensor(source.demands)[number(len(source.demands), networks)]
+    comes = torch.rand(shape, generator=generator) < probability
+    demand = mean * torch.tensor(source.spread)[number(len(source.spread), *shape)]
+    asked = (1 + number(source.most_asked, *shape)).float()
+    level = number(len(source.rates), *shape, 3)
+    ties = torch.rand(level.shape, generator=generator)
+    rate = torch.tensor(source.rates)[level] + source.bonus * (torch.arange(3) == 0)
+    order = (rate + ties * 1e-4 * source.rates[0]).argsort(2, descending=True)
+    signals = source.signals_of(level.movedim(2, 0), torch.tensor(0), ties.movedim(2, 0))
+    layout = source.draw(Networks(0, range(networks))).layout
+    return Table(comes, demand, asked, signals, probability, mean, layout), rate.gather(2, order), order
+
+
 def rate_of_gains(obs: HeteroData, env: ArrivalEnv) -> Tensor:
     """Data per slot of every edge by Shannon's formula from what the graph says, without interference among its own edges."""
     bs, ue = obs[CHANNEL].edge_index
@@ -54,6 +77,7 @@ def test_observations_are_contract_graphs_with_stations_users_and_antennas(name:
         assert torch.equal(obs[MOUNTED_ON].edge_index[1].sort().values, torch.arange(4 * env.num_stations))
         assert torch.equal(obs["antenna"].batch[obs[MOUNTED_ON].edge_index[0]], obs["bs"].batch)
         gain, serves = obs[CHANNEL].gain[:, 0], obs["ue"].active[obs[CHANNEL].edge_index[1]]
+        assert torch.equal(obs[CHANNEL].known, serves)
         assert bool((gain[serves] > 0).all()) and bool((gain < 1e-3).all())
         assert bool((gain[~serves] == 0).all()) and not torch.equal(gain, obs[CHANNEL].rate)
         places = obs["bs"].pos.reshape(4, -1, 3)
@@ -118,34 +142,45 @@ def test_the_places_of_permuted_rates_are_those_of_permuted_stations() -> None:
 
 
 def test_tables_are_what_they_were_without_places() -> None:
-    """Demands, stations and rates against the former draw from the same random numbers."""
-    source, shape = arrivals("grows-3"), (41, 300)
-    table = source.draw(300, torch.Generator().manual_seed(5))
-    g = torch.Generator().manual_seed(5)
-    probability, mean = pick(source.probabilities, g, 300), pick(source.demands, g, 300)
-    assert torch.equal(table.comes, torch.rand(shape, generator=g) < probability)
-    assert torch.equal(table.demand, mean * pick(source.spread, g, *shape))
-    torch.randint(1, 2, shape, generator=g)
-    rate = pick(source.rates, g, *shape, 3) + source.bonus * (torch.arange(3) == 0)
-    order = (rate + torch.rand(rate.shape, generator=g) * 1e-4 * source.rates[0]).argsort(2, descending=True)
+    """Stations and rates against the former draw from the same random numbers."""
+    table, rate, order = former_table(arrivals("grows-3"), 300, torch.Generator().manual_seed(5))
     assert torch.equal(table.station, order)
-    torch.testing.assert_close(table.rate[..., 0], rate.gather(2, order), rtol=1e-6, atol=0)
+    torch.testing.assert_close(table.rate[..., 0], rate, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("load", BEFORE)
 def test_rules_do_what_they_did_without_places(load: tuple[float, float, str]) -> None:
-    chance, demand, rule = load
-    env = ArrivalEnv("grows-3", 300, probability=chance, demand=demand)
-    found = run_episodes(env, policy(rule), seed=2_000_000)
-    means = [float(found[name].double().mean()) for name in ("utility", "rejections", "completions")]
+    chance, demand, name = load
+    source, rule, info = arrivals("grows-3", chance, demand), policy(name), {}
+    assert isinstance(source, DiscreteArrivals)
+    env = ArrivalEnv(source, 300)
+    env.load(former_table(source, 300, stream(2_000_000, 0, "arrivals"))[0])
+    for _ in range(env.slots):
+        info = env.step(rule.act(env.observe(rule.level), None, None)[0]).info
+    means = [float(info["episode"][kpi].double().mean()) for kpi in ("utility", "rejections", "completions")]
     assert means == pytest.approx(BEFORE[load], rel=1e-6, abs=1e-6)
+
+
+def test_drawn_arrivals_are_like_the_former_ones() -> None:
+    """Means over many networks of what is drawn: arrivals, demands, and every pair of levels of the first two stations."""
+    source = arrivals("grows-3")
+    drawn = source.draw(Networks(1, range(4000)))
+    former = former_table(source, 4000, torch.Generator().manual_seed(1))[0]
+    for name in ("comes", "demand", "rate", "station"):
+        one, other = (getattr(table, name)[:, :, ...].double().flatten(2) if name in ("rate", "station") else
+                      getattr(table, name).double().unsqueeze(2) for table in (drawn, former))  # fmt: skip
+        error = ((one.mean(0).var(0) + other.mean(0).var(0)) / 4000).sqrt()
+        assert bool(((one.mean((0, 1)) - other.mean((0, 1))).abs() < 4 * error + 1e-9).all()), name
+    codes = drawn.rate[..., 0].mul(100).round().flatten(0, 1)
+    counts = codes.unique(dim=0, return_counts=True)[1].double()
+    assert float(counts.max() / counts.min()) < 8  # ordered triples of three levels: one or up to six ways
 
 
 def test_users_of_hundreds_of_stations_hear_the_three_nearest_mutual_neighbours() -> None:
     source = arrivals("grows-3:stations=300")
     assert isinstance(source, DiscreteArrivals)
     short = replace(source, slots=300)
-    signals = short.draw(6, torch.Generator().manual_seed(1)).signals
+    signals = short.draw(Networks(1, range(6))).signals
     stations, user = signals.bs_pos[0], signals.pos[:, :, 0]
     own = stations[signals.station]
     for one, other in ((0, 1), (0, 2), (1, 2)):
@@ -154,7 +189,7 @@ def test_users_of_hundreds_of_stations_hear_the_three_nearest_mutual_neighbours(
     distance = torch.cdist(user[..., :2].reshape(-1, 2), stations[:, :2])
     nearest = distance.topk(3, 1, largest=False).indices.sort(1).values
     assert torch.equal(nearest, signals.station.reshape(-1, 3).sort(1).values)
-    again = short.draw(6, torch.Generator().manual_seed(1)).signals
+    again = short.draw(Networks(1, range(6))).signals
     assert torch.equal(again.pos, signals.pos) and torch.equal(again.gain, signals.gain)
     counts = signals.station.flatten().bincount(minlength=300).float()
     rim = torch.cdist(stations, stations).sort(1).values[:, 6] > 1.1 * source.spacing_m  # fewer than six neighbours
@@ -171,12 +206,12 @@ def test_users_in_service_keep_the_gain_and_place_of_their_admission() -> None:
             free = (env.users.left[b, station] <= 0).nonzero()
             if len(free):
                 where = (b, station, int(free[0]))
-                held[where] = (float(signals.gain[slot, b, place[b], 0]), signals.pos[slot, b, 0].tolist())
+                held[where] = (signals.gain[slot, b, :, 0].tolist(), signals.pos[slot, b, 0].tolist())
         obs = env.step(place).obs
-        gain = obs[CHANNEL].gain.reshape(50, -1)[:, :27].reshape(50, 3, 9)
+        gain = obs[CHANNEL].gain.reshape(50, 28, 3)[:, :27].reshape(50, 3, 9, 3)
         pos = obs["ue"].pos.reshape(50, 28, 3)[:, :27].reshape(50, 3, 9, 3)
         for b, station, seat in env.users.on.nonzero().tolist():
-            assert (float(gain[b, station, seat]), pos[b, station, seat].tolist()) == held[b, station, seat]
+            assert (gain[b, station, seat].tolist(), pos[b, station, seat].tolist()) == held[b, station, seat]
         assert bool((gain[~env.users.on] == 0).all())
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from hetgraph.envs import ArrivalEnv, IoTEnv
-from hetgraph.envs.arrivals.run import run_episodes
 from hetgraph.envs.handover.reward import INDICATORS as HANDOVER
 from hetgraph.envs.rollout import rollout
 from hetgraph.graph import preset
@@ -95,7 +94,7 @@ def test_what_episodes_tell_is_in_the_table() -> None:
     assert set(HANDOVER) <= set(INDICATORS)
     env = IoTEnv("iot-noma:users=6,small_cells=2,subchannels=3", 1, episode_slots=2)
     iot = rollout(env, {"random": iot_policy("random")}).values["random"]
-    arrivals = run_episodes(ArrivalEnv("grows-3", 2), policy("argmax"), seed=0)
+    arrivals = rollout(ArrivalEnv("grows-3", 2), {"argmax": policy("argmax")}).kpis
     assert set(iot) | set(arrivals) <= set(INDICATORS)
 
 

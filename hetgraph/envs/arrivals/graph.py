@@ -1,0 +1,82 @@
+"""Arrivals as contract graphs: what is fixed with the layout, and views of the seats."""
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, HeteroData
+
+from hetgraph.envs.arrivals.incoming import ASKED, FAR, LEFT, NOISE, POS, RATE
+from hetgraph.envs.arrivals.layout import Layout
+from hetgraph.envs.arrivals.seats import Seats
+from hetgraph.envs.arrivals.sources import Source
+from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION, Level
+
+DENSE = 30  # stations up to which all are neighbours; beyond, those that the arriving user hears are, for the time of its arrival
+STATIONS = ("users", "free_rb", "utility", "backlog_slots")  # rows of what stations know of their users
+
+
+def skeleton(source: Source, networks: int, seats: Seats) -> HeteroData:
+    """Graph of networks without their layout: how nodes, edges and antennas are numbered."""
+    device, n, u, k = seats.active.device, source.service.stations, seats.active.shape[1], source.heard
+    graph, each = Batch(_base_cls=HeteroData), torch.arange(networks, device=device)
+    graph._num_graphs = networks
+    for store, count in (("bs", n), ("ue", u)):
+        graph[store].batch = each.repeat_interleave(count)
+        graph[store].ptr = count * torch.arange(networks + 1, device=device)
+    user = torch.arange(networks * u, device=device).repeat_interleave(k)
+    graph[CHANNEL].edge_index = torch.stack([seats.station.flatten(), user])
+    graph[CHANNEL].slot = torch.arange(k, device=device).repeat(networks * u)
+    graph[CONFLICTS].edge_index = torch.zeros(2, 0, dtype=torch.long, device=device)
+    pairs = (1 - torch.eye(n if n <= DENSE else k, device=device)).nonzero().T
+    graph[NEIGHBOURS].edge_index = (pairs.unsqueeze(1) + n * each.reshape(1, -1, 1)).flatten(1)
+    graph.rb_bandwidth_hz = torch.full((networks, 1), source.band_hz, device=device)
+    graph.slot_s = torch.full((networks,), source.slot_s, device=device)
+    graph.time_unit = torch.full((networks,), source.service.time_unit, device=device)
+    graph.schema_version = torch.full((networks,), SCHEMA_VERSION)
+    return graph
+
+
+def set_layout(graph: HeteroData, layout: Layout) -> None:
+    """Write stations and antennas."""
+    b, n = layout.bs["power_max_w"].shape
+    for name, value in layout.bs.items():
+        graph["bs"][name] = value.flatten(0, 1)
+    graph["bs"].rb_power_max_w = graph["bs"].power_max_w.unsqueeze(1)
+    for name, value in layout.antenna.items():
+        graph["antenna"][name] = value.flatten(0, 1)
+    a, device = layout.mounted.shape[1], layout.mounted.device
+    each = torch.arange(b, device=device)
+    graph["antenna"].batch = each.repeat_interleave(a)
+    graph["antenna"].ptr = a * torch.arange(b + 1, device=device)
+    station = (layout.mounted + n * each.unsqueeze(1)).flatten()
+    graph[MOUNTED_ON].edge_index = torch.stack([torch.arange(b * a, device=device), station])
+
+
+def bind(graph: HeteroData, seats: Seats, level: Level) -> None:
+    """Make the attributes that change views of the seats, as a level knows them."""
+    links = seats.now if level == "genie" else seats.reported
+    bs, ue, edges = graph["bs"], graph["ue"], graph[CHANNEL]
+    for name, value in zip(STATIONS, seats.bs.flatten(1), strict=True):
+        bs[name] = value
+    real, now = links.real.flatten(1), seats.now.real.flatten(1)  # [ROWS, B U]
+    ue.demand, ue.asked_rb = now[LEFT], now[ASKED]
+    ue.rate, ue.pos = real[RATE], real[POS:].T
+    ue.far_interference_w, ue.noise_w = real[FAR].unsqueeze(1), real[NOISE].unsqueeze(1)
+    ue.active, ue.serving_slot = seats.active.flatten(), seats.serving.flatten()
+    edges.gain, edges.rate = links.edges[0].reshape(-1, 1), links.edges[1].flatten()
+    edges.own, edges.may_serve = seats.own.flatten(), seats.may_serve.flatten()
+    everything = level in ("global", "genie")
+    edges.known = torch.ones_like(edges.own) if everything else seats.known.flatten()
+
+
+def share_stations(graph: HeteroData, seats: Seats) -> None:
+    """Keep the seats' stations in the first row of the channel edges."""
+    row = graph[CHANNEL].edge_index[0].view(seats.station.shape)
+    row.copy_(seats.station)
+    seats.station = row
+
+
+def hearing_pairs(station: Tensor) -> Tensor:
+    """Edges between the stations that each arriving user hears ``[2, B K (K - 1)]``, of ``[B, K]``."""
+    k = station.shape[1]
+    one, other = (1 - torch.eye(k, device=station.device)).nonzero().unbind(1)
+    return torch.stack([station[:, one].flatten(), station[:, other].flatten()])

@@ -1,0 +1,136 @@
+"""Arrivals on any layout: users come to the places of the users of sampled or given graphs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, HeteroData
+
+from hetgraph.envs.arrivals.hearing import Hearing
+from hetgraph.envs.arrivals.layout import Layout, equal_count, layout_of
+from hetgraph.envs.arrivals.sources import SIGNALS, Source, first_of
+from hetgraph.envs.arrivals.table import Signals
+from hetgraph.graph.check import check
+from hetgraph.graph.counters import Networks, uniforms
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.schema import CHANNEL
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutArrivals(Source):
+    """Users come to the places of a graph's users, all as likely, and stand there while they are served.
+
+    A scenario is sampled once for each seed: network i is its sample of number i. Of given graphs, network i is the one of number i
+    modulo their number. Rates follow Shannon's formula at the mean SINR over the band, see
+    :class:`~hetgraph.envs.arrivals.hearing.Hearing`; gains are means over the blocks.
+
+    Args:
+        layout: a scenario, or a contract graph or batch of them.
+        hearing: which stations users hear, and how well.
+        most_candidates: how many of them, the strongest with room, may take a user.
+
+    Raises:
+        ValueError: several carriers, or networks of different sizes.
+    """
+
+    layout: Scenario | HeteroData = field(compare=False)
+    hearing: Hearing = Hearing()
+    most_candidates: int = 4
+    _kept: dict[Networks, "Places"] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.layout, Scenario):
+            if len(self.layout.carriers) > 1:
+                raise ValueError(f"radio.carriers: got {len(self.layout.carriers)}, expected one, which arrivals share")
+            return
+        check(self.layout)
+        power_w = self.layout["bs"].rb_power_max_w
+        if bool((power_w == 0).any()):
+            raise ValueError("bs.rb_power_max_w: got stations without power on a block, expected one carrier")
+        if self._graph["bs"].ptr.diff()[0] != self.service.stations:
+            got = int(self._graph["bs"].ptr[1])
+            raise ValueError(f"service.stations: got {self.service.stations}, expected the graph's {got}")
+
+    @property
+    def _graph(self) -> HeteroData:
+        """Given graphs as a batch."""
+        assert isinstance(self.layout, HeteroData)
+        return self.layout if "ptr" in self.layout["bs"] else Batch.from_data_list([self.layout])
+
+    @property
+    def heard(self) -> int:
+        """Stations that a user hears."""
+        return min(self.hearing.hears, self.service.stations)
+
+    @property
+    def candidates(self) -> int:
+        """How many of them may take it."""
+        return self.most_candidates
+
+    @property
+    def band_hz(self) -> float:
+        """Bandwidth that a station shares among its users, Hz."""
+        if isinstance(self.layout, Scenario):
+            return self.layout.radio.bandwidth_hz
+        return float(self.layout.rb_bandwidth_hz[0].sum())
+
+    def signals(self, networks: Networks, episode: int, slots: int) -> tuple[Signals, Layout]:
+        """How users hear stations: each is one of the graph's."""
+        if networks not in self._kept:
+            self._kept.clear()
+            self._kept[networks] = self._places(networks)
+        places = self._kept[networks]
+        uniform = uniforms(networks.keys, first_of(episode, SIGNALS), 1, slots)[0]
+        row = places.first + (uniform * places.count).long()  # [T, B]
+        user = {name: value[row] for name, value in places.user.items()}
+        b, n = len(networks.numbers), self.service.stations
+        bs_pos = places.layout.bs.get("pos", torch.zeros(b, n, 3))
+        return Signals(**user, bs_pos=bs_pos), places.layout
+
+    def _places(self, networks: Networks) -> "Places":
+        if isinstance(self.layout, Scenario):
+            graph = self.layout.sample(len(networks.numbers), seed=networks.seed, first=networks.numbers.start)
+            return places_of(graph, self.hearing, self.units_per_efficiency)
+        places = places_of(self._graph, self.hearing, self.units_per_efficiency)
+        number = torch.tensor(list(networks.numbers)) % len(places.first)
+        return Places(places.user, places.first[number], places.count[number], places.layout.select(number))
+
+
+@dataclass(frozen=True)
+class Places:
+    """Users of some graphs, from whom those who come are drawn.
+
+    Args:
+        user: what :class:`~hetgraph.envs.arrivals.table.Signals` says of each user ``[U, *]``.
+        first: row of the first user of each network ``[B]``.
+        count: number of its users ``[B]``.
+        layout: stations and antennas.
+    """
+
+    user: dict[str, Tensor]
+    first: Tensor
+    count: Tensor
+    layout: Layout
+
+
+def places_of(graph: HeteroData, hearing: Hearing, units_per_efficiency: float) -> Places:
+    """How each user of a batch of graphs hears stations; those that are not among its edges have gain 0."""
+    layout, ue, edges = layout_of(graph), graph["ue"], graph[CHANNEL]
+    n = equal_count(graph, "bs")
+    bs, user = edges.edge_index
+    share = graph["bs"].rb_power_max_w / graph["bs"].rb_power_max_w.sum(1, keepdim=True)
+    wideband = (edges.gain * share[bs]).sum(1)  # mean over blocks, by power
+    wideband = wideband * edges.may_serve if "may_serve" in edges else wideband
+    gain = wideband.new_zeros(len(ue.noise_w), n).index_put_((user, bs % n), wideband).float()
+    noise_w = ue.noise_w.sum(1).float()
+    power_w = layout.bs["power_max_w"][ue.batch].reshape(-1, 1, n, 1)
+    far_w = (
+        hearing.load * ue.far_interference_w.sum(1).float().reshape(-1, 1, 1) if "far_interference_w" in ue else None
+    )
+    heard: dict[str, Any] = hearing(gain.reshape(-1, 1, n, 1), power_w, noise_w.reshape(-1, 1, 1, 1), far_w)
+    heard = {name: value.squeeze(1) for name, value in heard.items()}
+    rate = heard.pop("efficiency") * units_per_efficiency
+    pos = ue.pos.float() if "pos" in ue else gain.new_zeros(len(gain), 3)
+    table = heard | {"rate": rate, "noise_w": noise_w, "pos": pos.unsqueeze(1)}
+    return Places(table, ue.ptr[:-1], ue.ptr.diff(), layout)

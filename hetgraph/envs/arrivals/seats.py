@@ -1,0 +1,203 @@
+"""Users in service and the one that arrives, in tensors that observations are views of."""
+
+import torch
+from torch import Tensor
+
+from hetgraph.envs.arrivals.incoming import FAR, NOISE, RATE, ROWS, Incoming
+from hetgraph.envs.arrivals.service import DONE, Service, Stations, Users, stations_of, throughputs
+
+
+class Links:
+    """How users hear stations at one time.
+
+    Args:
+        networks: B.
+        users: U of each.
+        heard: K.
+        device: where the tensors are.
+    """
+
+    def __init__(self, networks: int, users: int, heard: int, device: torch.device) -> None:
+        self.real = torch.zeros(ROWS, networks, users, device=device)
+        self.edges = torch.zeros(2, networks, users, heard, device=device)  # gain and rate
+
+    def write(self, row: Tensor, real: Tensor, edges: Tensor) -> None:
+        """Write users ``[n]``, counted over all networks: ``real [ROWS, n]`` and ``edges [2, n, K]``."""
+        self.real.flatten(1).index_copy_(1, row, real)
+        self.edges.flatten(1, 2).index_copy_(1, row, edges)
+
+    def arrive(self, real: Tensor, edges: Tensor) -> None:
+        """Write the last user of every network."""
+        self.real[:, :, -1] = real
+        self.edges[:, :, -1] = edges
+
+
+class Seats:
+    """The ``C`` places of each of ``N`` stations, in ``U = N C + 1`` users of whom the last one arrives.
+
+    ``now`` has the present channels, ``reported`` those of one slot ago (of who came in between, of arrival); where nobody moves
+    they are one object. Free places have zero gains, demands and blocks.
+
+    Args:
+        networks: B.
+        service: how stations serve.
+        heard: stations K that a user hears.
+        period: slots after which users who move are at the next of their places; 0 where nobody does.
+        slots: slots of an episode.
+        device: where the tensors are.
+    """
+
+    def __init__(
+        self, networks: int, service: Service, heard: int, period: int, slots: int, device: torch.device
+    ) -> None:
+        self.service, self.period, self.heard = service, period, heard
+        self.shape = b, n, c = networks, service.stations, service.places
+        self.free_seat, u = n * c, n * c + 1  # the last user takes what rejected ones leave
+        self.now = Links(b, u, heard, device)
+        self.reported = Links(b, u, heard, device) if period else self.now
+        each = torch.arange(n, device=device).repeat_interleave(c)
+        first = torch.cat([each, each.new_zeros(1)]).unsqueeze(1)
+        near = (first + torch.arange(heard, device=device)) % n  # free places have some stations
+        self.initial = near + n * torch.arange(b, device=device).reshape(b, 1, 1)
+        self.station = self.initial.clone()
+        self.serving = torch.full((b, u), -1, device=device)
+        self.active = torch.zeros(b, u, dtype=torch.bool, device=device)
+        self.known = torch.zeros(b, u, heard, dtype=torch.bool, device=device)
+        self.own, self.may_serve = torch.zeros_like(self.known), torch.zeros_like(self.known)
+        self.bs = torch.zeros(4, b, n, device=device)
+        self.since = torch.full((b, u), -1, device=device)
+        self.log = torch.zeros(slots if period else 0, b, dtype=torch.long, device=device)
+        self._base, self._places = u * torch.arange(b, device=device).unsqueeze(1), torch.arange(heard, device=device)
+        self._bind()
+
+    def _bind(self) -> None:
+        """Users in service as views ``[B, N, C]``."""
+        left, asked, rate = (row[:, :-1].view(self.shape) for row in self.now.real[:3])
+        self.users = Users(left, rate, asked)
+
+    @property
+    def links(self) -> tuple[Links, ...]:
+        """Present and reported channels, once if they are one."""
+        return (self.now,) if self.reported is self.now else (self.now, self.reported)
+
+    def clear(self, noise_w: Tensor) -> None:
+        """Nobody is there; free places have a noise ``[B]``, W."""
+        for links in self.links:
+            links.real.zero_()
+            links.edges.zero_()
+            links.real[NOISE] = noise_w.unsqueeze(1)
+        self.station.copy_(self.initial)
+        self.serving.fill_(-1)
+        self.since.fill_(-1)
+        for value in (self.active, self.known, self.own, self.may_serve, self.log):
+            value.zero_()
+
+    def admit(self, slot: int, incoming: Incoming, place: Tensor, taken: Tensor) -> None:
+        """A user of each network takes the first free place of a station, where it is taken.
+
+        Args:
+            slot: in which they came.
+            incoming: arrivals.
+            place: place of its station among those that it hears ``[B, 1]``.
+            taken: by which network's station ``[B, 1]``.
+        """
+        (b, _, c), k = self.shape, self.heard
+        station = incoming.station[slot].gather(1, place)
+        own = self.users.left.gather(1, station.unsqueeze(2).expand(b, 1, c)).squeeze(1)
+        seat = station * c + (own <= 0).to(torch.uint8).argmax(1, keepdim=True)
+        seat = torch.where(taken, seat, self.free_seat)
+        row = (seat + self._base).squeeze(1)
+        real, edges = incoming.real[slot], incoming.edges[slot]
+        torch.gather(edges[1], 1, place, out=real[RATE].unsqueeze(1))
+        for links in self.links:
+            links.write(row, real, edges)
+        real[RATE] = 0.0
+        self.station.view(-1, k).index_copy_(0, row, incoming.global_station[slot])
+        self.serving.view(-1).index_copy_(0, row, place.squeeze(1))
+        self.own.view(-1, k).index_copy_(0, row, place == self._places)
+        if self.period:
+            self.log[slot] = row
+            self.since.view(-1).index_fill_(0, row, slot)
+
+    def serve(self) -> Tensor:
+        """Serve for a slot; who has all that it wanted leaves.
+
+        Returns:
+            utility of each station ``[B, N]``.
+        """
+        service, users = self.service, self.users
+        throughput = throughputs(users, service)
+        users.left.sub_(throughput if service.demand == "data" else users.on.to(users.left.dtype))
+        stays = (users.left > DONE).flatten(1)
+        self.active[:, :-1] = stays
+        for links in self.links:
+            links.real[:3, :, :-1].mul_(stays)
+        self.serving[:, :-1].masked_fill_(~stays, -1)
+        return (throughput / service.unit).log1p().sum(2)
+
+    def move(self, slot: int, incoming: Incoming) -> None:
+        """Users who move go on to where they are in a slot; what they reported of themselves is one slot older."""
+        if self.period:
+            self._move(self.now, slot, incoming)
+            self._move(self.reported, slot - 1, incoming)
+
+    def _move(self, links: Links, slot: int, incoming: Incoming) -> None:
+        """Those who came a whole number of periods ago, one user of each network for each number."""
+        assert incoming.later is not None and incoming.place is not None
+        count = min(slot // self.period, incoming.later.shape[2] - 1)
+        if count < 1:
+            return
+        period = torch.arange(1, count + 1, device=self.log.device)
+        came = slot - period * self.period
+        row = self.log[came]  # [Q, B]
+        still = self.since.view(-1)[row] == came.unsqueeze(1)
+        network = torch.arange(self.shape[0], device=row.device)
+        at = (came.unsqueeze(1), network, period.unsqueeze(1))
+        row = torch.where(still, row, self._base.squeeze(1) + self.free_seat).flatten()
+        edges = incoming.later[at].flatten(0, 1).transpose(0, 1)  # [2, Q B, K]
+        own = self.serving.view(-1)[row].clamp_min(0).unsqueeze(1)
+        real = links.real.flatten(1)[:, row]
+        real[RATE] = edges[1].gather(1, own).squeeze(1) * self.active.view(-1)[row]
+        place = incoming.place[at].flatten(0, 1)
+        real[FAR], real[NOISE + 1 :] = place[:, 0], place[:, 1:].T
+        links.write(row, real, edges)
+
+    def arrive(self, slot: int, incoming: Incoming, comes: Tensor) -> Stations:
+        """The users of a slot are there, and places of those who left are free.
+
+        Returns:
+            what stations know of their own users.
+        """
+        self.active[:, -1] = comes
+        self.serving[:, -1] = -1
+        self.known.copy_(self.active.unsqueeze(2))
+        self.own[:, -1] = False
+        self.own.logical_and_(self.known)
+        for links in self.links:
+            links.arrive(incoming.real[slot], incoming.edges[slot])
+            links.edges.mul_(self.known)
+        self.station[:, -1] = incoming.global_station[slot]
+        stations = stations_of(self.users, self.service)
+        torch.stack([stations.users, stations.free, stations.utility, stations.backlog], out=self.bs)
+        return stations
+
+    def offer(self, room: Tensor) -> None:
+        """Which stations may take who arrives ``[B, K]``."""
+        self.may_serve.copy_(self.own)
+        self.may_serve[:, -1] = room
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything that the future depends on, beside the arrivals."""
+        held = {name: getattr(self, name).clone() for name in ("station", "serving", "active", "own")}
+        held |= {"since": self.since.clone(), "log": self.log.clone()}
+        for name, links in zip(("now", "reported"), self.links, strict=False):
+            held |= {f"{name}_real": links.real.clone(), f"{name}_edges": links.edges.clone()}
+        return held
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        for name in ("station", "serving", "active", "own", "since", "log"):
+            getattr(self, name).copy_(state[name])
+        for name, links in zip(("now", "reported"), self.links, strict=False):
+            links.real.copy_(state[f"{name}_real"])
+            links.edges.copy_(state[f"{name}_edges"])
