@@ -14,9 +14,9 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs import ConflictEnv, rollout
 from hetgraph.envs.queues.conflict_rules import QCSMA, GreedyMaximal, LongestLocalQueue
+from hetgraph.envs.queues.delays import tail_slots
 from hetgraph.envs.queues.local_score import TUNED, LocalScore
 from hetgraph.envs.queues.power_control import PowerControl
-from hetgraph.envs.queues.run import Decides
 from hetgraph.graph import Scenario, interference_k, links_of, preset
 from hetgraph.models import HetGNN
 from hetgraph.radio import Allocation, Policy, evaluate, one_shot, pf_gain, policy
@@ -212,7 +212,7 @@ def antenna(layouts: int = 50) -> None:
 
 def conflict(slots: int = 5000, envs: int = 20) -> None:
     """Delays on the conflict graph, in slots: 20 episodes of 5,000 slots, packets that came before the last 200."""
-    schedulers: dict[str, list[Decides]] = {
+    schedulers: dict[str, list[Policy]] = {
         s.name: [s] for s in (GreedyMaximal(), GreedyMaximal(paper=True), LongestLocalQueue(), QCSMA())
     }
     for kind in ("shared", "individual"):
@@ -225,13 +225,15 @@ def conflict(slots: int = 5000, envs: int = 20) -> None:
         for load in (0.3, 0.4, 0.5):
             rows, queues, table = [], [], []
             for policy_ in members:
-                env = ConflictEnv(num_envs=envs, load=load, record=True, episode_slots=slots + 1)
-                delays = rollout(env, policy_, slots=slots, seed=2_000_000).before(slots - 200)
+                env = ConflictEnv(num_envs=envs, load=load, record=True, episode_slots=slots)
+                rollout(env, {name: policy_}, seed=2_000_000)
+                every = env.delays()
+                queues.append(every.longest_queue())
+                delays = every.before(slots - tail_slots(slots))
                 each = [float(delays.of_network(i).total.mean()) for i in range(envs)]
                 found = delays.summary()
                 table.append(each)
                 rows.append([found["mean"], max(each), found["p99"], found["max"]])
-                queues.append(float(env.queue.max()))
             mean, episode, p99, longest = np.array(rows).T
             cells = [show(statistics.mean(np.array(table)), ".4f"), f"{mean.max():.4f}", f"{episode.max():.4f}"]
             cells += [f"{p99.max():.0f}", f"{longest.max():.0f}", f"{max(queues):.0f}"]
@@ -294,8 +296,8 @@ def cell_policies(network: str, load: float) -> dict[str, list[Policy]]:
 
 
 def knowledge(policies: dict[str, list[Policy]]) -> dict[str, str]:
-    """Level of knowledge of each policy: its observation, or what it takes from it."""
-    return {name: getattr(members[0], "knowledge", members[0].level) for name, members in policies.items()}
+    """Level of each policy."""
+    return {name: members[0].level for name, members in policies.items()}
 
 
 def agents_of(name: str) -> list[Policy]:

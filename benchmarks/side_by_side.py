@@ -57,6 +57,28 @@ CASES |= {
     )
 }
 CASES |= {
+    f"step conflict-8 x {n}": (
+        f"from hetgraph.envs import ConflictEnv; from hetgraph.radio import policy; env = ConflictEnv(num_envs={n}); "
+        "env.reset(seed=0); rule = policy('llq'); obs = env.observe(rule.level); "
+        "action, _ = rule.act(obs, rule.initial_state(obs), None)",
+        "[env.step(action) for _ in range(100)]",
+    )
+    for n in (1, 64, 4096)
+}
+CASES |= {
+    f"MAPPO decision {name} x {n}": (
+        f"from hetgraph.envs import {kind}; from hetgraph.models import NeighbourhoodMAPPO; torch.manual_seed(0); "
+        f"env = {kind}('{name}', {n}); agents = NeighbourhoodMAPPO(32).eval(); obs, _ = env.reset(seed=0); "
+        "state = agents.initial_state(obs)",
+        "[agents.act(obs, state, None) for _ in range(20)]",
+    )
+    for kind, name, n in (
+        ("ConflictEnv", "conflict-8", 256),
+        ("CellularEnv", "random-19", 1),
+        ("CellularEnv", "random-19", 64),
+    )
+}
+CASES |= {
     f"wmmse hex-19 x {n}, {budget}": (
         "from hetgraph.graph import preset; from hetgraph.solvers import max_rsrp_association, wmmse; "
         f"graph = preset('hex-19').sample({n}, seed=1); serving = max_rsrp_association(graph)",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from hetgraph.envs import QueueEnv, rollout
+from hetgraph.envs.queues.delays import tail_slots
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.trainers.gae import gae
 from hetgraph.trainers.rollouts import Rollout, RolloutDataset
@@ -128,7 +129,7 @@ class TrafficDataModule(lightning.LightningDataModule):
     def trial(self, load: float, seed: int, slots: int, envs: int) -> QueueEnv:
         """Environment of an evaluation, without a limit on queues."""
         where = {} if self.scenario.startswith("conflict") else {"layout_seed": seed}
-        return environment(self.scenario, envs, load=load, seed=seed, record=True, episode_slots=slots + 1, **where)
+        return environment(self.scenario, envs, load=load, seed=seed, record=True, episode_slots=slots, **where)
 
 
 class MAPPOModule(lightning.LightningModule):
@@ -248,7 +249,7 @@ class MAPPOModule(lightning.LightningModule):
         index = (torch.arange(first, last).unsqueeze(1) * networks + rows).flatten()
         old = [value[first:last, rows].flatten(0, 1) for value in (batch.log_prob, batch.value, advantage, target)]
         decision = self.policy.decide(
-            batch.views.select(index),
+            batch.inputs.select(index),
             batch.around.select(rows.repeat(slots)),
             self._memory_at(batch, first)[:, rows],
             taken=batch.choice[first:last, rows].flatten(0, 1),
@@ -268,7 +269,7 @@ class MAPPOModule(lightning.LightningModule):
         rows = torch.arange(networks)
         with torch.no_grad():
             decision = self.policy.decide(
-                batch.views.select(torch.arange(first * networks)),
+                batch.inputs.select(torch.arange(first * networks)),
                 batch.around.select(rows.repeat(first)),
                 batch.memory,
                 taken=batch.choice[:first].flatten(0, 1),
@@ -288,8 +289,9 @@ class MAPPOModule(lightning.LightningModule):
         load, seed = batch
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         slots, envs = getattr(data, split)
-        delays = rollout(data.trial(load, seed, slots, envs), self.policy, slots=slots, seed=seed)
-        found = delays.before(slots - min(200, slots // 5)).summary()
+        env = data.trial(load, seed, slots, envs)
+        rollout(env, {self.policy.name: self.policy}, seed=seed)
+        found = env.delays().before(slots - tail_slots(slots)).summary()
         for name, value in found.items():
             self.log(f"{split}/{name}-{load:g}", value, batch_size=1)
         self.log(f"{split}/score", -found["mean"], batch_size=1, prog_bar=True)

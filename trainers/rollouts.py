@@ -10,7 +10,7 @@ from torch.utils.data import IterableDataset
 
 from hetgraph.envs import QueueEnv
 from hetgraph.models.mappo import NeighbourhoodMAPPO
-from hetgraph.models.mappo_views import Surroundings, Views, surroundings_of, views_of
+from hetgraph.models.mappo_inputs import Inputs, Surroundings, inputs_of, surroundings_of
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Rollout:
     """What ``T`` slots of ``B`` networks brought.
 
     Args:
-        views: features before each slot ``[T * B, ...]``.
+        inputs: columns before each slot ``[T * B, ...]``.
         around: surroundings of the B networks.
         memory: memory before the first slot ``[2, B, N, H]``.
         choice: decisions ``[T, B, N, R]``.
@@ -30,7 +30,7 @@ class Rollout:
         done: terminated or truncated ``[T, B]``.
     """
 
-    views: Views
+    inputs: Inputs
     around: Surroundings
     memory: Tensor
     choice: Tensor
@@ -84,22 +84,22 @@ class RolloutDataset(IterableDataset[Rollout]):
         rows: dict[str, list[Tensor]] = {
             name: [] for name in ("choice", "log_prob", "value", "reward", "terminated", "done")
         }
-        views: list[Views] = []
+        inputs: list[Inputs] = []
         final: dict[int, Tensor] = {}
         for slot in range(self.slots):
-            views.append(views_of(self.obs, around))
-            decision = policy.decide(views[-1], around, self.memory)
+            inputs.append(inputs_of(self.obs, around))
+            decision = policy.decide(inputs[-1], around, self.memory)
             step = self.env.step(policy.allocation(decision.choice, around))
             done = step.terminated | step.truncated
             if "final_obs" in step.info:
-                final[slot] = policy.decide(views_of(step.info["final_obs"], around), around, decision.memory).value
+                final[slot] = policy.decide(inputs_of(step.info["final_obs"], around), around, decision.memory).value
             self.obs, self.memory = step.obs, decision.memory.masked_fill(done.reshape(1, -1, 1, 1), 0)
             held = (decision.choice, decision.log_prob, decision.value, step.reward, step.terminated, done)
             for name, value in zip(rows, held, strict=True):
                 rows[name].append(value)
-        last = policy.decide(views_of(self.obs, around), around, self.memory).value
+        last = policy.decide(inputs_of(self.obs, around), around, self.memory).value
         stacked = {name: torch.stack(values) for name, values in rows.items()}
         next_value = torch.cat([stacked["value"][1:], last.unsqueeze(0)])
         for slot, value in final.items():
             next_value[slot] = torch.where(stacked["done"][slot].unsqueeze(1), value, next_value[slot])
-        return Rollout(Views.stack(views), around, first, next_value=next_value, **stacked)
+        return Rollout(Inputs.stack(inputs), around, first, next_value=next_value, **stacked)

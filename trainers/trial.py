@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv, rollout
-from hetgraph.envs.queues.delays import Delays
+from hetgraph.envs.queues.delays import Delays, tail_slots
 from hetgraph.radio import Allocation, Policy
 from hetgraph.radio.kpi_table import indicator, vs_reference
 from hetgraph.trainers.judge import statistics
@@ -25,7 +25,6 @@ from hetgraph.trainers.tables import over, provenance, write_json, write_table
 # Indicators that are means over packets, of each network, and those of all networks' packets together.
 MEANS = {"mean_delay": "total", "waiting": "waiting", "transmission": "transmission"}
 POOLED = {"p95_delay": "p95", "p99_delay": "p99", "max_delay": "max"}
-TAIL_SLOTS = 200  # packets that come in the last slots have no time to show their delay
 
 
 def environment(scenario: str, num_envs: int, **options: object) -> QueueEnv:
@@ -123,15 +122,14 @@ def judge(
     conflict, networks = scenario.startswith("conflict"), layouts * traffics
     layouts = 1 if conflict else layouts
     where = {} if conflict else {"layouts": layouts, "layout_seed": seed}
-    env = environment(scenario, networks, load=load, record=True, episode_slots=slots + 1, seed=seed, **where)
+    env = environment(scenario, networks, load=load, record=True, episode_slots=slots, seed=seed, **where)
     task = progress.add_task(f"{scenario} at {load:g}", total=sum(map(len, policies.values()))) if progress else None
     delays: dict[str, list[Delays]] = {name: [] for name in policies}
     decision_ms = {}
     for name, members in policies.items():
         for member in members:
-            delays[name].append(
-                rollout(env, member, slots=slots, seed=seed).before(slots - min(TAIL_SLOTS, slots // 5))
-            )
+            rollout(env, {name: member}, seed=seed)
+            delays[name].append(env.delays().before(slots - tail_slots(slots)))
             if progress and task is not None:
                 progress.advance(task)
         decision_ms[name] = _decision_ms(env, members[0])

@@ -18,8 +18,8 @@ from hetgraph.envs.queues.base import QueueEnv
 from hetgraph.envs.queues.cellular import CellularEnv
 from hetgraph.envs.queues.conflict import ConflictEnv
 from hetgraph.envs.queues.delays import Delays
-from hetgraph.envs.queues.run import rollout
 from hetgraph.envs.queues.traffic import Traffic
+from hetgraph.envs.rollout import Trial, rollout
 from hetgraph.envs.snapshot.env import SnapshotEnv
 from hetgraph.envs.step import Step
 from hetgraph.radio.cells import Cells, cells_of
@@ -46,6 +46,7 @@ __all__ = [
     "SnapshotEnv",
     "Step",
     "Traffic",
+    "Trial",
     "cells_of",
     "clairvoyant",
     "optimum",

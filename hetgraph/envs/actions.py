@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
@@ -59,14 +60,9 @@ class Part:
         where = f"action.{self.name}"
         if not isinstance(value, Tensor):
             raise ValueError(f"{where}: got {type(value).__name__}, expected a tensor of shape {shape}")
-        fits = {
-            "choice": value.dtype in (torch.int64, torch.int32),
-            "real": value.is_floating_point(),
-            "bool": value.dtype == torch.bool,
-        }[self.kind]
-        kinds = {"choice": "integers", "real": "real numbers", "bool": "booleans"}
-        if tuple(value.shape) != shape or not fits:
+        if value.shape != shape or not self._fits(value):
             got = f"{value.dtype} {tuple(value.shape)}"
+            kinds = {"choice": "integers", "real": "real numbers", "bool": "booleans"}
             raise ValueError(f"{where}: got {got}, expected {kinds[self.kind]} of shape {shape}")
         if self.kind == "bool" or not value.numel():
             return
@@ -75,6 +71,12 @@ class Part:
         if not (low >= least and high <= (float_max(value) if most is None else most)):
             expected = f"{least}..{most}" if most is not None else f"finite numbers of {least:g} or more"
             raise ValueError(f"{where}: got values from {low} to {high}, expected {expected}")
+
+    def _fits(self, value: Tensor) -> bool:
+        """Whether the dtype is of this kind."""
+        if self.kind == "real":
+            return value.is_floating_point()
+        return value.dtype == torch.bool if self.kind == "bool" else value.dtype in (torch.int64, torch.int32)
 
     def sample(self, shape: tuple[int, ...], generator: Generator | None, device: torch.device) -> Tensor:
         """Uniform numbers of this part; a real part without a limit is drawn from ``low`` to ``low + 1``."""
@@ -126,16 +128,20 @@ class ActionSpec(Generic[A]):
         """Shape of a part for all networks."""
         return part.sizes(self.sizes)
 
+    @cached_property
+    def _field_shapes(self) -> tuple[tuple[Part, tuple[int, ...]], ...]:
+        return tuple((part, self.shape(part)) for part in self.fields)
+
     def check(self, action: A) -> None:
         """Refuse a malformed action; a well-formed one that the rules do not allow is the environment's to resolve.
 
         Raises:
             ValueError: a field that is missing or of another shape, dtype or range, or not finite.
         """
-        for part in self.fields:
+        for part, shape in self._field_shapes:
             value = self.get(action, part.name)
             if value is not None or not part.optional:
-                part.check(value, self.shape(part))
+                part.check(value, shape)
 
     def sample(self, generator: Generator | None = None) -> A:
         """A random action, masks apart."""

@@ -53,6 +53,9 @@ class GraphEnv(ABC, Generic[A]):
     def episode_slots(self) -> int:
         """Length of an episode."""
 
+    def record_episodes(self) -> None:
+        """Keep from the next reset on what ``info["episode"]`` needs, where that costs too much to be kept always."""
+
     @abstractmethod
     def masks(self) -> dict[str, Tensor]:
         """For each part of the action that has a mask, which choices are of use: ``{mask: bool [*shape, n]}``."""

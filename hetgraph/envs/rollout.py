@@ -59,6 +59,7 @@ def rollout(
     if not policies or episodes < 1:
         got = f"{len(policies)} policies and {episodes} episodes"
         raise ValueError(f"rollout: got {got}, expected at least one of each")
+    env.record_episodes()
     values, seconds = {}, {}
     for name, policy in policies.items():
         trained = list(policy) if isinstance(policy, Sequence) else [policy]

@@ -83,11 +83,6 @@ CONFLICT_8_STATIONS = (0, 0, 1, 1, 2, 2, 3, 3)
 CONFLICT_8 = (*_BOTH_WAYS, *((j, i) for i, j in _BOTH_WAYS), *_ONE_WAY)
 
 
-def conflict_8() -> HeteroData:
-    """The MAPPO paper's conflict graph (Fig. 2): 4 agents with 2 devices each around a ring, 3 subbands, 24 conflicts."""
-    return conflict_graph(CONFLICT_8_STATIONS, CONFLICT_8)
-
-
 def conflict_networks(scenario: ScenarioFields, n: int, noise_w: float) -> Batch:
     """``n`` times the conflict graph of a scenario whose ``users.placement`` is ``conflicts``; nothing in it is drawn.
 

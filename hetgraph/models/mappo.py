@@ -10,7 +10,14 @@ from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
-from hetgraph.models.mappo_views import BLOCK_FEATURES, DEVICE_FEATURES, Surroundings, Views, surroundings_of, views_of
+from hetgraph.models.mappo_inputs import (
+    BLOCK_COLUMNS,
+    DEVICE_COLUMNS,
+    Inputs,
+    Surroundings,
+    inputs_of,
+    surroundings_of,
+)
 from hetgraph.nn.agents import AgentGRU, AgentLinear, agent_mlp
 from hetgraph.radio.allocation import Allocation
 
@@ -34,17 +41,17 @@ class Trunk(nn.Module):
 
     def __init__(self, hidden: int, hops: int, colours: int, agents: int) -> None:
         super().__init__()
-        self.enter = agent_mlp(DEVICE_FEATURES + 2 * BLOCK_FEATURES, hidden, hidden, agents=agents)
+        self.enter = agent_mlp(len(DEVICE_COLUMNS) + 2 * len(BLOCK_COLUMNS), hidden, hidden, agents=agents)
         self.related = nn.ModuleList(AgentLinear(hidden, hidden, agents, bias=False) for _ in range(3))
         self.colour = nn.Embedding(colours, hidden)
         self.gather = AgentLinear(hidden, hidden, agents)
         self.hops = nn.ModuleList(AgentLinear(3 * hidden, hidden, agents) for _ in range(hops))
 
-    def forward(self, views: Views, around: Surroundings) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Inputs, around: Surroundings) -> tuple[Tensor, Tensor]:
         """States of devices ``[B, N, D, H]`` and stations ``[B, N, H]``."""
         cells = around.cells
         mask = cells.mask.unsqueeze(3)
-        device = self.enter(torch.cat([views.device, views.block.mean(3), views.block.amax(3)], 3))
+        device = self.enter(torch.cat([inputs.device, inputs.block.mean(3), inputs.block.amax(3)], 3))
         if around.relations:
             flat = device.new_zeros(*cells.station.shape, device.shape[3])
             place = cells.device.flatten(1).unsqueeze(2).expand(-1, -1, flat.shape[2])
@@ -125,7 +132,7 @@ class NeighbourhoodMAPPO(nn.Module):
         self.block = nn.Embedding(blocks * colours, hidden)
         self.device_in = AgentLinear(hidden, hidden, agents)
         self.station_in = AgentLinear(hidden, hidden, agents)
-        self.block_in = AgentLinear(BLOCK_FEATURES, hidden, agents)
+        self.block_in = AgentLinear(len(BLOCK_COLUMNS), hidden, agents)
         self.left_in = AgentLinear(LEFT_FEATURES, hidden, agents, bias=False)
         self.device_out = AgentLinear(hidden, self.levels, agents)
         self.none_out = AgentLinear(hidden, 1, agents)
@@ -138,7 +145,7 @@ class NeighbourhoodMAPPO(nn.Module):
 
     def decide(
         self,
-        views: Views,
+        inputs: Inputs,
         around: Surroundings,
         memory: Tensor,
         *,
@@ -149,20 +156,20 @@ class NeighbourhoodMAPPO(nn.Module):
         """Draw decisions for a slot, or judge what was decided in ``T`` slots in a row.
 
         Args:
-            views: features, of ``T * B`` networks when judging, the slots one after the other.
+            inputs: columns, of ``T * B`` networks when judging, the slots one after the other.
             around: surroundings of as many networks.
             memory: memory before the first slot ``[2, B, N, H]``.
             generator: random numbers of the draw.
             taken: decisions to judge instead ``[T * B, N, R]``.
             ended: networks that ended after each slot ``[T, B]``, whose memory starts anew; for ``taken``.
         """
-        device, station = self.actor(views, around)
-        _, judged = self.critic(views, around)
+        device, station = self.actor(inputs, around)
+        _, judged = self.critic(inputs, around)
         station, acted = self._remember(0, station, memory[0], ended)
         judged, remembered = self._remember(1, judged, memory[1], ended)
         value = self.value_head(judged).squeeze(-1)
         log_prob, entropy, choices = torch.zeros_like(value), torch.zeros_like(value), []
-        blocks = self._blocks(device, station, views, around)
+        blocks = self._blocks(device, station, inputs, around)
         for place in range(around.power_w.shape[2]):
             log = blocks.logits().log_softmax(2)
             if taken is not None:
@@ -176,11 +183,11 @@ class NeighbourhoodMAPPO(nn.Module):
             choices.append(choice)
         return Decision(torch.stack(choices, 2), log_prob, entropy, value, torch.stack([acted, remembered]))
 
-    def most_likely(self, views: Views, around: Surroundings, memory: Tensor) -> tuple[Tensor, Tensor]:
+    def most_likely(self, inputs: Inputs, around: Surroundings, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Most likely decision on each resource block in turn ``[B, N, R]`` and the actor's memory ``[B, N, H]``; no critic."""
-        device, station = self.actor(views, around)
+        device, station = self.actor(inputs, around)
         station, memory = self._remember(0, station, memory, None)
-        blocks = self._blocks(device, station, views, around)
+        blocks = self._blocks(device, station, inputs, around)
         choices = [blocks.logits().argmax(2)]
         for _ in range(1, around.power_w.shape[2]):
             blocks.give(choices[-1])
@@ -201,14 +208,14 @@ class NeighbourhoodMAPPO(nn.Module):
             out.append(memory)
         return value + torch.cat(out), memory
 
-    def _blocks(self, device: Tensor, station: Tensor, views: Views, around: Surroundings) -> "_Blocks":
+    def _blocks(self, device: Tensor, station: Tensor, inputs: Inputs, around: Surroundings) -> "_Blocks":
         """What of the logits does not depend on decisions, for all resource blocks at once."""
         colour = around.colour.clamp_max(self.colours - 1)
         embedded = self.block.weight.reshape(self.colours, -1, self.hidden)[colour, : around.power_w.shape[2]]
         place = self.station_in(station).unsqueeze(2) + embedded  # [B, N, R, H]
         none = self.none_out(nn.functional.silu(place))
-        base = self.block_in(views.block) + self.device_in(device).unsqueeze(3) + place.unsqueeze(2)
-        return _Blocks(self, base, none, views, around)
+        base = self.block_in(inputs.block) + self.device_in(device).unsqueeze(3) + place.unsqueeze(2)
+        return _Blocks(self, base, none, inputs, around)
 
     def allocation(self, choice: Tensor, around: Surroundings) -> Allocation:
         """Allocation of a decision."""
@@ -225,7 +232,7 @@ class NeighbourhoodMAPPO(nn.Module):
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
         """Allocation of a slot, the most likely one."""
         around, memory = state
-        choice, memory = self.most_likely(views_of(obs, around), around, memory)
+        choice, memory = self.most_likely(inputs_of(obs, around), around, memory)
         return self.allocation(choice, around), (around, memory)
 
 
@@ -233,17 +240,17 @@ class _Blocks:
     """Resource blocks of all stations, decided one after the other."""
 
     def __init__(
-        self, policy: NeighbourhoodMAPPO, base: Tensor, none: Tensor, views: Views, around: Surroundings
+        self, policy: NeighbourhoodMAPPO, base: Tensor, none: Tensor, inputs: Inputs, around: Surroundings
     ) -> None:
-        self.policy, self.views = policy, views
-        self.base, self.none, self.room = base.unbind(3), none.unbind(2), views.room.unbind(3)
-        self.given, self.place = torch.zeros_like(views.queue), 0
-        self.rank = torch.arange(views.queue.shape[2], device=base.device)
-        self.blocked = ~around.cells.mask | (views.queue <= NOTHING)
+        self.policy, self.inputs = policy, inputs
+        self.base, self.none, self.room = base.unbind(3), none.unbind(2), inputs.room.unbind(3)
+        self.given, self.place = torch.zeros_like(inputs.queue), 0
+        self.rank = torch.arange(inputs.queue.shape[2], device=base.device)
+        self.blocked = ~around.cells.mask | (inputs.queue <= NOTHING)
 
     def logits(self) -> Tensor:
         """Logits over none and the pairs of device and level on the next resource block ``[B, N, 1 + D * L]``."""
-        left, room = (self.views.queue - self.given).clamp_min(0), self.room[self.place]
+        left, room = (self.inputs.queue - self.given).clamp_min(0), self.room[self.place]
         local = torch.stack([left.log1p(), left, self.given, left - 1, torch.minimum(left, room)], 3)
         local = local.clamp(LEFT_LEAST.to(local), LEFT_MOST.to(local))
         joint = nn.functional.silu(self.base[self.place] + self.policy.left_in(local))

@@ -1,6 +1,5 @@
 """Neighbourhood MAPPO for use: a decision as one compiled function."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
 from hetgraph.models.mappo import NeighbourhoodMAPPO
-from hetgraph.models.mappo_views import OBSERVED, Surroundings, device_views
+from hetgraph.models.mappo_inputs import Inputs, Surroundings, inputs_of
 from hetgraph.radio.allocation import Allocation
 
 
@@ -38,13 +37,10 @@ class CompiledAgents:
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
         """Allocation of a slot, the most likely one."""
         around, memory = state
-        ue = {name: obs["ue"][name] for name in OBSERVED if name in obs["ue"]}
-        power, airtime, memory = self._decision(ue, around, memory)
+        power, airtime, memory = self._decision(inputs_of(obs, around), around, memory)
         return Allocation(around.cells.serving, power, airtime), (around, memory)
 
-    def _decide(
-        self, ue: Mapping[str, Tensor], around: Surroundings, memory: Tensor
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
-        choice, memory = self.agents.most_likely(device_views(ue, around), around, memory)
+    def _decide(self, inputs: Inputs, around: Surroundings, memory: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        choice, memory = self.agents.most_likely(inputs, around, memory)
         allocation = self.agents.allocation(choice, around)
         return allocation.power_w, allocation.airtime, memory

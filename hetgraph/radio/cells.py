@@ -81,14 +81,30 @@ class Cells:
         return Allocation(self.serving, power.flatten(0, 1), active.flatten(0, 1).to(power.dtype))
 
 
+def gain_table(graph: HeteroData, cells: Cells) -> Tensor:
+    """Gains ``[B, U, N, R]``, zero between stations and users without an edge; a view where there is every edge."""
+    b, n, u, _ = cells.shape
+    gain: Tensor = graph[CHANNEL].gain
+    if len(gain) == b * u * n:
+        return gain.reshape(b, u, n, -1)
+    bs, ue = graph[CHANNEL].edge_index
+    table = gain.new_zeros(b * u * n, gain.shape[1])
+    table[ue * n + bs % n] = gain
+    return table.reshape(b, u, n, -1)
+
+
 def cells_of(graph: HeteroData) -> Cells:
-    """Cells of a graph or of a batch of equal sizes; every device has exactly one station that may serve it.
+    """Cells of a graph or of a batch of equal sizes.
+
+    A device's station is the one in ``serving_slot``, where every device has one there, else the only one that may serve it.
 
     Raises:
         ValueError: networks of different sizes, or a device with no or several stations that may serve it.
     """
     bs, ue = graph[CHANNEL].edge_index
     may_serve = graph[CHANNEL].may_serve if "may_serve" in graph[CHANNEL] else torch.ones_like(bs, dtype=torch.bool)
+    if "serving_slot" in graph["ue"] and bool((graph["ue"].serving_slot >= 0).all()):
+        may_serve = graph[CHANNEL].slot == graph["ue"].serving_slot[ue]
     num_bs, num_ue = graph["bs"].power_max_w.shape[0], graph["ue"].noise_w.shape[0]
     networks = int(graph.num_graphs) if "batch" in graph["bs"] else 1
     count = torch.bincount(ue[may_serve], minlength=num_ue)

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.schema import CHANNEL
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.cells import Cells, cells_of
-from hetgraph.radio.rates import LOG2E, spectral_efficiency
+from hetgraph.radio.cells import Cells, cells_of, gain_table
+from hetgraph.radio.rates import LOG2E, noise_plus_far_w, spectral_efficiency
 
 Update = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 Reach = Literal["network", "neighbourhood"]
@@ -125,8 +124,8 @@ def link_gains(graph: HeteroData, cells: Cells) -> tuple[Tensor, Tensor]:
     """Gains between links over noise at full power ``[B, R, U, U]`` (row: user, column: link), and full powers ``[B, N, R]``."""
     b, n, u, _ = cells.shape
     most = graph["bs"].rb_power_max_w.reshape(b, n, -1)
-    gain = graph[CHANNEL].gain.reshape(b, u, n, -1) * most.unsqueeze(1)
-    gain = gain / graph["ue"].noise_w.reshape(b, u, 1, -1)
+    gain = gain_table(graph, cells) * most.unsqueeze(1)
+    gain = gain / noise_plus_far_w(graph).reshape(b, u, 1, -1)
     place = cells.station.reshape(b, 1, u, 1).expand(b, u, u, gain.shape[3])
     return gain.gather(2, place).permute(0, 3, 1, 2).contiguous(), most
 
@@ -151,10 +150,10 @@ def neighbourhood_links(graph: HeteroData, cells: Cells) -> Links:
     near = hears.gather(2, cells.station.unsqueeze(1).expand(b, n, u))  # row: station, column: user
     network = torch.arange(b, device=gain.device).repeat_interleave(n)
     links = _gathered(gain, ue.queue_bits.reshape(b, u), cells, network, near.flatten(0, 1))
-    noise, reported = (ue[name].reshape(b, u, -1) for name in ("noise_w", "interference_w"))
+    noise, reported = (value.reshape(b, u, -1) for value in (noise_plus_far_w(graph), ue.interference_w))
     sent = noise.new_zeros(b, n, noise.shape[2])
     sent.scatter_add_(1, cells.station.unsqueeze(2).expand_as(noise), ue.power_w.reshape(b, u, -1).to(noise.dtype))
-    received = graph[CHANNEL].gain.reshape(b, u, n, -1) * sent.unsqueeze(1)  # [B, U, N, R]
+    received = gain_table(graph, cells) * sent.unsqueeze(1)  # [B, U, N, R]
     foreign = cells.station.unsqueeze(2) != torch.arange(n, device=gain.device)  # [B, U, N]
     received = (received * foreign.unsqueeze(3)).transpose(1, 2).flatten(2)  # [B, N, U * R]
     inside = torch.matmul(hears.to(gain.dtype), received).reshape(b * n, u, -1)

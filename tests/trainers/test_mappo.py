@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv
 from hetgraph.models import NeighbourhoodMAPPO
-from hetgraph.models.mappo_views import Views, surroundings_of, views_of
+from hetgraph.models.mappo_inputs import Inputs, inputs_of, surroundings_of
 from hetgraph.nn.agents import AgentGRU, AgentLinear
 from hetgraph.trainers import MAPPOModule, TrafficDataModule, gae
 from hetgraph.trainers.checkpoint import RandomState
@@ -81,7 +81,7 @@ def test_a_sequence_is_judged_as_it_was_decided(kind: str, agents: int) -> None:
     rollout = RolloutDataset(env, policy, 10, 1).collect()
     assert bool(rollout.terminated.any()) and bool((rollout.done & ~rollout.terminated).any())
     again = policy.decide(
-        rollout.views,
+        rollout.inputs,
         rollout.around.select(torch.arange(3).repeat(10)),
         rollout.memory,
         taken=rollout.choice.flatten(0, 1),
@@ -106,7 +106,7 @@ def test_probabilities_are_those_of_one_joint_distribution(kind: str) -> None:
     policy = policy_of(kind, recurrent=False)
     obs, _ = env.reset(seed=2)
     around = surroundings_of(obs)
-    views = views_of(obs, around)
+    inputs = inputs_of(obs, around)
     count = 1 + around.cells.shape[3] * policy.levels
     grid = torch.cartesian_prod(*(torch.arange(count),) * 3)  # every joint action of a station
     station = 0 if kind == "conflict" else int(around.cells.mask[0].sum(1).argmin())
@@ -114,7 +114,10 @@ def test_probabilities_are_those_of_one_joint_distribution(kind: str) -> None:
     taken[:, station] = grid
     many = torch.zeros(len(grid), dtype=torch.long)
     found = policy.decide(
-        views.select(many), around.select(many), policy.initial_memory(around).expand(2, len(grid), -1, -1), taken=taken
+        inputs.select(many),
+        around.select(many),
+        policy.initial_memory(around).expand(2, len(grid), -1, -1),
+        taken=taken,
     )
     total = found.log_prob[:, station].exp().sum()
     assert float(total.detach()) == pytest.approx(1, abs=1e-3)
@@ -133,9 +136,9 @@ def test_nobody_sees_further_than_the_hops_or_into_the_present(hops: int) -> Non
     memory = policy.initial_memory(around)
 
     def logits() -> Tensor:
-        views = views_of(env.observe("neighbourhood"), around)
-        device, station = policy.actor(views, around)
-        return policy._blocks(device, station, views, around).logits().detach()[0]
+        inputs = inputs_of(env.observe("neighbourhood"), around)
+        device, station = policy.actor(inputs, around)
+        return policy._blocks(device, station, inputs, around).logits().detach()[0]
 
     before = logits()
     for gain in env._gains:
@@ -156,13 +159,13 @@ def test_devices_in_another_order_get_the_same_probabilities() -> None:
     policy = policy_of("cellular")
     obs, _ = env.reset()
     around = surroundings_of(obs)
-    views = views_of(obs, around)
+    inputs = inputs_of(obs, around)
     order = torch.tensor([2, 0, 1])
-    turned = Views(
-        views.device[:, :, order], views.block[:, :, order], views.queue[:, :, order], views.room[:, :, order]
+    turned = Inputs(
+        inputs.device[:, :, order], inputs.block[:, :, order], inputs.queue[:, :, order], inputs.room[:, :, order]
     )
     values = []
-    for seen in (views, turned):
+    for seen in (inputs, turned):
         device, station = policy.actor(seen, around)
         blocks = policy._blocks(device, station, seen, around)
         blocks.place = 1

@@ -1,23 +1,29 @@
-"""What all batched environments have in common: queues, clock, resets, neighbourhood rewards, observation levels."""
+"""What all batched environments of queues have in common: queues, clock, resets, neighbourhood rewards, levels, indicators."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.envs.queues.delays import Delays, Ledger
+from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.queues.actions import Rules, device_mask, specification
+from hetgraph.envs.queues.delays import INDICATORS, Delays, PacketLog, tail_slots
+from hetgraph.envs.queues.layout import put
+from hetgraph.envs.queues.observe import level_graph, with_users
 from hetgraph.envs.queues.traffic import Arrivals, Traffic
 from hetgraph.envs.step import Step
-from hetgraph.graph.schema import CHANNEL, CONFLICTS, NEIGHBOURS, Level
-from hetgraph.graph.streams import stream
-from hetgraph.radio.allocation import Allocation, violations
+from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.cells import Cells, cells_of
+from hetgraph.radio.kpi_table import INDICATORS as KPI_TABLE
+from hetgraph.radio.kpi_table import Kpi
 
 Reward = Literal["queue", "delay"]
 
 
-class QueueEnv:
+class QueueEnv(GraphEnv[Allocation]):
     """``B`` networks whose stations serve first-in-first-out queues of packets, slot by slot.
 
     Arrivals come at the beginning of a slot, then the decision, then the transmission: a packet can leave in the slot in which
@@ -28,27 +34,35 @@ class QueueEnv:
     ``max_queue``; the last reward is then what it would be if the queues stayed so for ever, divided by ``1 - discount``, so
     that ending early never pays.
 
+    The action is an :class:`~hetgraph.radio.Allocation` whose ``airtime`` marks who is scheduled; wishes outside the rules are
+    resolved by :class:`~hetgraph.envs.queues.actions.Rules`. Levels: :mod:`hetgraph.envs.queues.observe`.
+
     Args:
-        layout: the networks, equal in size.
+        layout: the networks, from :func:`~hetgraph.envs.queues.layout.prepared`.
         traffic: arrivals.
+        first: number of the first network.
         episode_slots: length of an episode.
         max_queue: packets in a queue above which a network is terminated; ``None`` for never.
         discount: of the return for ever after a termination.
         level: observation level of ``step`` and ``reset``.
-        record: keep what is needed for :meth:`delays`.
+        record: keep what indicators and :meth:`delays` need.
         seed: of arrivals and fading.
         whole: a packet takes the whole slot in which it leaves.
         reward: ``queue`` for the packets left at the end of a slot (eq. 9-10); ``delay`` for the time, in slots, that packets spent
             in the queue during the slot, whose sum over an episode is the sum of all delays.
+
+    Raises:
+        ValueError: a value out of its range.
     """
 
-    autoreset = "same_step"
+    delay_unit: Literal["slots", "ms"] = "slots"
 
     def __init__(
         self,
         layout: Batch,
         traffic: Traffic,
         *,
+        first: int = 0,
         episode_slots: int,
         max_queue: float | None,
         discount: float,
@@ -64,58 +78,89 @@ class QueueEnv:
             raise ValueError(f"episode_slots: got {episode_slots}, expected at least 1")
         if not 0 <= discount < 1:
             raise ValueError(f"discount: got {discount}, expected a number of 0 or more, below 1")
-        if level not in get_args(Level):
-            raise ValueError(f"level: got {level!r}, expected one of {', '.join(get_args(Level))}")
-        self.cells: Cells = cells_of(layout)
-        self.traffic, self.episode_slots, self.max_queue = traffic, episode_slots, max_queue
-        self.discount, self.level, self.record, self.whole = discount, level, record, whole
+        check_level(level)
+        self._layout, self.first, self.traffic, self._episode_slots = layout, first, traffic, episode_slots
+        self.max_queue, self.discount, self.level, self.whole = max_queue, discount, level, whole
         self.reward = reward
-        gain = layout[CHANNEL].gain
-        self.dtype, self.device = gain.dtype, gain.device
-        self.num_rbs = gain.shape[1]
+        self.cells: Cells = cells_of(layout)
         b, n, u, _ = self.cells.shape
         self.num_envs, self.num_stations, self.num_devices = b, n, u
+        gain = layout[CHANNEL].gain
+        self.dtype, self.device, self.num_rbs = gain.dtype, gain.device, gain.shape[1]
         self.queue = torch.zeros(b, u, dtype=self.dtype, device=self.device)
         self.slot = torch.zeros(b, dtype=torch.long, device=self.device)
         hears = self.cells.neighbours | torch.eye(n, dtype=torch.bool, device=self.device)
         self._hears = hears.to(self.dtype)
-        self._seed(seed)
-        self._layout = layout
+        most_w = layout["bs"].rb_power_max_w.to(self.dtype).reshape(b, n, -1)
+        self.rules = Rules(self.cells, most_w, layout["bs"].power_max_w.to(self.dtype).reshape(b, n))
+        self.action = specification(self.cells, most_w)
         self._queue_bits = torch.zeros(b * u, dtype=self.dtype, device=self.device)
-        self._graphs: dict[Level, HeteroData] = {}
-        self.ledger = Ledger(whole)
+        self._graphs: dict[Level, Batch] = {}
+        self.record, self._log = False, PacketLog(whole)
+        self._finished: Delays | None = None
+        if record:
+            self.record_episodes()
+        self._seed(seed)
+
+    @property
+    def episode_slots(self) -> int:
+        """Length of an episode."""
+        return self._episode_slots
+
+    @property
+    def kpis(self) -> tuple[Kpi, ...]:
+        """Indicators of an episode."""
+        return tuple(KPI_TABLE[self._kpi_name(name)] for name in INDICATORS)
+
+    def _kpi_name(self, name: str) -> str:
+        return name if name == "delivered" else f"{name}_{self.delay_unit}"
+
+    def record_episodes(self) -> None:
+        """Keep what indicators of episodes need, from the next reset on.
+
+        Raises:
+            ValueError: networks that may end at different times.
+        """
+        if self.max_queue is not None:
+            got = f"max_queue={self.max_queue:g}"
+            raise ValueError(f"record: got {got}, expected None, so that all networks end at the same time")
+        self.record = True
+
+    @property
+    def networks(self) -> range:
+        """Numbers of the networks."""
+        return range(self.first, self.first + self.num_envs)
 
     def _seed(self, seed: int) -> None:
-        b, u = self.queue.shape
-        self.generator = stream(seed, 0, "fading")
-        if self.device.type != "cpu":
-            self.generator = Generator(self.device).manual_seed(self.generator.initial_seed())
-        source = stream(seed, 0, "arrivals")
-        if self.device.type != "cpu":
-            source = Generator(self.device).manual_seed(source.initial_seed())
-        self.arrivals = Arrivals(self.traffic, b, u, source, self.dtype)
+        """Start the random numbers of all networks."""
+        self.arrivals = Arrivals(self.traffic, seed, self.networks, self.num_devices, self.dtype, self.device)
 
     # What a kind of network adds.
 
     packet_bits = 1.0
 
-    def _capacity(self, allocation: Allocation) -> Tensor:
-        """Packets that each device's slot has room for ``[B, U]``."""
+    def _capacity(self, active: Tensor, power_w: Tensor) -> Tensor:
+        """Packets that each device's slot has room for ``[B, U]``.
+
+        Args:
+            active: scheduled devices with packets, at most one of a station and resource block ``[B, U, R]``.
+            power_w: powers of stations within their budgets ``[B, N, R]``, W.
+        """
         raise NotImplementedError  # pragma: no cover
 
     def _next_slot(self) -> None:
         """Whatever changes from slot to slot besides the queues."""
 
-    def _start_networks(self, networks: Tensor | None) -> None:
-        """Start networks ``[B]`` (all, when ``None``) anew, queues apart."""
+    def _start_networks(self, networks: Tensor) -> None:
+        """Start networks, rows ``[n]``, anew, queues apart."""
 
-    def _observed(self) -> dict[str, Tensor]:
-        """Attributes of devices that their own station sees, ``[B * U, *]``, updated in place."""
+    def _reported(self) -> dict[str, Tensor]:
+        """What devices reported of the slot before ``[B, U, R]``."""
         return {}
 
     def _gain(self, level: Level) -> Tensor:
-        """Gains ``[E, R]`` as a level sees them."""
-        gain: Tensor = self._layout[CHANNEL].gain
+        """Gains ``[E, R]`` as a level knows them."""
+        gain: Tensor = self._graphs[level][CHANNEL].gain
         return gain
 
     # The public face.
@@ -132,106 +177,177 @@ class QueueEnv:
         Raises:
             ValueError: an option.
         """
-        if options:
-            raise ValueError(f"options: got {', '.join(options)}, expected none")
+        check_options(options)
         if seed is not None:
             self._seed(seed)
         self.queue.zero_()
         self.slot.zero_()
-        self.ledger = Ledger(self.whole)
-        self._start_networks(None)
-        self._arrive(None)
+        self._log, self._finished = PacketLog(self.whole), None
+        self._start_networks(torch.arange(self.num_envs, device=self.device))
+        self.queue += self.arrivals.draw()
+        if self.record:
+            self._log.arrived(self.arrivals.count)
         return self.observe(self.level), {}
 
-    def step(self, action: Allocation, *, check: bool = False) -> Step:
+    def step(self, action: Allocation) -> Step:
         """Transmit for one slot.
 
         Args:
             action: who is scheduled on which resource block (``airtime``) and at which power.
-            check: refuse an action that breaks a constraint.
 
         Raises:
-            ValueError: an airtime that is missing or of another shape; with ``check``, any broken constraint.
+            ValueError: a malformed action; nothing has changed then.
         """
-        self._check_action(action, thorough=check)
-        capacity = self._capacity(action)
+        self.action.check(action)
+        active, power_w, refused = self.rules.resolve(action, self.queue > 0)
+        capacity = self._capacity(active, power_w)
         left = (self.queue - capacity).clamp_min_(0)
         before = self.queue.ceil()
         completed, head = before - left.ceil(), self.queue - before + 1
         if self.record:
-            self.ledger.served(completed, head, capacity)
+            self._log.served(completed, head, capacity)
         cost = left if self.reward == "queue" else self._sojourn(before, completed, head, capacity)
         self.queue.copy_(left)
         self.slot += 1
         reward = self._reward(cost)
-        truncated = self.slot >= self.episode_slots
+        truncated = self.slot >= self._episode_slots
         terminated = torch.zeros_like(truncated)
         if self.max_queue is not None:
             terminated = (self.queue > self.max_queue).any(1)
             reward = torch.where(terminated.unsqueeze(1), reward / (1 - self.discount), reward)
         self._next_slot()
-        self._arrive(None)
-        done, info = terminated | truncated, {}
+        self.queue += self.arrivals.draw()
+        done, info = terminated | truncated, {"refused": refused}
         if bool(done.any()):
-            info["final_obs"] = self.observe(self.level).clone()
-            self._restart(done)
+            info |= self._end(done)
+        elif self.record:
+            self._log.arrived(self.arrivals.count)
         return Step(self.observe(self.level), reward, terminated, truncated, info)
 
-    def observe(self, level: Level) -> HeteroData:
-        """What a level may see; attributes are views of the state that the next step overwrites.
+    def _end(self, done: Tensor) -> dict[str, Any]:
+        """Last observation and indicators of networks that ended, which are started anew with what came in this slot."""
+        info: dict[str, Any] = {"final_obs": self.observe(self.level).clone()}
+        if self.record:
+            self._finished = self._log.delays()
+            counted = self._finished.before(self._episode_slots - tail_slots(self._episode_slots))
+            info["episode"] = self._indicators(counted)
+            self._log = PacketLog(self.whole)
+            self._log.arrived(self.arrivals.count)
+        self.queue.copy_(torch.where(done.unsqueeze(1), self.arrivals.count, self.queue))
+        self.slot.masked_fill_(done, 0)
+        self._start_networks(done.nonzero().squeeze(1))
+        return info
 
-        ``local`` and ``neighbourhood`` have no gains but what a device measures and reports, one slot old, and differ in the
-        edges between stations; ``global`` adds all gains, one slot old; ``genie`` has the current ones.
+    def _indicators(self, delays: Delays) -> dict[str, Tensor]:
+        found = delays.of_each_network(self.num_envs)
+        return {self._kpi_name(name): value * self._kpi_scale(name) for name, value in found.items()}
+
+    def _kpi_scale(self, name: str) -> float:
+        """Of an indicator in slots to its unit."""
+        return 1.0
+
+    def observe(self, level: Level) -> HeteroData:
+        """What a level may know (:mod:`hetgraph.envs.queues.observe`); attributes are views that the next step overwrites.
 
         Raises:
             ValueError: an unknown level.
         """
-        if level not in get_args(Level):
-            raise ValueError(f"level: got {level!r}, expected one of {', '.join(get_args(Level))}")
+        check_level(level)
         torch.mul(self.queue.reshape(-1), self.packet_bits, out=self._queue_bits)
         if level not in self._graphs:
-            self._graphs[level] = self._graph_of(level)
-        if level in ("global", "genie"):
-            self._graphs[level][CHANNEL].gain = self._gain(level)
-        return self._graphs[level]
+            graph = level_graph(self._layout, self.cells, level)
+            users = {"queue_bits": self._queue_bits, "packet_bits": torch.full_like(self._queue_bits, self.packet_bits)}
+            users |= {name: value.flatten(0, 1) for name, value in self._reported().items()}
+            self._graphs[level] = with_users(graph, users)
+        graph = self._graphs[level]
+        graph[CHANNEL].gain = self._gain(level)
+        return graph
+
+    def masks(self) -> dict[str, Tensor]:
+        """``device_mask [B, N, D + 1]``: none, and the devices of each station that have packets."""
+        return {"device_mask": device_mask(self.cells, self.queue > 0)}
 
     def delays(self) -> Delays:
-        """Delays of all packets since the last reset of all networks.
+        """Delays of all packets of the present episode, or of the last one as long as the present one has no slot behind it.
 
         Raises:
             ValueError: nothing was recorded.
         """
-        if not self.record or not self.ledger.completed:
+        if self._log.completed:
+            return self._log.delays()
+        if self._finished is None:
             raise ValueError("delays: got an environment that recorded nothing, expected record=True and a step")
-        return self.ledger.delays()
+        return self._finished
+
+    def pack(self) -> dict[str, Tensor]:
+        """What changes of the present observation, for a replay: :meth:`unpack` makes it again.
+
+        Returns:
+            ``network [B]``, ``queue [B, U]`` and what devices reported ``[B, U, R]``.
+        """
+        network = torch.arange(self.num_envs, device=self.device)
+        values = {name: value.clone() for name, value in self._reported().items()}
+        return {"network": network, "queue": self.queue.clone(), **values, **self._packed_gains()}
+
+    def unpack(self, rows: Mapping[str, Tensor], level: Level | None = None) -> HeteroData:
+        """Observation of packed rows of any networks and slots, equal to those of their time.
+
+        Args:
+            rows: as :meth:`pack` gave them, any of them in any order.
+            level: ``None`` for the environment's own; narrower ones than it are made of the same rows.
+
+        Raises:
+            ValueError: a level that knows what the rows do not have.
+        """
+        level = self.level if level is None else level
+        self._check_packed(level)
+        network, layout, cells = rows["network"], self._layout, self.cells
+        if not torch.equal(network, torch.arange(self.num_envs, device=network.device)):
+            singles = self._layout.to_data_list()
+            layout = Batch.from_data_list([singles[i] for i in network.tolist()])
+            cells = cells_of(layout)
+        graph = level_graph(layout, cells, level)
+        bits = (rows["queue"].reshape(-1) * self.packet_bits).to(self.dtype)
+        users = {"queue_bits": bits, "packet_bits": torch.full_like(bits, self.packet_bits)}
+        users |= {name: rows[name].flatten(0, 1) for name in self._reported()}
+        with_users(graph, users)
+        put(graph, CHANNEL, "gain", self._unpacked_gains(rows, graph))
+        return graph
+
+    def _packed_gains(self) -> dict[str, Tensor]:
+        """Gains that a row needs; none where they never change."""
+        return {}
+
+    def _unpacked_gains(self, rows: Mapping[str, Tensor], graph: Batch) -> Tensor:
+        """Gains ``[E, R]`` of packed rows at a level's graph."""
+        gain: Tensor = graph[CHANNEL].gain
+        return gain
+
+    def _check_packed(self, level: Level) -> None:
+        check_level(level)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on."""
         return {
             "queue": self.queue.clone(),
             "slot": self.slot.clone(),
-            "bursting": self.arrivals.bursting.clone(),
-            "generator": self.generator.get_state(),
-            "arrivals": self.arrivals.generator.get_state(),
+            "arrivals": self.arrivals.state_dict(),
+            "log": self._log.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
         self.queue.copy_(state["queue"])
         self.slot.copy_(state["slot"])
-        self.arrivals.bursting = state["bursting"].clone()
-        self.generator.set_state(state["generator"])
-        self.arrivals.generator.set_state(state["arrivals"])
+        self.arrivals.load_state_dict(state["arrivals"])
+        self._log.load_state_dict(state["log"])
+        self._finished = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the observations: pickle would tear them from the state that they are views of."""
+        return {**vars(self), "_graphs": {}}
 
     # How it works.
-
-    def _arrive(self, networks: Tensor | None) -> None:
-        count = self.arrivals.draw()
-        if networks is not None:
-            count = count * networks.unsqueeze(1)
-        self.queue += count
-        if self.record:
-            self.ledger.arrived(count)
 
     def _sojourn(self, before: Tensor, completed: Tensor, head: Tensor, capacity: Tensor) -> Tensor:
         """Time that each device's packets spend in its queue during a slot, in slots ``[B, U]``."""
@@ -245,55 +361,3 @@ class QueueEnv:
             1, self.cells.station, cost
         )
         return -torch.matmul(self._hears, held.unsqueeze(2)).squeeze(2)
-
-    def _restart(self, done: Tensor) -> None:
-        if self.record and not bool(done.all()):
-            raise ValueError(
-                "record: got networks that end at different times, expected max_queue=None with record=True"
-            )
-        if self.record:
-            return  # the ledger is about one episode; reset() starts the next
-        came = self.arrivals.count
-        self.queue.copy_(torch.where(done.unsqueeze(1), came, self.queue))
-        self.slot.masked_fill_(done, 0)
-        self._start_networks(done)
-
-    def _check_action(self, action: Allocation, *, thorough: bool) -> None:
-        expected = (self.num_envs * self.num_devices, self.num_rbs)
-        got = None if action.airtime is None else tuple(action.airtime.shape)
-        if got != expected:
-            raise ValueError(f"action.airtime: got {got}, expected a tensor of shape {expected}")
-        if thorough:
-            found = violations(self.observe("genie"), action)
-            if found:
-                raise ValueError(found[0].replace("allocation.", "action."))
-
-    def _graph_of(self, level: Level) -> HeteroData:
-        graph = HeteroData() if level in ("local", "neighbourhood") else self._layout.clone()
-        source, graph_type = self._layout, type(self._layout)
-        if level in ("local", "neighbourhood"):
-            graph = graph_type(_base_cls=HeteroData)
-            graph._num_graphs = self.num_envs
-            for store, names in _SEEN.items():
-                for name in names:
-                    if name in source[store]:
-                        graph[store][name] = source[store][name]
-            graph.rb_bandwidth_hz, graph.slot_s = source.rb_bandwidth_hz, source.slot_s
-        graph["ue"].queue_bits = self._queue_bits
-        graph["ue"].packet_bits = torch.full_like(self._queue_bits, self.packet_bits)
-        for name, value in self._observed().items():
-            graph["ue"][name] = value
-        if level == "local":
-            for edges in (NEIGHBOURS, CONFLICTS):
-                graph[edges].edge_index = torch.zeros(2, 0, dtype=torch.long, device=self.device)
-        return graph
-
-
-# Static attributes that a station knows of itself and its devices.
-_SEEN: dict[Any, tuple[str, ...]] = {
-    "bs": ("power_max_w", "rb_power_max_w", "batch", "ptr"),
-    "ue": ("noise_w", "batch", "ptr"),
-    CHANNEL: ("edge_index", "slot", "may_serve"),
-    NEIGHBOURS: ("edge_index",),
-    CONFLICTS: ("edge_index",),
-}

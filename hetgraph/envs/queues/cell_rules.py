@@ -7,8 +7,8 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs.queues.conflict_rules import CellScheduler, Topology, packets
 from hetgraph.graph.schema import Level
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.cells import Cells
-from hetgraph.radio.rates import spectral_efficiency
+from hetgraph.radio.cells import Cells, gain_table
+from hetgraph.radio.rates import noise_plus_far_w, spectral_efficiency
 
 MAX_SINR = 1000.0
 
@@ -93,8 +93,8 @@ class GreedyGenie(CellScheduler):
         """Schedule of a slot at full power."""
         cells = state.cells
         b, n, u, _ = cells.shape
-        gain = obs["bs", "channel", "ue"].gain.reshape(b, u, n, -1)
-        noise = obs["ue"].noise_w.reshape(b, u, -1)
+        gain = gain_table(obs, cells)
+        noise = noise_plus_far_w(obs).reshape(b, u, -1)
         power = obs["bs"].rb_power_max_w.reshape(b, n, -1)
         left = packets(obs, cells)
         band = obs.rb_bandwidth_hz * obs.slot_s.reshape(-1, 1) / obs["ue"].packet_bits.reshape(b, u)[:, :1]

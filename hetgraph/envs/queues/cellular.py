@@ -1,7 +1,8 @@
 """Cellular networks with queues, fading and stale channel knowledge (Zhang and Guo, Section II-C)."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -9,13 +10,19 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.channel import jakes_correlation
 from hetgraph.envs.queues.base import QueueEnv, Reward
-from hetgraph.envs.queues.traffic import Traffic
+from hetgraph.envs.queues.candidates import CandidateTable
+from hetgraph.envs.queues.draws import Draws
+from hetgraph.envs.queues.layout import graphs_of, large_scale, network_numbers, prepared
+from hetgraph.envs.queues.traffic import Traffic, traffic_of
+from hetgraph.graph.levels import LEVELS, sees_everything
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.scenario_parts import Radio
 from hetgraph.graph.schema import CHANNEL, Level
-from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.interference import received_power
-from hetgraph.radio.rates import spectral_efficiency
+from hetgraph.graph.traffic import Packets
+from hetgraph.radio.rates import noise_plus_far_w, spectral_efficiency
+
+LOAD_HZ, PACKET_BITS = 20.0, 0.5e6  # Zhang and Guo, Table I
 
 
 class CellularEnv(QueueEnv):
@@ -24,42 +31,50 @@ class CellularEnv(QueueEnv):
     A slot carries :math:`T \sum_h W_h \log_2(1 + \mathrm{SINR}_h)` bits of a device (eq. 12, 15). Gains are large-scale gains
     times a Gauss-Markov process with Jakes' correlation. What a station knows is one slot old: each device's gain, the
     interference of other stations plus noise, the power it got and its spectral efficiency. A device without packets gets no
-    power, whatever the action says.
+    power, whatever the action says. Users keep the station that may serve them; of several the one that they receive best
+    without fading. Up to 64 stations all interfere by their actual powers; in larger networks, or where a scenario says how many
+    candidates users have, the others are far interference at full power.
 
     Args:
-        scenario: name of a preset (``hex-19``, ``random-19``), a scenario, or a graph or batch that is taken as it is.
-        num_envs: networks B.
-        load: mean packets per device and second, or a :class:`~hetgraph.envs.queues.traffic.Traffic` per slot.
+        scenario: name of a preset (``hex-19``, ``random-19``), a scenario, or a graph or batch of graphs.
+        num_envs: networks B; ``None`` for one, or as many as a batch has. Network i of given graphs is the i-th one, modulo their
+            number.
+        load: mean packets per device and second, or a :class:`~hetgraph.envs.queues.traffic.Traffic` per slot; ``None`` for the
+            scenario's packets, 20 a second where it names none.
+        first: number of the first network; network i has the same layout, traffic and fading alone and among many.
         layouts: how many different layouts the networks have in turn; ``None`` for one each.
         layout_seed: seed of the layouts.
-        first_layout: number of the first one.
-        packet_bits: bits of a packet.
+        first_layout: number of the layout of network 0.
+        packet_bits: bits of a packet; ``None`` for the scenario's, 0.5 Mbit where it names none.
         doppler_hz: maximum Doppler shift.
         max_sinr_db: SINR beyond which the rate no longer grows.
         episode_slots: length of an episode.
         max_queue: packets above which a network is terminated; ``None`` for never.
         discount: of the return after a termination.
         level: of the observations.
-        record: keep what :meth:`delays` needs.
+        record: keep what ``info["episode"]`` and :meth:`delays` need.
         reward: see :class:`~hetgraph.envs.QueueEnv`.
         seed: of arrivals and fading.
         device: where the tensors are.
         dtype: of the state.
 
     Raises:
-        ValueError: a value out of its range.
+        ValueError: a value out of its range, or a scenario that breaks the contract.
     """
+
+    delay_unit: Literal["slots", "ms"] = "ms"
 
     def __init__(
         self,
         scenario: str | Scenario | HeteroData = "hex-19",
-        num_envs: int = 1,
+        num_envs: int | None = None,
         *,
-        load: float | Traffic = 20.0,
+        load: float | Traffic | None = None,
+        first: int = 0,
         layouts: int | None = None,
         layout_seed: int = 0,
         first_layout: int = 0,
-        packet_bits: float = 0.5e6,
+        packet_bits: float | None = None,
         doppler_hz: float = 10.0,
         max_sinr_db: float = 30.0,
         episode_slots: int = 5000,
@@ -72,15 +87,26 @@ class CellularEnv(QueueEnv):
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        if num_envs < 1 or packet_bits <= 0:
-            got = f"num_envs={num_envs}, packet_bits={packet_bits}"
-            raise ValueError(f"CellularEnv: got {got}, expected at least one network and a positive size of packets")
-        layout = _layout(scenario, num_envs, layouts or num_envs, layout_seed, first_layout).to(torch.device(device))
+        scenario = preset(scenario) if isinstance(scenario, str) else scenario
+        packet_bits = _packet_bits(scenario) if packet_bits is None else packet_bits
+        if packet_bits <= 0:
+            raise ValueError(f"packet_bits: got {packet_bits}, expected a positive size of packets")
+        numbers = network_numbers(scenario, num_envs, first)
+        if layouts is not None and layouts < 1:
+            raise ValueError(f"layouts: got {layouts}, expected at least 1, or None for one each")
+        drawn = [first_layout + (number % layouts if layouts else number) for number in numbers]
+        layout = prepared(graphs_of(scenario, drawn, layout_seed), Radio().slot_s).to(torch.device(device))
         layout[CHANNEL].gain = layout[CHANNEL].gain.to(dtype)
         slot_s = float(layout.slot_s[0])
+        self.packet_bits = packet_bits
+        self.correlation = jakes_correlation(doppler_hz, slot_s)
+        self.max_sinr = 10 ** (max_sinr_db / 10)
+        self.slot_ms = 1e3 * slot_s
+        a_slot = load * slot_s if isinstance(load, (int, float)) else load
         super().__init__(
             layout,
-            load if isinstance(load, Traffic) else Traffic(load * slot_s),
+            traffic_of(scenario, a_slot, slot_s, LOAD_HZ * slot_s),
+            first=first,
             episode_slots=episode_slots,
             max_queue=max_queue,
             discount=discount,
@@ -90,107 +116,139 @@ class CellularEnv(QueueEnv):
             whole=False,
             reward=reward,
         )
-        self.packet_bits = packet_bits
-        self.correlation = jakes_correlation(doppler_hz, slot_s)
-        self.max_sinr = 10 ** (max_sinr_db / 10)
         self._prepare(layout, slot_s)
 
     def _prepare(self, layout: Batch, slot_s: float) -> None:
-        b, n, u, r = self.num_envs, self.num_stations, self.num_devices, self.num_rbs
-        kind = {"dtype": self.dtype, "device": self.device}
-        self._large = _large_scale(layout).to(**kind).reshape(b, u, n)
-        self._noise = layout["ue"].noise_w.to(self.dtype).reshape(b, u, r)
+        b, u, r = self.num_envs, self.num_devices, self.num_rbs
+        kind: dict[str, Any] = {"dtype": self.dtype, "device": self.device}
+        self._table = CandidateTable(layout, b)
+        k = self._table.width
+        self._large = self._table.of_edges(large_scale(layout).to(**kind))  # [B, U, K]
+        self._noise = noise_plus_far_w(layout).to(self.dtype).reshape(b, u, r)
         band = layout.rb_bandwidth_hz.to(self.dtype)
         self._packets_per_efficiency = (band * slot_s / self.packet_bits).unsqueeze(2)  # [B, R, 1]
         # With blocks first an observation [E, R] is a view of the gains.
-        self._h = torch.zeros(2, r, b, u, n, **kind)  # real and imaginary parts
-        self._innovation = torch.empty(2, b, r, u, n, **kind)
-        self._cross = self._innovation[0].view(
-            r, b, u, n
-        )  # gains of other stations, in memory that is free during a slot
+        self._h = torch.zeros(2, r, b, u, k, **kind)  # real and imaginary parts
         self._gains = [torch.zeros_like(self._h[0]) for _ in range(2)]  # the current ones and those of the slot before
-        station = self.cells.station
-        self._foreign = (station.unsqueeze(2) != torch.arange(n, device=self.device)).to(self.dtype)  # [B, U, N]
+        self._cross = torch.zeros_like(self._h[0])  # gains of other stations
+        slot = layout["ue"].serving_slot
+        self._foreign = (slot.reshape(b, u, 1) != torch.arange(k, device=self.device)).to(self.dtype)  # [B, U, K]
         block = b * u * torch.arange(r, device=self.device)
         link = torch.arange(b * u, device=self.device).unsqueeze(1) + block  # row of a user and a block in the gains
-        self._own_index = (link * n + station.reshape(-1, 1)).flatten()  # [B * U * R]
+        self._own_index = (link * k + slot.unsqueeze(1)).flatten()  # [B * U * R]
         self._seen = {
             name: torch.zeros(b, u, r, **kind)
             for name in ("own_gain", "interference_w", "power_w", "spectral_efficiency")
         }
+        self._known: dict[Level, Tensor] = {}
+        self._known_gains: dict[Level, Tensor] = {}
+
+    def _seed(self, seed: int) -> None:
+        super()._seed(seed)
+        shape = (2, self.num_rbs, self.num_devices, int(self._layout[CHANNEL].slot.max()) + 1)
+        scale = math.sqrt((1 - self.correlation**2) / 2)
+        self._draws = Draws(seed, self.networks, "fading", shape, "normal", self.device, self.dtype, scale)
 
     @property
     def gain(self) -> Tensor:
-        """Current gains ``[R, B, U, N]``."""
+        """Current gains ``[R, B, U, K]`` of users' candidates."""
         return self._gains[0]
 
-    def _capacity(self, allocation: Allocation) -> Tensor:
-        assert allocation.airtime is not None
-        b, n, r = self.num_envs, self.num_stations, self.num_rbs
-        backlogged = (self.queue > 0).to(self.dtype).reshape(-1, 1)
-        active = (allocation.airtime > 0) * backlogged  # [B * U, R]
-        on_air = active.new_zeros(b * n, r).index_add_(0, self.cells.serving, active) > 0
-        power = allocation.power_w.to(self.dtype).reshape(b * n, r) * on_air  # [B * N, R]
+    def _kpi_scale(self, name: str) -> float:
+        return 1.0 if name == "delivered" else self.slot_ms
+
+    def _capacity(self, active: Tensor, power_w: Tensor) -> Tensor:
+        busy = active.flatten(0, 1).to(self.dtype)  # [B * U, R]
+        power = power_w.flatten(0, 1)  # [B * N, R]
         seen = {name: value.flatten(0, 1) for name, value in self._seen.items()}  # [B * U, R]
         own_gain = self._own_gain(self.gain, out=seen["own_gain"])
         at_device = power.index_select(0, self.cells.serving)
         torch.mul(self.gain, self._foreign, out=self._cross)
-        others = received_power(self._cross, power.t().reshape(r, b, n))  # [R, B, U]
+        others = self._table.received_power(self._cross, power.t().reshape(len(self.gain), self.num_envs, -1))  # [R, B, U]
         torch.add(others.permute(1, 2, 0), self._noise, out=self._seen["interference_w"])
         efficiency = spectral_efficiency(own_gain * at_device, seen["interference_w"], most=self.max_sinr)
-        torch.mul(efficiency, active, out=seen["spectral_efficiency"])
-        torch.mul(at_device, active, out=seen["power_w"])
+        torch.mul(efficiency, busy, out=seen["spectral_efficiency"])
+        torch.mul(at_device, busy, out=seen["power_w"])
         room: Tensor = torch.bmm(self._seen["spectral_efficiency"], self._packets_per_efficiency)
         return room.squeeze(2)
 
     def _own_gain(self, gain: Tensor, out: Tensor) -> Tensor:
-        """Gains ``[R, B, U, N]`` of users' own stations ``[B * U, R]``, written to ``out``."""
+        """Gains ``[R, B, U, K]`` of users' own stations ``[B * U, R]``, written to ``out``."""
         torch.index_select(gain.view(-1), 0, self._own_index, out=out.view(-1))
         return out
 
-    def _observed(self) -> dict[str, Tensor]:
-        return {name: value.flatten(0, 1) for name, value in self._seen.items()}
+    def _reported(self) -> dict[str, Tensor]:
+        return self._seen
 
     def _next_slot(self) -> None:
         """Gauss-Markov fading."""
-        rho = self.correlation
-        self._innovation.normal_(0, math.sqrt((1 - rho * rho) / 2), generator=self.generator)
-        torch.add(self._innovation.transpose(1, 2), self._h, alpha=rho, out=self._h)
+        innovation = self._draws.next().permute(1, 2, 0, 3, 4)  # [2, R, B, U, K]
+        torch.add(innovation, self._h, alpha=self.correlation, out=self._h)
         self._gains.reverse()
         gain = self._gains[0]
         torch.mul(self._h[0], self._h[0], out=gain)
         gain.addcmul_(self._h[1], self._h[1]).mul_(self._large)
 
-    def _start_networks(self, networks: Tensor | None) -> None:
+    def _start_networks(self, networks: Tensor) -> None:
         """Draw the fading of the slot before the first, which is what stations know, and of the first."""
-        rows = slice(None) if networks is None else networks
-        self._innovation.normal_(0, math.sqrt(0.5), generator=self.generator)
-        fading = self._innovation.transpose(1, 2)[:, :, rows].clone()
-        before = (fading[0].square() + fading[1].square()) * self._large[rows]
-        rho = self.correlation
-        self._innovation.normal_(0, math.sqrt((1 - rho * rho) / 2), generator=self.generator)
-        fading = rho * fading + self._innovation.transpose(1, 2)[:, :, rows]
-        self._h[:, :, rows] = fading
-        self._gains[1][:, rows] = before
-        self._gains[0][:, rows] = (fading[0].square() + fading[1].square()) * self._large[rows]
+        rows, large = networks.tolist(), self._large[networks]
+        before = self._draws.further(rows).permute(1, 2, 0, 3, 4) * math.sqrt(0.5)  # [2, R, n, U, K]
+        fading = self._draws.further(rows).permute(1, 2, 0, 3, 4) * self._draws.scale + self.correlation * before
+        self._h[:, :, networks] = fading
+        self._gains[1][:, networks] = before.square().sum(0) * large
+        self._gains[0][:, networks] = fading.square().sum(0) * large
         own = self._own_gain(self._gains[1], torch.empty_like(self._seen["own_gain"]))
-        self._seen["own_gain"][rows] = own[rows]
-        self._seen["interference_w"][rows] = self._noise[rows]
-        self._seen["power_w"][rows] = 0
-        self._seen["spectral_efficiency"][rows] = 0
+        self._seen["own_gain"][networks] = own[networks]
+        self._seen["interference_w"][networks] = self._noise[networks]
+        self._seen["power_w"][networks] = 0
+        self._seen["spectral_efficiency"][networks] = 0
 
     def _gain(self, level: Level) -> Tensor:
-        gain = self._gains[0 if level == "genie" else 1]
-        return gain.view(self.num_rbs, -1).t()
+        table = self._gains[0 if level == "genie" else 1]
+        if not sees_everything(level):
+            if level not in self._known_gains:
+                known = self._graphs[level][CHANNEL].known
+                self._known[level] = self._table.of_edges(known.to(self.dtype))
+                self._known_gains[level] = torch.zeros_like(table)
+            table = torch.mul(table, self._known[level], out=self._known_gains[level])
+        return self._table.edges(table)
+
+    def _packed_gains(self) -> dict[str, Tensor]:
+        """Gains of known edges, stations' own at ``local``."""
+        if self.level == "local":
+            return {}
+        gain = self._gains[0 if self.level == "genie" else 1]
+        return {"gain": gain.transpose(0, 1).clone()}  # [B, R, U, K]
+
+    def _check_packed(self, level: Level) -> None:
+        super()._check_packed(level)
+        wider = LEVELS.index(level) > LEVELS.index(self.level)
+        if wider or (level != self.level and self.level == "genie"):
+            raise ValueError(f"level: got {level!r}, expected {self.level!r}, of which the rows are, or a narrower one")
+
+    def _unpacked_gains(self, rows: Mapping[str, Tensor], graph: Batch) -> Tensor:
+        table, edges = CandidateTable(graph, len(rows["network"])), graph[CHANNEL]
+        if "gain" in rows:
+            gain = table.edges(rows["gain"].transpose(0, 1).to(self.dtype))
+            known: Tensor = gain * edges.known.unsqueeze(1)
+            return known
+        gain = torch.zeros_like(edges.gain)
+        gain[edges.own] = rows["own_gain"].flatten(0, 1).to(self.dtype)
+        return gain
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on."""
-        fading = {"h": self._h.clone(), "gains": [gain.clone() for gain in self._gains]}
+        fading = {
+            "h": self._h.clone(),
+            "gains": [gain.clone() for gain in self._gains],
+            "draws": self._draws.state_dict(),
+        }
         return {**super().state_dict(), **fading, "seen": {name: value.clone() for name, value in self._seen.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
         super().load_state_dict(state)
+        self._draws.load_state_dict(state["draws"])
         self._h.copy_(state["h"])
         for gain, value in zip(self._gains, state["gains"], strict=True):
             gain.copy_(value)
@@ -198,24 +256,7 @@ class CellularEnv(QueueEnv):
             self._seen[name].copy_(value)
 
 
-def _layout(scenario: str | Scenario | HeteroData, networks: int, layouts: int, seed: int, first: int) -> Batch:
-    if isinstance(scenario, HeteroData):
-        one = scenario if "batch" in scenario["bs"] else Batch.from_data_list([scenario])
-        held = int(one.num_graphs)
-    else:
-        held = min(layouts, networks)
-        one = (preset(scenario) if isinstance(scenario, str) else scenario).sample(held, seed=seed, first=first)
-    if held == networks:
-        return one.clone()
-    singles = one.to_data_list()
-    return Batch.from_data_list([singles[i % held] for i in range(networks)])
-
-
-def _large_scale(layout: Batch) -> Tensor:
-    """Gain of every edge without fading ``[E]``."""
-    channel = layout[CHANNEL]
-    if "pathloss_db" not in channel:
-        mean: Tensor = channel.gain.mean(1)
-        return mean
-    loss = channel.pathloss_db + channel.shadow_db - channel.antenna_gain_db
-    return torch.pow(10, -loss.double() / 10)
+def _packet_bits(scenario: Scenario | HeteroData) -> float:
+    """Size of the scenario's packets."""
+    traffic = scenario.traffic if isinstance(scenario, Scenario) else None
+    return traffic.bits if isinstance(traffic, Packets) else PACKET_BITS

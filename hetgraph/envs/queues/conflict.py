@@ -5,44 +5,61 @@ from typing import Any
 import networkx as nx
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, HeteroData
+from torch_geometric.data import HeteroData
 
 from hetgraph.envs.queues.base import QueueEnv, Reward
-from hetgraph.envs.queues.traffic import Traffic
-from hetgraph.graph.conflict import conflict_8, conflict_graph_from_networkx
+from hetgraph.envs.queues.conflicts import with_conflicts
+from hetgraph.envs.queues.layout import graphs_of, network_numbers, prepared
+from hetgraph.envs.queues.traffic import Traffic, traffic_of
+from hetgraph.graph.conflict import conflict_graph_from_networkx
+from hetgraph.graph.presets import preset
+from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import CONFLICTS, Level
-from hetgraph.radio.allocation import Allocation
+from hetgraph.radio.cells import cells_of
+
+LOAD = 0.5  # packets of a device and slot
+SLOT_S = 1.0  # of graphs that do not say; delays are in slots
 
 
 class ConflictEnv(QueueEnv):
     """Agents schedule devices on subbands; a device succeeds where no active device disturbs it (eq. 3).
 
-    Every success clears one packet. A device without packets is silent, whatever the action says.
+    Every success clears one packet, at any power above zero. A device without packets is silent, whatever the action says. Users
+    keep the station that may serve them, of several the one that they receive best.
 
     Args:
-        scenario: ``conflict-8``, a directed networkx graph (see
-            :func:`~hetgraph.graph.conflict.conflict_graph_from_networkx`), or a graph with conflict edges.
-        num_envs: networks B.
-        load: mean arrivals per device and slot, or a :class:`~hetgraph.envs.queues.traffic.Traffic`.
+        scenario: ``conflict-8`` or another preset, a scenario, a directed networkx graph (see
+            :func:`~hetgraph.graph.conflict.conflict_graph_from_networkx`), or a graph or batch of graphs. Without conflict edges
+            conflicts follow from gains (:func:`~hetgraph.envs.queues.conflicts.with_conflicts`).
+        num_envs: networks B; ``None`` for one, or as many as a batch has.
+        load: mean arrivals per device and slot, or a :class:`~hetgraph.envs.queues.traffic.Traffic`; ``None`` for the scenario's
+            packets, 0.5 a slot where it names none.
+        first: number of the first network; network i has the same layout and traffic alone and among many.
+        layout_seed: seed of a scenario's layouts.
+        conflict_db: how far below a user's own signal another one still disturbs it, dB, where conflicts follow from gains;
+            ``None`` for the scenario's ``rules.conflict_db``, else 0.
         episode_slots: length of an episode.
         max_queue: packets above which a network is terminated; ``None`` for never.
         discount: of the return after a termination.
         level: of the observations.
-        record: keep what :meth:`delays` needs.
+        record: keep what ``info["episode"]`` and :meth:`delays` need.
         reward: see :class:`~hetgraph.envs.QueueEnv`.
         seed: of the arrivals.
         device: where the tensors are.
 
     Raises:
-        ValueError: an unknown scenario, or a graph without conflicts.
+        ValueError: an unknown scenario, or one that breaks the contract.
     """
 
     def __init__(
         self,
-        scenario: "str | nx.Graph[Any] | HeteroData" = "conflict-8",
-        num_envs: int = 1,
+        scenario: "str | Scenario | nx.Graph[Any] | HeteroData" = "conflict-8",
+        num_envs: int | None = None,
         *,
-        load: float | Traffic = 0.5,
+        load: float | Traffic | None = None,
+        first: int = 0,
+        layout_seed: int = 0,
+        conflict_db: float | None = None,
         episode_slots: int = 5000,
         max_queue: float | None = None,
         discount: float = 0.995,
@@ -52,13 +69,15 @@ class ConflictEnv(QueueEnv):
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        graph = _graph_of(scenario)
-        if num_envs < 1:
-            raise ValueError(f"num_envs: got {num_envs}, expected at least 1")
-        layout = Batch.from_data_list([graph] * num_envs).to(torch.device(device))
+        source = _source_of(scenario)
+        layout = prepared(graphs_of(source, network_numbers(source, num_envs, first), layout_seed), SLOT_S)
+        if conflict_db is None:
+            conflict_db = source.rules.conflict_db if isinstance(source, Scenario) else 0.0
+        layout = with_conflicts(layout, cells_of(layout), conflict_db).to(torch.device(device))
         super().__init__(
             layout,
-            load if isinstance(load, Traffic) else Traffic(load),
+            traffic_of(source, load, float(layout.slot_s[0]), LOAD),
+            first=first,
             episode_slots=episode_slots,
             max_queue=max_queue,
             discount=discount,
@@ -68,26 +87,27 @@ class ConflictEnv(QueueEnv):
             whole=True,
             reward=reward,
         )
-        source, target = graph[CONFLICTS].edge_index.to(layout["bs"].power_max_w.device)
-        self.disturbs = torch.zeros(self.num_devices, self.num_devices, dtype=self.dtype, device=self.device)
-        self.disturbs[source, target] = 1
+        b, u = self.num_envs, self.num_devices
+        pairs = layout[CONFLICTS].edge_index
+        disturbs = torch.zeros(b, u, u, dtype=self.dtype, device=self.device)
+        disturbs[pairs[0] // u, pairs[0] % u, pairs[1] % u] = 1
+        same = bool((disturbs == disturbs[:1]).all())  # one layout: a product of matrices for all networks
+        self.disturbs = disturbs[0] if same else disturbs
 
-    def _capacity(self, allocation: Allocation) -> Tensor:
-        assert allocation.airtime is not None
+    def _capacity(self, active: Tensor, power_w: Tensor) -> Tensor:
         b, u, r = self.num_envs, self.num_devices, self.num_rbs
-        active = (allocation.airtime.reshape(b, u, r) > 0) & (self.queue > 0).unsqueeze(2)
         rows = active.transpose(1, 2).reshape(b * r, u).to(self.dtype)
-        free = torch.mm(rows, self.disturbs) == 0
-        return (rows * free).reshape(b, r, u).sum(1)
+        if self.disturbs.dim() == 2:
+            heard = torch.mm(rows, self.disturbs)
+        else:
+            heard = torch.bmm(rows.reshape(b, r, u), self.disturbs).reshape(b * r, u)
+        return (rows * (heard == 0)).reshape(b, r, u).sum(1)
 
 
-def _graph_of(scenario: Any) -> HeteroData:
+def _source_of(scenario: Any) -> Scenario | HeteroData:
     if isinstance(scenario, str):
-        if scenario != "conflict-8":
-            raise ValueError(f"scenario: got {scenario!r}, expected 'conflict-8', a networkx.DiGraph or a graph")
-        return conflict_8()
+        return preset(scenario)
     if isinstance(scenario, nx.Graph):
         return conflict_graph_from_networkx(scenario)
-    if not isinstance(scenario, HeteroData) or not scenario[CONFLICTS].edge_index.numel():
-        raise ValueError("scenario: got a graph without conflict edges, expected some in (ue, conflicts, ue)")
-    return scenario
+    found: Scenario | HeteroData = scenario
+    return found

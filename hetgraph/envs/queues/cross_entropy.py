@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from hetgraph.envs.queues.cellular import CellularEnv
 from hetgraph.envs.queues.local_score import SPREAD, START, LocalScore
-from hetgraph.envs.queues.run import rollout
+from hetgraph.envs.rollout import rollout
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import stream
 
@@ -85,13 +85,14 @@ def tune_local_score(
         layouts=layouts,
         layout_seed=seed,
         record=True,
-        episode_slots=slots + 1,
+        episode_slots=slots,
     )
     episode = iter(range(seed, seed + generations))
 
     def cost(candidates: Tensor) -> Tensor:
         policy = LocalScore(candidates.repeat_interleave(layouts, 0))
-        delays = rollout(env, policy, slots=slots, seed=next(episode))
+        rollout(env, {policy.name: policy}, seed=next(episode))
+        delays = env.delays()
         means = network_means(delays.total, delays.network, env.num_envs)
         return means.log().reshape(population, layouts).mean(1)
 

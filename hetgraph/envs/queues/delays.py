@@ -60,6 +60,37 @@ class Delays:
         kept = self.network == network
         return Delays(*(value[kept] for value in vars(self).values()))
 
+    def longest_queue(self) -> int:
+        """Most packets of a device that are still there at the end."""
+        waiting = ~self.delivered
+        queue = self.network[waiting] * (int(self.device.max()) + 1 if len(self.device) else 1) + self.device[waiting]
+        return int(torch.bincount(queue).max()) if queue.numel() else 0
+
+    def of_each_network(self, networks: int) -> dict[str, Tensor]:
+        """What :meth:`summary` says, of each network ``[B]`` and by the names of indicators; NaN without packets.
+
+        Args:
+            networks: their number B.
+        """
+        order = torch.argsort(self.total)
+        order = order[torch.argsort(self.network[order], stable=True)]
+        ordered = self.total.double()[order]
+        count = torch.bincount(self.network, minlength=networks)
+        first = count.cumsum(0) - count
+
+        def mean(value: Tensor) -> Tensor:
+            return torch.bincount(self.network, value.double(), minlength=networks) / count
+
+        def percentile(percent: int) -> Tensor:
+            if not ordered.numel():
+                return torch.full_like(count, torch.nan, dtype=torch.float64)
+            rank = first + torch.div(-percent * count, 100, rounding_mode="floor").neg() - 1
+            return torch.where(count > 0, ordered[rank.clamp_min(0)], torch.nan)
+
+        means = [mean(value) for value in (self.total, self.waiting, self.transmission, self.delivered)]
+        values = (means[0], percentile(95), percentile(99), percentile(100), *means[1:])
+        return dict(zip(INDICATORS, values, strict=True))
+
     def summary(self) -> dict[str, float]:
         """Mean, 95th and 99th percentile (see :func:`nearest_rank`) and maximum of the delay, mean waiting and transmission, and
         share delivered.
@@ -79,8 +110,17 @@ class Delays:
         }
 
 
-class Ledger:
-    """Books arrivals and completions of every slot and device; queues are first in, first out.
+TAIL_SLOTS = 200  # packets that come in the last slots of an episode have no time to show their delay
+INDICATORS = ("mean_delay", "p95_delay", "p99_delay", "max_delay", "waiting", "transmission", "delivered")
+
+
+def tail_slots(episode_slots: int) -> int:
+    """Slots at the end of an episode whose packets do not count: 200, a fifth of short episodes."""
+    return min(TAIL_SLOTS, episode_slots // 5)
+
+
+class PacketLog:
+    """Keeps arrivals and completions of every slot and device; queues are first in, first out.
 
     Args:
         whole: a packet takes the whole slot in which it leaves (conflict graphs), not a fraction of it.
@@ -109,6 +149,15 @@ class Ledger:
         if not self.whole:
             self.head.append(head.clone())
             self.capacity.append(capacity.clone())
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        """What was noted so far."""
+        return {name: list(value) for name, value in vars(self).items() if isinstance(value, list)}
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        for name, value in state.items():
+            setattr(self, name, list(value))
 
     def delays(self) -> Delays:
         """Delays of all packets that came in the slots that were served."""

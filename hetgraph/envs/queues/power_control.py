@@ -20,8 +20,7 @@ class PowerControl(CellScheduler):
     Args:
         method: ``wmmse`` or ``fp``.
         knowledge: ``genie`` for all gains of the slot itself, ``global`` for all gains one slot old. With ``neighbourhood`` a
-            station uses gains, queues and reports, one slot old, of its own and its neighbours' users only. They are picked from
-            an observation of level ``global``, since that of level ``neighbourhood`` has no gains between cells.
+            station uses gains, queues and reports, one slot old, of its own and its neighbours' users only.
         share: of the bits that a subband is expected to clear, what is subtracted from the queue before the next one is given.
         iterations: rounds for each subband.
 
@@ -37,8 +36,8 @@ class PowerControl(CellScheduler):
                 raise ValueError(f"{field}: got {got!r}, expected one of {', '.join(get_args(known))}")
         if not 0 <= share <= 1:
             raise ValueError(f"share: got {share}, expected a number from 0 to 1")
-        self.level: Level = "genie" if knowledge == "genie" else "global"
-        self.knowledge, self.share, self.iterations = knowledge, share, iterations
+        self.level: Level = knowledge
+        self.share, self.iterations = share, iterations
         self.name = f"{method}_{knowledge}"
         self.update = wmmse_update if method == "wmmse" else fp_update
 
@@ -49,7 +48,7 @@ class PowerControl(CellScheduler):
             self.update,
             self.iterations,
             share=self.share,
-            reach="neighbourhood" if self.knowledge == "neighbourhood" else "network",
+            reach="neighbourhood" if self.level == "neighbourhood" else "network",
             cells=state.cells,
         )
         return allocation, state

@@ -1,10 +1,18 @@
 """Packet arrivals: Poisson, or Poisson in bursts."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
+
+from hetgraph.envs.queues.draws import Draws
+from hetgraph.graph.scenario import Scenario
+from hetgraph.graph.traffic import Packets
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,29 @@ class Traffic:
             raise ValueError(f"duty: got {self.duty}, expected a number above 0, at most 1")
 
 
+def traffic_of(scenario: Any, load: "float | Traffic | None", slot_s: float, default: float) -> Traffic:
+    """Arrivals of an environment.
+
+    Args:
+        scenario: whose own traffic counts where no load is given.
+        load: mean packets per device and slot, or the arrivals themselves.
+        slot_s: length of a slot, s.
+        default: load where neither says.
+
+    Raises:
+        ValueError: traffic that is no packets.
+    """
+    if isinstance(load, Traffic):
+        return load
+    own = scenario.traffic if load is None and isinstance(scenario, Scenario) else None
+    if own is None:
+        return Traffic(default if load is None else load)
+    if not isinstance(own, Packets):
+        raise ValueError(f"traffic.kind: got {own.kind!r}, expected 'packets' in an environment of queues, or a load")
+    bursts = {"burst_slots": own.burst_slots, "duty": own.duty} if own.law == "bursts" else {}
+    return Traffic(own.rate_hz * slot_s, **bursts)
+
+
 class Arrivals:
     """Draws the arrivals of ``B`` networks of ``U`` devices, in place.
 
@@ -41,42 +72,60 @@ class Arrivals:
 
     Args:
         traffic: what arrives.
-        networks: number of networks B.
+        seed: of the arrivals.
+        networks: numbers of the networks; each has arrivals of its own, whatever others there are.
         devices: devices U of each.
-        generator: random numbers.
         dtype: of the counts.
+        device: where the counts are.
     """
 
     def __init__(
-        self, traffic: Traffic, networks: int, devices: int, generator: Generator, dtype: torch.dtype = torch.float32
+        self,
+        traffic: Traffic,
+        seed: int,
+        networks: Sequence[int],
+        devices: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device = CPU,
     ) -> None:
-        self.traffic, self.generator = traffic, generator
-        device = generator.device
-        rate = traffic.load / (traffic.duty if traffic.burst_slots else 1.0)
-        self.cdf = poisson_cdf(rate)
-        self._uniform = torch.empty(networks, devices, device=device)
-        self.count = torch.zeros(networks, devices, dtype=dtype, device=device)
-        self.bursting = torch.zeros(networks, devices, dtype=torch.bool, device=device)
+        self.traffic = traffic
+        self.cdf = poisson_cdf(traffic.load / (traffic.duty if traffic.burst_slots else 1.0))
+        self._thresholds = torch.tensor(self.cdf, device=device)
+        self._draws = Draws(seed, networks, "arrivals", (devices,), "uniform", device, transform=self._packets)
+        self._bursts = Draws(seed, networks, "bursts", (devices,), "uniform", device)
+        self.count = torch.zeros(len(networks), devices, dtype=dtype, device=device)
+        self.bursting = torch.zeros(len(networks), devices, dtype=torch.bool, device=device)
         if traffic.burst_slots:
-            self.bursting = self._uniform.uniform_(generator=generator) < traffic.duty
+            self.bursting = self._bursts.further(range(len(networks))) < traffic.duty
+
+    def _packets(self, uniform: Tensor) -> Tensor:
+        """Packets of uniform numbers."""
+        return torch.bucketize(uniform, self._thresholds, out_int32=True, right=True).to(self.count.dtype)
 
     def draw(self) -> Tensor:
         """Packets that arrive in the next slot ``[B, U]``; the tensor is overwritten by the next call."""
-        self._uniform.uniform_(generator=self.generator)
-        self.count.zero_()
-        for threshold in self.cdf:
-            self.count += self._uniform >= threshold
+        self.count.copy_(self._draws.next())
         if self.traffic.burst_slots:
             self.count *= self.bursting
-            self._switch()
+            self._switch(self._bursts.next())
         return self.count
 
-    def _switch(self) -> None:
+    def _switch(self, uniform: Tensor) -> None:
         """Bursts end with probability 1 / burst_slots and begin so often that they last ``duty`` of the time."""
         end = 1 / self.traffic.burst_slots
         begin = min(end * self.traffic.duty / max(1 - self.traffic.duty, 1e-9), 1.0)
-        self._uniform.uniform_(generator=self.generator)
-        self.bursting = torch.where(self.bursting, self._uniform >= end, self._uniform < begin)
+        self.bursting = torch.where(self.bursting, uniform >= end, uniform < begin)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next arrivals depend on."""
+        draws = {"draws": self._draws.state_dict(), "bursts": self._bursts.state_dict()}
+        return {"bursting": self.bursting.clone(), **draws}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        self.bursting = state["bursting"].clone()
+        self._draws.load_state_dict(state["draws"])
+        self._bursts.load_state_dict(state["bursts"])
 
 
 def poisson_cdf(rate: float) -> list[float]:

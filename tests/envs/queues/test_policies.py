@@ -127,10 +127,11 @@ def test_cross_entropy_finds_a_minimum() -> None:
 
 def test_tuning_shortens_delays() -> None:
     tuned = tune_local_score("random-19", 25.0, layouts=2, slots=60, population=12, elites=3, generations=4)
-    env = CellularEnv("random-19", 8, load=25.0, layout_seed=77, record=True, episode_slots=400)
+    env = CellularEnv("random-19", 8, load=25.0, layout_seed=77, record=True, episode_slots=150)
     means = []
     for weights in ((1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 30.0), tuned.weights):
-        delays = rollout(env, LocalScore(weights), slots=150, seed=3)
+        rollout(env, {"score": LocalScore(weights)}, seed=3)
+        delays = env.delays()
         means.append(float(network_means(delays.total, delays.network, 8).log().mean()))
     assert means[1] < means[0]
 

@@ -1,6 +1,6 @@
-"""What agents see: surroundings of stations, worked out once, and features of each slot."""
+"""Inputs of agents: surroundings of stations, worked out once, and named columns of each slot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -8,12 +8,24 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from hetgraph.graph.facts import Facts
+from hetgraph.graph.features import COLUMNS, features
+from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CONFLICTS
 from hetgraph.radio.cells import Cells, cells_of
-from hetgraph.radio.rates import LOG2E, spectral_efficiency
+from hetgraph.radio.rates import LOG2E
 
-DEVICE_FEATURES, BLOCK_FEATURES = 5, 6
-BLOCK_SCALE = torch.tensor([1 / 3, 1 / 3, 1 / 10, 1.0, 1 / 7, 1.0])  # brings features to the order of one
+DEVICE_COLUMNS = ("packets_log", "packet_first", "packet_second", "packet_third", "packets_root")
+# Of a device on a resource block; zeros where the graph has no reports, as on conflict graphs.
+BLOCK_COLUMNS = (
+    "block_snr_db",
+    "block_interference_db",
+    "block_efficiency",
+    "block_power_root",
+    "block_reach_log",
+    "block_snr_excess_db",
+)
+REACH = BLOCK_COLUMNS.index("block_reach_log")
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,7 @@ class Surroundings:
     """What does not change while an environment runs.
 
     Args:
+        links: index structure of the channel edges of the observations.
         cells: cells of the networks.
         neighbours: rows sum to one or zero ``[B, N, N]``.
         heard: neighbours of each station, one after the other ``[B, N, K]``; any station where there are no more.
@@ -28,10 +41,10 @@ class Surroundings:
         relations: device-to-device matrices ``[B, U, U]``: disturbs it, is disturbed by it, both; empty without conflicts.
         colour: colour of each station in a greedy colouring of the neighbourhood graph ``[B, N]``.
         power_w: largest power per resource block ``[B, N, R]``.
-        device_power_w: the same at the station's devices ``[B, U, R]``.
         packets_per_nat: packets that a resource block carries in a slot, by spectral efficiency in nats ``[B, U, R]``.
     """
 
+    links: Links
     cells: Cells
     neighbours: Tensor
     heard: Tensor
@@ -39,12 +52,12 @@ class Surroundings:
     relations: tuple[Tensor, ...]
     colour: Tensor
     power_w: Tensor
-    device_power_w: Tensor
     packets_per_nat: Tensor
 
     def select(self, networks: Tensor) -> "Surroundings":
-        """Some of the networks, as often as they are named."""
+        """Some of the networks, as often as they are named; ``links`` stay those of all."""
         return Surroundings(
+            self.links,
             self.cells.select(networks),
             self.neighbours[networks],
             self.heard[networks],
@@ -52,7 +65,6 @@ class Surroundings:
             tuple(relation[networks] for relation in self.relations),
             self.colour[networks],
             self.power_w[networks],
-            self.device_power_w[networks],
             self.packets_per_nat[networks],
         )
 
@@ -78,7 +90,7 @@ def surroundings_of(obs: HeteroData) -> Surroundings:
     band = obs.rb_bandwidth_hz.reshape(b, 1, -1) * obs.slot_s.reshape(b, 1, 1)
     per_nat = band * LOG2E / obs["ue"].packet_bits.reshape(b, u, 1)
     colour = _colours(cells.neighbours)
-    return Surroundings(cells, near, heard, silent, relations, colour, most, cells.at_device(most), per_nat)
+    return Surroundings(links_of(obs), cells, near, heard, silent, relations, colour, most, per_nat)
 
 
 def _colours(neighbours: Tensor) -> Tensor:
@@ -96,8 +108,8 @@ def _colours(neighbours: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Views:
-    """Features of devices by station.
+class Inputs:
+    """Columns of devices by station.
 
     Args:
         device: ``[B, N, D, F]``.
@@ -111,62 +123,31 @@ class Views:
     queue: Tensor
     room: Tensor
 
-    def select(self, rows: Tensor) -> "Views":
+    def select(self, rows: Tensor) -> "Inputs":
         """Some of the networks."""
-        return Views(self.device[rows], self.block[rows], self.queue[rows], self.room[rows])
+        return Inputs(self.device[rows], self.block[rows], self.queue[rows], self.room[rows])
 
     @staticmethod
-    def stack(parts: Sequence["Views"]) -> "Views":
-        """Views of several slots ``[T * B, ...]``."""
+    def stack(parts: Sequence["Inputs"]) -> "Inputs":
+        """Inputs of several slots ``[T * B, ...]``."""
         names = ("device", "block", "queue", "room")
-        return Views(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+        return Inputs(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
-OBSERVED = (
-    "queue_bits",
-    "packet_bits",
-    "noise_w",
-    "own_gain",
-    "interference_w",
-    "power_w",
-    "spectral_efficiency",
-)
-
-
-def views_of(obs: HeteroData, around: Surroundings) -> Views:
-    """Features from an observation of level ``local`` or above; new tensors, not views of the state."""
-    return device_views({name: obs["ue"][name] for name in OBSERVED if name in obs["ue"]}, around)
-
-
-def device_views(ue: Mapping[str, Tensor], around: Surroundings) -> Views:
-    """Features from the attributes of devices named in ``OBSERVED``; all but the first two are missing on conflict graphs."""
-    cells, most = around.cells, around.device_power_w
+def inputs_of(obs: HeteroData, around: Surroundings) -> Inputs:
+    """Columns from an observation of level ``local`` or above; new tensors, not views of the state."""
+    cells, facts = around.cells, Facts(obs, around.links)
     b, n, u, d = cells.shape
-    blocks = most.shape[2]
-    queue = (ue["queue_bits"] / ue["packet_bits"]).reshape(b, u)
-    device = [
-        queue,
-        queue.log1p(),
-        queue.clamp_max(1),
-        (queue - 1).clamp(0, 1),
-        (queue - 2).clamp(0, 1),
-        queue.sqrt() / 2,
-    ]
-    columns = torch.stack(device, 2)
-    if "own_gain" not in ue:
-        wide = cells.gather(columns)
-        block, room = wide.new_zeros(b, n, d, blocks, BLOCK_FEATURES), cells.mask.to(wide.dtype).unsqueeze(3)
-        return Views(wide[..., 1:], block, wide[..., 0], room.expand(b, n, d, blocks))
-    noise = ue["noise_w"].reshape(b, u, blocks)
-    own, other, power, served = (
-        ue[name].reshape(b, u, blocks) for name in ("own_gain", "interference_w", "power_w", "spectral_efficiency")
-    )
-    reachable = own * most
-    snr, inr = (reachable / noise).log10(), (other / noise).log10()
-    reach = spectral_efficiency(reachable, other, most=1000, nats=True)
-    room = reach * around.packets_per_nat
-    parts = [room, snr, inr, served, (power / most).sqrt(), reach, (snr - 3).clamp_min(0)]
-    wide = cells.gather(torch.cat([columns, *parts], 2))
-    table = wide[..., len(device) :].reshape(b, n, d, 1 + BLOCK_FEATURES, blocks)
-    block = table[..., 1:, :].transpose(3, 4) * BLOCK_SCALE.to(wide)
-    return Views(wide[..., 1 : len(device)], block, wide[..., 0], table[..., 0, :])
+    blocks = around.power_w.shape[2]
+    queue = (obs["ue"].queue_bits / obs["ue"].packet_bits).reshape(b, u, 1)
+    columns = features(facts, "ue", DEVICE_COLUMNS).reshape(b, u, -1)
+    if "own_gain" not in obs["ue"]:
+        wide = cells.gather(torch.cat([queue, columns], 2))
+        block, room = wide.new_zeros(b, n, d, blocks, len(BLOCK_COLUMNS)), cells.mask.to(wide.dtype).unsqueeze(3)
+        return Inputs(wide[..., 1:], block, wide[..., 0], room.expand(b, n, d, blocks))
+    of_block = features(facts, "ue", BLOCK_COLUMNS).reshape(b, u, blocks, -1)
+    room = of_block[..., REACH] * (COLUMNS["ue", BLOCK_COLUMNS[REACH]].scale * around.packets_per_nat)
+    wide = cells.gather(torch.cat([queue, columns, room, of_block.flatten(2)], 2))
+    first = 1 + len(DEVICE_COLUMNS)
+    block = wide[..., first + blocks :].reshape(b, n, d, blocks, -1)
+    return Inputs(wide[..., 1:first], block, wide[..., 0], wide[..., first : first + blocks])
