@@ -164,7 +164,9 @@ class CellularEnv(QueueEnv):
         own_gain = self._own_gain(self.gain, out=seen["own_gain"])
         at_device = power.index_select(0, self.cells.serving)
         torch.mul(self.gain, self._foreign, out=self._cross)
-        others = self._table.received_power(self._cross, power.t().reshape(len(self.gain), self.num_envs, -1))  # [R, B, U]
+        others = self._table.received_power(
+            self._cross, power.t().reshape(len(self.gain), self.num_envs, -1)
+        )  # [R, B, U]
         torch.add(others.permute(1, 2, 0), self._noise, out=self._seen["interference_w"])
         efficiency = spectral_efficiency(own_gain * at_device, seen["interference_w"], most=self.max_sinr)
         torch.mul(efficiency, busy, out=seen["spectral_efficiency"])

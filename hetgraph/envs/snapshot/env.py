@@ -12,6 +12,7 @@ from hetgraph.envs.base import GraphEnv, check_level, check_options
 from hetgraph.envs.snapshot.resolve import resolved
 from hetgraph.envs.step import Step
 from hetgraph.graph.check import check
+from hetgraph.graph.levels import hide
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
@@ -130,10 +131,10 @@ class SnapshotEnv(GraphEnv[Allocation]):
         """The networks as a level knows them: all but edges between stations at ``local``."""
         check_level(level)
         if level not in self._graphs:
-            graph = self.graph.clone() if level == "local" else self.graph
+            self._graphs[level] = hide(self.graph, level)
             if level == "local":
-                graph[NEIGHBOURS].edge_index = graph[NEIGHBOURS].edge_index[:, :0]
-            self._graphs[level] = graph
+                near = self._graphs[level][NEIGHBOURS]
+                near.edge_index = near.edge_index[:, :0]
         return self._graphs[level]
 
     def masks(self) -> dict[str, Tensor]:
@@ -171,10 +172,9 @@ class SnapshotEnv(GraphEnv[Allocation]):
             graph = self.scenario.sample(self.num_envs, seed=self.seed, first=self.first + SLOT * self.drawn)
         self.graph: HeteroData = graph.to(self.device)
         self.links: Links = links_of(self.graph)
-        ue, channel = self.graph["ue"], self.graph[CHANNEL]
+        ue = self.graph["ue"]
         if "serving_slot" not in ue:
             ue.serving_slot = torch.full((self.links.num_ue,), -1, device=self.device)
-        channel.known = torch.ones_like(channel.slot, dtype=torch.bool)
         self._graphs: dict[Level, HeteroData] = {}
 
     def _specification(self) -> ActionSpec[Allocation]:
