@@ -107,7 +107,7 @@ def edge_or_zero(f: Facts, name: str) -> Tensor:
 
 def packets(f: Facts) -> Tensor:
     """Packets that wait."""
-    return f.ue("queue_bits") / f.ue("packet_bits").clamp_min(1e-30)
+    return f.packets
 
 
 def level_share(f: Facts) -> Tensor:
@@ -165,7 +165,7 @@ def interference_db(f: Facts) -> Tensor:
 
 def block_snr_db(f: Facts) -> Tensor:
     """The own station's full power over noise."""
-    return ratio_db(f.own_full_w / f.ue("noise_w"))
+    return f.own_snr_of_blocks_db
 
 
 def block_snr_excess_db(f: Facts) -> Tensor:

@@ -228,6 +228,16 @@ class Facts:
         return self.own(self.data_rate)
 
     @cached_property
+    def packets(self) -> Tensor:
+        """Packets that wait for users ``[U]``."""
+        return self.ue("queue_bits") / self.ue("packet_bits").clamp_min(1e-30)
+
+    @cached_property
+    def own_snr_of_blocks_db(self) -> Tensor:
+        """The own station's full power over noise on each block ``[U, R]``."""
+        return ratio_db(self.own_full_w / self.ue("noise_w"))
+
+    @cached_property
     def own_max_w(self) -> Tensor:
         """Largest power of each block of users' own stations ``[U, R]``, W."""
         return self.of_station(self.bs("rb_power_max_w"))

@@ -34,6 +34,7 @@ class Surroundings:
 
     Args:
         links: index structure of the channel edges of the observations.
+        own_max_w: largest power of devices' stations on each of their resource blocks ``[B * U, R]``.
         cells: cells of the networks.
         neighbours: rows sum to one or zero ``[B, N, N]``.
         heard: neighbours of each station, one after the other ``[B, N, K]``; any station where there are no more.
@@ -45,6 +46,7 @@ class Surroundings:
     """
 
     links: Links
+    own_max_w: Tensor
     cells: Cells
     neighbours: Tensor
     heard: Tensor
@@ -55,9 +57,10 @@ class Surroundings:
     packets_per_nat: Tensor
 
     def select(self, networks: Tensor) -> "Surroundings":
-        """Some of the networks, as often as they are named; ``links`` stay those of all."""
+        """Some of the networks, as often as they are named; ``links`` and ``own_max_w`` stay those of all."""
         return Surroundings(
             self.links,
+            self.own_max_w,
             self.cells.select(networks),
             self.neighbours[networks],
             self.heard[networks],
@@ -89,8 +92,10 @@ def surroundings_of(obs: HeteroData) -> Surroundings:
     most = obs["bs"].rb_power_max_w.reshape(b, n, -1)
     band = obs.rb_bandwidth_hz.reshape(b, 1, -1) * obs.slot_s.reshape(b, 1, 1)
     per_nat = band * LOG2E / obs["ue"].packet_bits.reshape(b, u, 1)
-    colour = _colours(cells.neighbours)
-    return Surroundings(links_of(obs), cells, near, heard, silent, relations, colour, most, per_nat)
+    colour, links = _colours(cells.neighbours), links_of(obs)
+    return Surroundings(
+        links, Facts(obs, links).own_max_w, cells, near, heard, silent, relations, colour, most, per_nat
+    )
 
 
 def _colours(neighbours: Tensor) -> Tensor:
@@ -137,6 +142,7 @@ class Inputs:
 def inputs_of(obs: HeteroData, around: Surroundings) -> Inputs:
     """Columns from an observation of level ``local`` or above; new tensors, not views of the state."""
     cells, facts = around.cells, Facts(obs, around.links)
+    facts.own_max_w = around.own_max_w  # the same in every slot
     b, n, u, d = cells.shape
     blocks = around.power_w.shape[2]
     queue = (obs["ue"].queue_bits / obs["ue"].packet_bits).reshape(b, u, 1)

@@ -66,13 +66,12 @@ class Rules:
     """
 
     def __init__(self, cells: Cells, most_w: Tensor, budget_w: Tensor) -> None:
-        self.cells, self.most_w, self.budget_w = cells, most_w, budget_w
-        self._station = cells.station.unsqueeze(2).expand(-1, -1, most_w.shape[2])
+        self.cells, self.most_w, self.budget_w = cells, most_w.flatten(0, 1), budget_w.reshape(-1, 1)
         # Where the blocks' largest powers sum to the budget at most, no sum needs to be looked at.
-        self._whole = bool((most_w.sum(2) <= budget_w * SLACK).all())
+        self._whole = bool((self.most_w.sum(1, keepdim=True) <= self.budget_w * SLACK).all())
 
     def resolve(self, wish: Allocation, waiting: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Devices that transmit ``[B, U, R]``, powers ``[B, N, R]``, W, and the wishes that were not granted ``[B]``.
+        """Devices that transmit, as numbers ``[B * U, R]``, powers ``[B * N, R]``, W, and wishes that were not granted ``[B]``.
 
         Counted are resource blocks that do not get the power wished for, devices that another one of their station goes before,
         users that name another station, and networks that ask for layers.
@@ -82,29 +81,30 @@ class Rules:
             waiting: devices with packets ``[B, U]``.
         """
         assert wish.airtime is not None
-        cells, (b, n, u, _) = self.cells, self.cells.shape
-        active = (wish.airtime.reshape(b, u, -1) > 0) & waiting.unsqueeze(2)
+        serving, b = self.cells.serving, len(waiting)
+        active = (wish.airtime > 0) * waiting.to(self.most_w.dtype).reshape(-1, 1)
         extra: Tensor | None = None
-        if wish.layer_power_w is not None or not torch.equal(wish.serving, cells.serving):
+        if wish.layer_power_w is not None or not torch.equal(wish.serving, serving):
             extra = self._others(wish)
-            active = active & (wish.serving == cells.serving).reshape(b, u, 1)
-        load = self._load(active)
+            active = active * (wish.serving == serving).unsqueeze(1)
+        load = self.load(active)
         if load.amax().item() > 1:
-            wanted, active = active, self._first(active)
-            dropped = (wanted & ~active).flatten(1).sum(1)
+            first = self._first(active)
+            dropped = (active - first).reshape(b, -1).sum(1).long()
             extra = dropped if extra is None else extra + dropped
-            load = load.clamp_max(1)
-        power = wish.power_w.to(self.most_w.dtype).reshape(b, n, -1)
+            active, load = first, load.clamp_max(1)
+        power = wish.power_w.to(self.most_w.dtype)
         limit = self.most_w * load
         granted = torch.minimum(power, limit)
-        refused = (power > limit * SLACK).flatten(1).sum(1)
         sends = granted > 0
-        if not torch.equal(sends, load > 0):
-            active = active & sends.gather(1, self._station)
+        if not torch.equal(sends, limit > 0):
+            active = active * sends[serving]
+        bad = power > limit * SLACK
         if not self._whole:
-            total, budget = granted.sum(2, keepdim=True), self.budget_w.unsqueeze(2)
-            granted = granted * (budget / total.clamp_min(1e-30)).clamp_max_(1)
-            refused = ((power > limit * SLACK) | ((total > budget * SLACK) & (granted > 0))).flatten(1).sum(1)
+            total = granted.sum(1, keepdim=True)
+            bad = bad | ((total > self.budget_w * SLACK) & sends)
+            granted = granted * (self.budget_w / total.clamp_min(1e-30)).clamp_max_(1)
+        refused = bad.reshape(b, -1).sum(1)
         return active, granted, refused if extra is None else refused + extra
 
     def _others(self, wish: Allocation) -> Tensor:
@@ -113,17 +113,17 @@ class Rules:
         named = ((wish.serving != cells.serving) & (wish.serving >= 0)).reshape(b, u).sum(1)
         return named + int(wish.layer_power_w is not None)
 
-    def _load(self, active: Tensor) -> Tensor:
-        """Devices of each station and resource block ``[B, N, R]``."""
-        load = torch.zeros_like(self.most_w)
-        return load.scatter_add_(1, self._station, active.to(load.dtype))
+    def load(self, active: Tensor) -> Tensor:
+        """Active devices of each station and resource block ``[B * N, R]``."""
+        return torch.zeros_like(self.most_w).index_add_(0, self.cells.serving, active)
 
     def _first(self, active: Tensor) -> Tensor:
         """The first of a station's active devices on each resource block."""
-        table = self.cells.gather(active.to(torch.int16))  # [B, N, D, R]
+        cells, (b, _, u, _) = self.cells, self.cells.shape
+        table = cells.gather(active.reshape(b, u, -1))  # [B, N, D, R]
         first = (table.cumsum(2) == 1) & (table > 0)
-        rank = self.cells.rank.reshape(*self.cells.rank.shape, 1, 1).expand(-1, -1, 1, active.shape[2])
-        return self.cells.at_device(first).gather(2, rank).squeeze(2)
+        rank = cells.rank.reshape(b, u, 1, 1).expand(-1, -1, 1, active.shape[1])
+        return cells.at_device(first).gather(2, rank).squeeze(2).flatten(0, 1).to(active.dtype)
 
 
 def device_mask(cells: Cells, waiting: Tensor) -> Tensor:

@@ -143,8 +143,8 @@ class QueueEnv(GraphEnv[Allocation]):
         """Packets that each device's slot has room for ``[B, U]``.
 
         Args:
-            active: scheduled devices with packets, at most one of a station and resource block ``[B, U, R]``.
-            power_w: powers of stations within their budgets ``[B, N, R]``, W.
+            active: 1 for scheduled devices with packets, at most one of a station and resource block ``[B * U, R]``.
+            power_w: powers of stations within their budgets ``[B * N, R]``, W.
         """
         raise NotImplementedError  # pragma: no cover
 

@@ -158,19 +158,17 @@ class CellularEnv(QueueEnv):
         return 1.0 if name == "delivered" else self.slot_ms
 
     def _capacity(self, active: Tensor, power_w: Tensor) -> Tensor:
-        busy = active.flatten(0, 1).to(self.dtype)  # [B * U, R]
-        power = power_w.flatten(0, 1)  # [B * N, R]
         seen = {name: value.flatten(0, 1) for name, value in self._seen.items()}  # [B * U, R]
         own_gain = self._own_gain(self.gain, out=seen["own_gain"])
-        at_device = power.index_select(0, self.cells.serving)
+        at_device = power_w.index_select(0, self.cells.serving)
         torch.mul(self.gain, self._foreign, out=self._cross)
         others = self._table.received_power(
-            self._cross, power.t().reshape(len(self.gain), self.num_envs, -1)
+            self._cross, power_w.t().reshape(len(self.gain), self.num_envs, -1)
         )  # [R, B, U]
         torch.add(others.permute(1, 2, 0), self._noise, out=self._seen["interference_w"])
         efficiency = spectral_efficiency(own_gain * at_device, seen["interference_w"], most=self.max_sinr)
-        torch.mul(efficiency, busy, out=seen["spectral_efficiency"])
-        torch.mul(at_device, busy, out=seen["power_w"])
+        torch.mul(efficiency, active, out=seen["spectral_efficiency"])
+        torch.mul(at_device, active, out=seen["power_w"])
         room: Tensor = torch.bmm(self._seen["spectral_efficiency"], self._packets_per_efficiency)
         return room.squeeze(2)
 
@@ -211,7 +209,8 @@ class CellularEnv(QueueEnv):
             if level not in self._known_gains:
                 known = self._graphs[level][CHANNEL].known
                 self._known[level] = self._table.of_edges(known.to(self.dtype))
-                self._known_gains[level] = torch.zeros_like(table)
+                # What is free between two observations of the environment's own level serves both.
+                self._known_gains[level] = self._cross if level == self.level else torch.zeros_like(table)
             table = torch.mul(table, self._known[level], out=self._known_gains[level])
         return self._table.edges(table)
 

@@ -96,7 +96,7 @@ class ConflictEnv(QueueEnv):
 
     def _capacity(self, active: Tensor, power_w: Tensor) -> Tensor:
         b, u, r = self.num_envs, self.num_devices, self.num_rbs
-        rows = active.transpose(1, 2).reshape(b * r, u).to(self.dtype)
+        rows = active.reshape(b, u, r).transpose(1, 2).reshape(b * r, u)
         if self.disturbs.dim() == 2:
             heard = torch.mm(rows, self.disturbs)
         else:

@@ -45,10 +45,10 @@ def all_of(env: QueueEnv) -> dict[str, torch.Tensor]:
 
 def full(env: QueueEnv) -> dict[str, torch.Tensor]:
     """An action that schedules everybody with packets, at full power."""
-    users, stations = env.num_envs * env.num_devices, env.num_envs * env.num_stations
+    users = env.num_envs * env.num_devices
     return {
         "serving": env.cells.serving.clone(),
-        "power_w": env.rules.most_w.reshape(stations, -1).clone(),
+        "power_w": env.rules.most_w.clone(),
         "airtime": torch.ones(users, env.num_rbs),
     }
 
@@ -108,14 +108,14 @@ def test_wishes_outside_the_rules_come_to_what_is_stated_and_are_counted(kind: s
     env.reset(seed=1)
     env.queue.zero_()
     env.queue[:, [0, 1]] = 2.0
-    home, most = env.cells.station[0], env.rules.most_w[0]
+    home, most = env.cells.station[0], env.rules.most_w
     nothing = torch.zeros(env.num_devices, env.num_rbs)
     power = torch.zeros_like(most)
 
     def result(airtime: torch.Tensor, power_w: torch.Tensor, serving: torch.Tensor | None = None) -> Any:
         wish = Allocation(env.cells.serving if serving is None else serving, power_w, airtime)
         active, granted, refused = env.rules.resolve(wish, env.queue > 0)
-        return active[0], granted[0], int(refused)
+        return active > 0, granted, int(refused)
 
     one, at = nothing.clone(), power.clone()
     one[0, 1], at[home[0], 1] = 1.0, most[home[0], 1]
@@ -174,14 +174,14 @@ def adversarial(env: QueueEnv, slots: int, seed: int) -> None:
             serving = torch.randint(-1, b * n, (b * u,), generator=generator)
         before, action = env.queue.clone(), Allocation(serving, power, airtime)
         active, granted, refused = env.rules.resolve(action, before > 0)
-        assert bool((env.rules._load(active) <= 1).all()) and not bool((active & (before <= 0).unsqueeze(2)).any())
+        assert bool((env.rules.load(active) <= 1).all()) and not bool((active * (before <= 0).reshape(-1, 1)).any())
         assert bool((granted <= env.rules.most_w * (1 + 1e-5)).all()) and bool((refused >= 0).all())
-        assert bool((granted.sum(2) <= env.rules.budget_w * (1 + 1e-5)).all())
+        assert bool((granted.sum(1, keepdim=True) <= env.rules.budget_w * (1 + 1e-5)).all())
         step = env.step(action)
         done = (step.terminated | step.truncated).unsqueeze(1)
         left = torch.where(done, torch.zeros_like(before), env.queue - env.arrivals.count)
         assert bool(((left >= -1e-5) & (left <= before + 1e-5)).all()), "packets only leave by service"
-        idle = ~active.any(2) & ~done
+        idle = ~(active > 0).any(1).reshape(b, u) & ~done
         torch.testing.assert_close(left[idle], before[idle], rtol=0, atol=2e-5)
         assert bool(torch.isfinite(step.reward).all()) and torch.equal(step.info["refused"], refused)
     for value in env.observe("genie")["ue"].values():

@@ -1,0 +1,47 @@
+"""Inputs of MAPPO: the named columns hold what the trained networks were fed with, by plain formulas."""
+
+import math
+
+import pytest
+import torch
+
+from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv
+from hetgraph.models.mappo_inputs import BLOCK_COLUMNS, inputs_of, surroundings_of
+from hetgraph.radio import policy
+
+
+@pytest.mark.parametrize(
+    "env", [ConflictEnv(num_envs=2, load=0.6), CellularEnv("random-19", 2, load=30.0)], ids=["conflict", "cells"]
+)
+def test_columns_are_the_formulas(env: QueueEnv) -> None:
+    rule = policy("random")
+    env.reset(seed=1)
+    for _ in range(4):
+        obs = env.observe("local")
+        env.step(rule.act(obs, rule.initial_state(obs), torch.Generator().manual_seed(1))[0])
+    obs = env.observe("neighbourhood")
+    around = surroundings_of(obs)
+    found, cells, ue = inputs_of(obs, around), env.cells, obs["ue"]
+    for network in range(2):
+        for device in range(0, env.num_devices, 3):
+            station, rank = int(cells.station[network, device]), int(cells.rank[network, device])
+            row, place = network * env.num_devices + device, (network, station, rank)
+            q = float(env.queue[network, device])
+            expected = [math.log1p(q), min(q, 1), min(max(q - 1, 0), 1), min(max(q - 2, 0), 1), math.sqrt(q) / 2]
+            assert float(found.queue[place]) == pytest.approx(q, abs=1e-5)
+            assert found.device[place].tolist() == pytest.approx(expected, abs=1e-5)
+            for block in range(env.num_rbs):
+                values = found.block[place][block].tolist()
+                if "own_gain" not in ue:
+                    assert values == [0.0] * len(BLOCK_COLUMNS) and float(found.room[place][block]) == 1
+                    continue
+                most = float(around.power_w[network, station, block])
+                gain, other, noise, sent, efficiency = (
+                    float(ue[name][row, block])
+                    for name in ("own_gain", "interference_w", "noise_w", "power_w", "spectral_efficiency")
+                )
+                snr, reach = math.log10(gain * most / noise), math.log1p(min(gain * most / other, 1000))
+                expected = [snr / 3, math.log10(other / noise) / 3, efficiency / 10, math.sqrt(sent / most), reach / 7]
+                assert values == pytest.approx([*expected, max(snr - 3, 0)], abs=1e-5)
+                room = reach / math.log(2) * 10e6 * 0.02 / 0.5e6
+                assert float(found.room[place][block]) == pytest.approx(room, rel=1e-5)
