@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 PRESETS = {
@@ -118,6 +119,7 @@ def worker(checkout: Path, setup: str, run: str) -> "subprocess.Popen[str]":
     packages.mkdir()
     for item in [*(checkout / "hetgraph").iterdir(), checkout / "datasets", checkout / "trainers"]:
         (packages / item.name).symlink_to(item.resolve())
+    _entry_points(checkout, packages.parent)
     environment = os.environ | {"PYTHONPATH": str(packages.parent), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-P", "-c", WORKER, setup, run]  # -P: not the code of the present folder
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -125,6 +127,16 @@ def worker(checkout: Path, setup: str, run: str) -> "subprocess.Popen[str]":
     if process.stdout.readline().strip() != "ready":
         raise SystemExit(f"{checkout}: the case does not run there")
     return process
+
+
+def _entry_points(checkout: Path, folder: Path) -> None:
+    """What an installation of the checkout would tell of its policies: they are found by name."""
+    groups = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]["entry-points"]
+    info = folder / "hetgraph-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hetgraph\nVersion: 0\n")
+    lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()) for group, points in groups.items()]
+    (info / "entry_points.txt").write_text("".join(lines))
 
 
 def seconds(process: "subprocess.Popen[str]", seed: int) -> float:
