@@ -1,8 +1,7 @@
 """Users move through a network; cells hand them over and set their resource levels (Section III of the QMIX paper)."""
 
-import math
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +9,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs.actions import ActionSpec, Part
 from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.handover.defaults import check_at_least, check_terms, default_rule
 from hetgraph.envs.handover.graph import Sizes, Terms, set_masts, set_network, skeleton
 from hetgraph.envs.handover.lookup import Pool
 from hetgraph.envs.handover.observe import Now, fill, level_graph, recalled, rows_of
@@ -62,7 +62,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         first: number of the first one.
         rule: when a user may change its cell; ``None`` for the scenario's rules, and where these are silent a margin of 2.5 dB and
             loads up to 0.85 of 30 users, or of three times the mean number of a cell's users where that is more.
-        neighbours: other cells k that a user can ask for.
+        neighbours: other cells k that a user can ask for; ``None`` for three, or for all where there are fewer.
         resource_model: how levels count.
         levels: number of resource levels.
         weights: of the reward's terms.
@@ -93,7 +93,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         *,
         first: int = 0,
         rule: HandoverRule | None = None,
-        neighbours: int = 3,
+        neighbours: int | None = None,
         resource_model: ResourceModel = "shared",
         levels: int = 5,
         weights: HandoverWeights = HandoverWeights(),
@@ -115,21 +115,27 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         if num_envs is None:
             num_envs = int(getattr(given, "num_graphs", 1)) if isinstance(given, HeteroData) else 1
         rules = given.rules if isinstance(given, Scenario) else Rules()
-        least = {"num_envs": num_envs, "neighbours": neighbours, "levels": levels, "steps": steps}
-        for name, value in least.items():
-            if value < 1:
-                raise ValueError(f"{name}: got {value}, expected at least 1")
-        if (time_to_trigger or 0) < 0 or ping_pong_steps < 0 or bias_db < 0:
-            got = f"time_to_trigger={time_to_trigger}, ping_pong_steps={ping_pong_steps}, bias_db={bias_db}"
-            raise ValueError(f"HandoverEnv: got {got}, expected nothing negative")
-        if not rate_unit_bps > 0:
-            raise ValueError(f"rate_unit_bps: got {rate_unit_bps}, expected a positive number")
-        if resource_model not in get_args(ResourceModel):
-            raise ValueError(f"resource_model: got {resource_model!r}, expected 'shared' or 'paper'")
+        check_at_least(
+            {
+                "num_envs": num_envs,
+                "neighbours": 1 if neighbours is None else neighbours,
+                "levels": levels,
+                "steps": steps,
+            },
+            1,
+        )
+        check_at_least(
+            {
+                "first": first,
+                "time_to_trigger": time_to_trigger or 0,
+                "ping_pong_steps": ping_pong_steps,
+                "bias_db": bias_db,
+            },
+            0,
+        )
+        check_terms(rate_unit_bps, resource_model)
         check_level(level)
-        if first < 0:
-            raise ValueError(f"first: got {first}, expected 0 or more")
-        self.num_envs, self.neighbours, self.weights = num_envs, neighbours, weights
+        self.num_envs, self.weights = num_envs, weights
         self.first, self.pooled = first, networks is not None or isinstance(given, Trajectories)
         self.resource_model, self.levels, self.steps = resource_model, levels, steps
         self.ping_pong_steps, self.forbid_ping_pong = ping_pong_steps, forbid_ping_pong
@@ -138,11 +144,12 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self.credit = credit
         self.level, self.device, self.seed, self.episode = level, torch.device(device), seed, -1
         world = self._world()
-        self.rule = _rule(rules, world.trajectories) if rule is None else rule
+        self.neighbours = max(min(3, world.trajectories.cells - 1), 1) if neighbours is None else neighbours
+        self.rule = default_rule(rules, world.trajectories) if rule is None else rule
         trigger = rules.time_to_trigger_s / world.trajectories.slot_s
         self.time_to_trigger = round(trigger) if time_to_trigger is None else time_to_trigger
         self._set_pool(world)
-        self.sizes = Sizes(num_envs, self.num_cells, self.num_users, neighbours + 1)
+        self.sizes = Sizes(num_envs, self.num_cells, self.num_users, self.neighbours + 1)
         self._graph = skeleton(self.sizes, self.terms, self.device)
         self.action = self._specification()
         self._first = self.num_cells * torch.arange(num_envs, device=self.device).reshape(-1, 1, 1)
@@ -293,6 +300,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
             ValueError: a malformed action.
         """
         self.action.check(action)
+        action = HandoverAction(action.place.long(), action.level.long().clone())
         place = action.place.unsqueeze(2)
         refused = (~self.now.allowed.gather(2, place)).squeeze(2).sum(1)
         served = self._serve(action)
@@ -415,17 +423,6 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         if self.time_to_trigger:
             self.held = state["held"].clone()
         self._look()
-
-
-def _rule(rules: Rules, trajectories: Trajectories) -> HandoverRule:
-    """The scenario's rule, with defaults of the environment where it has none."""
-    usual = HandoverRule()
-    crowd = max(usual.max_users, 3 * math.ceil(trajectories.users / trajectories.cells))
-    return HandoverRule(
-        margin_db=usual.margin_db if rules.margin_db is None else rules.margin_db,
-        max_load=usual.max_load if rules.max_load is None else rules.max_load,
-        max_users=crowd if rules.max_users is None else rules.max_users,
-    )
 
 
 def handover_action(parts: Mapping[str, Tensor]) -> HandoverAction:
