@@ -13,6 +13,7 @@ from hetgraph.graph.schema import NEIGHBOURS, Level
 from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_names, handover_policy
 from hetgraph.radio.handover import HandoverRule
+from hetgraph.trainers.handover_tabular import HandoverTable
 
 CELLS, STATIONS = 50, (0, 3, 20, 49, 51)  # the first ones of each network are macro stations, with most users
 AGENTS: dict[str, dict[str, Any]] = {
@@ -45,6 +46,19 @@ def agent(name: str) -> GraphQMIX:
     return made
 
 
+def table() -> HandoverTable:
+    """A table that values all entries."""
+    made = HandoverTable()
+    made.table, made.visits = torch.rand(made.table.shape, generator=torch.Generator().manual_seed(2)), made.visits + 1
+    return made
+
+
+def policy_of(name: str) -> Any:
+    if name == "q_learning":
+        return table()
+    return agent(name) if name in AGENTS else handover_policy(name)
+
+
 def decided(policy: Any, graph: Any) -> tuple[Tensor, Tensor]:
     """Places and levels after two decisions on a graph."""
     generator, state = torch.Generator().manual_seed(0), policy.initial_state(graph)
@@ -53,9 +67,9 @@ def decided(policy: Any, graph: Any) -> tuple[Tensor, Tensor]:
     return action.place.flatten(), action.level.flatten()
 
 
-@pytest.mark.parametrize("name", [*sorted(handover_names()), *AGENTS])
+@pytest.mark.parametrize("name", [*sorted(handover_names()), *AGENTS, "q_learning"])
 def test_a_decision_keeps_its_bits_whatever_is_outside_the_view(name: str, env: HandoverEnv) -> None:
-    policy: Any = agent(name) if name in AGENTS else handover_policy(name)
+    policy = policy_of(name)
     assert policy.level in ("local", "neighbourhood", "global")
     graph = env.observe(policy.level).clone()
     cell, (place, level) = env.cell + CELLS * torch.arange(2).unsqueeze(1), decided(policy, graph)
@@ -69,10 +83,10 @@ def test_a_decision_keeps_its_bits_whatever_is_outside_the_view(name: str, env: 
     assert users > 5
 
 
-@pytest.mark.parametrize("name", ["greedy", "pf_greedy", "max_rsrp", "pf_negotiated", "graph", "single"])
+@pytest.mark.parametrize("name", ["greedy", "pf_greedy", "max_rsrp", "pf_negotiated", "graph", "single", "q_learning"])
 def test_what_is_inside_the_view_matters(name: str, env: HandoverEnv) -> None:
     """The same noise on all that a station knows changes decisions, so that the test above can fail."""
-    policy: Any = agent(name) if name in AGENTS else handover_policy(name)
+    policy = policy_of(name)
     graph = env.observe(policy.level).clone()
     noisy = graph.clone()
     g = torch.Generator().manual_seed(1)
