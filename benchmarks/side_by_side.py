@@ -80,6 +80,15 @@ CASES |= {
     )
 }
 CASES |= {
+    f"step handover-full x {n}": (
+        "import torch; from hetgraph.envs import HandoverAction, HandoverEnv; from hetgraph.graph import roaming; "
+        f"env = HandoverEnv(roaming(), {n}); source = torch.Generator().manual_seed(0); "
+        f"action = HandoverAction(*(torch.randint(n, ({n}, 250), generator=source) for n in (4, 5)))",
+        "[env.step(action) for _ in range(50)]",
+    )
+    for n in (1, 64)
+}
+CASES |= {
     f"wmmse hex-19 x {n}, {budget}": (
         "from hetgraph.graph import preset; from hetgraph.solvers import max_rsrp_association, wmmse; "
         f"graph = preset('hex-19').sample({n}, seed=1); serving = max_rsrp_association(graph)",

@@ -131,7 +131,9 @@ class GraphQMIX(nn.Module):
             raise ValueError(f"mixing: got {mixing!r}, expected 'independent' for users that learn alone")
         self.mixing, self.dueling, self.importance = mixing, dueling, importance
         self.cells, self.places = flat_cells if flat else 0, places
-        self.level = "global" if flat or encoder == "global" else "neighbourhood"
+        self.level = (
+            "local" if encoder == "single" else "global"
+        )  # messages go on: user, cell, its neighbours, their users
         self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal, bool(intentions))
         if agreements and not intentions:
             raise ValueError(f"agreements: got {agreements} without announcements, expected 0, or intentions above 0")

@@ -1,7 +1,7 @@
 """Users move through a network; cells hand them over and set their resource levels (Section III of the QMIX paper)."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,18 +9,19 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs.actions import ActionSpec, Part
 from hetgraph.envs.base import GraphEnv, check_level, check_options
-from hetgraph.envs.handover.graph import Sizes, Terms, set_network, skeleton
+from hetgraph.envs.handover.defaults import check_at_least, check_terms, default_rule
+from hetgraph.envs.handover.graph import Sizes, Terms, set_masts, set_network, skeleton
 from hetgraph.envs.handover.lookup import Pool
 from hetgraph.envs.handover.observe import Now, fill, level_graph, recalled, rows_of
 from hetgraph.envs.handover.reward import INDICATORS, HandoverWeights, Served, credits, indicators, rewards
+from hetgraph.envs.handover.sources import Networks, World, world_of
 from hetgraph.envs.step import Step
-from hetgraph.graph.mobility import Waypoints
-from hetgraph.graph.presets import roaming
+from hetgraph.graph.presets import preset
+from hetgraph.graph.rules import Rules
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.trajectories import Trajectories
-from hetgraph.graph.walks import roam
 from hetgraph.radio.handover import (
     HandoverAction,
     HandoverRule,
@@ -29,6 +30,7 @@ from hetgraph.radio.handover import (
     resource_rates,
     strongest_cells,
 )
+from hetgraph.radio.kpi_table import Kpi, indicator
 
 LONG_AGO = 1000  # steps since the last handover of a user that had none
 STRIDE = 61  # networks of a pool between two episodes of an environment; prime, so that all come in turn
@@ -54,25 +56,25 @@ class HandoverEnv(GraphEnv[HandoverAction]):
     longer than an episode.
 
     Args:
-        scenario: trajectories, or what to draw them from: a scenario, or a preset's name (with 25 cells and 250 users;
-            :func:`~hetgraph.graph.walks.roaming` makes others).
-        num_envs: networks B.
+        scenario: trajectories, or what to draw them from: a preset's name, a scenario, or a graph or batch of graphs; see
+            :func:`~hetgraph.envs.handover.sources.world_of`.
+        num_envs: networks B; ``None`` for one, or for as many as a batch has.
         first: number of the first one.
-        rule: when a user may change its cell.
-        neighbours: other cells k that a user can ask for.
+        rule: when a user may change its cell; ``None`` for the scenario's rules, and where these are silent a margin of 2.5 dB and
+            loads up to 0.85 of 30 users, or of three times the mean number of a cell's users where that is more.
+        neighbours: other cells k that a user can ask for; ``None`` for three, or for all where there are fewer.
         resource_model: how levels count.
         levels: number of resource levels.
         weights: of the reward's terms.
         steps: of an episode.
-        time_to_trigger: steps before the present one in which a cell has to have been stronger by the margin.
+        time_to_trigger: steps before the present one in which a cell has to have been stronger by the margin; ``None`` for the
+            scenario's.
         ping_pong_steps: a user that goes back to the cell it left at most so many steps ago is a ping-pong.
         forbid_ping_pong: such handovers are not allowed.
         bias_db: range expansion of cells whose power is below their network's largest, where the rule counts it.
         rate_unit_bps: rate that counts as one in the utility log(1 + rate).
         networks: size P of the pool that is drawn for a scenario; ``None`` for a network for each environment.
         pool_steps: length of its trajectories; ``None`` for an episode's and one step more.
-        slot_s: time between two of its steps, s.
-        mobility: how its users move.
         credit: tell ``info["credit"] [B, U]``, see :func:`~hetgraph.envs.handover.reward.credits`.
         level: of the observations.
         seed: of the trajectories that are drawn for a scenario, and of where episodes begin.
@@ -82,94 +84,99 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         ValueError: a value out of its range.
     """
 
-    autoreset = "same_step"
+    kpis: tuple[Kpi, ...] = tuple(indicator(name) for name in (*INDICATORS, "reward"))
 
     def __init__(
         self,
-        scenario: str | Scenario | Trajectories = "hetnet-3tier",
-        num_envs: int = 1,
+        scenario: str | Networks = "handover-full",
+        num_envs: int | None = None,
         *,
         first: int = 0,
-        rule: HandoverRule = HandoverRule(),
-        neighbours: int = 3,
+        rule: HandoverRule | None = None,
+        neighbours: int | None = None,
         resource_model: ResourceModel = "shared",
         levels: int = 5,
         weights: HandoverWeights = HandoverWeights(),
         steps: int = 50,
-        time_to_trigger: int = 0,
+        time_to_trigger: int | None = None,
         ping_pong_steps: int = 5,
         forbid_ping_pong: bool = False,
         bias_db: float = 6.0,
         rate_unit_bps: float = 1e5,
         networks: int | None = None,
         pool_steps: int | None = None,
-        slot_s: float = 0.5,
-        mobility: Waypoints = Waypoints(),
         credit: bool = False,
         level: Level = "neighbourhood",
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        least = {"num_envs": num_envs, "neighbours": neighbours, "levels": levels, "steps": steps}
-        for name, value in least.items():
-            if value < 1:
-                raise ValueError(f"{name}: got {value}, expected at least 1")
-        if time_to_trigger < 0 or ping_pong_steps < 0 or bias_db < 0:
-            got = f"time_to_trigger={time_to_trigger}, ping_pong_steps={ping_pong_steps}, bias_db={bias_db}"
-            raise ValueError(f"HandoverEnv: got {got}, expected nothing negative")
-        if not rate_unit_bps > 0:
-            raise ValueError(f"rate_unit_bps: got {rate_unit_bps}, expected a positive number")
-        if resource_model not in get_args(ResourceModel):
-            raise ValueError(f"resource_model: got {resource_model!r}, expected 'shared' or 'paper'")
-        check_level(level)
-        self.scenario = roaming(base=scenario) if isinstance(scenario, str) else scenario
-        if first < 0:
-            raise ValueError(f"first: got {first}, expected 0 or more")
-        self.num_envs, self.rule, self.neighbours, self.weights = num_envs, rule, neighbours, weights
-        self.first, self.pooled = first, networks is not None or isinstance(scenario, Trajectories)
-        self.resource_model, self.levels, self.steps = resource_model, levels, steps
-        self.time_to_trigger, self.ping_pong_steps, self.forbid_ping_pong = (
-            time_to_trigger,
-            ping_pong_steps,
-            forbid_ping_pong,
+        self.scenario: Networks = preset(scenario) if isinstance(scenario, str) else scenario
+        given = self.scenario
+        if num_envs is None:
+            num_envs = int(getattr(given, "num_graphs", 1)) if isinstance(given, HeteroData) else 1
+        rules = given.rules if isinstance(given, Scenario) else Rules()
+        check_at_least(
+            {
+                "num_envs": num_envs,
+                "neighbours": 1 if neighbours is None else neighbours,
+                "levels": levels,
+                "steps": steps,
+            },
+            1,
         )
-        self.bias_db, self.rate_unit_bps, self.mobility = bias_db, rate_unit_bps, mobility
-        self._drawn = (networks or num_envs, pool_steps or steps + 1, slot_s)
+        check_at_least(
+            {
+                "first": first,
+                "time_to_trigger": time_to_trigger or 0,
+                "ping_pong_steps": ping_pong_steps,
+                "bias_db": bias_db,
+            },
+            0,
+        )
+        check_terms(rate_unit_bps, resource_model)
+        check_level(level)
+        self.num_envs, self.weights = num_envs, weights
+        self.first, self.pooled = first, networks is not None or isinstance(given, Trajectories)
+        self.resource_model, self.levels, self.steps = resource_model, levels, steps
+        self.ping_pong_steps, self.forbid_ping_pong = ping_pong_steps, forbid_ping_pong
+        self.bias_db, self.rate_unit_bps = bias_db, rate_unit_bps
+        self._drawn = (networks or num_envs, pool_steps or steps + 1)
         self.credit = credit
         self.level, self.device, self.seed, self.episode = level, torch.device(device), seed, -1
-        self._pool_seed: int | None = None
-        self._draw_pool()
-        self.sizes = Sizes(num_envs, self.num_cells, self.num_users, neighbours + 1)
+        world = self._world()
+        self.neighbours = max(min(3, world.trajectories.cells - 1), 1) if neighbours is None else neighbours
+        self.rule = default_rule(rules, world.trajectories) if rule is None else rule
+        trigger = rules.time_to_trigger_s / world.trajectories.slot_s
+        self.time_to_trigger = round(trigger) if time_to_trigger is None else time_to_trigger
+        self._set_pool(world)
+        self.sizes = Sizes(num_envs, self.num_cells, self.num_users, self.neighbours + 1)
         self._graph = skeleton(self.sizes, self.terms, self.device)
         self.action = self._specification()
         self._first = self.num_cells * torch.arange(num_envs, device=self.device).reshape(-1, 1, 1)
         self._start()
 
-    def _draw_pool(self) -> None:
+    def _world(self) -> World:
         """Trajectories of a scenario are those of the seed; given ones stay."""
-        given = isinstance(self.scenario, Trajectories)
-        if self._pool_seed is not None and (given or self._pool_seed == self.seed):
-            return
-        if isinstance(self.scenario, Trajectories):
-            trajectories = self.scenario
-        else:
-            networks, steps, slot_s = self._drawn
-            trajectories = roam(
-                self.scenario,
-                networks,
-                steps=steps,
-                slot_s=slot_s,
-                mobility=self.mobility,
-                seed=self.seed,
-                first=0 if self.pooled else self.first,
-            )
+        networks, steps = self._drawn
+        first = 0 if self.pooled else self.first
+        return world_of(self.scenario, networks, steps=steps, seed=self.seed, first=first).to(self.device)
+
+    def _draw_pool(self) -> None:
+        """Draw the pool anew where the seed is another one."""
+        if self._pool_seed != self.seed and not isinstance(self.scenario, Trajectories):
+            self._set_pool(self._world())
+
+    def _set_pool(self, world: World) -> None:
+        """Work out what users receive."""
+        trajectories, self.masts = world.trajectories, world.masts
         if trajectories.steps < self.steps:
             raise ValueError(f"steps: got {self.steps}, expected at most the trajectories' {trajectories.steps}")
         if trajectories.cells <= self.neighbours:
             raise ValueError(f"neighbours: got {self.neighbours}, expected fewer than the {trajectories.cells} cells")
         self.num_cells = self.num_stations = trajectories.cells
         self.num_users = trajectories.users
-        self.pool = Pool.of(trajectories.to(self.device), self.rule, self.bias_db, self.neighbours)
+        height_m = self.masts.user_height_m
+        self.pool = Pool.of(trajectories, self.rule, self.bias_db, self.neighbours, height_m)
         self.terms = Terms(
             self.rule,
             self.resource_model,
@@ -180,7 +187,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
             self.rate_unit_bps,
             self.steps,
         )
-        self._pool_seed = self.seed
+        self._pool_seed: int | None = self.seed
 
     def _start(self) -> None:
         """Begin the next episode."""
@@ -212,7 +219,8 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         draw = Streams(self.seed, range(self.first, self.first + b)).uniform(f"handover/{self.episode}", 1).squeeze(1)
         self.begin = (draw * (spare + 1)).long().clamp_max(spare).to(self.device)
         self.power_w = t.power_w[self.network]
-        set_network(self._graph, t.bs_pos[self.network], self.power_w)
+        self._near = set_network(self._graph, t.bs_pos[self.network], self.power_w)
+        set_masts(self._graph, self.masts, self.network, t.tier[self.network])
         self._graphs: dict[Level, HeteroData] = {}
 
     def _row(self, step: int) -> Tensor:
@@ -292,6 +300,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
             ValueError: a malformed action.
         """
         self.action.check(action)
+        action = HandoverAction(action.place.long(), action.level.long().clone())
         place = action.place.unsqueeze(2)
         refused = (~self.now.allowed.gather(2, place)).squeeze(2).sum(1)
         served = self._serve(action)
@@ -355,7 +364,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         check_level(level)
         if level not in self._graphs:
             self._graphs[level] = level_graph(self._graph, level)
-        return fill(self._graphs[level], self.pool, self.terms, self.now, level)
+        return fill(self._graphs[level], self.pool, self.terms, self.now, level, self._near)
 
     @property
     def episode_slots(self) -> int:
@@ -381,8 +390,10 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         now, t = recalled(rows, self.pool, self.terms, self.neighbours + 1), self.pool.trajectories
         sizes = Sizes(len(now.step), self.num_cells, self.num_users, self.neighbours + 1)
         graph = skeleton(sizes, self.terms, self.device)
-        set_network(graph, t.bs_pos[rows["network"]], t.power_w[rows["network"]])
-        return fill(level_graph(graph, level), self.pool, self.terms, now, level)
+        network = rows["network"]
+        near = set_network(graph, t.bs_pos[network], t.power_w[network])
+        set_masts(graph, self.masts, network, t.tier[network])
+        return fill(level_graph(graph, level), self.pool, self.terms, now, level, near)
 
     def _specification(self) -> ActionSpec[HandoverAction]:
         parts = (

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
+from hetgraph.envs.handover.masts import Masts
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION
 from hetgraph.radio.handover import HandoverRule, ResourceModel
 
@@ -90,13 +91,16 @@ def skeleton(sizes: Sizes, terms: Terms, device: torch.device) -> HeteroData:
     return graph
 
 
-def set_network(graph: HeteroData, bs_pos: Tensor, power_w: Tensor) -> None:
+def set_network(graph: HeteroData, bs_pos: Tensor, power_w: Tensor) -> Tensor | None:
     """What changes with the networks: places, powers and neighbours of cells.
 
     Args:
         graph: of :func:`skeleton`.
         bs_pos: cells' positions ``[B, K, 2]``, m.
         power_w: their powers ``[B, K]``, W.
+
+    Returns:
+        Whether each cell hears of each other one, or is it ``[B, K, K]``; ``None`` where all hear of all.
     """
     b, k = power_w.shape
     distance = torch.cdist(bs_pos, bs_pos)
@@ -110,3 +114,26 @@ def set_network(graph: HeteroData, bs_pos: Tensor, power_w: Tensor) -> None:
     bs.pos = torch.cat([bs_pos, torch.zeros_like(bs_pos[..., :1])], 2).flatten(0, 1).float()
     bs.power_max_w = power_w.flatten()
     bs.rb_power_max_w = power_w.reshape(-1, 1)
+    if near == k - 1:
+        return None
+    own = torch.eye(k, dtype=torch.bool, device=source.device).expand(b, -1, -1)
+    return own.scatter(2, source, True)
+
+
+def set_masts(graph: HeteroData, masts: Masts, network: Tensor, tier: Tensor) -> None:
+    """Antennas, heights and kinds of the stations.
+
+    Args:
+        graph: of :func:`skeleton` after :func:`set_network`.
+        masts: of all networks.
+        network: number of each network of the graph ``[B]``.
+        tier: of its cells ``[B, K]``.
+    """
+    (b, k), count, device = tier.shape, len(masts.station), tier.device
+    numbers, antenna = torch.arange(b, device=device), graph["antenna"]
+    antenna.batch, antenna.ptr = numbers.repeat_interleave(count), count * torch.arange(b + 1, device=device)
+    antenna.offset, antenna.boresight = masts.offset[network].flatten(0, 1), masts.boresight[network].flatten(0, 1)
+    owner = (masts.station + k * numbers.unsqueeze(1)).flatten()
+    graph[MOUNTED_ON].edge_index = torch.stack([torch.arange(b * count, device=device), owner])
+    graph["bs"].tier = tier.flatten()
+    graph["bs"].pos[:, 2] = masts.height_m[network].flatten()

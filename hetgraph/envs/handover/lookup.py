@@ -61,7 +61,7 @@ class Pool:
     any_measured: bool
 
     @staticmethod
-    def of(trajectories: Trajectories, rule: HandoverRule, bias_db: float, neighbours: int) -> "Pool":
+    def of(trajectories: Trajectories, rule: HandoverRule, bias_db: float, neighbours: int, height_m: Tensor) -> "Pool":
         """Work out a pool.
 
         Args:
@@ -69,13 +69,15 @@ class Pool:
             rule: whether bias counts.
             bias_db: range expansion of all cells whose power is below their network's largest.
             neighbours: other cells k that a user can ask for.
+            height_m: of each user ``[P, U]``, m.
         """
         t = replace(trajectories, gain=trajectories.gain.contiguous())
         small = t.power_w < 0.99 * t.power_w.amax(1, keepdim=True)
         bias = torch.where(small, bias_db if rule.bias else 0.0, 0.0).to(t.gain.dtype)
         biased, efficiency, distance = (torch.empty_like(t.gain) for _ in range(3))
         strongest = torch.empty(*t.gain.shape[:3], neighbours + 1, dtype=torch.long, device=t.gain.device)
-        pos = torch.cat([t.ue_pos, torch.zeros_like(t.ue_pos[..., :1])], 3)
+        height = height_m.to(t.ue_pos).unsqueeze(1).unsqueeze(3).expand(-1, t.steps, -1, -1)
+        pos = torch.cat([t.ue_pos, height], 3)
         total = torch.empty(t.gain.shape[:3], dtype=torch.double, device=t.gain.device)
         few = max(_PART // t.gain[0].numel(), 1)
         for first in range(0, t.networks, few):

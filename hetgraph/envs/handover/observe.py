@@ -50,17 +50,25 @@ class Now:
     step: Tensor
 
 
-def fill(graph: HeteroData, pool: Pool, terms: Terms, now: Now, level: Level) -> HeteroData:
+def fill(graph: HeteroData, pool: Pool, terms: Terms, now: Now, level: Level, near: Tensor | None = None) -> HeteroData:
     """Write the state into a graph, and return it.
 
     Edges ``(bs, channel, ue)``, ``k + 1`` for each user with its own cell first, have what the user reported one step ago, but
     at level ``genie``, where gains and efficiencies are the present ones: ``gain``, ``spectral_efficiency`` with all other cells at
     full power, ``bias_db``, ``distance_m``, ``measured``; the ``users`` of the edge's cell; and ``allowed``, whether the user may ask
     for it. ``local`` does not know the users of other cells (zero; ``allowed`` is then the margin alone) and has no edges
-    between cells; ``neighbourhood`` knows those of the cells that its users can ask for; ``global`` and ``genie`` have the share of
+    between cells; ``neighbourhood`` knows those of its neighbours; ``global`` and ``genie`` know all, and have the share of
     users that were handed over, too.
+
+    Args:
+        graph: of the level.
+        pool: what users receive.
+        terms: constants.
+        now: the state.
+        level: whose graph it is.
+        near: cells that hear of each other ``[B, K, K]``, see :func:`~hetgraph.envs.handover.graph.set_network`.
     """
-    local = level == "local"
+    there = _heard(graph, now, level, near)
     look = pool.present(now.look, now.row) if level == "genie" else now.look
     bs, ue, edges = graph["bs"], graph["ue"], graph[CHANNEL]
     bs.users = now.count.flatten()
@@ -74,8 +82,8 @@ def fill(graph: HeteroData, pool: Pool, terms: Terms, now: Now, level: Level) ->
     edges.gain = gain.reshape(-1, 1)
     ue.far_interference_w = pool.far_interference_w(now.row, look, gain).reshape(-1, 1)
     edges.spectral_efficiency = look.efficiency.flatten()
-    edges.allowed = (now.stronger if local else now.allowed).flatten()
-    edges.users = (now.users * (graph[CHANNEL].own.view_as(now.users)) if local else now.users).flatten()
+    edges.allowed = (now.allowed if there is None else torch.where(there, now.allowed, now.stronger)).flatten()
+    edges.users = (now.users if there is None else now.users * there).flatten()
     edges.bias_db = (look.biased_db - look.received_db).flatten()
     edges.distance_m = pool.distance(look).flatten()
     edges.measured = pool.measured(look).flatten()
@@ -83,6 +91,18 @@ def fill(graph: HeteroData, pool: Pool, terms: Terms, now: Now, level: Level) ->
     if level in ("global", "genie"):
         graph.handover_rate = now.moved
     return graph
+
+
+def _heard(graph: HeteroData, now: Now, level: Level, near: Tensor | None) -> Tensor | None:
+    """Places whose cell's users the serving cell knows ``[B, U, k + 1]``; ``None`` for all."""
+    if level == "local":
+        own: Tensor = graph[CHANNEL].own.view_as(now.users)
+        return own
+    if level != "neighbourhood" or near is None:
+        return None
+    cell = now.look.cell
+    of_own = near.gather(1, cell[..., :1].expand(-1, -1, near.shape[2]))  # [B, U, K]
+    return of_own.gather(2, cell)
 
 
 def level_graph(graph: HeteroData, level: Level) -> HeteroData:
@@ -108,7 +128,7 @@ def rows_of(now: Now, network: Tensor, begin: Tensor, cells: int) -> dict[str, T
         "cell": now.look.cell[..., 0].to(kind),
         "level": now.level.to(torch.uint8),
         "since": now.since.clamp_max(LONGEST).to(torch.uint8),
-        "stronger": (now.stronger * bits).sum(2).to(torch.uint8),
+        "stronger": (now.stronger * bits).sum(2).to(torch.uint8 if len(bits) <= 8 else torch.long),
         "moved": now.moved.clone(),
     }
 

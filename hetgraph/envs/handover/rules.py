@@ -7,7 +7,8 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.graph.levels import known_stations
+from hetgraph.graph.schema import CHANNEL, NEIGHBOURS, Level
 from hetgraph.radio.handover import HandoverAction
 from hetgraph.solvers.announced import PATIENCE, ROUNDS, announced_worth
 from hetgraph.solvers.handover import Choice
@@ -35,8 +36,8 @@ class Reports:
     levels: int
 
     @staticmethod
-    def of(obs: HeteroData) -> "Reports":
-        """Read an observation of a handover environment."""
+    def of(obs: HeteroData, level: Level) -> "Reports":
+        """Read an observation of a handover environment; cells whose users a level does not know count as full as the own one."""
         bs, edges, b = obs["bs"], obs[CHANNEL], obs.num_graphs
         users, cells = len(obs["ue"].level) // b, len(bs.users) // b
         shape = (b, users, -1)
@@ -54,11 +55,21 @@ class Reports:
                 room=bs.room.view(b, cells),
             ),
             gap_db=received_db - received_db[..., :1],
-            users=edges.users.view(shape),
+            users=_users(obs, level).view(shape),
             small=small.flatten()[node],
             biased=bool(edges.bias_db.any()),
             levels=int(obs.levels[0]),
         )
+
+
+def _users(obs: HeteroData, level: Level) -> Tensor:
+    """Users of each place's cell ``[E]``, those of the user's own cell where they are not known."""
+    users: Tensor = obs[CHANNEL].users
+    cells = len(obs["bs"].users)
+    if level != "neighbourhood" or obs[NEIGHBOURS].edge_index.shape[1] == cells * (cells // obs.num_graphs - 1):
+        return users
+    own = users[obs[CHANNEL].own][obs[CHANNEL].edge_index[1]]
+    return torch.where(known_stations(obs, level), users, own)
 
 
 class Mover:
@@ -82,7 +93,7 @@ class Mover:
 
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[HandoverAction, Any]:
         """Places and levels, and the memory for the next step."""
-        reports = Reports.of(obs)
+        reports = Reports.of(obs, self.level)
         place, state = self.choose(reports, state, generator)
         top = reports.levels - 1
         level = top if self.level_of_all is None else min(self.level_of_all, top)
@@ -191,12 +202,15 @@ class ProportionalFair(Mover):
 class Announced(Mover):
     """The place by which the user raises the sum of log(1 + rate) most, others doing as they announce.
 
+    An announcement depends on those before it: after a few rounds it tells of users far away.
+
     Args:
         patience: price of a handover, see :func:`~hetgraph.solvers.handover.priced`.
         rounds: of announcements.
         crowding: see there.
     """
 
+    level: Level = "global"
     name = "pf_announced"
 
     def __init__(self, patience: float = PATIENCE, rounds: int = ROUNDS, crowding: float = 0.0) -> None:

@@ -23,7 +23,7 @@ class DualPrice(Mover):
         least_gain: by how much the log rate less price has to be larger for a handover.
     """
 
-    level: Level = "neighbourhood"
+    level: Level = "global"
     name = "dual_price"
 
     def __init__(self, rounds: int = 10, least_gain: float = PATIENCE) -> None:
@@ -45,7 +45,8 @@ class Negotiated(Mover):
     """Handovers that users and cells agree on (:func:`~hetgraph.solvers.negotiated.negotiated`); ``pf_crowding`` with crowding.
 
     Users announce where they mean to go, cells that would be too full take those who gain most, and all agree on moves,
-    exchanges and chains of two for a few rounds. Each needs to hear no more than users and cells that it may meet.
+    exchanges and chains of two for a few rounds. Each hears no more than users and cells that it may meet, but over all rounds what
+    it hears comes from farther away than a neighbourhood.
 
     Args:
         patience: price of a handover, see :func:`~hetgraph.solvers.handover.priced`.
@@ -53,6 +54,8 @@ class Negotiated(Mover):
         rounds: of announcements.
         crowding: see there.
     """
+
+    level: Level = "global"
 
     def __init__(
         self,
