@@ -64,6 +64,8 @@ class Seats:
         self.active = torch.zeros(b, u, dtype=torch.bool, device=device)
         self.known = torch.zeros(b, u, heard, dtype=torch.bool, device=device)
         self.own, self.may_serve = torch.zeros_like(self.known), torch.zeros_like(self.known)
+        self.count = torch.zeros(b, n, device=device)  # of users by station
+        self._there, self._ones = torch.zeros(b, u, heard, device=device), torch.ones(1, heard, device=device)
         self.bs = torch.zeros(4, b, n, device=device)
         self.since = torch.full((b, u), -1, device=device)
         self.log = torch.zeros(slots if period else 0, b, dtype=torch.long, device=device)
@@ -89,7 +91,7 @@ class Seats:
         self.station.copy_(self.initial)
         self.serving.fill_(-1)
         self.since.fill_(-1)
-        for value in (self.active, self.known, self.own, self.may_serve, self.log):
+        for value in (self.count, self.active, self.known, self.own, self.may_serve, self.log):
             value.zero_()
 
     def admit(self, slot: int, incoming: Incoming, place: Tensor, taken: Tensor) -> None:
@@ -112,6 +114,7 @@ class Seats:
         for links in self.links:
             links.write(row, real, edges)
         real[RATE] = 0.0
+        self.count.scatter_add_(1, station, taken.to(self.count.dtype))
         self.station.view(-1, k).index_copy_(0, row, incoming.global_station[slot])
         self.serving.view(-1).index_copy_(0, row, place.squeeze(1))
         self.own.view(-1, k).index_copy_(0, row, place == self._places)
@@ -126,13 +129,9 @@ class Seats:
             utility of each station ``[B, N]``.
         """
         service, users = self.service, self.users
-        throughput = throughputs(users, service)
+        throughput = throughputs(users, service, self.count)
         users.left.sub_(throughput if service.demand == "data" else users.on.to(users.left.dtype))
-        stays = (users.left > DONE).flatten(1)
-        self.active[:, :-1] = stays
-        for links in self.links:
-            links.real[:3, :, :-1].mul_(stays)
-        self.serving[:, :-1].masked_fill_(~stays, -1)
+        self.active[:, :-1] = (users.left > DONE).flatten(1)
         return (throughput / service.unit).log1p().sum(2)
 
     def move(self, slot: int, incoming: Incoming) -> None:
@@ -169,15 +168,20 @@ class Seats:
             what stations know of their own users.
         """
         self.active[:, -1] = comes
-        self.serving[:, -1] = -1
-        self.known.copy_(self.active.unsqueeze(2))
+        there = self.active.to(self.now.real.dtype)
+        torch.mm(there.view(-1, 1), self._ones, out=self._there.view(-1, self.heard))  # [B U, K]
+        self.known.copy_(self._there)
         self.own[:, -1] = False
-        self.own.logical_and_(self.known)
+        self.own.bitwise_and_(self.known)
+        self.serving.bitwise_or_(self.active.long().sub_(1))  # -1 where nobody is
+        self.serving[:, -1] = -1
         for links in self.links:
+            links.real[:3].mul_(there)
+            links.edges.mul_(self._there)
             links.arrive(incoming.real[slot], incoming.edges[slot])
-            links.edges.mul_(self.known)
         self.station[:, -1] = incoming.global_station[slot]
-        stations = stations_of(self.users, self.service)
+        torch.sum(there[:, :-1].view(self.shape), 2, out=self.count)
+        stations = stations_of(self.users, self.service, self.count.clone())
         torch.stack([stations.users, stations.free, stations.utility, stations.backlog], out=self.bs)
         return stations
 

@@ -96,18 +96,30 @@ class Stations:
     backlog: Tensor
 
 
-def stations_of(users: Users, service: Service) -> Stations:
-    """Sums over users, by station."""
-    count = users.on.sum(2, dtype=users.left.dtype)
-    utility = (throughputs(users, service) / service.unit).log1p().sum(2)
+def stations_of(users: Users, service: Service, count: Tensor | None = None) -> Stations:
+    """Sums over users, by station.
+
+    Args:
+        users: in service.
+        service: how stations serve.
+        count: of each station's users ``[B, N]``, when at hand.
+    """
+    count = users.on.sum(2, dtype=users.left.dtype) if count is None else count
+    utility = (throughputs(users, service, count) / service.unit).log1p().sum(2)
     work = users.left / users.rate.clamp_min(1e-9) if service.demand == "data" else users.left
     return Stations(count, service.blocks - users.asked.sum(2), utility / count.clamp_min(1), work.sum(2))
 
 
-def throughputs(users: Users, service: Service) -> Tensor:
-    """Data per slot of each user ``[B, N, C]``; 0 where there is none."""
+def throughputs(users: Users, service: Service, count: Tensor) -> Tensor:
+    """Data per slot of each user ``[B, N, C]``; 0 where there is none.
+
+    Args:
+        users: in service.
+        service: how stations serve.
+        count: of each station's users ``[B, N]``.
+    """
     if service.share == "equal":
-        return users.rate / users.on.sum(2, keepdim=True).clamp_min(1)
+        return users.rate / count.clamp_min(1).unsqueeze(2)
     return users.rate * users.asked / users.asked.sum(2, keepdim=True).clamp_min(1)
 
 
@@ -138,7 +150,8 @@ def serve(users: Users, service: Service) -> tuple[Users, Tensor, Tensor]:
         who is left, the utility :math:`\log(1 + \mathrm{throughput} / \mathrm{unit})` of each one ``[B, N, C]``, and how many
         left ``[B]``.
     """
-    on, throughput = users.on, throughputs(users, service)
+    on = users.on
+    throughput = throughputs(users, service, on.sum(2))
     left = users.left - (throughput if service.demand == "data" else on.to(throughput.dtype))
     stays = left > DONE
     gone = (on & ~stays).sum((1, 2))
