@@ -97,6 +97,14 @@ CASES |= {
     for n in (1, 64)
     for budget in ("per_rb", "total")
 }
+CASES |= {
+    f"step {name} x {n}": (
+        f"import torch; from hetgraph.envs import ArrivalEnv; env = ArrivalEnv('{name}', {n}, seed=0); "
+        f"env.reset(seed=0); action = torch.zeros({n}, dtype=torch.long)",
+        "[env.step(action) for _ in range(80)]",
+    )
+    for name, n in (("grows-3", 1), ("grows-3", 64), ("grows-3", 1000), ("grows-city:stations=60", 8))
+}
 CASES["pf_teacher hetnet-3tier"] = (
     "from hetgraph.graph import preset; from hetgraph.radio import policy; teacher = policy('pf_teacher'); "
     "scenario = preset('hetnet-3tier')",

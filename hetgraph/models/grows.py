@@ -172,17 +172,14 @@ def station_features(arrival: HeteroData, count: int) -> Tensor:
         names = [COLUMNS[place][1] for place in here]
         if not names:
             continue
-        values = unscaled(features(facts, store, names), store, names)
+        values = features(facts, store, names)
         values = values[station] if store == "bs" else values.reshape(b, -1, len(names)).expand(*station.shape, -1)
         found |= dict(zip(here, values.unbind(2), strict=True))
-    return torch.stack([found[place] for place in range(count)], 2)
-
-
-def unscaled(values: Tensor, store: Store, names: Sequence[str]) -> Tensor:
-    """Columns in the units of the table."""
-    columns = columns_of(store, names)
-    scale, shift = values.new_tensor([[c.scale, c.shift] for c in columns]).unbind(1)
-    return values * scale + shift
+    scaled = torch.stack([found[place] for place in range(count)], 2)
+    table = [columns_of(store, (name,))[0] for store, name in COLUMNS[:count]]
+    shift, scale = scaled.new_tensor([[c.shift for c in table], [c.scale for c in table]])
+    out: Tensor = scaled * scale + shift
+    return out
 
 
 def served_users(obs: HeteroData, station: Tensor) -> Tensor:

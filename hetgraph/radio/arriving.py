@@ -6,7 +6,8 @@ read; the graph of an observation has an edge from every user in service to each
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, HeteroData
+from torch_geometric.data import HeteroData
+from torch_geometric.data.storage import NodeStorage
 
 from hetgraph.graph.schema import CHANNEL
 
@@ -18,16 +19,16 @@ def arriving(graph: HeteroData) -> HeteroData:
     """The last user of each network and its ``K`` edges, in the order of networks; ``users`` of an edge are its station's."""
     b, ue, edges = len(graph.mean_demand), graph["ue"], graph[CHANNEL]
     per = len(ue.demand) // b
-    station = _last(edges.edge_index[0], b, per)
-    out = _stations(graph, b, b)
+    out, bs = _stations(graph, b)
+    users, near = out["ue"], out[CHANNEL]
+    users.batch = torch.arange(b, device=bs.users.device)
     for name in OF_USERS:
-        out["ue"][name] = _last(ue[name], b, per).flatten(0, 1) if ue[name].dim() > 1 else ue[name].view(b, per)[:, -1]
-    k = station.shape[1]
-    out[CHANNEL].edge_index = torch.stack([station.flatten(), _each(b, k, station)])
-    out[CHANNEL].slot = _last(edges.slot, b, per).flatten()
-    for name in ("gain", "rate", "may_serve"):
-        out[CHANNEL][name] = _last(edges[name], b, per).flatten(0, 1)
-    out[CHANNEL].users = graph["bs"].users[out[CHANNEL].edge_index[0]]
+        users[name] = ue[name].reshape(b, per, *ue[name].shape[1:])[:, -1]
+    station = _last(edges.edge_index[0], b, per)
+    near.edge_index = torch.stack([station, users.batch.repeat_interleave(len(station) // b)])
+    for name in ("slot", "gain", "rate", "may_serve"):
+        near[name] = _last(edges[name], b, per)
+    near.users = bs.users[station]
     return out
 
 
@@ -39,43 +40,35 @@ def in_service(graph: HeteroData, station: Tensor) -> HeteroData:
         station: numbers within the network.
     """
     b, ue = len(station), graph["ue"]
-    n, per = len(graph["bs"].users) // b, len(ue.demand) // b
-    c = (per - 1) // n
-    place = torch.arange(c, device=station.device)
-    row = (c * station + per * torch.arange(b, device=station.device).unsqueeze(1)).unsqueeze(2) + place
-    row = row.flatten()
-    out = _stations(graph, b, len(row))
+    out, bs = _stations(graph, b)
+    n, per = len(bs.users) // b, len(ue.demand) // b
+    c, network = (per - 1) // n, torch.arange(b, device=station.device).unsqueeze(1)
+    row = ((c * station + per * network).unsqueeze(2) + torch.arange(c, device=station.device)).flatten()
+    users, edges = out["ue"], out[CHANNEL]
+    users.batch = network.expand(b, len(row) // b).flatten()
     for name in OF_USERS:
-        out["ue"][name] = ue[name][row]
-    out["ue"].serving_slot = out["ue"].active.long() - 1
-    own = station + n * torch.arange(b, device=station.device).unsqueeze(1)
-    edges = out[CHANNEL]
-    edges.edge_index = torch.stack([own.flatten().repeat_interleave(c), torch.arange(len(row), device=row.device)])
-    edges.slot, edges.rate = torch.zeros_like(row), out["ue"].rate
-    edges.gain = torch.zeros_like(out["ue"].noise_w)
+        users[name] = ue[name][row]
+    users.serving_slot = users.active.long() - 1
+    own = (station + n * network).flatten().repeat_interleave(c)
+    edges.edge_index = torch.stack([own, torch.arange(len(row), device=row.device)])
+    edges.slot, edges.rate, edges.gain = torch.zeros_like(row), users.rate, torch.zeros_like(users.noise_w)
     return out
 
 
-def _stations(graph: HeteroData, networks: int, users: int) -> HeteroData:
-    """A batch with an observation's stations and networks, for so many users."""
-    out, bs = Batch(_base_cls=HeteroData), graph["bs"]
-    out._num_graphs = networks
+def _stations(graph: HeteroData, networks: int) -> tuple[HeteroData, NodeStorage]:
+    """An observation's stations and networks; the columns' index structure asks for ``num_graphs`` and ``batch``."""
+    out, bs = HeteroData(num_graphs=networks), graph["bs"]
+    stations = out["bs"]
     for name, value in bs.items():
-        out["bs"][name] = value
+        stations[name] = value
     if "batch" not in bs:
-        out["bs"].batch = torch.zeros(len(bs.users), dtype=torch.long, device=bs.users.device)
-    out["ue"].batch = _each(networks, users // networks, out["bs"].batch)
+        stations.batch = torch.zeros(len(bs.users), dtype=torch.long, device=bs.users.device)
     for name in OF_NETWORKS:
         out[name] = graph[name]
-    return out
+    return out, stations
 
 
 def _last(value: Tensor, networks: int, users: int) -> Tensor:
-    """The last user's edges of each network ``[B, K, *]``."""
+    """The last user's edges of each network ``[B K, *]``."""
     each: Tensor = value.reshape(networks, users, -1, *value.shape[1:])[:, -1]
-    return each
-
-
-def _each(rows: int, times: int, like: Tensor) -> Tensor:
-    """0, 0, ..., 1, 1, ...: every row's number so many times."""
-    return torch.arange(rows, device=like.device).repeat_interleave(times)
+    return each.flatten(0, 1)

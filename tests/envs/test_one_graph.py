@@ -145,4 +145,7 @@ def test_a_network_is_the_same_alone_and_among_many(kind: str) -> None:
     assert torch.equal(obs[CHANNEL].gain[:edges], single[CHANNEL].gain)
     assert torch.equal(obs[CHANNEL].edge_index[:, :edges], single[CHANNEL].edge_index)
     assert torch.equal(obs["ue"].serving_slot[:users], single["ue"].serving_slot)
-    assert not torch.equal(obs[CHANNEL].gain[edges : 2 * edges], single[CHANNEL].gain) or kind in ("conflict", "arrivals")
+    assert not torch.equal(obs[CHANNEL].gain[edges : 2 * edges], single[CHANNEL].gain) or kind in (
+        "conflict",
+        "arrivals",
+    )

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs.actions import ActionSpec, Part
-from hetgraph.envs.arrivals.graph import DENSE, bind, hearing_pairs, set_layout, share_stations, skeleton
+from hetgraph.envs.arrivals.graph import DENSE, HearingPairs, bind, set_layout, share_stations, skeleton
 from hetgraph.envs.arrivals.incoming import incoming
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.replay import pack, unpack
@@ -20,7 +20,7 @@ from hetgraph.envs.base import GraphEnv, check_level, check_options
 from hetgraph.envs.step import Step
 from hetgraph.graph.counters import Networks
 from hetgraph.graph.scenario import Scenario
-from hetgraph.graph.schema import NEIGHBOURS, Level
+from hetgraph.graph.schema import Level
 
 
 class ArrivalEnv(GraphEnv[Tensor]):
@@ -102,6 +102,7 @@ class ArrivalEnv(GraphEnv[Tensor]):
         }
         self._room = torch.zeros(b, k + 1, dtype=torch.bool, device=self.device)  # rejection is no room
         self._totals = torch.zeros(2, b, device=self.device)  # utility and users who were taken
+        self._pairs = HearingPairs(k, self.device)
         self._bound = False
 
     @property
@@ -148,7 +149,7 @@ class ArrivalEnv(GraphEnv[Tensor]):
         graph = self._graphs["genie"]  # all levels share these
         graph.slots_left.fill_(self.slots - t)
         if self.num_stations > DENSE:
-            graph[NEIGHBOURS].edge_index.copy_(hearing_pairs(rows.global_station[t]))
+            self._pairs.write(graph, rows.global_station[t])
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

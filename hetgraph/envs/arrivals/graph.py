@@ -75,8 +75,19 @@ def share_stations(graph: HeteroData, seats: Seats) -> None:
     seats.station = row
 
 
-def hearing_pairs(station: Tensor) -> Tensor:
-    """Edges between the stations that each arriving user hears ``[2, B K (K - 1)]``, of ``[B, K]``."""
-    k = station.shape[1]
-    one, other = (1 - torch.eye(k, device=station.device)).nonzero().unbind(1)
-    return torch.stack([station[:, one].flatten(), station[:, other].flatten()])
+class HearingPairs:
+    """The stations that each arriving user hears as neighbours of each other.
+
+    Args:
+        heard: stations K that a user hears.
+        device: where the tensors are.
+    """
+
+    def __init__(self, heard: int, device: torch.device) -> None:
+        self.one, self.other = (1 - torch.eye(heard, device=device)).nonzero().T.contiguous()
+
+    def write(self, graph: HeteroData, station: Tensor) -> None:
+        """Write the edges of stations ``[B, K]``, counted over all networks, ``B K (K - 1)`` of them."""
+        source, target = graph[NEIGHBOURS].edge_index.view(2, len(station), -1)
+        torch.index_select(station, 1, self.one, out=source)
+        torch.index_select(station, 1, self.other, out=target)

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.arrivals.graph import DENSE, bind, hearing_pairs, set_layout, share_stations, skeleton
+from hetgraph.envs.arrivals.graph import DENSE, HearingPairs, bind, set_layout, share_stations, skeleton
 from hetgraph.envs.arrivals.incoming import RATE
 from hetgraph.envs.arrivals.layout import Layout
 from hetgraph.envs.arrivals.seats import Seats
 from hetgraph.envs.arrivals.sources import Source
-from hetgraph.graph.schema import NEIGHBOURS, Level
+from hetgraph.graph.schema import Level
 
 LOADS = ("arrival_probability", "mean_demand", "slots_left")
 
@@ -66,5 +66,5 @@ def unpack(rows: dict[str, Tensor], source: Source, layout: Layout, level: Level
     for name, value in zip(LOADS, rows["load"].unbind(1), strict=True):
         graph[name] = value
     if n > DENSE:
-        graph[NEIGHBOURS].edge_index = hearing_pairs(seats.station[:, -1])
+        HearingPairs(source.heard, device).write(graph, seats.station[:, -1])
     return graph

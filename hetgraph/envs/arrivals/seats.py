@@ -11,32 +11,24 @@ class Links:
     """How users hear stations at one time.
 
     Args:
-        networks: B.
-        users: U of each.
-        heard: K.
-        device: where the tensors are.
+        real: rows of users ``[ROWS, B, U]``, see :mod:`~hetgraph.envs.arrivals.incoming`.
+        edges: gain and rate ``[2, B, U, K]``.
     """
 
-    def __init__(self, networks: int, users: int, heard: int, device: torch.device) -> None:
-        self.real = torch.zeros(ROWS, networks, users, device=device)
-        self.edges = torch.zeros(2, networks, users, heard, device=device)  # gain and rate
+    def __init__(self, real: Tensor, edges: Tensor) -> None:
+        self.real, self.edges = real, edges
 
     def write(self, row: Tensor, real: Tensor, edges: Tensor) -> None:
         """Write users ``[n]``, counted over all networks: ``real [ROWS, n]`` and ``edges [2, n, K]``."""
         self.real.flatten(1).index_copy_(1, row, real)
         self.edges.flatten(1, 2).index_copy_(1, row, edges)
 
-    def arrive(self, real: Tensor, edges: Tensor) -> None:
-        """Write the last user of every network."""
-        self.real[:, :, -1] = real
-        self.edges[:, :, -1] = edges
-
 
 class Seats:
     """The ``C`` places of each of ``N`` stations, in ``U = N C + 1`` users of whom the last one arrives.
 
     ``now`` has the present channels, ``reported`` those of one slot ago (of who came in between, of arrival); where nobody moves
-    they are one object. Free places have zero gains, demands and blocks.
+    they are the same. Free places have zero gains, demands and blocks.
 
     Args:
         networks: B.
@@ -53,8 +45,10 @@ class Seats:
         self.service, self.period, self.heard = service, period, heard
         self.shape = b, n, c = networks, service.stations, service.places
         self.free_seat, u = n * c, n * c + 1  # the last user takes what rejected ones leave
-        self.now = Links(b, u, heard, device)
-        self.reported = Links(b, u, heard, device) if period else self.now
+        times = 2 if period else 1
+        self._real = torch.zeros(times, ROWS, b, u, device=device)
+        self._edges = torch.zeros(times, 2, b, u, heard, device=device)
+        self.now, self.reported = (Links(self._real[i], self._edges[i]) for i in (0, times - 1))
         each = torch.arange(n, device=device).repeat_interleave(c)
         first = torch.cat([each, each.new_zeros(1)]).unsqueeze(1)
         near = (first + torch.arange(heard, device=device)) % n  # free places have some stations
@@ -80,14 +74,13 @@ class Seats:
     @property
     def links(self) -> tuple[Links, ...]:
         """Present and reported channels, once if they are one."""
-        return (self.now,) if self.reported is self.now else (self.now, self.reported)
+        return (self.now, self.reported) if self.period else (self.now,)
 
     def clear(self, noise_w: Tensor) -> None:
         """Nobody is there; free places have a noise ``[B]``, W."""
-        for links in self.links:
-            links.real.zero_()
-            links.edges.zero_()
-            links.real[NOISE] = noise_w.unsqueeze(1)
+        self._real.zero_()
+        self._edges.zero_()
+        self._real[:, NOISE] = noise_w.unsqueeze(1)
         self.station.copy_(self.initial)
         self.serving.fill_(-1)
         self.since.fill_(-1)
@@ -175,10 +168,9 @@ class Seats:
         self.own.bitwise_and_(self.known)
         self.serving.bitwise_or_(self.active.long().sub_(1))  # -1 where nobody is
         self.serving[:, -1] = -1
-        for links in self.links:
-            links.real[:3].mul_(there)
-            links.edges.mul_(self._there)
-            links.arrive(incoming.real[slot], incoming.edges[slot])
+        self._real[:, :3].mul_(there)
+        self._edges.mul_(self._there)
+        self._real[..., -1], self._edges[..., -1, :] = incoming.real[slot], incoming.edges[slot]
         self.station[:, -1] = incoming.global_station[slot]
         torch.sum(there[:, :-1].view(self.shape), 2, out=self.count)
         stations = stations_of(self.users, self.service, self.count.clone())
@@ -194,14 +186,12 @@ class Seats:
         """Everything that the future depends on, beside the arrivals."""
         held = {name: getattr(self, name).clone() for name in ("station", "serving", "active", "own")}
         held |= {"since": self.since.clone(), "log": self.log.clone()}
-        for name, links in zip(("now", "reported"), self.links, strict=False):
-            held |= {f"{name}_real": links.real.clone(), f"{name}_edges": links.edges.clone()}
+        held |= {"real": self._real.clone(), "edges": self._edges.clone()}
         return held
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from a :meth:`state_dict`."""
         for name in ("station", "serving", "active", "own", "since", "log"):
             getattr(self, name).copy_(state[name])
-        for name, links in zip(("now", "reported"), self.links, strict=False):
-            links.real.copy_(state[f"{name}_real"])
-            links.edges.copy_(state[f"{name}_edges"])
+        self._real.copy_(state["real"])
+        self._edges.copy_(state["edges"])
