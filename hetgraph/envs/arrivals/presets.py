@@ -11,6 +11,7 @@ from hetgraph.envs.arrivals.layouts import LayoutArrivals
 from hetgraph.envs.arrivals.service import Service
 from hetgraph.envs.arrivals.sources import DiscreteArrivals, Source
 from hetgraph.graph.presets import preset
+from hetgraph.graph.rules import Rules
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.traffic import Arrivals
 
@@ -92,21 +93,28 @@ def _city(scenario: Scenario, traffic: Arrivals, known: dict[str, Any]) -> CityA
 def on_layout(layout: Scenario | HeteroData) -> LayoutArrivals:
     """Arrivals on a scenario or on given graphs, at the load of ``grows-city`` without its crowd: users stand.
 
-    A unit of data is what a second of the band carries at 1 bit/s/Hz.
+    A unit of data is what a second of the band carries at 1 bit/s/Hz. Of a scenario's rules ``blocks``, ``candidates`` and
+    ``share`` count.
 
     Args:
         layout: a scenario, or a contract graph or batch of them.
     """
+    rules = layout.rules if isinstance(layout, Scenario) else Rules()
     if isinstance(layout, Scenario):
         stations, band_hz = layout.num_stations, layout.radio.bandwidth_hz
     else:
         stations = int(layout["bs"].ptr[1]) if "ptr" in layout["bs"] else len(layout["bs"].power_max_w)
         band_hz = float(layout.rb_bandwidth_hz[0].sum())
     many = stations / 3
-    service = Service(stations, blocks=9, unit=1.19 / many, time_unit=many)  # as in grows-3
-    slots = max(round(40 * many), 1)
+    service = Service(stations, rules.blocks, share=rules.share, unit=1.19 / many, time_unit=many)  # as in grows-3
     return LayoutArrivals(
-        layout=layout, service=service, slots=slots, spread=SPREAD, slot_s=0.5 / many, data_bits=band_hz
+        layout=layout,
+        service=service,
+        slots=max(round(40 * many), 1),
+        spread=SPREAD,
+        slot_s=0.5 / many,
+        data_bits=band_hz,
+        most_candidates=rules.candidates or 4,
     )
 
 

@@ -17,8 +17,10 @@ from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.sources import Source
 from hetgraph.graph import CHANNEL, Scenario, check, preset
 from hetgraph.graph.convert import from_gain
+from hetgraph.graph.rules import Rules
 from hetgraph.graph.schema import Level
 from hetgraph.graph.tables import scenario_from_csv
+from hetgraph.graph.traffic import Packets
 from hetgraph.radio import policy
 
 Given = str | Scenario | HeteroData | Source
@@ -178,3 +180,16 @@ def test_gains_change_when_a_station_moves_and_rates_follow_shannon() -> None:
         torch.testing.assert_close(seen[CHANNEL].rate.reshape(-1, 6)[-1].double(), expected, rtol=1e-5, atol=0)
     changed = gains[0] != gains[1]
     assert bool(changed[2]) and int(changed.sum()) == 1
+
+
+def test_a_scenarios_rules_count_and_another_kind_of_traffic_is_one_sentence() -> None:
+    base = preset("interference-k:pairs=6")
+    env = ArrivalEnv(replace(base, rules=Rules(blocks=2, candidates=1)), 4, probability=1.0)
+    obs, info = env.reset()
+    for _ in range(20):
+        assert int(env.masks()["place_mask"][:, :-1].sum(1).max()) <= 1
+        assert float(obs["bs"].free_rb.min()) >= 0 and float(obs["bs"].free_rb.max()) <= 2
+        obs = env.step(env.masks()["place_mask"].to(torch.uint8).argmax(1)).obs
+    assert int(obs["bs"].users.max()) == 2 and info["decides"].dtype == torch.bool
+    with pytest.raises(ValueError, match="traffic"):
+        ArrivalEnv(replace(base, traffic=Packets()))
