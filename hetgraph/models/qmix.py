@@ -131,9 +131,9 @@ class GraphQMIX(nn.Module):
             raise ValueError(f"mixing: got {mixing!r}, expected 'independent' for users that learn alone")
         self.mixing, self.dueling, self.importance = mixing, dueling, importance
         self.cells, self.places = flat_cells if flat else 0, places
-        self.level = (
-            "local" if encoder == "single" else "global"
-        )  # messages go on: user, cell, its neighbours, their users
+        self.totals = flat or encoder == "global"
+        # In a graph messages go on from a user to its cell, the cell's neighbours and their users: beyond a neighbourhood.
+        self.level = "local" if encoder == "single" else "global"
         self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal, bool(intentions))
         if agreements and not intentions:
             raise ValueError(f"agreements: got {agreements} without announcements, expected 0, or intentions above 0")
@@ -214,7 +214,7 @@ class GraphQMIX(nn.Module):
         Raises:
             ValueError: another number of places than in training, or of cells than a flat encoder is for.
         """
-        raw = self._announced(candidates_of(obs))
+        raw = self._announced(candidates_of(obs, self.totals))
         b, k, u, c = raw.shape
         if c != self.places and not self.of_users:
             raise ValueError(f"places: got {c} of each user, expected {self.places}, as in training")

@@ -105,14 +105,19 @@ class Candidates:
         return self.shape[0] * self.shape[1]
 
 
-def candidates_of(obs: HeteroData) -> Candidates:
-    """What is read of an observation; totals of the networks are zero below level ``global``, which alone knows them."""
+def candidates_of(obs: HeteroData, totals: bool = True) -> Candidates:
+    """What is read of an observation.
+
+    Args:
+        obs: of a handover environment.
+        totals: work out totals of the networks; else, and below level ``global``, which alone knows them, they are zero.
+    """
     facts, channel = Facts(obs), obs[CHANNEL]
     b, cells, users = int(obs.num_graphs), len(obs["bs"].users), len(obs["ue"].level)
     places = len(channel.slot) // users
     time = facts.at_bs(features(facts, None, TIME_COLUMNS))
     scale = obs.rb_bandwidth_hz[:, 0] / obs.rate_unit_bps
-    knows_all = "handover_rate" in obs._global_store
+    knows_all = totals and "handover_rate" in obs._global_store
     return Candidates(
         (b, cells // b, users // b, places),
         torch.cat([features(facts, "bs", BS_COLUMNS), time], 1),
