@@ -16,9 +16,8 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph import links_of, preset
 from hetgraph.graph.links import Links
-from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
+from hetgraph.graph.schema import CHANNEL
 from hetgraph.nn import HeteroEncoder
-from hetgraph.nn.candidates import CandidateEncoder, Candidates
 from hetgraph.nn.encoders import (
     ANTENNA_COLUMNS,
     BS_COLUMNS,
@@ -69,23 +68,6 @@ def typed(graph: HeteroData, links: Links, kind: str) -> tuple[nn.Module, Run]:
     return encoder, lambda: list(encoder(inputs, links))
 
 
-def candidates(graph: HeteroData, links: Links, widths: tuple[int, int, int, int]) -> tuple[nn.Module, Run]:
-    """The handover network's encoder on the same edges, each user's first candidate its own station."""
-    networks, users = links.num_networks, links.num_ue
-    near = graph[NEIGHBOURS].edge_index
-    rows = (links.num_bs, users, links.num_edges, near.shape[1])
-    bs, ue, edge, near_edge = (torch.randn(n, width) for n, width in zip(rows, widths, strict=True))
-    per_user, one = torch.ones(users, PLACES), torch.ones(users)
-    shape = networks, links.num_bs // networks, users // networks, PLACES
-    cell = links.bs.reshape(users, PLACES)
-    seen = Candidates(
-        shape, bs, ue, edge.reshape(users, PLACES, -1), per_user.bool(), cell, near, near_edge,
-        torch.zeros(networks, 1), per_user, one, one.bool(), torch.ones(links.num_bs),
-    )  # fmt: skip
-    encoder = CandidateEncoder(HIDDEN, LAYERS, widths)
-    return encoder, lambda: list(encoder(seen))
-
-
 def main() -> None:
     """Table of all comparisons."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -107,10 +89,6 @@ def main() -> None:
             for kind in ("hetero", "sage"):
                 pair = encoder, ours(encoder, graph, links)
                 compare(f"{n} x {text}, HetGNN's {kind}", pair, typed(graph, links, kind), options.repeats)
-        near = {store: names for store, names in COLUMNS.items() if store != "antenna"} | {NEIGHBOURS: ("distance_m",)}
-        encoder, widths = HeteroEncoder(near, HIDDEN, LAYERS), (len(BS_COLUMNS), len(UE_COLUMNS), len(EDGE_COLUMNS), 1)
-        pair = encoder, ours(encoder, graph, links)
-        compare(f"{n} x {text}, candidate encoder", pair, candidates(graph, links, widths), options.repeats)
 
 
 if __name__ == "__main__":

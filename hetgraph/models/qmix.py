@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
+from hetgraph.graph.facts import Facts
 from hetgraph.graph.schema import Level
 from hetgraph.nn.candidates import Candidates, candidates_of, sum_by, union
 from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, GraphEncoder, encoder_of
@@ -214,14 +215,15 @@ class GraphQMIX(nn.Module):
         Raises:
             ValueError: another number of places than in training, or of cells than a flat encoder is for.
         """
-        raw = self._announced(candidates_of(obs, self.totals))
+        facts = Facts(obs)
+        raw = self._announced(candidates_of(facts, self.totals))
         b, k, u, c = raw.shape
         if c != self.places and not self.of_users:
             raise ValueError(f"places: got {c} of each user, expected {self.places}, as in training")
         if self.cells and k != self.cells:
             raise ValueError(f"cells: got {k}, expected {self.cells}, as in training: the flat encoder is for no other")
         seen = self._scaled(raw)
-        found: Encoded = self.encoder(seen)
+        found: Encoded = self.encoder(seen, facts)
         place, level, own, user = found.place, found.level, found.own, found.user
         if self.dueling:
             place, level = place - place[:, :1], level - level.mean(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Messages between users, the cells that they hear, and neighbouring cells."""
+"""Users, the cells that each may stay in or ask for, and the states of both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +12,8 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.features import features
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
+from hetgraph.nn.hetero_encoder import HeteroEncoder
+from hetgraph.nn.hetero_layers import Store
 
 BS_COLUMNS = (
     "load",
@@ -45,6 +47,12 @@ EDGE_COLUMNS = (
     "presence",
 )
 NEIGHBOUR_COLUMNS = ("distance_m",)
+GRAPH_COLUMNS: dict[Store, Sequence[str]] = {  # of the encoder of the graph
+    "bs": BS_COLUMNS,
+    "ue": UE_COLUMNS,
+    CHANNEL: EDGE_COLUMNS,
+    NEIGHBOURS: NEIGHBOUR_COLUMNS,
+}
 STATE_COLUMNS = (
     "load_mean",
     "load_std",
@@ -72,8 +80,6 @@ class Candidates:
         edge: features of a user's places ``[B * U, C, Fe]``.
         allowed: places that may be asked for ``[B * U, C]``.
         cell: cell of each place ``[B * U, C]``.
-        near: pairs of neighbouring cells ``[2, N]``.
-        near_edge: their features ``[N, Fn]``.
         state: totals of the networks ``[B, S]``.
         rate: of each place if its cell were the user's alone, in units of the utility ``[B * U, C]``.
         scale: rate of a spectral efficiency of 1 bit/s/Hz in these units ``[B * U]``.
@@ -87,8 +93,6 @@ class Candidates:
     edge: Tensor
     allowed: Tensor
     cell: Tensor
-    near: Tensor
-    near_edge: Tensor
     state: Tensor
     rate: Tensor
     scale: Tensor
@@ -105,14 +109,15 @@ class Candidates:
         return self.shape[0] * self.shape[1]
 
 
-def candidates_of(obs: HeteroData, totals: bool = True) -> Candidates:
+def candidates_of(graph: HeteroData | Facts, totals: bool = True) -> Candidates:
     """What is read of an observation.
 
     Args:
-        obs: of a handover environment.
+        graph: an observation of a handover environment, or its facts, which several calls share.
         totals: work out totals of the networks; else, and below level ``global``, which alone knows them, they are zero.
     """
-    facts, channel = Facts(obs), obs[CHANNEL]
+    facts = graph if isinstance(graph, Facts) else Facts(graph)
+    obs, channel = facts.graph, facts.graph[CHANNEL]
     b, cells, users = int(obs.num_graphs), len(obs["bs"].users), len(obs["ue"].level)
     places = len(channel.slot) // users
     time = facts.at_bs(features(facts, None, TIME_COLUMNS))
@@ -125,8 +130,6 @@ def candidates_of(obs: HeteroData, totals: bool = True) -> Candidates:
         features(facts, CHANNEL, EDGE_COLUMNS).reshape(users, places, -1),
         channel.allowed.reshape(users, places),
         channel.edge_index[0].reshape(users, places),
-        obs[NEIGHBOURS].edge_index,
-        features(facts, NEIGHBOURS, NEIGHBOUR_COLUMNS),
         features(facts, None, STATE_COLUMNS) if knows_all else time.new_zeros(b, len(STATE_COLUMNS)),
         (channel.spectral_efficiency.reshape(b, -1) * scale.reshape(-1, 1)).reshape(users, places),
         scale.repeat_interleave(users // b),
@@ -139,10 +142,10 @@ def union(parts: Sequence[Candidates]) -> Candidates:
     """Observations of equal shape as one of all their networks."""
     b, *rest = parts[0].shape
     cells = parts[0].cells()
-    shifted = [replace(one, cell=one.cell + i * cells, near=one.near + i * cells) for i, one in enumerate(parts)]
-    names = [name for name in vars(parts[0]) if name not in ("shape", "near")]
+    shifted = [replace(one, cell=one.cell + i * cells) for i, one in enumerate(parts)]
+    names = [name for name in vars(parts[0]) if name != "shape"]
     joined: dict[str, Any] = {name: torch.cat([getattr(one, name) for one in shifted]) for name in names}
-    return Candidates((b * len(parts), *rest), near=torch.cat([one.near for one in shifted], 1), **joined)  # type: ignore[arg-type]
+    return Candidates((b * len(parts), *rest), **joined)  # type: ignore[arg-type]
 
 
 def sum_by(index: Tensor, value: Tensor, size: int) -> Tensor:
@@ -151,57 +154,33 @@ def sum_by(index: Tensor, value: Tensor, size: int) -> Tensor:
 
 
 class CandidateEncoder(nn.Module):
-    r"""States of cells and of users' places after rounds of messages user -> cell -> user.
+    r"""States of cells and of users' places: messages on the whole graph, and a layer on each user's edges.
 
-    A place's state is :math:`\phi(W_e e + W_u u + W_s s_{cell} + W_o s_{serving})`. In each round a cell hears three sums: of the
-    users that it serves, of the places to which these may leave, and of the users who may come from elsewhere. The last two tell
-    it, and through it the users, how many others have the same wish. Once, cells hear their neighbours.
+    A place's state is :math:`\phi(W_e e + W_u [h_u, u] + W_s h_{cell} + W_o h_{serving})`, of the states :math:`h` of users and cells
+    that :class:`~hetgraph.nn.HeteroEncoder` finds at level ``global``: a cell hears its users apart from those whom it could have.
 
     Args:
-        hidden: width of the states.
-        rounds: rounds of messages.
-        columns: features of cells, users, places and pairs of cells.
+        hidden: width H of the states.
+        rounds: rounds of messages, in the first of which cells hear their neighbours.
+        ue: columns of users that a place's state reads.
+        edge: columns of places that it reads.
     """
 
-    def __init__(self, hidden: int, rounds: int, columns: tuple[int, int, int, int]) -> None:
+    def __init__(self, hidden: int, rounds: int, ue: int, edge: int) -> None:
         super().__init__()
-        bs, ue, edge, near = columns
-        self.bs_in = nn.Linear(bs, hidden)
-        self.ue_in, self.edge_in = nn.Linear(ue, hidden), nn.Linear(edge, hidden, bias=False)
-        self.near_in, self.near_out = nn.Linear(near, 1), nn.Linear(hidden, hidden)
-        self.enter = nn.Linear(hidden, 2 * hidden, bias=False)
-        self.gather = nn.ModuleList(nn.Linear(5 * hidden, hidden) for _ in range(rounds))
-        self.spread = nn.ModuleList(nn.Linear(hidden, 2 * hidden, bias=False) for _ in range(rounds))
-        self.again = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(rounds))
+        self.graph = HeteroEncoder(GRAPH_COLUMNS, hidden, rounds, hops=1, level="global")
+        self.ue_in, self.edge_in = nn.Linear(hidden + ue, hidden), nn.Linear(edge, hidden, bias=False)
+        self.ends = nn.Linear(hidden, 2 * hidden, bias=False)
 
-    def forward(self, seen: Candidates) -> tuple[Tensor, Tensor]:
-        """States of cells ``[B * K, H]`` and of places ``[B * U, C, H]``."""
-        station = silu(self.bs_in(seen.bs))
-        source, target = seen.near
-        weight = self.near_in(seen.near_edge).sigmoid()
-        heard = sum_by(target, weight * station[source], len(station))
-        total = sum_by(target, weight, len(station)).clamp_min(1e-6)
-        station = station + silu(self.near_out(heard / total))
-        entry = self.edge_in(seen.edge) + self.ue_in(seen.ue).unsqueeze(1)
-        place = silu(entry + self._ends(self.enter, station, seen))
-        for gather, spread, again in zip(self.gather, self.spread, self.again, strict=True):
-            station = station + silu(gather(torch.cat([station, *self._sums(place, seen)], 1)))
-            place = silu(again(place) + entry + self._ends(spread, station, seen))
-        return station, place
+    def forward(self, seen: Candidates, facts: Facts) -> tuple[Tensor, Tensor]:
+        """States of cells ``[B * K, H]`` and of places ``[B * U, C, H]``.
 
-    def _ends(self, linear: nn.Module, station: Tensor, seen: Candidates) -> Tensor:
-        """What a place's cell and the user's own cell say to it ``[B * U, C, H]``."""
-        there, here = linear(station).chunk(2, 1)
-        out: Tensor = there[seen.cell] + here[seen.serving].unsqueeze(1)
-        return out
-
-    def _sums(self, place: Tensor, seen: Candidates) -> list[Tensor]:
-        """What cells hear: mean and sum of their users, sums of those who may leave and who may come ``[B * K, H]`` each."""
-        size, serving, others = seen.cells(), seen.serving, seen.cell[:, 1:]
-        may = place[:, 1:] * seen.allowed[:, 1:].unsqueeze(2)
-        own = torch.cat([place[:, 0], torch.ones_like(place[:, 0, :1]), may.sum(1)], 1)
-        own = sum_by(serving, own, size)
-        width = place.shape[2]
-        stay, count, leave = own[:, :width], own[:, width : width + 1], own[:, width + 1 :]
-        come = sum_by(others.flatten(), may.flatten(0, 1), size)
-        return [stay / count.clamp_min(1), stay / 10, leave / 10, come / 10]
+        Args:
+            seen: users and places, brought to scale.
+            facts: of the graph that they are of.
+        """
+        state = self.graph(facts)
+        station: Tensor = state["bs"]
+        there, here = self.ends(station).chunk(2, 1)
+        user = self.ue_in(torch.cat([state["ue"], seen.ue], 1)) + here[seen.serving]
+        return station, silu(self.edge_in(seen.edge) + there[seen.cell] + user.unsqueeze(1))

@@ -1,16 +1,16 @@
 """What agents make of the users and the cells that they see: messages on the graph, or none."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from hetgraph.graph.facts import Facts
 from hetgraph.nn.candidates import (
     BS_COLUMNS,
     EDGE_COLUMNS,
-    NEIGHBOUR_COLUMNS,
     STATE_COLUMNS,
     TIME_COLUMNS,
     UE_COLUMNS,
@@ -27,7 +27,6 @@ COLUMNS = {
     "bs": len(BS_COLUMNS) + len(TIME_COLUMNS),
     "ue": len(UE_COLUMNS),
     "edge": len(EDGE_COLUMNS),
-    "near_edge": len(NEIGHBOUR_COLUMNS),
     "state": len(STATE_COLUMNS),
 }
 RECEIVED, LOAD, LOG_RATE = 0, 0, 3  # columns of users, cells, users
@@ -65,7 +64,7 @@ def head(inner: int, outer: int) -> nn.Linear:
 
 
 class GraphEncoder(nn.Module):
-    """Messages between users and cells; association values on edges, resource values on users.
+    """Messages on the graph; association values on edges, resource values on users.
 
     Values add a linear part of the features to what messages find: how one rate compares with another is almost all of it.
     Levels are worth the same to all users, or with ``personal`` what they change.
@@ -83,10 +82,10 @@ class GraphEncoder(nn.Module):
 
     def __init__(self, hidden: int, rounds: int, places: int, levels: int, personal: bool, announced: bool) -> None:
         super().__init__()
-        bs, ue, edge, near = (COLUMNS[kind] for kind in ("bs", "ue", "edge", "near_edge"))
+        bs, ue, edge = (COLUMNS[kind] for kind in ("bs", "ue", "edge"))
         edge, self.announced = edge + announced, announced
         ue += places * (1 + edge)
-        self.messages = CandidateEncoder(hidden, rounds, (bs, ue, edge, near))
+        self.messages = CandidateEncoder(hidden, rounds, ue, edge)
         self.place, self.place_linear = head(hidden, 1), head(edge, 1)
         self.level = nn.Parameter(torch.zeros(levels))
         self.personal: Tensor | None
@@ -95,10 +94,10 @@ class GraphEncoder(nn.Module):
         self.user, self.user_linear = head(hidden, 2), head(ue, 2)
         self.widths = hidden, 2 * hidden
 
-    def forward(self, seen: Candidates) -> Encoded:
+    def forward(self, seen: Candidates, facts: Facts) -> Encoded:
         """Values and states."""
         seen = replace(seen, ue=user_columns(seen))
-        station, place = self.messages(seen)
+        station, place = self.messages(seen, facts)
         wide = station.reshape(seen.shape[0], seen.shape[1], -1)
         state = torch.cat([wide.mean(1), wide.amax(1)], 1)
         level = self.level.expand(len(seen.ue), -1)
@@ -110,12 +109,6 @@ class GraphEncoder(nn.Module):
         own = (self.own(station) + self.own_linear(seen.bs)).squeeze(1)
         value = (self.place(place) + self.place_linear(seen.edge)).squeeze(2)
         return Encoded(value, level, own, user, station, state)
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        old = state_dict.get(prefix + "personal")
-        if old is not None and len(old) == 2:  # of before squared rates counted
-            state_dict[prefix + "personal"] = torch.cat([old, old.new_zeros(1)])
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @torch.no_grad()
     def start(
@@ -180,7 +173,7 @@ class FlatEncoder(nn.Module):
         self.out, self.own = head(hidden, SLOTS * (places + levels + 1)), nn.Linear(hidden, 1)
         self.widths = hidden, GLOBAL
 
-    def forward(self, seen: Candidates) -> Encoded:
+    def forward(self, seen: Candidates, facts: Facts) -> Encoded:
         """Values; zero for users without a slot."""
         cells = seen.cells()
         rank = rank_in_group(seen.ue[:, RECEIVED], seen.serving, cells)
@@ -227,7 +220,7 @@ class UserEncoder(nn.Module):
         self.place, self.level, self.user = head(hidden, 1), head(hidden, levels), head(hidden, 2)
         self.widths = 0, GLOBAL
 
-    def forward(self, seen: Candidates) -> Encoded:
+    def forward(self, seen: Candidates, facts: Facts) -> Encoded:
         """Values of users and their places."""
         _, _, u, c = seen.shape
         columns, whole = [seen.ue.unsqueeze(1).expand(-1, c, -1), seen.edge], totals(seen)

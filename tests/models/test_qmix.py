@@ -1,6 +1,7 @@
 """GraphQMIX: monotonic, decomposable, equivariant, free in the number of cells and users; its flat ablations are not."""
 
 import itertools
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,11 +10,12 @@ import torch
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs.handover.graph import Sizes, Terms, set_network, skeleton
+from hetgraph.graph.facts import Facts
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.models import GraphQMIX
 from hetgraph.models.qmix import Values
 from hetgraph.nn.candidates import BS_COLUMNS, UE_COLUMNS, candidates_of
-from hetgraph.nn.handover_encoders import COLUMNS, LOAD, LOG_RATE, RECEIVED
+from hetgraph.nn.handover_encoders import COLUMNS, LOAD, LOG_RATE, RECEIVED, user_columns
 from hetgraph.radio.handover import HandoverAction, HandoverRule
 from hetgraph.solvers.announced import announced_worth
 from hetgraph.solvers.handover import Choice
@@ -140,7 +142,7 @@ def test_agents_values_are_the_weighted_sum_by_hand() -> None:
     values = made(graph)
     action = anything(values)
     agents, credits = values.agents(action), values.credits(action)
-    power = made._scaled(_candidates(graph)).ue[:, RECEIVED].reshape(3, 20)
+    power = made._scaled(candidates_of(graph)).ue[:, RECEIVED].reshape(3, 20)
     for b, k in itertools.product(range(3), range(6)):
         mine = [i for i in range(20) if int(values.cell[b, i, 0]) == k]
         share = power[b, mine].softmax(0)
@@ -155,10 +157,19 @@ def test_agents_values_are_the_weighted_sum_by_hand() -> None:
         torch.testing.assert_close(agents[b, k], own)
 
 
-def _candidates(graph: HeteroData) -> Any:
-    from hetgraph.nn.candidates import candidates_of
-
-    return candidates_of(graph)
+def test_places_read_the_shared_states_of_their_user_and_of_both_cells() -> None:
+    """The formula of the encoder, by a loop over users and places."""
+    made, facts = agent(**KINDS["graph"]), Facts(double(network(2)))
+    seen, encoder = made._scaled(candidates_of(facts)), made.encoder.messages
+    seen = replace(seen, ue=user_columns(seen))
+    state, (station, place) = encoder.graph(facts), encoder(seen, facts)
+    assert torch.equal(station, state["bs"]) and encoder.graph.level == made.level == "global"
+    there, here = encoder.ends.weight.chunk(2)
+    for user, spot in itertools.product(range(40), range(4)):
+        home, cell = (station[seen.cell[user, index]] for index in (0, spot))
+        told = encoder.ue_in(torch.cat([state["ue"][user], seen.ue[user]])) + there @ cell + here @ home
+        expected = torch.nn.functional.silu(told + encoder.edge_in(seen.edge[user, spot]))
+        torch.testing.assert_close(place[user, spot], expected)
 
 
 def test_staying_is_worth_nothing_with_dueling_heads_and_untrained_agents_stay() -> None:
@@ -213,12 +224,6 @@ def test_levels_follow_utility_sum_rate_and_squares() -> None:
     expected = 2 * worth[..., 0] + 0.3 * worth[..., 1] / 50 - 0.05 * worth[..., 2] / 50**2  # the scale of the networks
     found = made(double(network())).level.flatten(0, 1)
     torch.testing.assert_close(found, expected - expected.mean(1, keepdim=True))
-
-
-def test_weights_of_before_squared_rates_still_load() -> None:
-    made, other = agent(personal=True), agent(1, personal=True)
-    other.load_state_dict(made.state_dict() | {"encoder.personal": torch.tensor([1.5, 0.2])})
-    assert other.encoder.personal.tolist() == pytest.approx([1.5, 0.2, 0.0])
 
 
 @pytest.mark.parametrize("kind", ["graph", "announced", "agreed"])

@@ -252,6 +252,30 @@ def anu(env: HandoverEnv, policy: Any, seed: int) -> float:
     return float(rollout(env, {"": policy}, seed=seed).values[""]["anu"].mean())
 
 
+@pytest.mark.parametrize("options", [{}, {"intentions": 2, "agreements": 2}])
+def test_trained_decisions_change_without_what_the_shared_encoder_finds(
+    tmp_path: Path, options: dict[str, int]
+) -> None:
+    torch.manual_seed(0)
+    module = QMIX(**{"hidden": 8, "mixer": 4, "credit": 1.0, "lr": 2e-2, "lr_end": 2e-2}, **options)  # type: ignore[arg-type]
+    data, changed = data_module(margin_db=-10.0), 0  # many places to choose from
+    trainer(tmp_path, 2).fit(module, datamodule=data)
+    env, policy = data.environment("val"), module.policy
+    for _ in range(env.steps):
+        obs = env.observe(policy.level)
+        action, _ = policy.act(obs, None, None)
+        with policy.encoder.messages.graph.register_forward_hook(without):
+            blind, _ = policy.act(obs, None, None)
+        changed += int((action.place != blind.place).sum())
+        env.step(action)
+    assert changed > 0
+
+
+def without(module: torch.nn.Module, args: object, states: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """States of zeros in place of what an encoder found."""
+    return {store: torch.zeros_like(state) for store, state in states.items()}
+
+
 def test_the_price_of_a_handover_fits_the_training_networks(tmp_path: Path) -> None:
     data = data_module()
     env = data.environment("train", whole=True)

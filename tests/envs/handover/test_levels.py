@@ -83,6 +83,18 @@ def test_a_decision_keeps_its_bits_whatever_is_outside_the_view(name: str, env: 
     assert users > 5
 
 
+@pytest.mark.parametrize("name", ["dual_price", "pf_announced", "pf_crowding", "pf_negotiated", "graph", "flat"])
+def test_decisions_of_level_global_do_depend_on_more_than_a_neighbourhood(name: str, env: HandoverEnv) -> None:
+    policy, changed = policy_of(name), 0
+    graph = env.observe("neighbourhood").clone()
+    cell, before = env.cell + CELLS * torch.arange(2).unsqueeze(1), decided(policy, graph)
+    for station in range(0, 2 * CELLS, 4):
+        mine = (cell == station).flatten()
+        after = decided(policy, canary(graph, "neighbourhood", station, torch.Generator().manual_seed(station)))
+        changed += any(not torch.equal(new[mine], old[mine]) for new, old in zip(after, before, strict=True))
+    assert policy.level == "global" and changed > 0
+
+
 @pytest.mark.parametrize("name", ["greedy", "pf_greedy", "max_rsrp", "pf_negotiated", "graph", "single", "q_learning"])
 def test_what_is_inside_the_view_matters(name: str, env: HandoverEnv) -> None:
     """The same noise on all that a station knows changes decisions, so that the test above can fail."""
