@@ -12,6 +12,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.features import features
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
+from hetgraph.nn.channel_conv import ChannelConv
 from hetgraph.nn.hetero_encoder import HeteroEncoder
 from hetgraph.nn.hetero_layers import Store
 
@@ -154,10 +155,12 @@ def sum_by(index: Tensor, value: Tensor, size: int) -> Tensor:
 
 
 class CandidateEncoder(nn.Module):
-    r"""States of cells and of users' places: messages on the whole graph, and a layer on each user's edges.
+    r"""States of cells and of users' places: messages on the whole graph, then over edges of wishes, and a layer on each edge.
 
-    A place's state is :math:`\phi(W_e e + W_u [h_u, u] + W_s h_{cell} + W_o h_{serving})`, of the states :math:`h` of users and cells
-    that :class:`~hetgraph.nn.HeteroEncoder` finds at level ``global``: a cell hears its users apart from those whom it could have.
+    :class:`~hetgraph.nn.HeteroEncoder` at level ``global`` finds states :math:`h` of users and cells. Cells then hear three sums, not
+    means: of their users, of these as often as there are places to which they may leave, and of users who may come from elsewhere.
+    The last two tell how many others have the same wish. A place's state is
+    :math:`\phi(W_e e + W_u [h_u, u] + W_s h_{cell} + W_o h_{serving})`.
 
     Args:
         hidden: width H of the states.
@@ -169,6 +172,7 @@ class CandidateEncoder(nn.Module):
     def __init__(self, hidden: int, rounds: int, ue: int, edge: int) -> None:
         super().__init__()
         self.graph = HeteroEncoder(GRAPH_COLUMNS, hidden, rounds, hops=1, level="global")
+        self.wishes = ChannelConv(hidden, edge, to="bs", aggr="sum", groups=3)
         self.ue_in, self.edge_in = nn.Linear(hidden + ue, hidden), nn.Linear(edge, hidden, bias=False)
         self.ends = nn.Linear(hidden, 2 * hidden, bias=False)
 
@@ -179,8 +183,19 @@ class CandidateEncoder(nn.Module):
             seen: users and places, brought to scale.
             facts: of the graph that they are of.
         """
-        state = self.graph(facts)
-        station: Tensor = state["bs"]
+        state, ends = self.graph(facts), facts.graph[CHANNEL].edge_index
+        station: Tensor = self.wishes(
+            (state["bs"], state["ue"]), ends, seen.edge.flatten(0, 1), wish_weights(seen), facts.links
+        )
         there, here = self.ends(station).chunk(2, 1)
         user = self.ue_in(torch.cat([state["ue"], seen.ue], 1)) + here[seen.serving]
         return station, silu(self.edge_in(seen.edge) + there[seen.cell] + user.unsqueeze(1))
+
+
+def wish_weights(seen: Candidates) -> Tensor:
+    """Weights of edges in the sums that cells hear ``[B * U * C, 3]``, see :class:`CandidateEncoder`; sums count in tens."""
+    own, come = torch.zeros_like(seen.edge[..., 0]), 0.1 * seen.allowed.to(seen.edge)
+    own[:, 0] = 0.1
+    come[:, 0] = 0
+    leave = own * seen.allowed[:, 1:].sum(1, keepdim=True)
+    return torch.stack([own, leave, come], 2).flatten(0, 1)

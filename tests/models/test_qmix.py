@@ -157,13 +157,23 @@ def test_agents_values_are_the_weighted_sum_by_hand() -> None:
         torch.testing.assert_close(agents[b, k], own)
 
 
-def test_places_read_the_shared_states_of_their_user_and_of_both_cells() -> None:
-    """The formula of the encoder, by a loop over users and places."""
+def test_cells_hear_wishes_and_places_read_their_user_and_both_cells() -> None:
+    """The formulas of the encoder, by loops over cells, users and places."""
     made, facts = agent(**KINDS["graph"]), Facts(double(network(2)))
     seen, encoder = made._scaled(candidates_of(facts)), made.encoder.messages
     seen = replace(seen, ue=user_columns(seen))
     state, (station, place) = encoder.graph(facts), encoder(seen, facts)
-    assert torch.equal(station, state["bs"]) and encoder.graph.level == made.level == "global"
+    assert encoder.graph.level == made.level == "global"
+    for cell in range(12):
+        heard = [torch.zeros(8 + seen.edge.shape[2], dtype=torch.float64) for _ in range(3)]
+        for user, spot in itertools.product(range(40), range(4)):
+            if int(seen.cell[user, spot]) == cell and bool(seen.allowed[user, spot]):
+                told = torch.cat([state["ue"][user], seen.edge[user, spot]]) / 10
+                heard[0 if spot == 0 else 2] += told
+                heard[1] += told * int(seen.allowed[user, 1:].sum()) * (spot == 0)
+        sums = [part for width in (slice(8), slice(8, None)) for total in heard for part in [total[width]]]
+        change = torch.nn.functional.silu(encoder.wishes.update_state(torch.cat([state["bs"][cell], *sums])))
+        torch.testing.assert_close(station[cell], state["bs"][cell] + change)
     there, here = encoder.ends.weight.chunk(2)
     for user, spot in itertools.product(range(40), range(4)):
         home, cell = (station[seen.cell[user, index]] for index in (0, spot))
