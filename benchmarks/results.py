@@ -23,7 +23,7 @@ from hetgraph.radio import Allocation, Policy, evaluate, one_shot, pf_gain, poli
 from hetgraph.radio.kpi_table import vs_reference
 from hetgraph.solvers import ascent_path, gradient_ascent, utility_reference, wmmse
 from hetgraph.trainers import load_agents, load_model
-from hetgraph.trainers.compare import Comparison, Method, compare
+from hetgraph.trainers.comparison import Comparison, Method, compare
 from hetgraph.trainers.delay_figures import delay_figures
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.statistics import Interval

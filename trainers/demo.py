@@ -12,7 +12,7 @@ from hetgraph.datasets import SnapshotDataModule, layout_seed
 from hetgraph.graph import preset
 from hetgraph.radio import OneShotPolicy, one_shot
 from hetgraph.trainers.checkpoint import load_model
-from hetgraph.trainers.compare import compare
+from hetgraph.trainers.comparison import compare
 from hetgraph.trainers.distillation import DistillationModule
 from hetgraph.trainers.figures import comparison_figures
 from hetgraph.trainers.folder import loggers

@@ -11,11 +11,11 @@ import torch
 from hetgraph.graph import CHANNEL, links_of
 from hetgraph.radio import Allocation, evaluate
 from hetgraph.radio.kpi_table import indicator
+from hetgraph.trainers.comparison import Comparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from hetgraph.trainers.compare import Comparison
 
 # Okabe and Ito's palette.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -49,7 +49,7 @@ def save(figure: "Figure", folder: Path, name: str) -> Path:
     return folder / f"{name}.png"
 
 
-def comparison_figures(result: "Comparison", folder: Path) -> list[Path]:
+def comparison_figures(result: Comparison, folder: Path) -> list[Path]:
     """All figures of a comparison; the spatial ones need positions."""
     graph, names = result.layout, list(result.example)
     paths = [
@@ -74,7 +74,7 @@ def _last(names: Sequence[str]) -> list[str]:
     return [names[0], names[-1]] if len(names) > 1 else [names[0]]
 
 
-def rate_cdf(result: "Comparison") -> "Figure":
+def rate_cdf(result: Comparison) -> "Figure":
     """Distribution of the users' rates on the first layout, a curve per method."""
     figure, axes = subplots(figsize=(6, 4))
     for i, (name, allocation) in enumerate(result.example.items()):
@@ -91,7 +91,7 @@ def rate_cdf(result: "Comparison") -> "Figure":
     return figure
 
 
-def power_heatmap(result: "Comparison", names: Sequence[str]) -> "Figure":
+def power_heatmap(result: Comparison, names: Sequence[str]) -> "Figure":
     """Share of its budget that each station puts on each resource block, for some methods."""
     budget = result.layout["bs"].power_max_w.unsqueeze(1)
     shares = [(result.example[name].power_w / budget).numpy() for name in names]
@@ -108,7 +108,7 @@ def power_heatmap(result: "Comparison", names: Sequence[str]) -> "Figure":
     return figure
 
 
-def association_map(result: "Comparison", names: Sequence[str]) -> "Figure":
+def association_map(result: Comparison, names: Sequence[str]) -> "Figure":
     """Users in the colour of their station, stations by tier."""
     plt = _pyplot()
     graph = result.layout
@@ -135,7 +135,7 @@ def association_map(result: "Comparison", names: Sequence[str]) -> "Figure":
     return figure
 
 
-def load_bars(result: "Comparison") -> "Figure":
+def load_bars(result: Comparison) -> "Figure":
     """Users of each station, a bar per method."""
     links, names = links_of(result.layout), list(result.example)
     names = names if len(names) <= 6 else [*names[:4], *names[-2:]]
@@ -157,7 +157,7 @@ def confusion_matrix(reference: Allocation, other: Allocation, stations: int) ->
     return torch.bincount(cell, minlength=stations * stations).reshape(stations, stations).numpy()
 
 
-def confusion(result: "Comparison", reference: str, other: str) -> "Figure":
+def confusion(result: Comparison, reference: str, other: str) -> "Figure":
     """Confusion matrix of two associations, rows normalised."""
     count = confusion_matrix(result.example[reference], result.example[other], links_of(result.layout).num_bs)
     share = count / np.maximum(count.sum(1, keepdims=True), 1)
@@ -174,7 +174,7 @@ def confusion(result: "Comparison", reference: str, other: str) -> "Figure":
     return figure
 
 
-def distance_histograms(result: "Comparison") -> "Figure":
+def distance_histograms(result: Comparison) -> "Figure":
     """Distances and path losses of all channel edges and of the serving ones (last method)."""
     graph, links, name = result.layout, links_of(result.layout), list(result.example)[-1]
     slot = links.slot_of(result.example[name].serving)

@@ -11,7 +11,7 @@ from hetgraph.graph import Scenario
 from hetgraph.graph.tables import scenario_from_csv
 from hetgraph.radio import OneShotPolicy, evaluate, one_shot
 from hetgraph.trainers.checkpoint import GROWS_OPTIONS, MODEL_OPTIONS, load_model, read_checkpoint, save_weights
-from hetgraph.trainers.compare import compare
+from hetgraph.trainers.comparison import compare
 from hetgraph.trainers.distillation import DistillationModule
 from hetgraph.trainers.tables import print_table
 

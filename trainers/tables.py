@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -18,18 +18,16 @@ from rich.table import Table
 
 from hetgraph.datasets.snapshot import write_file
 from hetgraph.radio.kpi_table import indicator, vs_reference
+from hetgraph.trainers.comparison import Comparison
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.columns import cells, check_columns
 from hetgraph.trainers.judge.statistics import Interval
-
-if TYPE_CHECKING:
-    from hetgraph.trainers.compare import Comparison
 
 _WIDTH = 120
 RATIOS = ("sum_rate_bps", "p5_rate_bps", "jain", "energy_efficiency_bpj")
 
 
-def intervals(result: "Comparison") -> dict[str, dict[str, Interval]]:
+def intervals(result: Comparison) -> dict[str, dict[str, Interval]]:
     """Method -> indicator -> interval: PF gain over the reference, ratios of means to the reference's, unserved users."""
     out: dict[str, dict[str, Interval]] = {}
     for name in result.wall_ms:
@@ -41,7 +39,7 @@ def intervals(result: "Comparison") -> dict[str, dict[str, Interval]]:
     return out
 
 
-def ranks(result: "Comparison") -> dict[str, int | None]:
+def ranks(result: Comparison) -> dict[str, int | None]:
     """Method -> place by PF gain; none for a method that leaves more users unserved than the reference."""
     unserved = {name: float(values.mean()) for name, values in result.values["unserved"].items()}
     most = unserved[result.reference] + 1e-9
@@ -58,7 +56,7 @@ def over(rows: Mapping[str, Interval]) -> str:
     return f"95% intervals over {networks} network{'s' if networks > 1 else ''}{trained}"
 
 
-def print_table(result: "Comparison", console: Console) -> None:
+def print_table(result: Comparison, console: Console) -> None:
     """Print a comparison as a table."""
     found, place = intervals(result), ranks(result)
     title = f"{result.scenario}, against {result.reference}, {over({n: row['pf_gain'] for n, row in found.items()})}"
@@ -82,7 +80,7 @@ def print_table(result: "Comparison", console: Console) -> None:
     Console(file=console.file, width=max(console.width, _WIDTH)).print(table)
 
 
-def write_results(result: "Comparison", out: Path) -> None:
+def write_results(result: Comparison, out: Path) -> None:
     """Write ``results.json``, ``results.csv`` (a line per method) and ``layouts.csv`` (a line per layout and seed)."""
     out.mkdir(parents=True, exist_ok=True)
     found, place = intervals(result), ranks(result)
@@ -152,7 +150,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _layouts(result: "Comparison") -> list[dict[str, Any]]:
+def _layouts(result: Comparison) -> list[dict[str, Any]]:
     """Indicators of each method, training seed and layout."""
     return [
         {"policy": name, "training_seed": seed, "layout": layout}

@@ -14,7 +14,7 @@ from hetgraph.graph import preset
 from hetgraph.radio import iot_policy, one_shot, policy
 from hetgraph.radio.kpi_table import INDICATORS, indicator
 from hetgraph.trainers.cli import main
-from hetgraph.trainers.compare import compare as compare_methods
+from hetgraph.trainers.comparison import compare as compare_methods
 from hetgraph.trainers.judge.columns import KEYS, check_columns, heading
 from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.tables import intervals, ranks
