@@ -1,5 +1,7 @@
 """Values of the columns of users and of channel edges."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -10,15 +12,16 @@ from hetgraph.units import w_to_dbm
 MOST_NEED, MOST_SLOTS, MOST_RATIO = 20.0, 10, 1000.0  # where needs, slots since a handover and SINRs are cut
 ENOUGH_DB = 30.0
 LEAST_RATE = 1e-6  # of what a station could send in a unit of time
+_NEPER_DB = 10 / math.log(10)  # decibels of a natural logarithm of one
 PACKETS = ("ue.queue_bits", "ue.packet_bits")
 
 
 def spread_db(f: Facts) -> Tensor:
     """Standard deviation over resource blocks of the gain in dB; sums over blocks as products with a vector are fast."""
-    gain_db = power_db(f.edge("gain"))
-    mean = gain_db.new_full((gain_db.shape[1],), 1 / gain_db.shape[1])
-    apart = gain_db - torch.mv(gain_db, mean).unsqueeze(1)
-    return torch.mv(apart * apart, mean).sqrt()
+    log = f.edge("gain").clamp_min(LEAST_POWER).log_()
+    mean = log.new_full((log.shape[1],), 1 / log.shape[1])
+    apart = log.sub_(torch.mv(log, mean).unsqueeze(1))  # in place: most of the time would go into fresh memory
+    return torch.mv(apart.square_(), mean * _NEPER_DB**2).sqrt_()
 
 
 def own_gap_db(f: Facts) -> Tensor:

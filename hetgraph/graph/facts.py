@@ -17,12 +17,12 @@ LEAST_POWER = 1e-30  # the same of gains and of powers in W
 
 def ratio_db(value: Tensor) -> Tensor:
     """Decibels of a ratio, -120 dB at least, so that what is unknown, and therefore zero, is a finite number."""
-    return value.clamp_min(LEAST_RATIO).log10() * 10
+    return value.clamp_min(LEAST_RATIO).log10_().mul_(10)
 
 
 def power_db(value: Tensor) -> Tensor:
     """Decibels of a gain or of a power in W, -300 dB at least."""
-    return value.clamp_min(LEAST_POWER).log10() * 10
+    return value.clamp_min(LEAST_POWER).log10_().mul_(10)
 
 
 class Facts:
@@ -86,14 +86,16 @@ class Facts:
     @cached_property
     def _powers(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         links, bs, ue = self.links, self.graph["bs"], self.graph["ue"]
-        gain, far = links.lift(self.edge("gain")), "far_interference_w" in ue
+        flat, far = self.edge("gain"), "far_interference_w" in ue
         noise = ue.noise_w
         floor = noise + ue.far_interference_w if far else noise
         if bool((bs.rb_power_max_w > 0).all()):  # one carrier: means over blocks before sums over stations
-            received = gain.mean(-1) * links.from_bs(bs.power_max_w / gain.shape[-1])
+            mean_gain = links.lift(torch.mv(flat, flat.new_full((flat.shape[1],), 1 / flat.shape[1])))
+            received = mean_gain * links.from_bs(bs.power_max_w / flat.shape[1])
             mean = links.from_ue(noise.mean(1))
             mean_floor = links.from_ue(floor.mean(1)) if far else mean
             return received, sum_of_other_edges(received, links), mean_floor, mean
+        gain = links.lift(flat)
         owned = links.from_bs((bs.rb_power_max_w > 0).to(gain.dtype))
         count = owned.sum(-1).clamp_min(1)
         by_block = gain * links.from_bs(equal_power_w(bs.power_max_w, bs.rb_power_max_w))
@@ -144,8 +146,8 @@ class Facts:
         else:
             none = torch.zeros(links.num_edges, dtype=self.dtype, device=links.ue.device)
             return none, none
-        distance = (east * east + north * north).sqrt().clamp_min(1e-6)
-        return east / distance, north / distance
+        per_m = (east * east).addcmul(north, north).clamp_min(1e-12).rsqrt()
+        return east * per_m, north * per_m
 
     # Who is served by whom.
 

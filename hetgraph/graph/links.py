@@ -176,6 +176,8 @@ class Links:
 
     def softmax(self, logits: Tensor) -> Tensor:
         """Softmax over each user's edges, in the edge layout."""
+        if self.dense or self.degree is not None:
+            return logits.softmax(2 if self.dense else 1)
         top = self.from_ue(self.max_to_ue(logits)).detach()
         weight = (logits - top).exp()
         return weight / self.from_ue(self.sum_to_ue(weight))

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.nn.encoder import edge_sum, mlp
-from hetgraph.nn.encoders import ANTENNA_COLUMNS, EDGE_COLUMNS, Encoding, InputNormalisation, Inputs, encoder_of
+from hetgraph.nn.encoders import Encoding, encoder_of
+from hetgraph.nn.inputs import ANTENNA_COLUMNS, EDGE_COLUMNS, Inputs, inputs_of
 from hetgraph.nn.refine import Refinement, Round, State
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import noise_plus_far_w
@@ -69,7 +70,6 @@ class HetGNN(nn.Module):
         self.rounds = rounds
         self.objective: Objective = objective
         self.association = association
-        self.normalise = InputNormalisation()
         self.encoder = encoder_of(encoder, hidden, layers)
         self.power_head = mlp(hidden + 2, hidden, 1 + memory)
         self.price_head = mlp(hidden, hidden, 1)
@@ -87,10 +87,10 @@ class HetGNN(nn.Module):
             graph: a graph or a batch of graphs.
             rounds: number of rounds; the constructor's when ``None``.
         """
-        links = links_of(graph)
+        inputs = inputs_of(graph, self._dtype)
+        links = inputs.links
         channels = channels_of(graph, links, self._dtype)
-        inputs = self.normalise(graph, links, self._dtype)
-        bs, ue = self.encoder(inputs, links)
+        bs, ue = self.encoder(inputs)
         state = self._start(graph, bs, inputs.prior, links)
         scores = self._edge_scores(bs, ue, inputs, links)
         seen = [self.refine.look(state, links, channels, scores)]
@@ -109,9 +109,9 @@ class HetGNN(nn.Module):
         if count > 0 or self.association != "edge":
             prediction = self(graph, count)
             return best_round(graph, prediction, self.objective)
-        links = links_of(graph)  # the paper's student needs no rates
-        inputs = self.normalise(graph, links, self._dtype)
-        bs, ue = self.encoder(inputs, links)
+        inputs = inputs_of(graph, self._dtype)  # the paper's student needs no rates
+        links = inputs.links
+        bs, ue = self.encoder(inputs)
         scores = self._edge_scores(bs, ue, inputs, links)
         assert scores is not None
         logits = self._start(graph, bs, inputs.prior, links).logits

@@ -4,110 +4,47 @@ All give station states ``[N, H]`` and user states ``[U, H]`` from the same norm
 the message passing and nothing else.
 """
 
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import HeteroData
 
-from hetgraph.graph.facts import Facts
-from hetgraph.graph.features import features
-from hetgraph.graph.links import Links
-from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS
-from hetgraph.nn.encoder import AntennaLayer, BipartiteLayer
+from hetgraph.graph.schema import CHANNEL, MOUNTED_ON
+from hetgraph.nn.encoder import AntennaLayer
+from hetgraph.nn.hetero_layers import HeteroLayers, Store
+from hetgraph.nn.inputs import ANTENNA_COLUMNS, BS_COLUMNS, EDGE_COLUMNS, UE_COLUMNS, Inputs
 
-BS_COLUMNS = ("power_dbm", "users_per_bs", "strongest_share")
-UE_COLUMNS = ("best_snr_db", "best_sinr_db")
-ANTENNA_COLUMNS = ("cos_azimuth", "sin_azimuth", "tilt_rad", "offset_x_m", "offset_y_m", "offset_z_m")
-EDGE_COLUMNS = ("snr_db", "sinr_db", "gap_db", "spread_db", "cos_azimuth", "sin_azimuth")
 Encoding = Literal["hetero", "sage", "no_antennas", "homogeneous", "bs_only", "edge_mlp"]
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """Normalised inputs.
-
-    Args:
-        bs: station columns ``[N, *]``.
-        ue: user columns ``[U, *]``.
-        antenna: antenna columns ``[A, *]``.
-        edge: edge columns in the edge layout ``[*, C]``.
-        prior: soft association by wideband SINR at equal power, edge layout.
-        mounted_on: antenna -> station ``[2, A]``.
-        neighbours: station -> station ``[2, *]``.
-        may_serve: edges that may serve, edge layout, or ``None`` for all.
-    """
-
-    bs: Tensor
-    ue: Tensor
-    antenna: Tensor
-    edge: Tensor
-    prior: Tensor
-    mounted_on: Tensor
-    neighbours: Tensor
-    may_serve: Tensor | None
-
-
-class InputNormalisation(nn.Module):
-    """Read the columns of a graph, cut at five deviations."""
-
-    def forward(self, graph: HeteroData, links: Links, dtype: torch.dtype = torch.float32) -> Inputs:
-        """Normalised inputs of a graph or a batch."""
-        facts, channel = Facts(graph, links), graph[CHANNEL]
-        bs, ue, antenna, edge = (
-            features(facts, store, names).to(dtype).clamp_(-5, 5)
-            for store, names in (
-                ("bs", BS_COLUMNS),
-                ("ue", UE_COLUMNS),
-                ("antenna", ANTENNA_COLUMNS),
-                (CHANNEL, EDGE_COLUMNS),
-            )
-        )
-        scores = facts.sinr_db.to(dtype) / 5
-        may_serve = links.lift(channel.may_serve) if "may_serve" in channel else None
-        if may_serve is not None:
-            scores = scores.masked_fill(~may_serve, -1e9)
-        return Inputs(
-            bs=bs,
-            ue=ue,
-            antenna=antenna,
-            edge=links.lift(edge),
-            prior=links.softmax(scores),
-            mounted_on=graph[MOUNTED_ON].edge_index,
-            neighbours=graph[NEIGHBOURS].edge_index,
-            may_serve=may_serve,
-        )
-
-
 class TypedEncoder(nn.Module):
-    """Type-aware messages antenna -> station -> user -> station (Algorithm 1, step 5).
+    """Layers that all systems share: antenna -> station, then station -> user -> station, over two groups of edges.
+
+    The groups are weighed by the prior association and by its complement: whom a station serves, and whom it disturbs.
 
     Args:
         hidden: width of the node states.
-        layers: number of layers.
+        layers: rounds of messages.
         antennas: read the antenna nodes.
     """
 
     def __init__(self, hidden: int, layers: int, antennas: bool = True) -> None:
         super().__init__()
-        self.antennas = antennas
-        self.bs_in = nn.Linear(len(BS_COLUMNS), hidden)
-        self.ue_in = nn.Linear(len(UE_COLUMNS), hidden)
-        self.layers = nn.ModuleList(BipartiteLayer(hidden, len(EDGE_COLUMNS)) for _ in range(layers))
+        widths: dict[Store, int] = {"bs": len(BS_COLUMNS), "ue": len(UE_COLUMNS), CHANNEL: len(EDGE_COLUMNS)}
         if antennas:
-            self.antenna_in = nn.Linear(len(ANTENNA_COLUMNS), hidden)
-            self.antenna_layers = nn.ModuleList(AntennaLayer(hidden) for _ in range(layers))
+            widths["antenna"] = len(ANTENNA_COLUMNS)
+        self.layers = HeteroLayers(widths, hidden, layers, hops=0, groups=2, reports=False)
 
-    def forward(self, inputs: Inputs, links: Links) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Station and user states."""
-        bs, ue = self.bs_in(inputs.bs).relu(), self.ue_in(inputs.ue).relu()
-        antenna = self.antenna_in(inputs.antenna).relu() if self.antennas else None
-        for i, layer in enumerate(self.layers):
-            if antenna is not None:
-                bs = self.antenna_layers[i](bs, antenna, inputs.mounted_on)
-            bs, ue = layer(bs, ue, inputs.edge, inputs.prior, links)
-        return bs, ue
+        states = self.layers(
+            {"bs": inputs.bs, "ue": inputs.ue, "antenna": inputs.antenna},
+            {CHANNEL: inputs.channel, MOUNTED_ON: inputs.mounted_on},
+            {CHANNEL: inputs.links.flat(inputs.edge)},
+            inputs.groups,
+            links=inputs.sums,
+        )
+        return states["bs"], states["ue"]
 
 
 class SAGEEncoder(nn.Module):
@@ -135,15 +72,12 @@ class SAGEEncoder(nn.Module):
         self.ue_best = nn.ModuleList(nn.Linear(hidden, hidden, bias=False) for _ in range(layers))
         self.bs = nn.ModuleList(nn.Linear(3 * hidden + 2 * edge, hidden) for _ in range(layers))
 
-    def forward(self, inputs: Inputs, links: Links) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Station and user states."""
         bs, ue = self.bs_in(inputs.bs).relu(), self.ue_in(inputs.ue).relu()
         antenna = self.antenna_in(inputs.antenna).relu()
-        prior = inputs.prior
-        load = links.sum_to_bs(prior).clamp_min(0.1).unsqueeze(1)
-        weighted = inputs.edge * prior.unsqueeze(-1)
-        at_ue = links.sum_to_ue(weighted)
-        at_bs = torch.cat([links.mean_to_bs(inputs.edge), links.sum_to_bs(weighted) / load], 1)
+        links, prior, load = inputs.links, inputs.prior, inputs.load
+        at_ue, at_bs = inputs.edge_means
         for i, antenna_layer in enumerate(self.antenna_layers):
             bs = antenna_layer(bs, antenna, inputs.mounted_on)
             change = self.ue[i](ue).add_(self.ue_edge[i](at_ue))
@@ -170,9 +104,10 @@ class HomogeneousEncoder(nn.Module):
         self.edge = nn.ModuleList(nn.Linear(len(EDGE_COLUMNS), hidden) for _ in range(layers))
         self.update = nn.ModuleList(nn.Linear(2 * hidden, hidden) for _ in range(layers))
 
-    def forward(self, inputs: Inputs, links: Links) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Station and user states."""
         bs, ue = (self.node_in(_pad(x, self.width)).relu() for x in (inputs.bs, inputs.ue))
+        links = inputs.links
         ones = torch.ones_like(inputs.prior)
         at_ue, at_bs = links.sum_to_ue(ones).unsqueeze(1), links.sum_to_bs(ones).unsqueeze(1)
         for message, edge, update in zip(self.message, self.edge, self.update, strict=True):
@@ -199,8 +134,9 @@ class BSOnlyEncoder(nn.Module):
         self.message = nn.ModuleList(nn.Linear(2 * hidden, hidden) for _ in range(layers))
         self.update = nn.ModuleList(nn.Linear(2 * hidden, hidden) for _ in range(layers))
 
-    def forward(self, inputs: Inputs, links: Links) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Station states, and user states that have heard nothing."""
+        links = inputs.links
         weight = inputs.prior.unsqueeze(-1)
         load = links.sum_to_bs(inputs.prior).unsqueeze(1).clamp_min(0.1)
         mine = links.sum_to_bs(inputs.edge * weight) / load
@@ -230,7 +166,7 @@ class EdgeMLPEncoder(nn.Module):
         self.bs = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
         self.ue = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
 
-    def forward(self, inputs: Inputs, links: Links) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Station and user states."""
         bs, ue = self.bs_in(inputs.bs).relu(), self.ue_in(inputs.ue).relu()
         for own_bs, own_ue in zip(self.bs, self.ue, strict=True):

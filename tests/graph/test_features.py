@@ -79,6 +79,17 @@ def test_powers_against_plain_python() -> None:
         assert best["best_sinr_db"][u] == pytest.approx(max(sinr))
 
 
+@pytest.mark.parametrize("name", ["snr_db", "sinr_db", "gap_db", "spread_db"])
+def test_columns_have_gradients(name: str) -> None:
+    data = graph()
+
+    def column(gain: torch.Tensor) -> torch.Tensor:
+        data[CHANNEL].gain = gain
+        return features(data, CHANNEL, [name])
+
+    assert torch.autograd.gradcheck(column, (data[CHANNEL].gain.clone().requires_grad_(),), eps=1e-7, atol=1e-5)
+
+
 def test_stations_and_directions() -> None:
     data = graph()
     strongest = torch.tensor(raw(data, CHANNEL, "gap_db")).reshape(U, N).argmax(1).bincount(minlength=N)

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.graph import CHANNEL, Scenario, from_gain, links_of, preset
+from hetgraph.graph import CHANNEL, MOUNTED_ON, Scenario, from_gain, links_of, preset
 from hetgraph.models import HetGNN
 from hetgraph.models.hetgnn import to_allocation
+from hetgraph.nn.inputs import inputs_of
 from hetgraph.radio import evaluate, feasible
 from hetgraph.radio.relaxed import channels_of, edge_rates, pull, utility
 
@@ -176,6 +177,48 @@ def test_one_station_and_bare_gains_work() -> None:
     batch = Batch.from_data_list([graph, graph])
     both = HetGNN().allocate(batch)
     assert both.serving.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("options", [{}, {"encoder": "no_antennas"}, {"rounds": 0, "association": "edge"}])
+def test_zeroing_the_output_of_the_shared_layers_changes_decisions(options: dict[str, object]) -> None:
+    batch, model = small().sample(3, seed=12), trained_like(**options).float()
+    before = model.allocate(batch)
+    with model.encoder.layers.register_forward_hook(  # type: ignore[union-attr,operator]
+        lambda module, args, states: {store: torch.zeros_like(state) for store, state in states.items()}
+    ):
+        blind = model.allocate(batch)
+    assert bool((before.serving != blind.serving).any())
+    assert float((before.power_w - blind.power_w).abs().max()) > 1e-2 * float(before.power_w.max())
+    assert torch.equal(model.allocate(batch).power_w, before.power_w)
+
+
+@pytest.mark.parametrize("options", [{}, {"encoder": "sage", "rounds": 0, "association": "edge"}])
+def test_a_graph_written_in_place_gets_the_answer_of_a_new_one(options: dict[str, object]) -> None:
+    graph, model = small().sample(2, seed=13), trained_like(**options).float()
+    before = model.allocate(graph)
+    assert torch.equal(model.allocate(graph).power_w, before.power_w)
+    with torch.inference_mode():
+        model.allocate(graph)
+    model(graph).rounds[-1].fraction.std().backward()  # nothing of inference mode was kept
+    graph[CHANNEL].gain *= torch.rand(graph[CHANNEL].gain.shape, generator=torch.Generator().manual_seed(2))
+    after, new = model.allocate(graph), model.allocate(graph.clone())
+    assert torch.equal(after.power_w, new.power_w) and torch.equal(after.serving, new.serving)
+    assert not torch.equal(after.power_w, before.power_w)
+
+
+@pytest.mark.parametrize("candidates", [0, 3])
+def test_sums_made_once_give_the_states_of_propagate(candidates: int) -> None:
+    graph, model = double(small(candidates=candidates).sample(2, seed=14)), trained_like()
+    inputs = inputs_of(graph, torch.float64)
+    bs, ue = model.encoder(inputs)
+    plain = model.encoder.layers(  # type: ignore[operator]
+        {"bs": inputs.bs, "ue": inputs.ue, "antenna": inputs.antenna},
+        {CHANNEL: inputs.channel, MOUNTED_ON: inputs.mounted_on},
+        {CHANNEL: inputs.links.flat(inputs.edge)},
+        torch.stack([inputs.links.flat(inputs.prior), 1 - inputs.links.flat(inputs.prior)], 1),
+    )
+    torch.testing.assert_close(bs, plain["bs"])
+    torch.testing.assert_close(ue, plain["ue"])
 
 
 def test_unknown_encoder_is_refused() -> None:

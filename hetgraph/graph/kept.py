@@ -1,0 +1,73 @@
+"""What was made of a graph, kept while the graph lives and its tensors do not change."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from weakref import ref
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+T = TypeVar("T")
+_MOST = 8  # graphs of which values are kept, so that a data set held in memory does not grow
+
+
+@dataclass(frozen=True)
+class _Entry(Generic[T]):
+    graph: "ref[HeteroData]"
+    versions: list[tuple[Tensor, int]]
+    key: Any
+    value: T
+
+
+class Kept(Generic[T]):
+    """Values of the last graphs, which several calls share: several models on one layout, or one model again and again.
+
+    A value is made anew when a tensor of the graph was replaced, added, removed or written in place, as its version tells.
+    Nothing is kept where versions do not tell all: of tensors on a GPU, which a captured graph of kernels overwrites, of
+    inference tensors, and of those that require a gradient. A write through ``numpy`` or ``.data`` has no version either;
+    who writes so makes a new graph.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[int, _Entry[T]] = {}  # by identity, as graphs have no hash
+
+    def get(self, graph: HeteroData, key: Any, make: Callable[[], T]) -> T:
+        """The value of a graph and key, made if it is not there; the last key of a graph is kept.
+
+        Args:
+            graph: a graph or a batch.
+            key: what else the value depends on.
+            make: makes the value; it must not refer to the graph, which would then never be freed.
+        """
+        if torch.compiler.is_compiling() or torch.is_inference_mode_enabled():
+            return make()
+        tensors = list(_tensors(graph))
+        if any(not tensor.is_cpu or tensor.requires_grad or tensor.is_inference() for tensor in tensors):
+            return make()
+        name, entries = id(graph), self._entries
+        entry = entries.get(name)
+        if entry is not None and entry.key == key and _same(entry.versions, tensors):
+            return entry.value
+        versions = [(tensor, tensor._version) for tensor in tensors]
+        value = make()
+        entries.pop(name, None)
+        if len(entries) >= _MOST:
+            entries.pop(next(iter(entries)), None)
+        # The entry goes with the graph, before another one can have its identity.
+        entries[name] = _Entry(ref(graph, lambda _: entries.pop(name, None)), versions, key, value)
+        return value
+
+
+def _tensors(graph: HeteroData) -> Iterator[Tensor]:
+    for store in (graph._global_store, *graph.node_stores, *graph.edge_stores):
+        for value in store._mapping.values():
+            if isinstance(value, Tensor):
+                yield value
+
+
+def _same(versions: list[tuple[Tensor, int]], tensors: list[Tensor]) -> bool:
+    if len(versions) != len(tensors):
+        return False
+    return all(old is new and version == new._version for (old, version), new in zip(versions, tensors, strict=True))
