@@ -9,18 +9,20 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from hetgraph.graph.schema import CHANNEL, MOUNTED_ON
+from hetgraph.graph.schema import CHANNEL
 from hetgraph.nn.encoder import AntennaLayer
-from hetgraph.nn.hetero_layers import HeteroLayers, Store
+from hetgraph.nn.hetero_encoder import HeteroEncoder
+from hetgraph.nn.hetero_layers import Store
 from hetgraph.nn.inputs import ANTENNA_COLUMNS, BS_COLUMNS, EDGE_COLUMNS, UE_COLUMNS, Inputs
 
 Encoding = Literal["hetero", "sage", "no_antennas", "homogeneous", "bs_only", "edge_mlp"]
 
 
 class TypedEncoder(nn.Module):
-    """Layers that all systems share: antenna -> station, then station -> user -> station, over two groups of edges.
+    """The encoder that all systems share, with the prior association in place of one that is decided.
 
-    The groups are weighed by the prior association and by its complement: whom a station serves, and whom it disturbs.
+    Messages pass antenna -> station, then station -> user -> station over two groups of edges, weighed by the prior and by its
+    complement: whom a station serves, and whom it disturbs.
 
     Args:
         hidden: width of the node states.
@@ -30,20 +32,14 @@ class TypedEncoder(nn.Module):
 
     def __init__(self, hidden: int, layers: int, antennas: bool = True) -> None:
         super().__init__()
-        widths: dict[Store, int] = {"bs": len(BS_COLUMNS), "ue": len(UE_COLUMNS), CHANNEL: len(EDGE_COLUMNS)}
+        columns: dict[Store, tuple[str, ...]] = {"bs": BS_COLUMNS, "ue": UE_COLUMNS, CHANNEL: EDGE_COLUMNS}
         if antennas:
-            widths["antenna"] = len(ANTENNA_COLUMNS)
-        self.layers = HeteroLayers(widths, hidden, layers, hops=0, groups=2, reports=False)
+            columns["antenna"] = ANTENNA_COLUMNS
+        self.graph = HeteroEncoder(columns, hidden, layers, hops=0)
 
     def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Station and user states."""
-        states = self.layers(
-            {"bs": inputs.bs, "ue": inputs.ue, "antenna": inputs.antenna},
-            {CHANNEL: inputs.channel, MOUNTED_ON: inputs.mounted_on},
-            {CHANNEL: inputs.links.flat(inputs.edge)},
-            inputs.groups,
-            links=inputs.sums,
-        )
+        states = self.graph(inputs.of_layers)
         return states["bs"], states["ue"]
 
 

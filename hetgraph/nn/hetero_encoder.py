@@ -56,13 +56,13 @@ class HeteroEncoder(nn.Module):
             widths, hidden, layers, 0 if level == "local" else hops, groups=1 + wide, reports=not wide
         )
 
-    def forward(self, graph: HeteroData | Facts) -> dict[str, Tensor]:
+    def forward(self, graph: HeteroData | Facts | dict[str, Any]) -> dict[str, Tensor]:
         """States of stations ``bs [N, H]`` and users ``ue [U, H]``.
 
         Args:
-            graph: a graph or a batch, or its facts, which several calls share.
+            graph: a graph or a batch, or its facts, which several calls share, or ready arguments of the layers.
         """
-        out: dict[str, Tensor] = self.layers(**self.inputs(graph))
+        out: dict[str, Tensor] = self.layers(**(graph if isinstance(graph, dict) else self.inputs(graph)))
         return out
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # columns are a walk over a table, of which a compiler makes a graph for each store

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,15 +52,17 @@ class Inputs:
     links: Links
 
     @cached_property
-    def groups(self) -> Tensor:
-        """Weights of edges in two groups, those of users whom the prior gives a station and of others ``[E, 2]``."""
-        prior = self.links.flat(self.prior)
-        return torch.stack([prior, 1 - prior]).T  # groups first in memory, as they are summed one by one
-
-    @cached_property
-    def sums(self) -> LayerSums:
-        """Sums over channel edges under these weights."""
-        return LayerSums.of(self.links, self.links.flat(self.edge), self.groups, None)
+    def of_layers(self) -> dict[str, Any]:
+        """Arguments of :class:`~hetgraph.nn.hetero_layers.HeteroLayers`, edges in two groups: served by the prior, and others."""
+        prior, edge = self.links.flat(self.prior), self.links.flat(self.edge)
+        weight = torch.stack([prior, 1 - prior]).T  # groups first in memory, as they are summed one by one
+        return {
+            "x_dict": {"bs": self.bs, "ue": self.ue, "antenna": self.antenna},
+            "edge_index_dict": {CHANNEL: self.channel, MOUNTED_ON: self.mounted_on},
+            "edge_attr_dict": {CHANNEL: edge},
+            "weight": weight,
+            "links": LayerSums.of(self.links, edge, weight, None),
+        }
 
     @cached_property
     def load(self) -> Tensor:

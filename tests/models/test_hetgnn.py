@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.graph import CHANNEL, MOUNTED_ON, Scenario, from_gain, links_of, preset
+from hetgraph.graph import CHANNEL, Scenario, from_gain, links_of, preset
 from hetgraph.models import HetGNN
 from hetgraph.models.hetgnn import to_allocation
 from hetgraph.nn.inputs import inputs_of
@@ -180,10 +180,10 @@ def test_one_station_and_bare_gains_work() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"encoder": "no_antennas"}, {"rounds": 0, "association": "edge"}])
-def test_zeroing_the_output_of_the_shared_layers_changes_decisions(options: dict[str, object]) -> None:
+def test_zeroing_the_output_of_the_shared_encoder_changes_decisions(options: dict[str, object]) -> None:
     batch, model = small().sample(3, seed=12), trained_like(**options).float()
     before = model.allocate(batch)
-    with model.encoder.layers.register_forward_hook(  # type: ignore[union-attr,operator]
+    with model.encoder.graph.register_forward_hook(  # type: ignore[union-attr,operator]
         lambda module, args, states: {store: torch.zeros_like(state) for store, state in states.items()}
     ):
         blind = model.allocate(batch)
@@ -211,12 +211,7 @@ def test_sums_made_once_give_the_states_of_propagate(candidates: int) -> None:
     graph, model = double(small(candidates=candidates).sample(2, seed=14)), trained_like()
     inputs = inputs_of(graph, torch.float64)
     bs, ue = model.encoder(inputs)
-    plain = model.encoder.layers(  # type: ignore[operator]
-        {"bs": inputs.bs, "ue": inputs.ue, "antenna": inputs.antenna},
-        {CHANNEL: inputs.channel, MOUNTED_ON: inputs.mounted_on},
-        {CHANNEL: inputs.links.flat(inputs.edge)},
-        torch.stack([inputs.links.flat(inputs.prior), 1 - inputs.links.flat(inputs.prior)], 1),
-    )
+    plain = model.encoder.graph({**inputs.of_layers, "links": None})  # type: ignore[operator,union-attr]
     torch.testing.assert_close(bs, plain["bs"])
     torch.testing.assert_close(ue, plain["ue"])
 
