@@ -1,24 +1,15 @@
 """What was made of a graph, kept while the graph lives and its tensors do not change."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from weakref import ref
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 from torch_geometric.data import HeteroData
 
 T = TypeVar("T")
 _MOST = 8  # graphs of which values are kept, so that a data set held in memory does not grow
-
-
-@dataclass(frozen=True)
-class _Entry(Generic[T]):
-    graph: "ref[HeteroData]"
-    versions: list[tuple[Tensor, int]]
-    key: Any
-    value: T
 
 
 class Kept(Generic[T]):
@@ -31,7 +22,7 @@ class Kept(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._entries: dict[int, _Entry[T]] = {}  # by identity, as graphs have no hash
+        self._entries: Any = WeakIdKeyDictionary()  # graph: versions of its tensors, key, value
 
     def get(self, graph: HeteroData, key: Any, make: Callable[[], T]) -> T:
         """The value of a graph and key, made if it is not there; the last key of a graph is kept.
@@ -46,17 +37,13 @@ class Kept(Generic[T]):
         tensors = list(_tensors(graph))
         if any(not tensor.is_cpu or tensor.requires_grad or tensor.is_inference() for tensor in tensors):
             return make()
-        name, entries = id(graph), self._entries
-        entry = entries.get(name)
-        if entry is not None and entry.key == key and _same(entry.versions, tensors):
-            return entry.value
-        versions = [(tensor, tensor._version) for tensor in tensors]
-        value = make()
-        entries.pop(name, None)
-        if len(entries) >= _MOST:
-            entries.pop(next(iter(entries)), None)
-        # The entry goes with the graph, before another one can have its identity.
-        entries[name] = _Entry(ref(graph, lambda _: entries.pop(name, None)), versions, key, value)
+        entry = self._entries.pop(graph, None)
+        if entry is None or entry[1] != key or not _same(entry[0], tensors):
+            entry = [(tensor, tensor._version) for tensor in tensors], key, make()
+        while len(self._entries) >= _MOST:
+            del self._entries[next(iter(self._entries.keys()))]  # the one that was not read for longest
+        self._entries[graph] = entry
+        value: T = entry[2]
         return value
 
 

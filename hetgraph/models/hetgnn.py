@@ -36,11 +36,11 @@ class Prediction:
 class HetGNN(nn.Module):
     r"""Heterogeneous graph network with an association, a power and an antenna head.
 
-    Two type-aware layers over stations, users and antennas (Algorithm 1, step 5 of Tsachrelias et al.) are followed by
-    shared refinement rounds that feed back what the current allocation achieves. With ``rounds=0``,
-    ``association="edge"`` and ``encoder="sage"`` it is the paper's student. The trunk is wideband: resource blocks enter as
-    statistics per station and block and leave through a head that all blocks share, so that the answer is equivariant to
-    the order of users, stations, blocks and antennas, and their numbers are free.
+    Type-aware messages over stations, users and antennas (Algorithm 1, step 5 of Tsachrelias et al.), those of
+    :class:`~hetgraph.nn.HeteroEncoder`, are followed by shared refinement rounds that feed back what the current allocation
+    achieves. With ``rounds=0``, ``association="edge"`` and ``encoder="sage"`` it is the paper's student. The trunk is wideband:
+    resource blocks enter as statistics per station and block and leave through a head that all blocks share, so that the answer
+    is equivariant to the order of users, stations, blocks and antennas, and their numbers are free.
 
     Args:
         hidden: width of the node states.

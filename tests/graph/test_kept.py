@@ -69,7 +69,7 @@ def test_it_goes_with_the_graph_and_the_oldest_goes_first() -> None:
     total(kept, data)
     del data
     gc.collect()
-    assert not kept._entries
+    assert len(kept._entries) == 0
     many = [graph() for _ in range(_MOST + 1)]
     values = [kept.get(data, None, lambda: torch.rand(1).item()) for data in many]
     assert [total(kept, data) == value for data, value in zip(many[1:], values[1:], strict=True)] == [True] * _MOST
@@ -82,4 +82,4 @@ def test_gradients_and_inference_tensors_are_not_kept() -> None:
         assert kept.get(data, None, object) is not kept.get(data, None, object)
     data[CHANNEL].gain.requires_grad_()
     assert kept.get(data, None, object) is not kept.get(data, None, object)
-    assert not kept._entries
+    assert len(kept._entries) == 0
