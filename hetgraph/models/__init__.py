@@ -1,10 +1,25 @@
 """The learned systems: a graph in, an allocation out."""
 
+from hetgraph.models.checkpoint import load, register, save, systems
 from hetgraph.models.grows import GROWS
 from hetgraph.models.hetgnn import HetGNN, Prediction
 from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.models.mappo_compiled import CompiledAgents
+from hetgraph.models.options import keep_options
 from hetgraph.models.qmix import GraphQMIX
 
-__all__ = ["GROWS", "CompiledAgents", "GraphQMIX", "HetGNN", "HybridMADDPG", "NeighbourhoodMAPPO", "Prediction"]
+__all__ = [
+    "GROWS",
+    "CompiledAgents",
+    "GraphQMIX",
+    "HetGNN",
+    "HybridMADDPG",
+    "NeighbourhoodMAPPO",
+    "Prediction",
+    "keep_options",
+    "load",
+    "register",
+    "save",
+    "systems",
+]

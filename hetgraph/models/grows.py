@@ -12,6 +12,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.features import Store, columns_of, features
 from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.models.options import keep_options
 from hetgraph.nn.filters import GraphFilter, complete_shift
 from hetgraph.radio.arriving import arriving, in_service
 
@@ -63,6 +64,7 @@ class Arrival:
         return Arrival(*(value[rows] for value in vars(self).values()))
 
 
+@keep_options
 class GROWS(nn.Module):
     """Q-values of the stations that an arriving user hears.
 
@@ -78,7 +80,7 @@ class GROWS(nn.Module):
     """
 
     level: Level = "neighbourhood"
-    name = "grows"
+    name, task = "grows", "arrivals"
 
     def __init__(
         self,

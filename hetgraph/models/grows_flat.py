@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from hetgraph.models.grows import FULL, GROWS, PAPER, Arrival, Features
+from hetgraph.models.options import keep_options
 
 
+@keep_options
 class FlatQ(GROWS):
     """DQN without a graph: a perceptron on the features of all stations in order of strength, one output for each.
 

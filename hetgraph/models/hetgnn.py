@@ -1,14 +1,15 @@
 """HetGNN: joint user association and power allocation on the heterogeneous graph (design 6.1)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links
-from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.models.options import keep_options
 from hetgraph.nn.encoder import edge_sum, mlp
 from hetgraph.nn.encoders import Encoding, encoder_of
 from hetgraph.nn.inputs import ANTENNA_COLUMNS, EDGE_COLUMNS, Inputs, inputs_of
@@ -33,6 +34,7 @@ class Prediction:
     links: Links
 
 
+@keep_options
 class HetGNN(nn.Module):
     r"""Heterogeneous graph network with an association, a power and an antenna head.
 
@@ -54,6 +56,9 @@ class HetGNN(nn.Module):
         objective: utility whose derivative the rounds feed back, ``pf`` or ``sum_rate``.
         temperature: of the association at the start of training.
     """
+
+    level: Level = "global"
+    name, task = "hetgnn", "snapshot"
 
     def __init__(
         self,
@@ -116,6 +121,13 @@ class HetGNN(nn.Module):
         assert scores is not None
         logits = self._start(graph, bs, inputs.prior, links).logits
         return to_allocation(graph, links, scores, fractions(logits, power_caps(graph).to(logits.dtype)))
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Nothing to remember."""
+
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
+        """Allocation of a graph or batch."""
+        return self.allocate(obs), state
 
     @property
     def _dtype(self) -> torch.dtype:

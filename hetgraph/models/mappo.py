@@ -18,6 +18,7 @@ from hetgraph.models.mappo_inputs import (
     inputs_of,
     surroundings_of,
 )
+from hetgraph.models.options import keep_options
 from hetgraph.nn.agents import AgentGRU, AgentLinear, agent_mlp
 from hetgraph.radio.allocation import Allocation
 
@@ -89,6 +90,7 @@ class Decision:
     memory: Tensor
 
 
+@keep_options
 class NeighbourhoodMAPPO(nn.Module):
     """Actor and critic of stations that see their own cell and hear their neighbours.
 
@@ -108,7 +110,7 @@ class NeighbourhoodMAPPO(nn.Module):
     """
 
     level: Level = "neighbourhood"
-    name = "mappo"
+    name, task = "mappo", "queues"
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.schema import Level
+from hetgraph.models.options import keep_options
 from hetgraph.nn.candidates import Candidates, candidates_of, sum_by, union
 from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, GraphEncoder, encoder_of
 from hetgraph.nn.mixer import FixedMixer, MonotonicMixer
@@ -67,6 +68,7 @@ class Values:
         return self.own.scatter_add(1, self.cell[..., 0], self.weight * self.users(action))
 
 
+@keep_options
 class GraphQMIX(nn.Module):
     r"""Values of handovers and resource levels, one agent a cell, mixed into one joint value (Rashid et al. 2018).
 
@@ -101,7 +103,7 @@ class GraphQMIX(nn.Module):
     """
 
     level: Level
-    name = "qmix"
+    name, task = "qmix", "handover"
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from hetgraph.graph.schema import Level
 from hetgraph.models.iot import priors
 from hetgraph.models.iot.decision import Agents, Discrete
 from hetgraph.models.iot.views import EDGE, STATION, USER, IoTViews, at_station, iot_views
+from hetgraph.models.options import keep_options
 from hetgraph.nn.agents import AgentLinear, agent_mlp
 from hetgraph.nn.attention import EdgeHead, InterferenceAttention
 from hetgraph.radio.auction import auction
@@ -26,6 +27,7 @@ BIDS = ("edge_head", "pair_head", "pair_stats")
 EDGE_LIMIT, PAIR_LIMIT, POWER_LIMIT = 0.3, 0.5, 1.0  # largest corrections: 3 dB, factors of 1.6 and 2.7
 
 
+@keep_options
 class HybridMADDPG(nn.Module):
     r"""Agents that are the stations of an IoT network, for any number of stations, users and subchannels.
 
@@ -69,7 +71,7 @@ class HybridMADDPG(nn.Module):
         rule: constants of the rule that are not the default of :class:`~hetgraph.models.iot.priors.Rule`; kept with the weights.
     """
 
-    name = "maddqn_dmaddpg"
+    name, task = "maddqn", "iot"
     level: Level = "global"  # stations encode every user, whoever serves it
 
     def __init__(
