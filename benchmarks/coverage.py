@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hetgraph.radio import policy
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.statistics import Interval
-from hetgraph.trainers.trial import judge
+from hetgraph.trainers.queues.trial import judge
 
 SEEDS, NETWORKS, DRAWS = 5, 40, 2000
 # Standard deviation of the seeds' effect, where that of the networks' and of the residual are one.

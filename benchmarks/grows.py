@@ -28,17 +28,17 @@ from hetgraph.graph.counters import Networks
 from hetgraph.models import GROWS
 from hetgraph.radio import Policy, policy
 from hetgraph.trainers import load_association
-from hetgraph.trainers.arrival_trial import (
+from hetgraph.trainers.arrivals.finetune import adapt
+from hetgraph.trainers.arrivals.tabular import q_learning
+from hetgraph.trainers.arrivals.trial import (
     STATISTICS,
     ArrivalTrial,
     arrival_figures,
     judge_arrivals,
     write_arrivals,
 )
-from hetgraph.trainers.finetune_arrivals import adapt
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.statistics import Interval
-from hetgraph.trainers.tabular import q_learning
 
 SEEDS, VALIDATION, TEST = range(5), 1_000_000, 2_000_000
 OUT = Path("runs/results/grows")

@@ -29,8 +29,8 @@ from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_policy
 from hetgraph.radio.handover import HandoverRule, ResourceModel
 from hetgraph.trainers import load_handovers
-from hetgraph.trainers.handover_price import CROWDING, fitted_price
-from hetgraph.trainers.handover_tabular import HandoverTable, handover_q_learning
+from hetgraph.trainers.handover.price import CROWDING, fitted_price
+from hetgraph.trainers.handover.tabular import HandoverTable, handover_q_learning
 from hetgraph.trainers.judge import statistics
 
 VALIDATION, TEST = 1_000_000, int(os.environ.get("TEST_SEED", 2_000_000))

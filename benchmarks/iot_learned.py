@@ -29,10 +29,10 @@ from hetgraph.radio.spectrum import spectrum_of
 from hetgraph.solvers.layers import layer_gains, layered_wmmse
 from hetgraph.trainers import decision_cost, load_hybrid
 from hetgraph.trainers.cli import config_path
-from hetgraph.trainers.figures import save
-from hetgraph.trainers.iot_trial import episodes_to, judge_iot, learning_figure, training_returns
+from hetgraph.trainers.iot.trial import episodes_to, judge_iot, learning_figure, training_returns
 from hetgraph.trainers.judge import statistics
-from hetgraph.trainers.network_trial import NetworkTrial, curve_figure, differences_of, table_of, write_networks
+from hetgraph.trainers.judge.plots import save
+from hetgraph.trainers.judge.trial import NetworkTrial, curve_figure, differences_of, table_of, write_networks
 
 SEEDS, OUT = range(5), Path("runs/results/iot")
 M, D, T = "--model.init_args.", "--data.init_args.", "--trainer."

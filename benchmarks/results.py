@@ -23,11 +23,11 @@ from hetgraph.radio import Allocation, Policy, evaluate, one_shot, pf_gain, poli
 from hetgraph.radio.kpi_table import vs_reference
 from hetgraph.solvers import ascent_path, gradient_ascent, utility_reference, wmmse
 from hetgraph.trainers import load_agents, load_model
-from hetgraph.trainers.comparison import Comparison, Method, compare
-from hetgraph.trainers.delay_figures import delay_figures
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.statistics import Interval
-from hetgraph.trainers.trial import Trial, judge, write_trials
+from hetgraph.trainers.queues.figures import delay_figures
+from hetgraph.trainers.queues.trial import Trial, judge, write_trials
+from hetgraph.trainers.snapshot.comparison import Comparison, Method, compare
 
 SEEDS = range(5)
 OUT = Path("runs/results")
@@ -198,7 +198,7 @@ def ablations(layouts: int = 50) -> None:
 def antenna(layouts: int = 50) -> None:
     """Error of the antenna head against its teacher, beside equal shares."""
     from hetgraph.datasets import add_labels
-    from hetgraph.trainers.losses import antenna_loss
+    from hetgraph.trainers.snapshot.losses import antenna_loss
 
     errors, equal = [], []
     for first in range(layouts):

@@ -19,7 +19,7 @@ from hetgraph.graph import links_of, preset
 from hetgraph.radio import Allocation, evaluate, one_shot, pf_gain
 from hetgraph.solvers import gradient_ascent, max_rsrp_association, utility_teacher, wmmse
 from hetgraph.trainers import load_model
-from hetgraph.trainers.figures import quality_over_time, save
+from hetgraph.trainers.judge.plots import quality_over_time, save
 
 Method = Callable[[HeteroData], Allocation]
 OUT = Path("runs/results")

@@ -5,8 +5,9 @@ if __name__ != "hetgraph.trainers":
         f"got {__name__!r}, expected hetgraph.trainers: install the project and import it under that name"
     )
 
-from hetgraph.trainers.best import BestCheckpoint
-from hetgraph.trainers.checkpoint import (
+from hetgraph.trainers.arrivals.double_dqn import ArrivalDataModule, DoubleDQN, double_dqn_target
+from hetgraph.trainers.common.best import BestCheckpoint
+from hetgraph.trainers.common.checkpoint import (
     load_agents,
     load_association,
     load_handovers,
@@ -15,17 +16,16 @@ from hetgraph.trainers.checkpoint import (
     load_policy,
     save_weights,
 )
-from hetgraph.trainers.decision_cost import DecisionCost, decision_cost
-from hetgraph.trainers.distillation import DistillationModule
-from hetgraph.trainers.double_dqn import ArrivalDataModule, DoubleDQN, double_dqn_target
-from hetgraph.trainers.gae import gae
-from hetgraph.trainers.handover_data import HandoverDataModule
-from hetgraph.trainers.iot_data import IoTDataModule
-from hetgraph.trainers.iot_mappo import IoTMAPPO
-from hetgraph.trainers.maddqn import MADDQNDMADDPG
-from hetgraph.trainers.mappo import MAPPOModule, TrafficDataModule
-from hetgraph.trainers.qmix import QMIX
-from hetgraph.trainers.replay import ReplayBuffer
+from hetgraph.trainers.common.gae import gae
+from hetgraph.trainers.common.replay import ReplayBuffer
+from hetgraph.trainers.handover.data import HandoverDataModule
+from hetgraph.trainers.handover.qmix import QMIX
+from hetgraph.trainers.iot.data import IoTDataModule
+from hetgraph.trainers.iot.decision_cost import DecisionCost, decision_cost
+from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
+from hetgraph.trainers.iot.mappo import IoTMAPPO
+from hetgraph.trainers.queues.mappo import MAPPOModule, TrafficDataModule
+from hetgraph.trainers.snapshot.distillation import DistillationModule
 
 __all__ = [
     "MADDQNDMADDPG",

@@ -70,7 +70,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     if command not in OTHERS:
         raise ValueError(f"command: got {command!r}, expected one of {', '.join([*LIGHTNING, *OTHERS])}")
-    module = importlib.import_module(f"hetgraph.trainers.{command}")
+    module = importlib.import_module(f"hetgraph.trainers.commands.{command}")
     parser = argparse.ArgumentParser(prog=f"hetgraph {command}", description=OTHERS[command])
     module.add_arguments(parser)
     return int(module.run(parser.parse_args(rest)))
@@ -90,8 +90,8 @@ def _lightning_cli(arguments: list[str]) -> Any:
     import lightning
     from lightning.pytorch.cli import SaveConfigCallback
 
-    from hetgraph.trainers.checkpoint import RandomState
-    from hetgraph.trainers.folder import FolderCLI
+    from hetgraph.trainers.commands.fit import FolderCLI
+    from hetgraph.trainers.common.checkpoint import RandomState
 
     return FolderCLI(
         lightning.LightningModule,

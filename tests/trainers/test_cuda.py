@@ -12,8 +12,8 @@ from hetgraph.envs import IoTEnv
 from hetgraph.models import HybridMADDPG
 from hetgraph.models.iot.views import iot_views
 from hetgraph.trainers import MADDQNDMADDPG, IoTDataModule, IoTMAPPO, load_hybrid
-from hetgraph.trainers.checkpoint import RandomState
 from hetgraph.trainers.cli import quiet
+from hetgraph.trainers.common.checkpoint import RandomState
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 TINY = "iot-noma:users=8,small_cells=2,subchannels=4,load=4"

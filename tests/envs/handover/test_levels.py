@@ -13,7 +13,7 @@ from hetgraph.graph.schema import NEIGHBOURS, Level
 from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_names, handover_policy
 from hetgraph.radio.handover import HandoverRule
-from hetgraph.trainers.handover_tabular import HandoverTable
+from hetgraph.trainers.handover.tabular import HandoverTable
 
 CELLS, STATIONS = 50, (0, 3, 20, 49, 51)  # the first ones of each network are macro stations, with most users
 AGENTS: dict[str, dict[str, Any]] = {

@@ -14,11 +14,11 @@ from hetgraph.graph import preset
 from hetgraph.radio import iot_policy, one_shot, policy
 from hetgraph.radio.kpi_table import INDICATORS, indicator
 from hetgraph.trainers.cli import main
-from hetgraph.trainers.comparison import compare as compare_methods
 from hetgraph.trainers.judge.columns import KEYS, check_columns, heading
+from hetgraph.trainers.judge.files import intervals, ranks
 from hetgraph.trainers.judge.statistics import Interval
-from hetgraph.trainers.tables import intervals, ranks
-from hetgraph.trainers.trial import judge
+from hetgraph.trainers.queues.trial import judge
+from hetgraph.trainers.snapshot.comparison import compare as compare_methods
 
 COMMANDS = {
     "snapshot": ["--scenario", "small.yaml", "--policies", "max_rsrp,pf,wmmse"],

@@ -1,0 +1,270 @@
+"""Double DQN: the target by hand, replay, semi-Markov experience, permutations, masks."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from hetgraph.envs import ArrivalEnv, DiscreteArrivals, Service
+from hetgraph.envs.rollout import rollout
+from hetgraph.models import GROWS
+from hetgraph.models.grows import Arrival
+from hetgraph.models.grows_flat import FlatQ
+from hetgraph.nn.filters import GraphFilter, complete_shift
+from hetgraph.radio import policy
+from hetgraph.trainers import ArrivalDataModule, DoubleDQN, ReplayBuffer, double_dqn_target, load_association
+from hetgraph.trainers.arrivals.experience import Experience
+from hetgraph.trainers.arrivals.local_returns import LocalReturns
+from hetgraph.trainers.arrivals.tabular import q_learning
+from hetgraph.trainers.cli import main
+from hetgraph.trainers.common.checkpoint import RandomState
+
+KINDS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "full": {"features": "full", "widths": (8, 8), "dueling": True},
+    "users": {"features": "full", "widths": (8, 8), "users": True, "taps": 3},
+}
+
+
+def test_target_by_hand_where_online_and_target_argmax_differ() -> None:
+    reward, discount = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.5, 0.25, 0.0])
+    online = torch.tensor([[5.0, 1.0], [0.0, 7.0], [1.0, 2.0]])
+    target = torch.tensor([[10.0, 40.0], [8.0, 4.0], [9.0, 9.0]])
+    found = double_dqn_target(reward, discount, online, target)
+    assert found.tolist() == [1 + 0.5 * 10, 2 + 0.25 * 4, 3.0]
+    plain = double_dqn_target(reward, discount, online, target, double=False)
+    assert plain.tolist() == [1 + 0.5 * 40, 2 + 0.25 * 8, 3.0]
+    nowhere = torch.full((1, 2), -torch.inf)
+    assert double_dqn_target(reward[2:], discount[2:], nowhere, nowhere).tolist() == [3.0]
+
+
+def arrival(kind: str, env: ArrivalEnv, agent: GROWS) -> Arrival:
+    obs, _ = env.reset(seed=1)
+    rule, generator = policy("random_station"), torch.Generator().manual_seed(0)
+    for _ in range(8):
+        obs = env.step(rule.act(obs, None, generator)[0]).obs
+    return agent.views(obs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_follow_a_permutation_of_the_stations_and_full_ones_are_masked(kind: str) -> None:
+    torch.manual_seed(0)
+    env, agent = ArrivalEnv("grows-3", 40, probability=1.0, demand=14.0), GROWS(**KINDS[kind])
+    seen = arrival(kind, env, agent)
+    seen.room[:20, 1] = False
+    seen.room[:5] = False
+    value = agent(seen)
+    assert bool(torch.isinf(value[~seen.room]).all()) and bool(torch.isfinite(value[seen.room]).all())
+    order = torch.tensor([2, 0, 1])
+    moved = agent(Arrival(seen.station[:, order], seen.room[:, order], seen.user[:, order]))
+    torch.testing.assert_close(moved, value[:, order])
+    assert len(value[seen.room].unique()) > 20
+    changed = Arrival(seen.station.clone(), seen.room, seen.user)
+    changed.station[~seen.room] += 100.0
+    torch.testing.assert_close(agent(changed), value)  # what a full station is like does not matter
+
+
+def test_a_graph_filter_is_the_sum_of_its_taps() -> None:
+    torch.manual_seed(0)
+    layer, present = GraphFilter(3, 2, taps=3), torch.tensor([[True, True, True, False]])
+    shift, signal = complete_shift(present), torch.randn(1, 4, 3)
+    assert shift.sum(2).tolist() == [[1.0, 1.0, 1.0, 0.0]]
+    expected = layer.mix.bias + sum(
+        torch.matrix_power(shift[0], k) @ signal[0] @ layer.mix.weight[:, 3 * k : 3 * k + 3].T for k in range(3)
+    )
+    torch.testing.assert_close(layer(signal, shift)[0], expected)
+    with pytest.raises(ValueError, match="taps: got 0"):
+        GraphFilter(3, 2, taps=0)
+
+
+def test_replay_keeps_the_last_rows_and_draws_by_priority(tmp_path: Path) -> None:
+    buffer = ReplayBuffer(5, alpha=1.0, beta=1.0)
+    with pytest.raises(ValueError, match="an empty memory"):
+        buffer.sample(1)
+    for start in (0, 3, 6):
+        buffer.add({"a": torch.arange(start, start + 3), "b": torch.ones(3, 2) * start})
+    assert sorted(buffer.rows["a"].tolist()) == [4, 5, 6, 7, 8] and len(buffer) == 5
+    buffer.update(torch.arange(5), torch.tensor([1.0, 0.0, 0.0, 3.0, 0.0]))
+    drawn = buffer.sample(4000, torch.Generator().manual_seed(0))
+    share = drawn.index.bincount(minlength=5) / 4000
+    torch.testing.assert_close(share, torch.tensor([0.25, 0.0, 0.0, 0.75, 0.0]), atol=0.03, rtol=0)
+    assert torch.equal(drawn.rows["a"], buffer.rows["a"][drawn.index])
+    torch.testing.assert_close(
+        drawn.weight[drawn.index == 3][0] * 3, drawn.weight[drawn.index == 0][0], rtol=1e-3, atol=0
+    )
+    buffer.save(tmp_path / "replay.safetensors")
+    other = ReplayBuffer(5, alpha=1.0, beta=1.0)
+    other.load(tmp_path / "replay.safetensors")
+    again = other.sample(50, torch.Generator().manual_seed(3))
+    assert torch.equal(again.index, buffer.sample(50, torch.Generator().manual_seed(3)).index)
+    with pytest.raises(ValueError, match="expected \\(3,"):
+        buffer.add({"a": torch.zeros(3), "b": torch.zeros(3, 2)})
+    (tmp_path / "foreign").write_text("no replay")
+    with pytest.raises(ValueError, match="got a foreign file"):
+        other.load(tmp_path / "foreign")
+
+
+@pytest.mark.parametrize("n_step", [1, 3])
+def test_experience_is_the_discounted_sum_until_a_later_choice(n_step: int) -> None:
+    """Against the rewards of the same episode, network by network."""
+    source = DiscreteArrivals(service=Service(2, 2), slots=12, probabilities=(0.6,), demands=(4.0,))
+    agent, buffer = GROWS(features="full"), ReplayBuffer(10_000)
+    options: dict[str, Any] = {"gamma": 0.8, "n_step": n_step, "epsilon": lambda _: 1.0, "batch_size": 8}
+    data = Experience(ArrivalEnv(source, 5, seed=2), agent, buffer, **options, slots=1, draws=1, least=1)
+    rewards, choices, places = [], [], []
+    step = data.env.step
+
+    def spy(action: torch.Tensor) -> Any:
+        choices.append(data.views.room.any(1))
+        places.append(action)
+        out = step(action)
+        rewards.append(out.reward.sum(1))
+        return out
+
+    data.env.step = spy  # type: ignore[method-assign]
+    torch.manual_seed(0)
+    data.collect(12)
+    expected = []
+    for b in range(5):
+        slots = [t for t in range(12) if bool(choices[t][b])]
+        for number, t in enumerate(slots):
+            later = slots[number + n_step] if number + n_step < len(slots) else 12
+            gain = sum(0.8 ** (i - t) * float(rewards[i][b]) for i in range(t, later))
+            expected.append((round(gain, 3), round(0.8 ** (later - t) if later < 12 else 0.0, 4), int(places[t][b])))
+    rows = buffer.rows
+    found = [
+        (round(float(g), 3), round(float(d), 4), int(a))
+        for g, d, a in zip(rows["gain"][: len(buffer)], rows["discount"], rows["action"], strict=False)
+    ]
+    assert sorted(found) == sorted(expected) and len(found) > 15
+
+
+def fit(
+    tmp_path: Path, epochs: int, *, resume: Path | None = None, **options: Any
+) -> tuple[DoubleDQN, lightning.Trainer]:
+    torch.manual_seed(0)
+    data = ArrivalDataModule(
+        num_envs=16, draws=30, least=100, batch_size=16, capacity=2000, explore=30, val_episodes=20, test_episodes=20,
+        replay_file=str(tmp_path / "replay.safetensors"), alpha=0.5, n_step=2, seed=3,
+    )  # fmt: skip
+    module = DoubleDQN(**options)
+    trainer = lightning.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
+        num_sanity_val_steps=0, default_root_dir=tmp_path,
+        callbacks=[ModelCheckpoint(tmp_path, "last", save_last=False, enable_version_counter=False), RandomState()],
+    )  # fmt: skip
+    trainer.fit(module, datamodule=data, ckpt_path=None if resume is None else str(resume))
+    return module, trainer
+
+
+def test_training_moves_weights_and_copies_the_target(tmp_path: Path) -> None:
+    module, trainer = fit(tmp_path, 1, users=True, features="full", widths=(8, 8), dueling=True, target_every=1)
+    assert "val/score" in trainer.callback_metrics
+    for own, copied in zip(module.policy.parameters(), module.target.parameters(), strict=True):
+        assert torch.equal(own, copied)
+    torch.manual_seed(0)
+    fresh = DoubleDQN(users=True, features="full", widths=(8, 8), dueling=True)
+    assert not torch.equal(fresh.policy.readout.weight, module.policy.readout.weight)
+    assert float(module.policy.std.max()) > 1.5  # features were brought to scale
+
+
+def test_the_flat_network_trains_and_refuses_another_number_of_stations(tmp_path: Path) -> None:
+    module, _ = fit(tmp_path, 1, flat=3, widths=(8,), features="full")
+    assert isinstance(module.policy, FlatQ)
+    found = rollout(ArrivalEnv("grows-3", 8), {"flat": module.policy}).values["flat"]
+    assert found["utility"].shape == (1, 8)
+    with pytest.raises(ValueError, match="stations: got 2, expected 3"):
+        rollout(ArrivalEnv(DiscreteArrivals(service=Service(2, 9)), 4), {"flat": module.policy})
+
+
+def test_an_agent_learns_what_no_rule_knows() -> None:
+    """With one block a station and a weak first station, rejections can be learned away; the table finds the better choice."""
+    source = DiscreteArrivals(service=Service(2, 3), slots=20, probabilities=(0.7,), demands=(4.0,), rates=(0.5, 3.0))
+    table = q_learning(source, episodes=4000, num_envs=200, gamma=0.9, rate=0.0, progress=False)
+    env = ArrivalEnv(source, 1000)
+    found = rollout(env, {"q": table, "random": policy("random_station")}, seed=5).values
+    utility = {name: values["utility"].mean() for name, values in found.items()}
+    assert float(utility["q"]) > 1.05 * float(utility["random"])
+
+
+def test_compare_and_finetune_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(tmp_path, 1, users=True, features="full", widths=(8, 8), dueling=True)
+    path = tmp_path / "last.ckpt"
+    with pytest.raises(SystemExit) as done:
+        main(["compare", "--env", "grows-3", "--policies", f"best_rate,argmax,{path}", "--load", "1", "--demand", "6,10",
+              "--episodes", "20", "--out", str(tmp_path / "out")])  # fmt: skip
+    assert done.value.code == 0
+    rows = json.loads((tmp_path / "out/results.json").read_text())["rows"]
+    assert len(rows) == 6 and (tmp_path / "out/arrivals.png").exists()
+    with pytest.raises(SystemExit) as done:
+        main(["finetune", "--ckpt", str(path), "--layout", "grows-3:stations=4", "--epochs", "1", "--batches", "5",
+              "--layouts", "4", "--out", str(tmp_path / "tuned")])  # fmt: skip
+    assert done.value.code == 0
+    tuned = load_association(tmp_path / "tuned/finetuned.ckpt")
+    assert rollout(ArrivalEnv("grows-3:stations=4", 3), {"tuned": tuned}).values["tuned"]["utility"].shape == (1, 3)
+    for wrong in (["--env", "grows-9"], ["--env", "grows-3", "--demand", "many"], ["--env", "grows-3", "--load", "2"]):
+        with pytest.raises(SystemExit) as done:
+            main(["compare", *wrong])
+        assert done.value.code == 2
+    assert capsys.readouterr().err.count("hetgraph: error: ") == 3
+
+
+@pytest.mark.parametrize("users", [False, True])
+def test_a_resumed_run_ends_bit_equal(tmp_path: Path, users: bool) -> None:
+    options: dict[str, Any] = {"users": users, "features": "full", "widths": (8, 8), "target_every": 7}
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    whole, _ = fit(tmp_path / "whole", 2, **options)
+    fit(tmp_path / "parts", 1, **options)
+    parts, _ = fit(tmp_path / "parts", 2, resume=tmp_path / "parts/last.ckpt", **options)
+    for a, b in zip(whole.policy.parameters(), parts.policy.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def _local(source: DiscreteArrivals, *, finite: bool = True, horizon: int = 0) -> LocalReturns:
+    options: dict[str, Any] = {"epsilon": lambda _: 1.0, "batch_size": 8, "slots": 3, "draws": 5, "least": 1}
+    env = ArrivalEnv(source, 4, finite=finite, seed=2)
+    return LocalReturns(env, GROWS(features="full"), ReplayBuffer(10_000), horizon=horizon, **options)
+
+
+@pytest.mark.parametrize(("finite", "horizon"), [(True, 0), (True, 5), (False, 5)])
+def test_local_returns_are_those_of_the_stations_with_room(finite: bool, horizon: int) -> None:
+    """Against sums over the same episode, choice by choice."""
+    source = DiscreteArrivals(service=Service(6, 2), slots=12, probabilities=(0.8,), demands=(4.0,), hears=3)
+    data = _local(source, finite=finite, horizon=horizon)
+    env, step, utility, seen = data.env, data.env.step, [], []
+
+    def spy(action: torch.Tensor) -> Any:
+        seen.append((env.table.station[env.slot], data.policy.views(env.observe(env.level)).room))
+        out = step(action)
+        utility.append(out.reward)
+        return out
+
+    data.env.step = spy  # type: ignore[method-assign]
+    data.collect()
+    expected = []
+    for t, (station, room) in enumerate(seen):
+        last = min(t + (horizon or 12), 12)
+        for b in range(4):
+            stations = station[b][room[b]].tolist()
+            if stations and (finite or t + horizon <= 12):
+                expected.append(sum(float(utility[i][b, s]) for i in range(t, last) for s in stations))
+    found = data.buffer.rows["gain"][: len(data.buffer)]
+    torch.testing.assert_close(found, torch.tensor(expected))
+    assert not data.buffer.rows["discount"].any()
+
+
+def test_local_returns_draw_as_often_as_slots_were_played() -> None:
+    source = DiscreteArrivals(service=Service(6, 2), slots=12, demands=(4.0,), hears=3)
+    data = _local(source)
+    assert len(list(data)) == len(data) == 5
+    assert (data.drawn, data.due, data.env.episode) == (5, 3, 2)
+    again = _local(source)
+    again.load_state_dict(data.state_dict())
+    assert (again.drawn, again.due, again.env.episode) == (5, 3, 2)
+    with pytest.raises(ValueError, match="horizon: got 0"):
+        _local(source, finite=False)

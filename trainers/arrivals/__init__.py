@@ -1,0 +1,1 @@
+"""Training on arriving users: GROWS."""

@@ -1,0 +1,106 @@
+"""Experience for networks of many stations: each choice is credited with what happens at the stations that it concerns."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from hetgraph.envs import ArrivalEnv
+from hetgraph.models.grows import GROWS, Arrival
+from hetgraph.trainers.common.replay import ReplayBuffer, Sample
+
+
+class LocalReturns(IterableDataset[Sample]):
+    """Whole episodes under an exploring agent, and draws from the replay memory that they fill.
+
+    The return of a choice is the utility, over a horizon, of the stations that could have taken the user. In the utility of all
+    stations a choice drowns: its own part of it falls as the number of stations grows, the noise of the others rises.
+    Nothing is bootstrapped, as the next user is offered other stations.
+
+    Args:
+        env: environment.
+        policy: the agent.
+        buffer: replay memory.
+        horizon: slots that a choice is credited with; 0 for all until the end.
+        epsilon: chance of a random choice, by the number of the draw.
+        batch_size: rows of a draw.
+        slots: slots of all networks for each draw.
+        draws: draws in an epoch.
+        least: rows before the first draw.
+        scale: returns are divided by this.
+    """
+
+    def __init__(
+        self,
+        env: ArrivalEnv,
+        policy: GROWS,
+        buffer: ReplayBuffer,
+        *,
+        horizon: int,
+        epsilon: Callable[[int], float],
+        batch_size: int,
+        slots: int,
+        draws: int,
+        least: int,
+        scale: float = 1.0,
+    ) -> None:
+        if horizon < 0 or (not env.finite and not 0 < horizon <= env.slots):
+            raise ValueError(f"horizon: got {horizon}, expected slots of an episode of {env.slots}")
+        self.env, self.policy, self.buffer, self.horizon = env, policy, buffer, horizon or env.slots
+        self.epsilon, self.batch_size, self.slots, self.draws = epsilon, batch_size, slots, draws
+        self.least, self.scale = least, scale
+        self.drawn = self.due = 0
+
+    def __len__(self) -> int:
+        """Draws in an epoch."""
+        return self.draws
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Draws of an epoch."""
+        for _ in range(self.draws):
+            while self.due <= 0 or len(self.buffer) < self.least:
+                self.collect()
+                self.due = max(self.env.slots // self.slots, 1)
+            self.drawn += 1
+            self.due -= 1
+            yield self.buffer.sample(self.batch_size)
+
+    @torch.no_grad()
+    def collect(self) -> None:
+        """Play an episode and keep its choices."""
+        env, played, utility = self.env, [], []
+        obs = env.observe(env.level)
+        for slot in range(env.slots):
+            views = self.policy.views(obs)
+            lucky = torch.rand(views.room.shape).masked_fill(~views.room, -1).argmax(1)
+            explores = torch.rand(env.num_envs) < self.epsilon(self.drawn)
+            place = torch.where(explores, lucky, self.policy(views).argmax(1))
+            played.append((views, env.table.station[slot], place))
+            step = env.step(place)
+            utility.append(step.reward)
+            obs = step.obs
+        total = torch.stack(utility).double().cumsum(0)
+        total = torch.cat([torch.zeros_like(total[:1]), total])  # [T + 1, B, N]
+        last = env.slots if env.finite else env.slots - self.horizon + 1
+        for slot, (views, station, place) in enumerate(played[:last]):
+            later = total[min(slot + self.horizon, env.slots)] - total[slot]
+            self._store(views, place, (later.gather(1, station) * views.room).sum(1))
+
+    def _store(self, views: Arrival, place: Tensor, utility: Tensor) -> None:
+        """Keep a slot's choices."""
+        rows = views.room.any(1).nonzero().squeeze(1)
+        gain = (utility[rows] / self.scale).to(views.station.dtype)
+        held = {"station": views.station, "room": views.room, "user": views.user, "action": place}
+        row = {name: value[rows] for name, value in held.items()}
+        self.buffer.add(row | {"gain": gain, "discount": torch.zeros_like(gain)})
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far it is; experience itself is the replay memory's."""
+        return {"drawn": self.drawn, "due": self.due, "env": self.env.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        self.drawn, self.due = state["drawn"], state["due"]
+        self.env.load_state_dict(state["env"])

@@ -1,0 +1,137 @@
+"""Experience with handovers: an exploring agent's steps in a replay memory of a few bytes a user, and draws from it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+from torch_geometric.data import HeteroData
+
+from hetgraph.envs import HandoverEnv
+from hetgraph.graph.schema import CHANNEL
+from hetgraph.models.qmix import GraphQMIX
+from hetgraph.radio.handover import HandoverAction
+from hetgraph.trainers.common.replay import ReplayBuffer
+
+NEXT = "next_"
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """Steps of some networks.
+
+    Args:
+        obs: what was seen.
+        action: what was done.
+        reward: of each cell ``[B, K]``.
+        credit: what each user added to the utility ``[B, U]``.
+        next_obs: what was seen then.
+        terminated: the task ended with the step ``[B]``.
+    """
+
+    obs: HeteroData
+    action: HandoverAction
+    reward: Tensor
+    credit: Tensor
+    next_obs: HeteroData
+    terminated: Tensor
+
+
+class HandoverExperience(IterableDataset[Transitions]):
+    """Steps of the environment under an exploring agent, and draws from the replay memory that they fill.
+
+    Each user, and each user's level, explores for itself. An episode ends by the clock: values go on, so its last step,
+    after which nothing is seen, is left out; with ``finite`` it is the end of the task.
+
+    Args:
+        env: environment that tells credits.
+        policy: the agent.
+        buffer: replay memory.
+        epsilon: chance of a random place, and of a random level, of a user by the number of the episode.
+        batch_size: transitions of a draw.
+        every: steps of all networks before each draw.
+        draws: draws in an epoch.
+        least: transitions before the first draw.
+        finite: the end of an episode is the end of the task.
+    """
+
+    def __init__(
+        self,
+        env: HandoverEnv,
+        policy: GraphQMIX,
+        buffer: ReplayBuffer,
+        *,
+        epsilon: Callable[[int], float],
+        batch_size: int,
+        every: int,
+        draws: int,
+        least: int,
+        finite: bool = False,
+    ) -> None:
+        self.env, self.policy, self.buffer, self.epsilon = env, policy, buffer, epsilon
+        self.batch_size, self.every, self.draws, self.least, self.finite = batch_size, every, draws, least, finite
+
+    def __len__(self) -> int:
+        """Draws in an epoch."""
+        return self.draws
+
+    def __iter__(self) -> Iterator[Transitions]:
+        """Draws of an epoch."""
+        for _ in range(self.draws):
+            self.collect(self.every)
+            while len(self.buffer) < self.least:
+                self.collect(1)
+            yield self.draw()
+
+    def collect(self, steps: int) -> None:
+        """Let the agent act for some steps of all networks."""
+        env = self.env
+        for _ in range(steps):
+            action, before = self.explore(), env.pack()
+            last = env.step_number == env.steps - 1
+            step = env.step(action)
+            if last and not self.finite:
+                continue
+            after = before if last else env.pack()
+            row = before | {NEXT + name: value for name, value in after.items() if name not in ("network", "begin")}
+            taken = {"place": action.place.to(torch.uint8), "taken": action.level.to(torch.uint8)}
+            ended = torch.full((env.num_envs,), last)
+            got = {"reward": step.reward, "credit": step.info["credit"].half(), "terminated": ended}
+            self.buffer.add(row | taken | got)
+
+    @torch.no_grad()
+    def explore(self) -> HandoverAction:
+        """What the agent does now, with random places among the allowed ones and random levels for some users."""
+        env, obs = self.env, self.env.observe(self.policy.level)
+        epsilon, shape = self.epsilon(env.episode), (env.num_envs, env.num_users)
+        best = self.policy(obs).best()
+        allowed = obs[CHANNEL].allowed.reshape(*shape, -1)
+        place = torch.rand(allowed.shape).masked_fill(~allowed, -1).argmax(2)
+        level = torch.randint(env.levels, shape)
+        wanders = torch.rand(2, *shape) < epsilon
+        return HandoverAction(torch.where(wanders[0], place, best.place), torch.where(wanders[1], level, best.level))
+
+    def draw(self) -> Transitions:
+        """A draw from the replay memory."""
+        rows = self.buffer.sample(self.batch_size).rows
+        later = {name.removeprefix(NEXT): value for name, value in rows.items() if name.startswith(NEXT)}
+        later |= {name: rows[name] for name in ("network", "begin")}
+        level = self.policy.level
+        return Transitions(
+            self.env.unpack(rows, level),
+            HandoverAction(rows["place"].long(), rows["taken"].long()),
+            rows["reward"],
+            rows["credit"].float(),
+            self.env.unpack(later, level),
+            rows["terminated"],
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far it is; experience itself is the replay memory's."""
+        return {"env": self.env.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        self.env.load_state_dict(state["env"])

@@ -1,0 +1,1 @@
+"""Training on IoT networks: MADDQN-DMADDPG and MAPPO."""

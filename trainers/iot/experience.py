@@ -1,0 +1,150 @@
+"""Experience of agents in IoT networks: exploring slots into a replay memory, and draws from it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from hetgraph.envs import IoTEnv
+from hetgraph.models.iot.agents import HybridMADDPG
+from hetgraph.models.iot.views import IoTViews, iot_views
+from hetgraph.radio.schedule import Schedule
+from hetgraph.trainers.common.exploration import ActionNoise
+from hetgraph.trainers.common.replay import Sample
+from hetgraph.trainers.common.trajectory import TrajectoryBuffer
+
+Random = Literal["near", "uniform"]
+
+
+class IoTExperience(IterableDataset[Sample]):
+    """Slots of the environment under exploring agents, and draws from the replay memory that they fill.
+
+    An agent explores in a slot with chance epsilon: Gumbel noise joins its bids, so that it chooses in proportion to the
+    exponential of ``bid / spread``; ``uniform`` noise is so large that bids do not matter. Noise on the power logits is there in every
+    slot. Of a slot the memory keeps the packed observation, the action and the rewards; columns are made anew at each draw.
+
+    Args:
+        env: environment, with each station's own rewards.
+        policy: the agents.
+        capacity: rows of the replay memory.
+        noise: of the power logits.
+        epsilon: chance that an agent explores, by the number of the draw.
+        batch_size: rows of a draw.
+        slots: slots before each draw.
+        draws: draws in an epoch.
+        least: rows before the first draw.
+        random: how an exploring agent chooses.
+        spread: of ``near`` noise, in the unit of bids.
+    """
+
+    def __init__(
+        self,
+        env: IoTEnv,
+        policy: HybridMADDPG,
+        *,
+        capacity: int,
+        noise: ActionNoise,
+        epsilon: Callable[[int], float],
+        batch_size: int,
+        slots: int,
+        draws: int,
+        least: int,
+        random: Random = "near",
+        spread: float = 0.2,
+    ) -> None:
+        if random not in ("near", "uniform"):
+            raise ValueError(f"random: got {random!r}, expected 'near' or 'uniform'")
+        self.env, self.policy, self.noise, self.epsilon = env, policy, noise, epsilon
+        self.batch_size, self.slots, self.draws, self.least = batch_size, slots, draws, least
+        self.spread = spread if random == "near" else 1e4
+        self.drawn = 0
+        self.views = iot_views(env.reset()[0])
+        self.buffer = TrajectoryBuffer(capacity, env.num_envs, tuple(env.pack()), env.device)
+        self.running = torch.zeros(env.num_envs, device=env.device)
+        self.returns: list[float] = []  # of the episodes, one for each network
+
+    def __len__(self) -> int:
+        """Draws in an epoch."""
+        return self.draws
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Draws of an epoch."""
+        for _ in range(self.draws):
+            self.collect(self.slots)
+            while len(self.buffer) < self.least:
+                self.collect(1)
+            self.drawn += 1
+            yield self.buffer.sample(self.batch_size)
+
+    @torch.no_grad()
+    def collect(self, slots: int) -> None:
+        """Go on for some slots."""
+        for _ in range(slots):
+            rows = self.env.pack()
+            action = self._explore()
+            step = self.env.step(action)
+            over = "final_obs" in step.info
+            rows |= {"action_station": action.station.short(), "action_user": action.user.short()}
+            rows |= {"power": action.power.half(), "reward": step.reward.float()}
+            rows["further"] = step.info["continuous_reward"].float()
+            rows["ended"] = torch.full((self.env.num_envs,), over, device=self.env.device)
+            self.buffer.add(rows)
+            self.running += step.info["team_reward"].float()
+            if over:
+                self.returns += self.running.tolist()
+                self.running.zero_()
+                self.noise.reset()
+            self.views = iot_views(step.obs)
+
+    def _explore(self) -> Schedule:
+        (b, n, u, s), device = self.views.spectrum.shape, self.env.device
+        agents = 1 if self.policy.scope == "central" else n
+        lucky = (torch.rand(b, agents, device=device) < self.epsilon(self.drawn)).expand(b, n).float() * self.spread
+        edge = pair = None
+        if self.policy.discrete == "learned":  # else the policy gradient would see choices that are never made
+            edge = lucky.unsqueeze(2) * _gumbel(b, n, u, device=device)
+            pair = lucky.reshape(b, n, 1, 1) * _gumbel(b, 1, u, s, device=device)
+        return self.policy.decide(self.views, edge, pair, self.noise.draw(b, n, u + 1, device=device))
+
+    def present(self, rows: dict[str, Tensor]) -> tuple[IoTViews, Schedule]:
+        """Tables and action of replay rows."""
+        station, user = rows["action_station"].long(), rows["action_user"].long()
+        return self._views(rows), Schedule(station, user, rows["power"].float())
+
+    def later(self, rows: dict[str, Tensor]) -> IoTViews:
+        """Tables of the slot after replay rows."""
+        return self._views({name.removeprefix("next_"): v for name, v in rows.items() if name.startswith("next_")})
+
+    def _views(self, rows: dict[str, Tensor]) -> IoTViews:
+        return iot_views(self.env.unpack(rows, self.env.level))
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far it is; experience itself is the replay memory's."""
+        held = {"drawn": self.drawn, "env": self.env.state_dict(), "running": self.running.clone()}
+        return held | {"returns": list(self.returns), "noise": self.noise.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        self.drawn, self.returns = state["drawn"], list(state["returns"])
+        held, device = state["noise"], self.env.device
+        self.noise.state = None if held is None else held.to(device, copy=True)
+        self.running = state["running"].to(device, copy=True)
+        self.env.load_state_dict(state["env"])
+        self.views = iot_views(self.env.observe(self.env.level))
+
+
+def settled(returns: list[float], window: int, least: float) -> bool:
+    """Whether the mean of the last ``window`` returns exceeds that of as many before by less than ``least`` of theirs.
+
+    Never for a window of 0.
+    """
+    if not window or len(returns) < 2 * window:
+        return False
+    before, last = sum(returns[-2 * window : -window]) / window, sum(returns[-window:]) / window
+    return last - before < least * abs(before)
+
+
+def _gumbel(*shape: int, device: torch.device) -> Tensor:
+    return -torch.empty(shape, device=device).exponential_().clamp_min(1e-20).log()

@@ -1,0 +1,1 @@
+"""Training on packet queues: MAPPO."""

@@ -1,0 +1,193 @@
+"""Training of HetGNN: by a teacher's labels, without labels, or both."""
+
+import math
+from typing import Any, Literal
+
+import lightning
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.datasets.splits import spatial_mask
+from hetgraph.graph import links_of
+from hetgraph.models import HetGNN, Prediction
+from hetgraph.models.hetgnn import best_round
+from hetgraph.nn.encoders import Encoding
+from hetgraph.nn.refine import Round
+from hetgraph.radio import Allocation, KPIs, evaluate, pf_gain
+from hetgraph.radio.relaxed import Objective
+from hetgraph.solvers import equal_power, max_rsrp_association
+from hetgraph.trainers.common.checkpoint import load_weights
+from hetgraph.trainers.snapshot import losses
+from hetgraph.trainers.snapshot.losses import LossWeights
+
+
+class DistillationModule(lightning.LightningModule):
+    """HetGNN with the losses of the paper and the label-free objectives (eq. 14 and PF utility).
+
+    Every round of the network is judged, later ones more. Validation rounds the answer, as in use, and compares it with the
+    strongest station at equal power on the same layouts.
+
+    Args:
+        hidden: see :class:`~hetgraph.models.HetGNN`, as for the next six.
+        layers: type-aware layers.
+        rounds: refinement rounds.
+        memory: width of the memory.
+        encoder: message passing.
+        association: association head.
+        objective: utility of the rounds and of the label-free term.
+        weight_association: weights of the losses, see :class:`~hetgraph.trainers.snapshot.losses.LossWeights`.
+        weight_power: power fractions.
+        weight_antenna: antenna probabilities.
+        weight_rate: rate distillation.
+        weight_fairness: fairness.
+        weight_min_rate: minimum rate.
+        weight_utility: label-free utility.
+        rate_min_bps: minimum rate of eq. 14.
+        split: ``layout`` trains on all users of the training layouts, ``space`` leaves out those of held-out cells.
+        lr: learning rate of Adam at the start of its cosine.
+        clip: largest norm of the gradient.
+        init_from: checkpoint whose weights to start from (weights only).
+    """
+
+    def __init__(
+        self,
+        hidden: int = 32,
+        layers: int = 2,
+        rounds: int = 12,
+        memory: int = 16,
+        encoder: Encoding = "hetero",
+        association: Literal["price", "edge"] = "price",
+        objective: Objective = "pf",
+        weight_association: float = 0.0,
+        weight_power: float = 0.0,
+        weight_antenna: float = 0.0,
+        weight_rate: float = 0.0,
+        weight_fairness: float = 0.0,
+        weight_min_rate: float = 0.0,
+        weight_utility: float = 1.0,
+        rate_min_bps: float = 100e3,
+        split: Literal["layout", "space"] = "layout",
+        lr: float = 3e-3,
+        clip: float = 1.0,
+        init_from: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.model = HetGNN(hidden, layers, rounds, memory, encoder, association, objective)
+        self.objective: Objective = objective
+        self.weights = LossWeights(
+            weight_association,
+            weight_power,
+            weight_antenna,
+            weight_rate,
+            weight_fairness,
+            weight_min_rate,
+            weight_utility,
+        )
+        self.rate_min_bps, self.split, self.lr, self.clip = rate_min_bps, split, lr, clip
+        self._reference: dict[str, KPIs] = {}
+        if init_from is not None:
+            load_weights(self.model, init_from)
+
+    def forward(self, graph: HeteroData) -> Allocation:
+        """Allocation of a graph or batch."""
+        return self.model.allocate(graph)
+
+    def training_step(self, batch: HeteroData, batch_idx: int) -> Tensor:
+        """Loss of a batch."""
+        prediction: Prediction = self.model(batch)
+        terms = self._terms(prediction, batch)
+        loss = torch.stack([getattr(self.weights, name) * value for name, value in terms.items()]).sum()
+        for name, value in terms.items():
+            self.log(f"train/{name}", value.detach(), batch_size=batch.num_graphs, on_step=False, on_epoch=True)
+        self.log("train/loss", loss.detach(), batch_size=batch.num_graphs, prog_bar=True, on_step=False, on_epoch=True)
+        return loss
+
+    def _terms(self, prediction: Prediction, batch: HeteroData) -> dict[str, Tensor]:
+        count = len(prediction.rounds)
+        total: dict[str, Tensor] = {}
+        mask = torch.ones_like(prediction.links.ue_network, dtype=torch.bool)
+        if self.split == "space":
+            mask = spatial_mask(batch)
+        for number, seen in enumerate(prediction.rounds):
+            weight = 2 * (number + 1) / (count * (count + 1))
+            for name, value in self._round_terms(seen, prediction, batch, mask).items():
+                total[name] = total.get(name, 0) + weight * value
+        if self.weights.antenna > 0:
+            total["antenna"] = losses.antenna_loss(prediction.antenna_logits, batch)
+        return total
+
+    def _round_terms(self, seen: Round, prediction: Prediction, batch: HeteroData, mask: Tensor) -> dict[str, Tensor]:
+        links, weights, out = prediction.links, self.weights, {}
+        if weights.utility > 0:
+            out["utility"] = losses.utility_loss(seen, links, self.objective)
+        if weights.association > 0:
+            out["association"] = losses.association_loss(seen, links, batch["ue"].teacher_slot, mask)
+        if weights.power > 0:
+            out["power"] = losses.power_loss(seen, batch["bs"].teacher_fraction)
+        if max(weights.rate, weights.fairness, weights.min_rate) > 0:
+            rate = losses.soft_rates(seen, links, batch)
+            if weights.rate > 0:
+                out["rate"] = losses.rate_loss(rate, batch["ue"].teacher_rate_bps, mask)
+            if weights.fairness > 0:
+                out["fairness"] = losses.fairness_loss(rate, links)
+            if weights.min_rate > 0:
+                out["min_rate"] = losses.min_rate_loss(rate, self.rate_min_bps)
+        return out
+
+    def validation_step(self, batch: HeteroData, batch_idx: int) -> None:
+        """Indicators of the rounded answer, against the strongest station at equal power."""
+        self._judge("val", batch, batch_idx)
+
+    def test_step(self, batch: HeteroData, batch_idx: int) -> None:
+        """As in validation, on the test layouts."""
+        self._judge("test", batch, batch_idx)
+
+    def predict_step(self, batch: HeteroData, batch_idx: int) -> dict[str, Tensor]:
+        """Serving stations ``[U]``, powers ``[N, R]`` in W and rates ``[U]`` in bit/s."""
+        allocation = self.model.allocate(batch)
+        rate = evaluate(batch, allocation).rate_bps
+        return {"serving": allocation.serving, "power_w": allocation.power_w, "rate_bps": rate}
+
+    def _judge(self, split: str, batch: HeteroData, number: int) -> None:
+        key = f"{split}/{number}"
+        if key not in self._reference:
+            self._reference[key] = evaluate(batch, Allocation(max_rsrp_association(batch), equal_power(batch)))
+        base = self._reference[key]
+        with torch.no_grad():
+            prediction = self.model(batch)
+        found = evaluate(batch, best_round(batch, prediction, self.objective))
+        values = {
+            "pf_gain": pf_gain(found.rate_bps, base.rate_bps, links_of(batch)).mean(),
+            "sum_rate_vs_reference": found.sum_rate_bps.mean() / base.sum_rate_bps.mean(),
+            "p5_rate_vs_reference": found.p5_rate_bps.mean() / base.p5_rate_bps.mean().clamp_min(1e-9),
+            "jain_vs_reference": found.jain.mean() / base.jain.mean().clamp_min(1e-9),
+        }
+        # What is kept is chosen by the utility, in which a user without a rate counts: the gain leaves such users out.
+        utility = (found.pf_utility - base.pf_utility).mean()
+        values["score"] = utility if self.objective == "pf" else values["sum_rate_vs_reference"]
+        for name, value in values.items():
+            self.log(
+                f"{split}/{name}",
+                value,
+                batch_size=batch.num_graphs,
+                prog_bar=name == "score",
+                add_dataloader_idx=False,
+            )
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        """Clip the gradient; a batch without a finite gradient is left out."""
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.clip)
+        if not bool(torch.isfinite(norm)):
+            for parameter in self.parameters():
+                parameter.grad = None
+
+    def configure_optimizers(self) -> Any:
+        """Adam with a cosine from ``lr`` to a hundredth of it over all steps."""
+        optimizer = torch.optim.Adam(self.parameters(), self.lr)
+        steps = max(int(self.trainer.estimated_stepping_batches), 1)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
