@@ -20,7 +20,6 @@ from hetgraph.trainers import (
     IoTDataModule,
     IoTMAPPO,
     decision_cost,
-    iot_mappo,
     load_agents,
     load_hybrid,
 )
@@ -29,6 +28,7 @@ from hetgraph.trainers.common.checkpoint import RandomState
 from hetgraph.trainers.common.exploration import ActionNoise, linear_epsilon
 from hetgraph.trainers.common.gae import gae
 from hetgraph.trainers.common.trajectory import TrajectoryBuffer
+from hetgraph.trainers.iot import mappo
 from hetgraph.trainers.iot.experience import IoTExperience, settled
 from hetgraph.trainers.iot.maddqn import twin_target
 
@@ -284,7 +284,7 @@ def test_stations_of_mappo_share_the_reward_or_have_their_own(
         seen.append(reward)
         return gae(reward, *rest, **options)
 
-    monkeypatch.setattr(iot_mappo, "gae", watched)
+    monkeypatch.setattr(mappo, "gae", watched)
     fit(tmp_path, 1, lambda: IoTMAPPO(hidden=4, epochs=1, minibatches=1, own=own), slots=4, draws=2)
     assert len(seen) == 2 and all((float(reward.std(2).max()) > 1e-6) == own for reward in seen)
 
