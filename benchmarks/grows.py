@@ -263,7 +263,7 @@ def finetuned(epochs: int = 4, draws: int = 400, lr: float = 1e-3) -> None:
         for seed in SEEDS:
             path = f"runs/grows-{seed}/best.ckpt"
             options = torch.load(path, weights_only=True)["hyper_parameters"]
-            after.append(adapt(path, options, layout, epochs, draws, lr, seed).policy.eval())
+            after.append(adapt(path, options, layout, epochs, draws, lr, seed).model.eval())
         for target in dict.fromkeys((layout, scenario)):
             count = episodes if target == scenario else 60
             for chance, demand in ((0.5, 6.0), (1.0, 14.0)):
@@ -284,7 +284,7 @@ def cells(epochs: int = 6, draws: int = 400, lr: float = 1e-3, episodes: int = 3
         for seed in SEEDS:
             path = f"runs/grows-{seed}/best.ckpt"
             options = torch.load(path, weights_only=True)["hyper_parameters"]
-            after.append(adapt(path, options, "grows-3", epochs, draws, lr, seed, **load).policy.eval())
+            after.append(adapt(path, options, "grows-3", epochs, draws, lr, seed, **load).model.eval())
         policies = {name: [policy(name)] for name in names} | {"GROWS": agents("grows"), "fine-tuned": after}
         with np.load(OUT / f"cell-{chance:g}-{demand:g}.npz") as kept:
             small = judge_arrivals("grows-3", policies, **load, episodes=episodes)

@@ -5,33 +5,57 @@ if __name__ != "hetgraph.trainers":
         f"got {__name__!r}, expected hetgraph.trainers: install the project and import it under that name"
     )
 
-from hetgraph.trainers.arrivals.double_dqn import ArrivalDataModule, DoubleDQN, double_dqn_target
-from hetgraph.trainers.common.best import BestCheckpoint
-from hetgraph.trainers.common.checkpoint import (
-    load_agents,
-    load_association,
-    load_handovers,
-    load_hybrid,
-    load_model,
-    load_policy,
-    save_weights,
-)
-from hetgraph.trainers.common.gae import gae
-from hetgraph.trainers.common.replay import ReplayBuffer
-from hetgraph.trainers.handover.data import HandoverDataModule
-from hetgraph.trainers.handover.qmix import QMIX
-from hetgraph.trainers.iot.data import IoTDataModule
-from hetgraph.trainers.iot.decision_cost import DecisionCost, decision_cost
-from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
-from hetgraph.trainers.iot.mappo import IoTMAPPO
-from hetgraph.trainers.queues.mappo import MAPPOModule, TrafficDataModule
-from hetgraph.trainers.snapshot.distillation import DistillationModule
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # imported when they are asked for, so that the command line starts at once
+    from hetgraph.trainers.arrivals.data import ArrivalDataModule
+    from hetgraph.trainers.arrivals.double_dqn import DoubleDQN, double_dqn_target
+    from hetgraph.trainers.common.best import BestCheckpoint
+    from hetgraph.trainers.common.gae import gae
+    from hetgraph.trainers.common.replay import ReplayBuffer
+    from hetgraph.trainers.handover.data import HandoverDataModule
+    from hetgraph.trainers.handover.qmix import QMIX
+    from hetgraph.trainers.iot.data import IoTDataModule
+    from hetgraph.trainers.iot.decision_cost import DecisionCost, decision_cost
+    from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
+    from hetgraph.trainers.iot.mappo import IoTMAPPO
+    from hetgraph.trainers.judge.run import compare
+    from hetgraph.trainers.queues.data import TrafficDataModule
+    from hetgraph.trainers.queues.mappo import MAPPOModule
+    from hetgraph.trainers.snapshot.distillation import DistillationModule
+    from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
+    from hetgraph.trainers.tasks import task_names, task_of
+
+_PLACES = {
+    "arrivals.data": ("ArrivalDataModule",),
+    "arrivals.double_dqn": ("DoubleDQN", "double_dqn_target"),
+    "common.best": ("BestCheckpoint",),
+    "common.gae": ("gae",),
+    "common.replay": ("ReplayBuffer",),
+    "handover.data": ("HandoverDataModule",),
+    "handover.qmix": ("QMIX",),
+    "iot.data": ("IoTDataModule",),
+    "iot.decision_cost": ("DecisionCost", "decision_cost"),
+    "iot.maddqn": ("MADDQNDMADDPG",),
+    "iot.mappo": ("IoTMAPPO",),
+    "judge.run": ("compare",),
+    "queues.data": ("TrafficDataModule",),
+    "queues.mappo": ("MAPPOModule",),
+    "snapshot.distillation": ("DistillationModule",),
+    "task": ("Budget", "Case", "Column", "Task", "Training", "option"),
+    "tasks": ("task_names", "task_of"),
+}
+_MODULES = {name: f"hetgraph.trainers.{place}" for place, names in _PLACES.items() for name in names}
 
 __all__ = [
     "MADDQNDMADDPG",
     "QMIX",
     "ArrivalDataModule",
     "BestCheckpoint",
+    "Budget",
+    "Case",
+    "Column",
     "DecisionCost",
     "DistillationModule",
     "DoubleDQN",
@@ -40,15 +64,24 @@ __all__ = [
     "IoTMAPPO",
     "MAPPOModule",
     "ReplayBuffer",
+    "Task",
     "TrafficDataModule",
+    "Training",
+    "compare",
     "decision_cost",
     "double_dqn_target",
     "gae",
-    "load_agents",
-    "load_association",
-    "load_handovers",
-    "load_hybrid",
-    "load_model",
-    "load_policy",
-    "save_weights",
+    "option",
+    "task_names",
+    "task_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'hetgraph.trainers' has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,13 +1,17 @@
 """The ``hetgraph`` command."""
 
 import argparse
+import codecs
 import importlib
+import io
 import itertools
 import logging
 import os
 import re
 import signal
 import sys
+import tempfile
+import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +20,8 @@ from typing import Any
 LIGHTNING = ("fit", "validate", "test", "predict")
 OTHERS = {
     "generate": "draw and label the networks of a dataset",
-    "finetune": "take a checkpoint to new layouts",
-    "compare": "judge policies on the same layouts",
+    "finetune": "take a checkpoint to other networks",
+    "compare": "judge policies of a task on the same networks",
     "demo": "train and judge a small model, with figures",
     "report": "one HTML page of a run's figures and tables",
 }
@@ -27,9 +31,10 @@ CONFIGS = Path(__file__).parent / "configs"
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; a user's mistake ends it with one sentence and exit code 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _plain_where_needed()
     try:
         raise SystemExit(_dispatch(arguments))
-    except (ValueError, FileNotFoundError, IsADirectoryError, PermissionError, OSError) as error:
+    except (ValueError, OSError) as error:
         sys.stderr.write(f"hetgraph: error: {_sentence(error)}\n")
         raise SystemExit(2) from None
     except argparse.ArgumentError as error:
@@ -43,6 +48,33 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("hetgraph: stopped; what was written stays\n")
         raise SystemExit(130) from None
+    except Exception as error:
+        sys.stderr.write(f"hetgraph: error: {_unexpected(error)}\n")
+        raise SystemExit(2) from None
+
+
+def _unexpected(error: Exception) -> str:
+    """One sentence of an error that nobody foresaw; the traceback goes to a file."""
+    handle, name = tempfile.mkstemp(prefix="hetgraph-", suffix=".log")
+    with os.fdopen(handle, "w") as file:
+        traceback.print_exception(error, file=file)
+    reason = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {reason[0] if reason else 'no reason given'} (traceback in {name})"
+
+
+def _plain_where_needed() -> None:
+    """Signs that a terminal's encoding lacks are written in ASCII."""
+    codecs.register_error("hetgraph", lambda error: (_ascii(error), error.end))  # type: ignore[attr-defined]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="hetgraph")
+
+
+def _ascii(error: UnicodeError) -> str:
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(
+        {"±": "+-", "…": "...", "–": "-", "—": "-"}.get(sign, "?") for sign in error.object[error.start : error.end]
+    )
 
 
 def _terminated(end: SystemExit) -> bool:
@@ -66,14 +98,14 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     quiet()
     if command in LIGHTNING:
+        if rest and not rest[0].startswith("-"):
+            rest = ["--config", *rest]  # `hetgraph fit hetgnn`
         run_lightning([command, *resolve_configs(rest)])
         return 0
     if command not in OTHERS:
         raise ValueError(f"command: got {command!r}, expected one of {', '.join([*LIGHTNING, *OTHERS])}")
     module = importlib.import_module(f"hetgraph.trainers.commands.{command}")
-    parser = argparse.ArgumentParser(prog=f"hetgraph {command}", description=OTHERS[command])
-    module.add_arguments(parser)
-    return int(module.run(parser.parse_args(rest)))
+    return int(module.run(rest))
 
 
 def run_lightning(arguments: list[str]) -> Any:
@@ -88,11 +120,15 @@ def run_lightning(arguments: list[str]) -> Any:
 
 def _lightning_cli(arguments: list[str]) -> Any:
     import lightning
+    from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
     from lightning.pytorch.cli import SaveConfigCallback
 
     from hetgraph.trainers.commands.fit import FolderCLI
-    from hetgraph.trainers.common.checkpoint import RandomState
+    from hetgraph.trainers.common.best import BestCheckpoint
+    from hetgraph.trainers.common.finite import FiniteTraining
+    from hetgraph.trainers.common.random_state import RandomState
 
+    last = ModelCheckpoint(filename="last", enable_version_counter=False)
     return FolderCLI(
         lightning.LightningModule,
         lightning.LightningDataModule,
@@ -100,7 +136,7 @@ def _lightning_cli(arguments: list[str]) -> Any:
         subclass_mode_data=True,
         save_config_callback=SaveConfigCallback,
         save_config_kwargs={"overwrite": True},
-        trainer_defaults={"callbacks": [RandomState()]},
+        trainer_defaults={"callbacks": [FiniteTraining(), RichProgressBar(), BestCheckpoint(), last, RandomState()]},
         seed_everything_default=0,
         parser_kwargs={"exit_on_error": False},
         args=arguments,

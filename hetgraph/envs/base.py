@@ -56,6 +56,9 @@ class GraphEnv(ABC, Generic[A]):
     def record_episodes(self) -> None:
         """Keep from the next reset on what ``info["episode"]`` needs, where that costs too much to be kept always."""
 
+    def details(self) -> Any:
+        """What the last episode tells beyond its indicators, for figures and for comparing policies; ``None`` for nothing."""
+
     @abstractmethod
     def masks(self) -> dict[str, Tensor]:
         """For each part of the action that has a mask, which choices are of use: ``{mask: bool [*shape, n]}``."""

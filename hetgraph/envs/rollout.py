@@ -1,7 +1,8 @@
 """Run policies in an environment, all on the same episodes, and keep every network's indicators."""
 
+import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -21,13 +22,16 @@ class Trial:
 
     Args:
         values: ``{policy: {indicator: [seeds, networks]}}``; rules have one training seed.
-        seconds: time that each policy's decisions took, of all its seeds.
-        meta: what else belongs to the trial: scenario, level, episodes, seed.
+        seconds: median time of a decision for all networks of a run together.
+        meta: what else belongs to the trial: scenario, episodes, seed.
+        details: ``{policy: [[what the environment tells of the last episode, one for each run of networks], for each seed]}``,
+            see :meth:`~hetgraph.envs.base.GraphEnv.details`.
     """
 
     values: dict[str, dict[str, Tensor]]
     seconds: dict[str, float]
     meta: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, list[list[Any]]] = field(default_factory=dict)
 
     @property
     def kpis(self) -> tuple[str, ...]:
@@ -35,12 +39,30 @@ class Trial:
         names = [list(found) for found in self.values.values()]
         return tuple(name for name in names[0] if all(name in other for other in names)) if names else ()
 
+    def with_values(self, values: Mapping[str, Mapping[str, Tensor]]) -> "Trial":
+        """The same with more indicators of each policy."""
+        joined = {name: {**found, **values.get(name, {})} for name, found in self.values.items()}
+        return Trial(joined, self.seconds, self.meta, self.details)
+
+    @staticmethod
+    def join(parts: Sequence["Trial"]) -> "Trial":
+        """Trials of the same policies on different networks as one."""
+        values, seconds, details = {}, {}, {}
+        for name, found in parts[0].values.items():
+            values[name] = {kpi: torch.cat([part.values[name][kpi] for part in parts], 1) for kpi in found}
+            seconds[name] = statistics.median(part.seconds[name] for part in parts)
+            runs = zip(*(part.details[name] for part in parts), strict=True)
+            details[name] = [[each for run in seed for each in run] for seed in runs]
+        networks = sum(part.meta["networks"] for part in parts)
+        return Trial(values, seconds, parts[0].meta | {"networks": networks}, details)
+
 
 def rollout(
     env: GraphEnv[A],
     policies: Mapping[str, Policy[A] | Sequence[Policy[A]]],
     episodes: int = 1,
     seed: int = 0,
+    done: Callable[[], None] | None = None,
 ) -> Trial:
     """Episodes of each policy; every policy meets the same networks, traffic and channels.
 
@@ -52,40 +74,55 @@ def rollout(
         policies: by the name of their row; a list is one policy trained with several seeds.
         episodes: of each network.
         seed: of all that is random in the environment.
+        done: called after the episodes of each policy and training seed, to show progress.
 
     Raises:
-        ValueError: no policy, or fewer than one episode.
+        ValueError: no policy, fewer than one episode, or a policy whose action the environment does not take.
     """
     if not policies or episodes < 1:
         got = f"{len(policies)} policies and {episodes} episodes"
         raise ValueError(f"rollout: got {got}, expected at least one of each")
     env.record_episodes()
-    values, seconds = {}, {}
+    values, seconds, details = {}, {}, {}
     for name, policy in policies.items():
         trained = list(policy) if isinstance(policy, Sequence) else [policy]
-        runs, start = [], time.perf_counter()
+        runs, times, told = [], list[float](), []
         for each in trained:
-            runs.append(_episodes(env, each, episodes, seed))
-        seconds[name] = time.perf_counter() - start
+            runs.append(_episodes(env, name, each, episodes, seed, times))
+            told.append([env.details()])
+            if done is not None:
+                done()
+        seconds[name], details[name] = statistics.median(times), told
         values[name] = {kpi: torch.stack([run[kpi] for run in runs]) for kpi in runs[0]}
-    return Trial(values, seconds, {"episodes": episodes, "seed": seed, "networks": env.num_envs})
+    return Trial(values, seconds, {"episodes": episodes, "seed": seed, "networks": env.num_envs}, details)
 
 
-def _episodes(env: GraphEnv[A], policy: Policy[A], episodes: int, seed: int) -> dict[str, Tensor]:
-    """Mean over the episodes of a policy's indicators ``{name: [B]}``."""
+def _episodes(
+    env: GraphEnv[A], name: str, policy: Policy[A], episodes: int, seed: int, times: list[float]
+) -> dict[str, Tensor]:
+    """Mean over the episodes of a policy's indicators ``{name: [B]}``; times of its decisions are added to ``times``."""
     env.reset(seed=seed)
     generator = stream(seed, 0, "policy")
     if env.device.type != "cpu":
         generator = Generator(env.device).manual_seed(generator.initial_seed())
-    found = []
+    ended = []
     for _ in range(episodes):  # the next one begins in the step that ends the one before
         obs = env.observe(policy.level)
         state = policy.initial_state(obs)
         kpis: dict[str, Tensor] = {}
         for _ in range(env.episode_slots):
-            action, state = policy.act(obs, state, generator)
-            step = env.step(action)
+            start = time.perf_counter()
+            decision = policy.act(obs, state, generator)
+            times.append(time.perf_counter() - start)
+            if not isinstance(decision, tuple) or len(decision) != 2:
+                got = type(decision).__name__
+                raise ValueError(f"policy {name}: got {got} from act, expected a pair of action and next state")
+            action, state = decision
+            try:
+                step = env.step(action)
+            except (ValueError, AttributeError, TypeError) as error:
+                raise ValueError(f"policy {name}: {error}") from error
             kpis = step.info.get("episode", kpis)
             obs = env.observe(policy.level)
-        found.append(kpis)
-    return {name: torch.stack([each[name].double() for each in found]).mean(0) for name in found[0]}
+        ended.append(kpis)
+    return {name: torch.stack([each[name].double() for each in ended]).mean(0) for name in ended[0]}

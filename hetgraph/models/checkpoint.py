@@ -60,13 +60,14 @@ def system_class(name: str) -> type[nn.Module]:
     raise ValueError(f"system: got {name!r}, expected one of {', '.join(systems())}")
 
 
-def save(model: nn.Module, path: str | Path, *, others: Mapping[str, Tensor] | None = None, **about: Any) -> Path:
+def save(model: nn.Module, path: str | Path, *, state: Mapping[str, Tensor] | None = None, **about: Any) -> Path:
     """Write a model's weights with what builds it.
 
     Args:
         model: a model of a system; see :func:`register` for those of one's own.
         path: file to write.
-        others: tensors of its training, to go on from: critics, scales.
+        state: tensors of the module that trains it, the model's own under ``model.``, others to go on from: critics, scales;
+            ``None`` for those of the model alone.
         about: ``scenario``, ``training`` and ``commit`` of :class:`~hetgraph.models.weights.Header`.
 
     Raises:
@@ -86,8 +87,9 @@ def save(model: nn.Module, path: str | Path, *, others: Mapping[str, Tensor] | N
         version=version("hetgraph"),
         **about,
     )
-    tensors = {MODEL + name: value for name, value in model.state_dict().items()} | dict(others or {})
-    return write_weights(path, header, tensors)
+    if state is None:
+        state = {MODEL + name: value for name, value in model.state_dict().items()}
+    return write_weights(path, header, state)
 
 
 def load(path: str | Path) -> Any:
@@ -105,6 +107,19 @@ def load(path: str | Path) -> Any:
     """
     header, tensors = read_weights(path)
     return build(path, header, tensors).eval()
+
+
+def fill(model: nn.Module, path: str | Path) -> None:
+    """Copy a file's weights into a model that may differ from the file's in options without weights: numbers of rounds, say.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file that :func:`load` refuses, or weights of other shapes.
+    """
+    _, tensors = read_weights(path)
+    state = {name.removeprefix(MODEL): value for name, value in tensors.items() if name.startswith(MODEL)}
+    _check_shapes(path, model, state)
+    model.load_state_dict(state)
 
 
 def build(path: str | Path, header: Header, tensors: Mapping[str, Tensor]) -> nn.Module:

@@ -80,7 +80,7 @@ def test_agents_learn_there_and_resume(tmp_path: Path, kind: str) -> None:
     again = make()
     found = fit(tmp_path / "parts", 2, again, tmp_path / "parts" / "last.ckpt", **options)
     assert found.train_data is not None and found.train_data.drawn == 2 * options.get("draws", 4)
-    for a, b in zip(whole.policy.parameters(), again.policy.parameters(), strict=True):
+    for a, b in zip(whole.model.parameters(), again.model.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)  # sums on a GPU come in any order
     kept = load_hybrid(tmp_path / "parts" / "last.ckpt")  # on the processor
     action, _ = kept.act(IoTEnv(TINY, 2).observe("global"), None, None)

@@ -1,119 +1,105 @@
-"""``hetgraph finetune``: a checkpoint's weights on new layouts, judged before and after."""
+"""``hetgraph finetune``: a checkpoint goes on training on other networks, judged before and after."""
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning
 from rich.console import Console
 
-from hetgraph.datasets import SnapshotDataModule, layout_seed, scenario_of
-from hetgraph.graph import Scenario
-from hetgraph.graph.tables import scenario_from_csv
-from hetgraph.radio import OneShotPolicy, evaluate, one_shot
-from hetgraph.trainers.common.checkpoint import GROWS_OPTIONS, MODEL_OPTIONS, load_model, read_checkpoint, save_weights
-from hetgraph.trainers.judge.files import print_table
-from hetgraph.trainers.snapshot.comparison import compare
-from hetgraph.trainers.snapshot.distillation import DistillationModule
+from hetgraph.models.checkpoint import build
+from hetgraph.models.weights import read_weights
+from hetgraph.trainers.commands.compare import foreign_options, report
+from hetgraph.trainers.commands.fit import loggers
+from hetgraph.trainers.common.arguments import Parser, add_options, new_folder, options_from, parse
+from hetgraph.trainers.common.best import BestCheckpoint
+from hetgraph.trainers.common.modules import freeze_encoders, model_of
+from hetgraph.trainers.common.policies import register_models, rule
+from hetgraph.trainers.judge.run import compare
+from hetgraph.trainers.task import Budget, Training
+from hetgraph.trainers.tasks import task_of
+
+OUT = "runs/finetuned"
+BEST = "best.ckpt"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Command-line options."""
-    parser.add_argument("--ckpt", required=True, help="checkpoint whose weights to start from")
-    parser.add_argument(
-        "--layout",
-        required=True,
-        help="preset name, scenario YAML or sites CSV; a preset of arrivals for GROWS, of IoT networks for MADDQN-DMADDPG; "
-        "a preset or a folder of drive tests for QMIX",
+def run(arguments: Sequence[str]) -> int:
+    """Fine-tune; print before, after, from scratch and rules on held-out networks."""
+    first = Parser(
+        "hetgraph finetune", "Train a checkpoint on other networks. Its task decides which options there are."
     )
-    parser.add_argument("--users", "--ues", default=None, help="users CSV, for a sites CSV")
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--batches", type=int, default=100, help="training batches in an epoch")
-    parser.add_argument(
-        "--lr", type=float, default=None, help="0.001, or that of the checkpoint for QMIX and MADDQN-DMADDPG"
-    )
-    parser.add_argument("--freeze-encoder", action="store_true", help="train the rounds and heads alone")
-    parser.add_argument("--probability", type=float, default=None, help="of an arrival, for one load (arrivals only)")
-    parser.add_argument("--demand", type=float, default=None, help="mean demand, likewise")
-    parser.add_argument("--cells", type=int, default=None, help="cells, of 10 users each (handovers only)")
-    parser.add_argument("--generation", choices=("4G", "5G"), default=None, help="of drive tests, where there are both")
-    parser.add_argument("--layouts", type=int, default=10, help="held-out layouts")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", default="runs/finetuned")
-
-
-def layout_scenario(layout: str, users: str | None) -> Scenario:
-    """Scenario of a preset name, a YAML file or a sites CSV."""
-    if layout.endswith(".csv"):
-        return scenario_from_csv(layout, users)
-    return scenario_of(layout)
-
-
-def train(module: DistillationModule, data: SnapshotDataModule, epochs: int) -> None:
-    """Label-free training with a progress bar, nothing logged."""
-    trainer = lightning.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        reload_dataloaders_every_n_epochs=1,
-    )
-    trainer.fit(module, datamodule=data)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Fine-tune and print before, after, from scratch and classical on held-out layouts."""
-    console = Console()
-    for name in ("epochs", "batches", "layouts"):
+    _add_arguments(first)
+    if not {"-h", "--help"} & set(arguments) or "--ckpt" in arguments:
+        path = _checkpoint(arguments)
+    else:
+        first.parse_args(list(arguments))
+        raise AssertionError("unreachable")  # help has ended the program
+    header, tensors = read_weights(path)
+    task = task_of(header.task)
+    parser = Parser("hetgraph finetune", f"Train a checkpoint of task {task.name} on other networks.")
+    _add_arguments(parser)
+    add_options(parser, task.options)
+    args = parse(parser, arguments, foreign_options(task))
+    register_models(args.models)
+    options = options_from(task.options, vars(args))
+    for name in ("epochs", "batches"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name}: got {getattr(args, name)}, expected at least 1")
-    options = read_checkpoint(args.ckpt)["hyper_parameters"]
-    if set(GROWS_OPTIONS) <= set(options):
-        from hetgraph.trainers.arrivals.finetune import finetune_arrivals
-
-        return finetune_arrivals(args, options)
-    from hetgraph.trainers.common.adapt import finetune_networks, kind_of
-
-    if kind_of(options):
-        return finetune_networks(args, options)
-    load_model(args.ckpt)
-    scenario = layout_scenario(args.layout, args.users)
-    kept = {name: options[name] for name in MODEL_OPTIONS}
-
-    def module(init_from: str | None) -> DistillationModule:
-        return DistillationModule(**kept, lr=(args.lr or 1e-3) if init_from else 3e-3, init_from=init_from)
-
-    data = SnapshotDataModule(teacher=None, train=4 * args.batches, val=4, size=4, seed=args.seed)
-    data.scenarios = [scenario]
-    before, after, scratch = module(args.ckpt), module(args.ckpt), module(None)
+    if args.lr is not None and not 0 < args.lr < 1:
+        raise ValueError(f"--lr: got {args.lr}, expected a number above 0 and below 1")
+    out, console = new_folder(args.out, args.overwrite, (BEST, "results.json")), Console()
+    budget = Budget(args.epochs, args.batches, args.lr, args.seed_training)
+    before = build(path, header, tensors).eval()
+    tuned = task.training(header, tensors, options, budget)
     if args.freeze_encoder:
-        after.model.encoder.requires_grad_(False)
-    for name, student in (("fine-tuning", after), ("from scratch", scratch)):
-        console.print(f"{name}: {args.epochs} epochs of {args.batches} batches")
-        train(student, data, args.epochs)
-    policies = [one_shot("max_rsrp"), one_shot("pf"), one_shot("pf_teacher_6")]
-    students = (("before", before), ("after", after), ("from scratch", scratch))
-    policies += [OneShotPolicy(name, student.model.eval().allocate) for name, student in students]
-    result = compare(
-        scenario, {p.name: [p] for p in policies}, layouts=args.layouts, seed=layout_seed(args.seed, "test")
-    )
-    print_table(result, console)
-    name, best = _best(dict(students), scenario, args.seed)
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    path = save_weights(best.model, dict(best.hparams), out / "model.safetensors")
-    console.print(f"best on validation layouts: {name}; its weights: {path}")
+        freeze_encoders(model_of(tuned.module))
+    runs = {"after": (tuned, out)}
+    if not args.no_scratch:
+        runs["from scratch"] = (task.training(header, None, options, budget), out / "scratch")
+    policies: dict[str, list[Any]] = {name: [rule(task, name)] for name in task.rivals}
+    policies["before"] = [before]
+    for name, (training, folder) in runs.items():
+        console.print(f"{name}: {training.epochs} epochs")
+        policies[name] = [_trained(training, folder)]
+    trials, reference = compare(task, options, policies, "before")
+    report(task, trials, reference, out, figures=not args.no_figures)
+    console.print(f"weights, of the validation's best epoch: {out / BEST}")
     return 0
 
 
-def _best(students: dict[str, DistillationModule], scenario: Scenario, seed: int) -> tuple[str, DistillationModule]:
-    """The student with the highest utility on layouts that neither training nor the table has seen."""
-    graph = scenario.sample(4, seed=layout_seed(seed, "val"))
-    indicator = {"pf": "pf_utility", "sum_rate": "sum_rate_bps"}
-    score = {
-        name: float(getattr(evaluate(graph, student.model.allocate(graph)), indicator[student.objective]).mean())
-        for name, student in students.items()
-    }
-    name = max(score, key=lambda key: score[key])
-    return name, students[name]
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("--ckpt", required=True, help="checkpoint whose weights to start from")
+    parser.add_argument("--models", default=None, help="module:attribute of models of one's own, for their checkpoints")
+    parser.add_argument("--epochs", type=int, default=5, help="passes, each followed by a validation (5)")
+    parser.add_argument("--batches", type=int, default=100, help="training batches, draws or rollouts of a pass (100)")
+    parser.add_argument("--lr", type=float, default=None, help="learning rate; the task's own")
+    parser.add_argument("--seed-training", type=int, default=0, help="seed of training (0)")
+    parser.add_argument("--freeze-encoder", action="store_true", help="train heads alone")
+    parser.add_argument("--no-scratch", action="store_true", help="without the comparison to training from nothing")
+    parser.add_argument("--out", default=OUT, help=f"folder of weights, results and figures ({OUT})")
+    parser.add_argument("--overwrite", action="store_true", help="write over results of an earlier run")
+    parser.add_argument("--no-figures", action="store_true", help="tables and files alone")
+
+
+def _checkpoint(arguments: Sequence[str]) -> str:
+    parser = Parser("hetgraph finetune", "")
+    parser.add_argument("--ckpt", required=True)
+    path: str = parser.parse_known_args([a for a in arguments if a not in ("-h", "--help")])[0].ckpt
+    return path
+
+
+def _trained(training: Training, folder: Path) -> Any:
+    """Model of the epoch that validation found best, that before training among them."""
+    best = BestCheckpoint(folder)
+    trainer = lightning.Trainer(
+        max_epochs=training.epochs,
+        accelerator="cpu",
+        logger=loggers(folder),
+        callbacks=[best],
+        enable_model_summary=False,
+        num_sanity_val_steps=-1,
+        **training.trainer,
+    )
+    trainer.fit(training.module, datamodule=training.data)
+    path = best.best_model_path
+    return build(path, *read_weights(path)).eval()

@@ -4,8 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from hetgraph.models.weights import read_weights
+from hetgraph.trainers.common.modules import loaded
+from hetgraph.trainers.common.resume import check_resumable
 
 
 def loggers(folder: str | Path) -> list[Logger]:
@@ -13,8 +17,48 @@ def loggers(folder: str | Path) -> list[Logger]:
     return [CSVLogger(folder, "", ""), TensorBoardLogger(folder, "", "")]
 
 
+RUN = ("last.ckpt", "best.ckpt", "metrics.csv")  # what a run leaves in its folder
+
+
 class FolderCLI(LightningCLI):
     """LightningCLI whose loggers and checkpoints, where a configuration names no other place, share the run's folder."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """One more option: whether to write over an earlier run."""
+        parser.add_argument("--overwrite", type=bool, default=False, help="start anew in the folder of an earlier run")
+
+    def _parse_ckpt_path(self) -> None:
+        """Options come from the configuration alone: Lightning would import the class that a checkpoint names."""
+
+    def before_fit(self) -> None:
+        """Refuse to start anew where a run is, and to resume from what is no checkpoint to resume from.
+
+        Raises:
+            ValueError: either.
+        """
+        folder, path = Path(self.trainer.default_root_dir), self._get(self.config, "ckpt_path")
+        if path is None:
+            run = [name for name in RUN if (folder / name).exists()]
+            if run and not self._get(self.config, "overwrite"):
+                raise ValueError(
+                    f"{folder}: got a folder with an earlier run's {run[0]}, expected a new one "
+                    "(--trainer.default_root_dir), --ckpt_path to go on, or --overwrite true"
+                )
+            for name in run:
+                (folder / name).unlink()
+        elif _is_weights(path):
+            raise ValueError(f"{path}: got weights, which tell nothing of where a training was, expected a last.ckpt")
+        elif Path(path).is_file():
+            check_resumable(path, type(self.model).__name__)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        """Arguments of the trainer's method; weights of a ``best.ckpt`` are loaded here, as Lightning does not know them."""
+        arguments: dict[str, Any] = super()._prepare_subcommand_kwargs(subcommand)
+        path = arguments.get("ckpt_path")
+        if subcommand != "fit" and path is not None and _is_weights(path):
+            loaded(arguments["model"], read_weights(path)[1])
+            arguments["ckpt_path"] = None
+        return arguments
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """The trainer, with loggers and checkpoint folders filled in."""
@@ -27,3 +71,11 @@ class FolderCLI(LightningCLI):
             if folder is not None and isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(Path(folder).absolute())
         return trainer
+
+
+def _is_weights(path: str) -> bool:
+    """Whether a file is one of weights, not one of Lightning's, which is a zip."""
+    if not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as file:
+        return file.read(2) != b"PK"

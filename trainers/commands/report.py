@@ -1,14 +1,15 @@
 """``hetgraph report``: one self-contained HTML page of a folder's figures and tables."""
 
-import argparse
 import base64
 import csv
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from hetgraph.datasets.snapshot import write_file
+from hetgraph.trainers.common.arguments import Parser, parse
 from hetgraph.trainers.judge.columns import heading
 
 _STYLE = """
@@ -29,13 +30,11 @@ _CAPTIONS = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Command-line options."""
-    parser.add_argument("folder", help="folder of a run or a comparison")
-
-
-def run(args: argparse.Namespace) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Write ``report.html`` into the folder."""
+    parser = Parser("hetgraph report", "One HTML page of a run's figures and tables.")
+    parser.add_argument("folder", help="folder of a run or a comparison")
+    args = parse(parser, arguments)
     path = write_report(Path(args.folder))
     Console().print(f"report: {path}")
     return 0

@@ -1,16 +1,84 @@
 """Keep the best weights of a run, those from before its first step among them."""
 
-from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+import json
+from pathlib import Path
+from typing import Any
+
+from lightning import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
+
+from hetgraph.graph import Scenario
+from hetgraph.models import save
+from hetgraph.trainers.common.modules import model_of
+from hetgraph.trainers.judge.files import commit
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """:class:`~lightning.pytorch.callbacks.ModelCheckpoint` that scores the untrained model, too.
+    """Write the weights with the highest ``val/score`` to ``best.ckpt``, a file that :func:`hetgraph.load` takes.
 
-    What is kept is then never worse than the start. The score is that of Lightning's validation before training, of which
-    ``num_sanity_val_steps`` must be all batches (-1); it is otherwise forgotten.
+    Where Lightning validates before training (``num_sanity_val_steps`` of -1, all batches), the untrained weights are a candidate,
+    too, so that what is kept is never worse than the start. Averaged weights are kept where a run averages them.
+
+    Args:
+        dirpath: folder; the run's when ``None``.
+        filename: name of the file without ``.ckpt``.
+        monitor: what is compared.
+        mode: whether the highest or the lowest is best.
     """
+
+    def __init__(
+        self,
+        dirpath: str | Path | None = None,
+        filename: str = "best",
+        monitor: str = "val/score",
+        mode: str = "max",
+    ) -> None:
+        super().__init__(dirpath, filename, monitor, mode=mode, enable_version_counter=False)
 
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The first candidate."""
-        self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
+        if self.monitor in trainer.callback_metrics:
+            self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        if trainer.is_global_zero:
+            Path(filepath).parent.mkdir(parents=True, exist_ok=True)
+            write_best(trainer, filepath)
+        self._last_global_step_saved = trainer.global_step
+        self._last_checkpoint_saved = filepath
+
+
+def write_best(trainer: Trainer, path: str | Path) -> Path:
+    """Write the weights of a trainer's module, averaged ones where it averages, with what it needs to go on training."""
+    module, data = trainer.lightning_module, getattr(trainer, "datamodule", None)
+    content: dict[str, Any] = {"state_dict": module.state_dict()}
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, WeightAveraging):
+            callback.on_save_checkpoint(trainer, module, content)
+    training = {"module": type(module).__name__, "options": _plain(module.hparams), "data": _data_options(data)}
+    about = {"scenario": _scenario(data), "training": training, "commit": commit() or ""}
+    return save(model_of(module), path, state=content["state_dict"], **about)
+
+
+def _data_options(data: LightningDataModule | None) -> dict[str, Any]:
+    return {} if data is None else _plain(data.hparams)
+
+
+def _plain(options: Any) -> dict[str, Any]:
+    """Options that JSON has; a scenario that is an object is not one, and is told by its digest."""
+    out = {}
+    for name, value in dict(options).items():
+        if name.startswith("_"):
+            continue
+        try:
+            out[name] = json.loads(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError):
+            continue
+    return out
+
+
+def _scenario(data: LightningDataModule | None) -> dict[str, Any]:
+    found = getattr(data, "scenario", None)
+    if isinstance(found, Scenario):
+        return {"name": found.name, "hash": found.hash}
+    return {"name": found} if isinstance(found, str) else {}

@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor
 
 
@@ -130,24 +127,3 @@ class ReplayBuffer:
 
     def _store(self, like: Tensor) -> Tensor:
         return torch.zeros(self.capacity, *like.shape[1:], dtype=like.dtype, device=self.device)
-
-    def save(self, path: str | Path) -> None:
-        """Write all rows to a file beside a checkpoint (safetensors)."""
-        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, path)
-
-    def load(self, path: str | Path) -> None:
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            FileNotFoundError: no such file.
-            ValueError: a foreign file.
-        """
-        if not Path(path).exists():
-            raise FileNotFoundError(f"{path}: got no such file, expected a saved replay memory")
-        try:
-            state = load_file(path)
-        except SafetensorError:
-            state = {}
-        if "priority" not in state or "place" not in state:
-            raise ValueError(f"{path}: got a foreign file, expected a replay memory saved by hetgraph")
-        self.load_state_dict(state)

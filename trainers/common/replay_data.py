@@ -8,6 +8,8 @@ from torch.utils.data import DataLoader
 
 from hetgraph.trainers.common.replay import ReplayBuffer
 
+REPLAY = "replay"
+
 
 class ReplayDataModule(lightning.LightningDataModule):
     """Draws for training, one item for each evaluation, and a state that goes on where it was.
@@ -16,15 +18,13 @@ class ReplayDataModule(lightning.LightningDataModule):
 
     Args:
         buffer: replay memory; ``None`` until ``setup`` has made it, or for a module that learns on the policy.
-        replay_file: keep it in this file, beside the checkpoints, and go on from it.
     """
 
     evaluations: ClassVar[dict[str, int]] = {"val": 0, "test": 0}
 
-    def __init__(self, buffer: ReplayBuffer | None, replay_file: str | None) -> None:
+    def __init__(self, buffer: ReplayBuffer | None) -> None:
         super().__init__()
         self.buffer: Any = buffer
-        self.replay_file = replay_file
         self.train_data: Any = None
         self._state: dict[str, Any] | None = None
 
@@ -54,21 +54,28 @@ class ReplayDataModule(lightning.LightningDataModule):
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """How far training is; the replay memory goes to its own file."""
+        """How far training is, the replay memory included: a checkpoint is one file, which is there as a whole or not at all."""
         if self.train_data is None:
             return {}
-        if self.replay_file is not None and self.buffer is not None:
-            self.buffer.save(self.replay_file)
-        state: dict[str, Any] = self.train_data.state_dict()
+        state: dict[str, Any] = {"num_envs": self.train_data.env.num_envs} | self.train_data.state_dict()
+        if self.buffer is not None:
+            state[REPLAY] = self.buffer.state_dict()
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on from there.
+
+        Raises:
+            ValueError: another number of networks.
+        """
         self._state = state_dict or None
         if self.train_data is not None and state_dict:
-            self.train_data.load_state_dict(state_dict)
-            if self.replay_file is not None and self.buffer is not None:
-                self.buffer.load(self.replay_file)
+            networks, own = state_dict.get("num_envs"), self.train_data.env.num_envs
+            if networks != own:
+                raise ValueError(f"num_envs: got {own} with a checkpoint of {networks}, expected {networks}")
+            self.train_data.load_state_dict({key: value for key, value in state_dict.items() if key != REPLAY})
+            if self.buffer is not None:
+                self.buffer.load_state_dict(state_dict[REPLAY])
 
 
 def _as_it_is(item: Any) -> Any:

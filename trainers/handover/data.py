@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverEnv, HandoverWeights
@@ -16,6 +17,7 @@ from hetgraph.graph.trajectories import Trajectories
 from hetgraph.nn.candidates import Candidates, candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule, ResourceModel
 from hetgraph.radio.policy import handover_policy
+from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.common.replay import ReplayBuffer
 from hetgraph.trainers.common.replay_data import ReplayDataModule
 from hetgraph.trainers.handover.experience import HandoverExperience
@@ -33,7 +35,7 @@ class HandoverDataModule(ReplayDataModule):
     Args:
         scenario: preset whose density the networks have; a folder of drive tests, split by file
             (:class:`~hetgraph.datasets.LTETraceDataset`; validation has other pieces of the training files where there are fewer
-            than three); or the trajectories of each split.
+            than three); a scenario or contract graphs as they are; or the trajectories of each split.
         cells: cells of a network that is drawn.
         users: its users.
         networks: networks that are drawn for training.
@@ -58,14 +60,13 @@ class HandoverDataModule(ReplayDataModule):
         epsilon_decay: factor from episode to episode.
         epsilon_end: least chance.
         finite: the end of an episode is the end of the task.
-        replay_file: keep the replay memory in this file, beside the checkpoints, and go on from it.
         generation: of the drive tests, where the folder holds both.
         seed: of training.
     """
 
     def __init__(
         self,
-        scenario: str | Mapping[str, Trajectories] = "hetnet-3tier",
+        scenario: str | Scenario | HeteroData | Mapping[str, Trajectories] = "hetnet-3tier",
         cells: int = 25,
         users: int = 250,
         networks: int = 32,
@@ -90,12 +91,12 @@ class HandoverDataModule(ReplayDataModule):
         epsilon_decay: float = 0.955,
         epsilon_end: float = 0.08,
         finite: bool = False,
-        replay_file: str | None = None,
         generation: Literal["4G", "5G"] | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(ReplayBuffer(capacity), replay_file)
+        super().__init__(ReplayBuffer(capacity))
         self.save_hyperparameters(ignore=() if isinstance(scenario, str) else ("scenario",))
+        check_limits(self.hparams)
         self.source, self.size, self.seed, self.generation = scenario, (cells, users), seed, generation
         self.networks = {"train": networks, "val": val_networks, "test": test_networks}
         self.num_envs = num_envs
@@ -137,8 +138,10 @@ class HandoverDataModule(ReplayDataModule):
         envs = self.num_envs if split == "train" and not whole else count
         return HandoverEnv(scenario, envs, networks=count, seed=seed, **self.options)
 
-    def _scenario(self, split: Split, seed: int) -> Scenario | Trajectories:
+    def _scenario(self, split: Split, seed: int) -> Scenario | HeteroData | Trajectories:
         """What a split's networks are drawn from, or their trajectories."""
+        if isinstance(self.source, Scenario | HeteroData):
+            return self.source
         if not isinstance(self.source, str):
             return self.source[split]
         if not Path(self.source).exists():
@@ -161,10 +164,10 @@ class HandoverDataModule(ReplayDataModule):
         assert self.trainer is not None
         module: Any = self.trainer.lightning_module
         env = self.environment("train")
-        if self._state is None and not bool(module.policy.ue_mean.any()):
-            fit_price(module.policy, lambda: self.environment("train", whole=True), seed=self.seed)
+        if self._state is None and not bool(module.model.ue_mean.any()):
+            fit_price(module.model, lambda: self.environment("train", whole=True), seed=self.seed)
             module.set_scale(*first_look(env, self.seed))
-        self.train_data = HandoverExperience(env, module.policy, self.buffer, epsilon=self.epsilon, **self.draws)
+        self.train_data = HandoverExperience(env, module.model, self.buffer, epsilon=self.epsilon, **self.draws)
         self.resume()
 
     def judge(self, policy: Any, split: Split) -> dict[str, Tensor]:

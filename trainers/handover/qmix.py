@@ -17,6 +17,7 @@ from hetgraph.nn.candidates import Candidates
 from hetgraph.nn.handover_encoders import LOG_RATE, Encoder
 from hetgraph.radio.handover import HandoverAction
 from hetgraph.solvers.announced import PATIENCE
+from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.handover.data import HandoverDataModule
 from hetgraph.trainers.handover.experience import Transitions
 from hetgraph.trainers.handover.tabular import log_rate
@@ -149,7 +150,8 @@ class QMIX(lightning.LightningModule):
         if not (joint or credit):
             raise ValueError("joint, credit: got 0 for both, expected a loss")
         self.save_hyperparameters()
-        self.policy = GraphQMIX(
+        check_limits(self.hparams)
+        self.model = GraphQMIX(
             hidden,
             rounds,
             mixing,
@@ -166,7 +168,7 @@ class QMIX(lightning.LightningModule):
             agreements,
             crowding,
         )
-        self.target = copy.deepcopy(self.policy).requires_grad_(False)
+        self.target = copy.deepcopy(self.model).requires_grad_(False)
         self.history = NormHistory(clip_percentile or 1.0, clip_cap or math.inf) if clip_percentile else None
         self.gamma, self.joint, self.credit, self.gap = gamma, joint, credit, gap
         self.warm = warm
@@ -201,17 +203,17 @@ class QMIX(lightning.LightningModule):
         # A level's value counts by half, and its effect lasts a step.
         slope = 2 * (1 - self.gamma) / (1 - self.gap) / float(self.credit_std)
         terms = slope * weights.utility, slope * weights.sum_rate, -slope * weights.spread
-        self.policy.set_scale(seen, (reward - self.reward_mean) / self.reward_std, own, terms)
-        self.target.load_state_dict(self.policy.state_dict())
+        self.model.set_scale(seen, (reward - self.reward_mean) / self.reward_std, own, terms)
+        self.target.load_state_dict(self.model.state_dict())
 
     def training_step(self, batch: Transitions, batch_idx: int) -> Tensor:
         """Loss of a draw."""
-        now = self.policy(batch.obs)
+        now = self.model(batch.obs)
         if self.global_step < self.warm:
             now = replace(now, place=now.place.detach())
         with torch.no_grad():
             later = self.target(batch.next_obs)
-            action = (self.policy(batch.next_obs) if self.pick_online else later).best()
+            action = (self.model(batch.next_obs) if self.pick_online else later).best()
         reward = (1 - self.gamma) * (batch.reward - self.reward_mean) / self.reward_std
         loss = torch.zeros((), device=reward.device)
         if self.joint:
@@ -240,11 +242,11 @@ class QMIX(lightning.LightningModule):
 
         Such a user's reward is its own log rate: that of its cell, a sum over users, would send it where others are.
         """
-        if self.policy.mixing != "independent":
-            return self.policy.joint(now, batch.action), self.target.joint(later, action), reward.mean(1)
-        if self.policy.of_users:
+        if self.model.mixing != "independent":
+            return self.model.joint(now, batch.action), self.target.joint(later, action), reward.mean(1)
+        if self.model.of_users:
             told = log_rate(batch.next_obs).reshape(len(reward), -1)
-            mean, std = (self.policy.get_buffer(f"ue_{name}")[LOG_RATE] for name in ("mean", "std"))
+            mean, std = (self.model.get_buffer(f"ue_{name}")[LOG_RATE] for name in ("mean", "std"))
             told = (told - mean) / std
             return now.users(batch.action), later.users(action), (1 - self.gamma) * told
         return now.agents(batch.action), later.agents(action), reward
@@ -255,7 +257,7 @@ class QMIX(lightning.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         """Clip by norm, at a percentile of recent norms."""
-        parameters = list(self.policy.parameters())
+        parameters = list(self.model.parameters())
         limit = self.clip_cap or math.inf
         if self.history is not None:
             norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
@@ -269,7 +271,7 @@ class QMIX(lightning.LightningModule):
         part = 1.0 if due > int(self.copies) else self.soft
         self.copies.fill_(due)
         if part:
-            for slow, fast in zip(self.target.parameters(), self.policy.parameters(), strict=True):
+            for slow, fast in zip(self.target.parameters(), self.model.parameters(), strict=True):
                 slow.lerp_(fast, part)
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
@@ -281,7 +283,7 @@ class QMIX(lightning.LightningModule):
         self._trial("test")
 
     def _trial(self, split: Literal["val", "test"]) -> None:
-        for name, value in self._data().judge(self.policy, split).items():
+        for name, value in self._data().judge(self.model, split).items():
             self.log(f"{split}/{name}", value, batch_size=1, prog_bar=name == "score")
 
     def _data(self) -> HandoverDataModule:
@@ -303,7 +305,7 @@ class QMIX(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam; the learning rate falls along half a cosine."""
-        optimizer = torch.optim.Adam(self.policy.parameters(), self.lr)
+        optimizer = torch.optim.Adam(self.model.parameters(), self.lr)
         total = max(int(self.trainer.estimated_stepping_batches), 1)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total, self.lr_end)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -5,14 +5,17 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from hetgraph.envs import IoTEnv, IoTWeights
 from hetgraph.envs.rollout import rollout
+from hetgraph.graph import Scenario
 from hetgraph.graph.schema import Level
 from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.radio.policy import Policy
 from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.common.exploration import ActionNoise, Noise, linear_epsilon
+from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.common.replay_data import ReplayDataModule
 from hetgraph.trainers.iot.experience import IoTExperience, Random
 from hetgraph.trainers.iot.rollouts import IoTRollouts
@@ -26,7 +29,7 @@ class IoTDataModule(ReplayDataModule):
     """Slots of exploring agents, and episodes of validation and test.
 
     Args:
-        scenario: ``iot-noma`` or ``iot-oma``, with arguments if need be.
+        scenario: preset, scenario or contract graphs.
         num_envs: networks in training.
         episode_slots: length of an episode; each has new stations and users.
         weights: of throughput, fairness, handovers, energy and interference in the rewards; ``[1, 0, 0, 0, 0]`` for throughput only.
@@ -46,7 +49,6 @@ class IoTDataModule(ReplayDataModule):
         val_envs: networks of validation.
         test_envs: networks of the test.
         eval_slots: length of their episodes.
-        replay_file: keep the replay memory in this file, beside the checkpoints, and go on from it.
         seed: of training.
     """
 
@@ -54,7 +56,7 @@ class IoTDataModule(ReplayDataModule):
 
     def __init__(
         self,
-        scenario: str = "iot-noma",
+        scenario: str | Scenario | HeteroData = "iot-noma",
         num_envs: int = 16,
         episode_slots: int = 200,
         weights: Sequence[float] = (1.0, 1.0, 1.0, 0.1, 0.1),
@@ -74,13 +76,13 @@ class IoTDataModule(ReplayDataModule):
         val_envs: int = 8,
         test_envs: int = 16,
         eval_slots: int = 200,
-        replay_file: str | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(None, replay_file)
+        super().__init__(None)
         if len(weights) != 5:
             raise ValueError(f"weights: got {len(weights)} numbers, expected 5")
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore=() if isinstance(scenario, str) else ("scenario",))
+        check_limits(self.hparams)
         self.scenario, self.num_envs, self.episode_slots, self.seed = scenario, num_envs, episode_slots, seed
         self.weights = tuple(weights)
         self.options: dict[str, Any] = {
@@ -115,7 +117,7 @@ class IoTDataModule(ReplayDataModule):
             return
         assert self.trainer is not None
         module = self.trainer.lightning_module
-        policy = module.policy
+        policy = module.model
         assert isinstance(policy, HybridMADDPG)
         env = self.environment(policy.level)
         if getattr(module, "on_policy", False):

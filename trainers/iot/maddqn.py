@@ -13,6 +13,7 @@ from hetgraph.models.iot.decision import Agents, Discrete
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.nn.mixer import MonotonicMixer
 from hetgraph.radio.schedule import Schedule
+from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.common.replay import Sample
 from hetgraph.trainers.iot.data import KPIS, IoTDataModule
 from hetgraph.trainers.iot.experience import IoTExperience, settled
@@ -134,14 +135,15 @@ class MADDQNDMADDPG(lightning.LightningModule):
         if discrete != "learned" and power != "learned":
             raise ValueError(f"discrete, power: got {discrete!r} and {power!r}, expected something to learn")
         self.save_hyperparameters()
+        check_limits(self.hparams)
         self.automatic_optimization = False
-        self.policy = HybridMADDPG(
+        self.model = HybridMADDPG(
             hidden, heads, agents, attention, prior, scope, discrete, power, reports=reports, dueling=dueling
         )
         self.mix = JointValue(hidden, mixer, mixing)
         self.critics = nn.ModuleList(GraphCritic(hidden, prior) for _ in range(2 if twin else 1))
         self.target = nn.ModuleDict(
-            {name: copy.deepcopy(getattr(self, name)) for name in ("policy", "mix", "critics")}
+            {name: copy.deepcopy(getattr(self, name)) for name in ("model", "mix", "critics")}
         ).requires_grad_(False)
         self.pick_online, self.gamma, self.joint, self.streams, self.own = double, gamma, joint, streams, own
         self.energy_aware = energy_aware
@@ -160,20 +162,20 @@ class MADDQNDMADDPG(lightning.LightningModule):
         throughput, _, _, energy, interference = self._data().weights
         for critic in self.critics:
             assert isinstance(critic, GraphCritic)
-            if self.policy.prior:
+            if self.model.prior:
                 for weights in (critic.first, critic.level):
                     weights.data.copy_(torch.tensor([throughput, energy, -interference]))
-        for name in ("policy", "mix", "critics"):
+        for name in ("model", "mix", "critics"):
             self.target[name].load_state_dict(getattr(self, name).state_dict())
 
     # Targets.
 
     def next_choice(self, views: IoTViews) -> tuple[Tensor, Agents, Schedule, Tensor]:
         """Of the target agents: their values of the next choice, states, schedule with their powers, and reference powers."""
-        target = self.target["policy"]
+        target = self.target["model"]
         assert isinstance(target, HybridMADDPG)
         agents = target.encode(views)
-        picker = self.policy if self.pick_online else target
+        picker = self.model if self.pick_online else target
         chosen = picker.choose(views, picker.encode(views) if self.pick_online else agents)
         chosen = target.taken(views, agents, chosen.station, chosen.user) if self.pick_online else chosen
         reference = target.reference(views, agents, chosen)
@@ -221,10 +223,10 @@ class MADDQNDMADDPG(lightning.LightningModule):
         assert isinstance(optimizers, list)
         policy_optimizer, critic_optimizer = optimizers
         found: dict[str, Tensor] = {}
-        agents = self.policy.encode(views)
-        choice = self.policy.taken(views, agents, action.station, action.user)
-        reference = self.policy.reference(views, agents, choice)
-        if self.policy.power_by == "learned":
+        agents = self.model.encode(views)
+        choice = self.model.taken(views, agents, action.station, action.user)
+        reference = self.model.reference(views, agents, choice)
+        if self.model.power_by == "learned":
             with torch.no_grad():
                 goal = self.critic_target(further, after, following, next_reference)
             estimates = [self._of_team(critic(views, action, reference)) for critic in self.critics]
@@ -233,7 +235,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
             found["critic"], found["critic_correlation"] = loss, _correlation(estimates[0], goal)
         if int(self.steps) >= self.warmup:
             loss = self._agents_loss(views, agents, choice, reference, weight, (joint_goal, own_goal), found)
-            self._update(policy_optimizer, loss, self.policy, self.mix)
+            self._update(policy_optimizer, loss, self.model, self.mix)
         self.steps += 1
         self._follow()
         if batch_idx % 20 == 0:
@@ -252,16 +254,16 @@ class MADDQNDMADDPG(lightning.LightningModule):
     ) -> Tensor:
         joint, own = goals
         loss = weight.new_zeros(())
-        if self.policy.discrete == "learned":
-            value = self.policy.discrete_value(views, agents, choice)
+        if self.model.discrete == "learned":
+            value = self.model.discrete_value(views, agents, choice)
             if self.joint:
                 found["joint"] = _huber(self.mix(value, agents), joint, weight)
                 loss = loss + self.joint * found["joint"]
             if self.streams:
                 found["streams"] = _huber(value, own, weight)
                 loss = loss + self.streams * found["streams"]
-        if self.policy.power_by == "learned":
-            share = self.policy.shares(views, agents, choice, rule=reference)
+        if self.model.power_by == "learned":
+            share = self.model.shares(views, agents, choice, rule=reference)
             self.critics.requires_grad_(False)
             gain = self.critics[0](views, Schedule(choice.station, choice.user, share), reference).mean(1)
             self.critics.requires_grad_(True)
@@ -286,7 +288,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
     @torch.no_grad()
     def _follow(self) -> None:
         """Target networks follow the online ones softly."""
-        for name in ("policy", "mix", "critics"):
+        for name in ("model", "mix", "critics"):
             for slow, fast in zip(self.target[name].parameters(), getattr(self, name).parameters(), strict=True):
                 slow.lerp_(fast, self.soft)
 
@@ -308,7 +310,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
         self._judge("test", batch)
 
     def _judge(self, split: Literal["val", "test"], seed: int) -> None:
-        found = self._data().judge(split, self.policy, seed)
+        found = self._data().judge(split, self.model, seed)
         for name in (*KPIS, "return"):
             self.log(f"{split}/{name}", found[name].float().mean(), batch_size=1)
         self.log(f"{split}/score", found["score"].float(), batch_size=1, prog_bar=True)
@@ -320,7 +322,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam for agents and mixer, and for critics."""
-        groups = self.policy.parameter_groups(self.mix.parameters(), self.lr, self.bid_lr)
+        groups = self.model.parameter_groups(self.mix.parameters(), self.lr, self.bid_lr)
         return [torch.optim.Adam(groups), torch.optim.Adam(self.critics.parameters(), self.critic_lr)]
 
 

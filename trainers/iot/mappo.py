@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.trainers.common.gae import gae
+from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.iot.data import KPIS, IoTDataModule
 from hetgraph.trainers.iot.rollouts import IoTRollout, IoTRollouts, log_probs
 
@@ -64,8 +65,9 @@ class IoTMAPPO(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        check_limits(self.hparams)
         self.automatic_optimization = False
-        self.policy = HybridMADDPG(hidden, heads, agents, attention, prior)
+        self.model = HybridMADDPG(hidden, heads, agents, attention, prior)
         self.log_deviation = nn.Parameter(torch.full((3,), deviation).log())
         self.gamma, self.lam, self.clip, self.epochs, self.minibatches = gamma, lam, clip, epochs, minibatches
         self.value_weight, self.entropy, self.lr, self.bid_lr = value_weight, entropy, lr, bid_lr
@@ -99,7 +101,7 @@ class IoTMAPPO(lightning.LightningModule):
         self.log("train/reward", batch.reward.mean(), batch_size=1)
 
     def _loss(self, views: IoTViews, batch: IoTRollout, rows: Tensor, advantage: Tensor, goal: Tensor) -> Tensor:
-        policy, drawn = self.policy, batch.drawn.select(rows)
+        policy, drawn = self.model, batch.drawn.select(rows)
         agents = policy.encode(views)
         choice = policy.taken(views, agents, drawn.station, drawn.user)
         now = log_probs(policy, views, agents, choice, drawn, self.log_deviation.exp())
@@ -124,7 +126,7 @@ class IoTMAPPO(lightning.LightningModule):
         self._judge("test", batch)
 
     def _judge(self, split: Literal["val", "test"], seed: int) -> None:
-        found = self._data().judge(split, self.policy, seed)
+        found = self._data().judge(split, self.model, seed)
         for name in (*KPIS, "return"):
             self.log(f"{split}/{name}", found[name].float().mean(), batch_size=1)
         self.log(f"{split}/score", found["score"].float(), batch_size=1, prog_bar=True)
@@ -141,4 +143,4 @@ class IoTMAPPO(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam."""
-        return torch.optim.Adam(self.policy.parameter_groups([self.log_deviation], self.lr, self.bid_lr))
+        return torch.optim.Adam(self.model.parameter_groups([self.log_deviation], self.lr, self.bid_lr))

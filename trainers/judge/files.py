@@ -1,4 +1,4 @@
-"""Tables and files of a comparison."""
+"""Files of a comparison."""
 
 import csv
 import datetime
@@ -13,98 +13,56 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from hetgraph.datasets.snapshot import write_file
-from hetgraph.radio.kpi_table import indicator, vs_reference
-from hetgraph.trainers.judge import statistics
+from hetgraph.envs.rollout import Trial
 from hetgraph.trainers.judge.columns import cells, check_columns
-from hetgraph.trainers.judge.statistics import Interval
-from hetgraph.trainers.snapshot.comparison import Comparison
-
-_WIDTH = 120
-RATIOS = ("sum_rate_bps", "p5_rate_bps", "jain", "energy_efficiency_bpj")
+from hetgraph.trainers.judge.trial import against, mean, ranks, table
+from hetgraph.trainers.task import Task
 
 
-def intervals(result: Comparison) -> dict[str, dict[str, Interval]]:
-    """Method -> indicator -> interval: PF gain over the reference, ratios of means to the reference's, unserved users."""
-    out: dict[str, dict[str, Interval]] = {}
-    for name in result.wall_ms:
-        row = {"pf_gain": statistics.pairwise(result.gains[name])}
-        for kpi in RATIOS:
-            values = result.values[kpi]
-            row[vs_reference(kpi)] = statistics.ratio(values[name], values[result.reference])
-        out[name] = row | {"unserved": statistics.mean(result.values["unserved"][name])}
-    return out
-
-
-def ranks(result: Comparison) -> dict[str, int | None]:
-    """Method -> place by PF gain; none for a method that leaves more users unserved than the reference."""
-    unserved = {name: float(values.mean()) for name, values in result.values["unserved"].items()}
-    most = unserved[result.reference] + 1e-9
-    gain = {name: float(result.gains[name].mean()) for name in result.wall_ms if unserved[name] <= most}
-    order = sorted(gain, key=lambda name: -gain[name])
-    return {name: order.index(name) + 1 if name in gain else None for name in result.wall_ms}
-
-
-def over(rows: Mapping[str, Interval]) -> str:
-    """What the intervals of a table are over, in words."""
-    seeds = sorted({row.seeds for row in rows.values()})
-    networks = next(iter(rows.values())).networks
-    trained = f" and {', '.join(map(str, seeds))} training seeds" if seeds != [1] else ""
-    return f"95% intervals over {networks} network{'s' if networks > 1 else ''}{trained}"
-
-
-def print_table(result: Comparison, console: Console) -> None:
-    """Print a comparison as a table."""
-    found, place = intervals(result), ranks(result)
-    title = f"{result.scenario}, against {result.reference}, {over({n: row['pf_gain'] for n, row in found.items()})}"
-    table = Table(title=title)
-    table.caption = (
-        "PF gain: mean of ln(rate / reference's rate), nats per user whom both serve. Other columns: ratios of means to "
-        "the reference's; - where that is zero. ms: median per layout."
-    )
-    dark = any(row["unserved"].value > 0 for row in found.values())
-    if dark:
-        table.caption += " Methods without a rank leave more users unserved than the reference."
-    headings = ["rank", indicator("pf_gain").label, *(indicator(kpi).label for kpi in RATIOS)]
-    table.add_column("policy", no_wrap=True)
-    for heading in (*headings, *([indicator("unserved").heading] if dark else []), "ms"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, row in found.items():
-        line = ["-" if place[name] is None else str(place[name]), row["pf_gain"].text(".3f", ".3f")]
-        line += [row[vs_reference(kpi)].text(".3f", ".3f") for kpi in RATIOS]
-        line += [row["unserved"].scaled(indicator("unserved").scale).text(".2f", ".2f")] if dark else []
-        table.add_row(name, *line, f"{result.wall_ms[name]:.1f}")
-    Console(file=console.file, width=max(console.width, _WIDTH)).print(table)
-
-
-def write_results(result: Comparison, out: Path) -> None:
-    """Write ``results.json``, ``results.csv`` (a line per method) and ``layouts.csv`` (a line per layout and seed)."""
+def write_trials(task: Task, trials: Sequence[Trial], reference: str, out: Path) -> None:
+    """Write ``results.json`` and ``results.csv`` (a row for each case and policy) and ``networks.csv`` (for each seed and network)."""
     out.mkdir(parents=True, exist_ok=True)
-    found, place = intervals(result), ranks(result)
-    rows = []
-    for name, row in found.items():
-        line: dict[str, Any] = {"policy": name, "rank": place[name]}
-        for kpi, interval in row.items():
-            line |= cells(kpi, interval)
-        for kpi in RATIOS:
-            line |= cells(kpi, statistics.mean(result.values[kpi][name]))
-        counts = {"seeds": row["pf_gain"].seeds, "networks": row["pf_gain"].networks}
-        rows.append(line | {"wall_ms": result.wall_ms[name]} | counts)
+    rows = [_row(task, trial, name, reference) for trial in trials for name in trial.values]
     content: dict[str, Any] = {
-        "scenario": result.scenario,
-        "scenario_hash": result.scenario_hash,
-        "layout_seed": result.seed,
-        "convention": result.convention,
-        "reference": result.reference,
+        "task": task.name,
+        "cases": [trial.meta["title"] for trial in trials],
+        "seed": trials[0].meta["seed"],
+        "reference": reference,
         **provenance(),
         "rows": rows,
     }
     write_json(out / "results.json", content)
     write_table(out / "results.csv", rows)
-    write_table(out / "layouts.csv", _layouts(result))
+    write_table(out / "networks.csv", [line for trial in trials for line in _networks(task, trial)])
+
+
+def _row(task: Task, trial: Trial, name: str, reference: str) -> dict[str, Any]:
+    """Indicators of a policy and what compares them with the reference's, each with the ends of its interval."""
+    main = mean(trial, name, task.main(trial))
+    row: dict[str, Any] = {**trial.meta["keys"], "policy": name}
+    if "unserved" in trial.kpis:
+        row["rank"] = ranks(trial, reference, task.main(trial))[name]
+    for column in task.columns:
+        if column.kpi in trial.kpis:
+            row |= cells(column.kpi, mean(trial, name, column.kpi))
+            compared = against(trial, name, reference, column.kpi, column.against)
+            row |= {} if compared is None else cells(*compared)
+    return row | {"decision_ms": 1e3 * trial.seconds[name], "seeds": main.seeds, "networks": main.networks}
+
+
+def _networks(task: Task, trial: Trial) -> list[dict[str, Any]]:
+    """Indicators of each policy, training seed and network."""
+    kpis = [column.kpi for column in task.columns if column.kpi in trial.kpis]
+    rows = []
+    for name in trial.values:
+        tables = {kpi: table(trial, name, kpi) for kpi in kpis}
+        tables = {kpi: values.mean(1) if values.ndim == 3 else values for kpi, values in tables.items()}
+        for seed, network in np.ndindex(tables[kpis[0]].shape):
+            row = {**trial.meta["keys"], "policy": name, "training_seed": seed, "network": network}
+            rows.append(row | {kpi: float(values[seed, network]) for kpi, values in tables.items()})
+    return rows
 
 
 def provenance() -> dict[str, Any]:
@@ -112,7 +70,7 @@ def provenance() -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": " ".join(sys.argv),
-        "commit": _commit(),
+        "commit": commit(),
         "versions": {p: version(p) for p in ("hetgraph", "torch", "torch-geometric", "lightning")},
     }
 
@@ -150,17 +108,8 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _layouts(result: Comparison) -> list[dict[str, Any]]:
-    """Indicators of each method, training seed and layout."""
-    return [
-        {"policy": name, "training_seed": seed, "layout": layout}
-        | {kpi: float(values[name][seed, layout]) for kpi, values in result.values.items()}
-        for name in result.wall_ms
-        for seed, layout in np.ndindex(result.values["jain"][name].shape)
-    ]
-
-
-def _commit() -> str | None:
+def commit() -> str | None:
+    """Commit of the project, where it runs from a repository."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

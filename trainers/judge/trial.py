@@ -1,167 +1,109 @@
-"""Policies on the same networks for an episode each: means, paired differences, tables, files and figures."""
+"""Estimates of a trial with their intervals: means, ratios and paired differences to a reference."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
-from hetgraph.radio.kpi_table import difference, indicator
+from hetgraph.envs.rollout import Trial
+from hetgraph.radio.kpi_table import difference as difference_name
+from hetgraph.radio.kpi_table import indicator, vs_reference
 from hetgraph.trainers.judge import statistics
-from hetgraph.trainers.judge.columns import cells
-from hetgraph.trainers.judge.files import over, provenance, write_json, write_table
 from hetgraph.trainers.judge.statistics import Interval
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+Against = Literal["ratio", "difference", "none"]
+SERVED_SLACK = 1e-9  # of a share of users: more than that is left unserved, not rounded
 
 
-@dataclass(frozen=True)
-class NetworkTrial:
-    """What every policy makes of an episode of the same networks.
-
-    Args:
-        scenario: name.
-        kpis: names of the indicators, see :mod:`hetgraph.radio.kpi_table`; the first one is the main one.
-        found: policy -> indicator -> values of each training seed and network ``[S, K]``; one row for a policy without training.
-        seed: of the networks.
-    """
-
-    scenario: str
-    kpis: tuple[str, ...]
-    found: dict[str, dict[str, NDArray[np.float64]]]
-    seed: int = 2_000_000
-
-    def mean(self, name: str, key: str) -> Interval:
-        """Mean with its interval."""
-        return statistics.mean(self.found[name][key])
-
-    def difference(self, name: str, reference: str, key: str) -> Interval:
-        """Difference, paired on networks."""
-        return statistics.difference(self.found[name][key], self.found[reference][key])
-
-    def ratio(self, name: str, reference: str, key: str) -> Interval:
-        """Ratio of means."""
-        return statistics.ratio(self.found[name][key], self.found[reference][key])
+def table(trial: Trial, policy: str, kpi: str) -> NDArray[np.float64]:
+    """Values of an indicator ``[S, K]``; ``[S, R, K]`` of one that compares with each of a reference's R training seeds."""
+    return np.asarray(trial.values[policy][kpi].cpu(), dtype=np.float64)
 
 
-def table_of(trial: NetworkTrial, keys: Sequence[str] | None = None) -> str:
+def mean(trial: Trial, policy: str, kpi: str) -> Interval:
+    """Mean over training seeds and networks."""
+    values = table(trial, policy, kpi)
+    return statistics.pairwise(values) if values.ndim == 3 else statistics.mean(values)
+
+
+def ratio(trial: Trial, policy: str, reference: str, kpi: str) -> Interval:
+    """Ratio of the means, on the same networks."""
+    return statistics.ratio(table(trial, policy, kpi), table(trial, reference, kpi))
+
+
+def difference(trial: Trial, policy: str, reference: str, kpi: str) -> Interval:
+    """Difference of the means, paired on networks."""
+    return statistics.difference(table(trial, policy, kpi), table(trial, reference, kpi))
+
+
+def against(trial: Trial, policy: str, reference: str, kpi: str, how: Against) -> tuple[str, Interval] | None:
+    """Name and interval of what compares an indicator with the reference's; ``None`` where nothing does."""
+    if how == "ratio":
+        return vs_reference(kpi), ratio(trial, policy, reference, kpi)
+    return None if how == "none" else (difference_name(kpi), difference(trial, policy, reference, kpi))
+
+
+def ranks(trial: Trial, reference: str, kpi: str) -> dict[str, int | None]:
+    """Place of each policy by an indicator; none for one that leaves more users unserved than the reference does."""
+    names = list(trial.values)
+    if "unserved" in trial.kpis:
+        most = table(trial, reference, "unserved").mean() + SERVED_SLACK
+        names = [name for name in names if table(trial, name, "unserved").mean() <= most]
+    sign = -1 if indicator(kpi).better == "higher" else 1
+    order = sorted(names, key=lambda name: sign * float(table(trial, name, kpi).mean()))
+    return {name: order.index(name) + 1 if name in order else None for name in trial.values}
+
+
+def averaged(trial: Trial, units: int) -> Trial:
+    """The same with every ``units`` networks as one, their mean: networks i, i + K / units, ... share a layout."""
+    if units == 1:
+        return trial
+    values = {
+        policy: {kpi: value.reshape(*value.shape[:-1], units, -1).mean(-2) for kpi, value in found.items()}
+        for policy, found in trial.values.items()
+    }
+    return Trial(values, trial.seconds, trial.meta, trial.details)
+
+
+def over(trial: Trial, kpi: str) -> str:
+    """What the intervals of a trial are over, in words."""
+    rows = [mean(trial, name, kpi) for name in trial.values]
+    seeds, networks = sorted({row.seeds for row in rows}), rows[0].networks
+    trained = f" and {', '.join(map(str, seeds))} training seeds" if seeds != [1] else ""
+    return f"95% intervals over {networks} network{'s' if networks > 1 else ''}{trained}"
+
+
+def cell(interval: Interval, kpi: str, sign: str = "") -> str:
+    """Estimate and half its interval in the shown unit."""
+    return interval.scaled(indicator(kpi).scale).text(f"{sign}.4g")
+
+
+def markdown(trial: Trial, kpis: Sequence[str]) -> str:
     """Means with half their intervals, a row for each policy, as Markdown."""
-    keys = trial.kpis if keys is None else tuple(keys)
-    lines = [_head("policy", keys)]
-    for name in trial.found:
-        lines.append(f"| {name} | {' | '.join(_cell(trial.mean(name, key), key) for key in keys)} |")
+    lines = [_head("policy", kpis)]
+    for name in trial.values:
+        lines.append(f"| {name} | {' | '.join(cell(mean(trial, name, kpi), kpi) for kpi in kpis)} |")
     return "\n".join(lines)
 
 
-def differences_of(trial: NetworkTrial, name: str, keys: Sequence[str]) -> str:
+def markdown_differences(trial: Trial, policy: str, kpis: Sequence[str]) -> str:
     """Paired differences of one policy to every other, with half their intervals, as Markdown."""
-    lines = [_head(f"{name} less", keys)]
-    for other in trial.found:
-        if other != name:
-            line = (_cell(trial.difference(name, other, key), key, "+") for key in keys)
+    lines = [_head(f"{policy} less", kpis)]
+    for other in trial.values:
+        if other != policy:
+            line = (cell(difference(trial, policy, other, kpi), kpi, "+") for kpi in kpis)
             lines.append(f"| {other} | {' | '.join(line)} |")
     return "\n".join(lines)
 
 
-def _head(first: str, keys: Sequence[str]) -> str:
-    return f"| {first} | {' | '.join(indicator(key).heading for key in keys)} |\n" + "|---" * (len(keys) + 1) + "|"
+def _head(first: str, kpis: Sequence[str]) -> str:
+    return f"| {first} | {' | '.join(indicator(kpi).heading for kpi in kpis)} |\n" + "|---" * (len(kpis) + 1) + "|"
 
 
-def _cell(interval: Interval, key: str, sign: str = "") -> str:
-    return interval.scaled(indicator(key).scale).text(f"{sign}.4g")
-
-
-def write_networks(trials: Mapping[str, NetworkTrial], out: Path, reference: str | None = None) -> None:
-    """Write ``results.json`` and ``results.csv`` (a row for each case and policy), and ``seeds.csv`` (for each training seed, too).
-
-    Args:
-        trials: case -> trial.
-        out: folder.
-        reference: policy to which the differences are; the first when ``None``.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    lines: list[dict[str, Any]] = []
-    for case, trial in trials.items():
-        base = reference or next(iter(trial.found))
-        for name, values in trial.found.items():
-            row: dict[str, Any] = {"case": case, "scenario": trial.scenario, "policy": name}
-            for seed in range(len(values[trial.kpis[0]])):
-                lines.append(
-                    row | {"training_seed": seed} | {key: float(values[key][seed].mean()) for key in trial.kpis}
-                )
-            for key in trial.kpis:
-                row |= cells(key, trial.mean(name, key))
-                row |= cells(difference(key), trial.difference(name, base, key))
-            counts = trial.mean(name, trial.kpis[0])
-            rows.append(row | {"seeds": counts.seeds, "networks": counts.networks})
-    first = next(iter(trials.values()))
-    content = {"seed": first.seed, "reference": reference or next(iter(first.found)), **provenance(), "rows": rows}
-    write_json(out / "results.json", content)
-    write_table(out / "results.csv", rows)
-    write_table(out / "seeds.csv", lines)
-
-
-def print_networks(trial: NetworkTrial, reference: str, keys: Sequence[str], console: Console) -> None:
-    """Print a trial as a table: the paired difference of the first indicator to a reference's, and all indicators."""
-    main, table = keys[0], Table(title=trial.scenario)
-    counts = over({name: trial.mean(name, main) for name in trial.found})
-    table.caption = f"difference: of {indicator(main).label} to {reference}'s. {counts}."
-    table.add_column("policy", no_wrap=True)
-    for heading in ("difference", *(indicator(key).heading for key in keys)):
-        table.add_column(heading, justify="right")
-    for name in trial.found:
-        gain = _cell(trial.difference(name, reference, main), main, "+")
-        table.add_row(name, gain, *(_cell(trial.mean(name, key), key) for key in keys))
-    Console(file=console.file, width=max(console.width, 120)).print(table)
-
-
-def curve_figure(trials: Mapping[float, NetworkTrial], label: str, keys: Sequence[str]) -> "Figure":
-    """Indicators over a number of the scenario, a panel for each, bands of 95%.
-
-    Args:
-        trials: number -> trial.
-        label: what the number is.
-        keys: indicators.
-    """
-    from hetgraph.trainers.judge.plots import COLOURS, subplots
-
-    figure, axes = subplots(1, len(keys), figsize=(4.2 * len(keys), 3.6), squeeze=False, layout="constrained")
-    numbers = sorted(trials)
-    for panel, key in zip(axes[0], keys, strict=True):
-        kpi = indicator(key)
-        for i, name in enumerate(trials[numbers[0]].found):
-            means = [trials[number].mean(name, key) for number in numbers]
-            low, high = ([kpi.scale * getattr(m, end) for m in means] for end in ("low", "high"))
-            colour = COLOURS[i % len(COLOURS)]
-            panel.plot(numbers, [kpi.scale * m.value for m in means], "o-", ms=4, color=colour, label=name)
-            panel.fill_between(numbers, low, high, color=colour, alpha=0.15, linewidth=0)
-        panel.set(xlabel=label, ylabel=kpi.heading)
-    axes[0][-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
-    return figure
-
-
-def differences_figure(trial: NetworkTrial, reference: str, keys: Sequence[str]) -> "Figure":
-    """Paired differences to a reference with their intervals, a row for each other policy and a panel for each indicator."""
-    from hetgraph.trainers.judge.plots import COLOURS, subplots
-
-    names = [name for name in trial.found if name != reference]
-    size = (3.6 * len(keys), 1.4 + 0.3 * len(names))
-    figure, axes = subplots(1, len(keys), figsize=size, squeeze=False, sharey=True)
-    for panel, key in zip(axes[0], keys, strict=True):
-        kpi = indicator(key)
-        for row, name in enumerate(names):
-            found = trial.difference(name, reference, key).scaled(kpi.scale)
-            half = found.half if np.isfinite(found.half) else 0.0
-            panel.errorbar(found.value, row, xerr=half, fmt="o", color=COLOURS[row % len(COLOURS)], capsize=3)
-        panel.axvline(0, color="black", linewidth=0.8)
-        panel.set(xlabel=kpi.heading, yticks=range(len(names)), yticklabels=names)
-    axes[0][0].invert_yaxis()
-    figure.suptitle(f"{trial.scenario}: less {reference}'s", y=1.0)
-    figure.tight_layout()
-    return figure
+def trial_of(values: dict[str, dict[str, NDArray[np.float64]]], title: str = "", seed: int = 0) -> Trial:
+    """Trial of arrays ``{policy: {indicator: [S, K]}}``."""
+    tensors = {name: {kpi: torch.from_numpy(np.asarray(v)) for kpi, v in row.items()} for name, row in values.items()}
+    networks = next(iter(next(iter(tensors.values())).values())).shape[-1]
+    return Trial(tensors, {}, {"title": title, "seed": seed, "networks": networks, "keys": {}})

@@ -1,135 +1,18 @@
 """Training of neighbourhood MAPPO: clipped policy and value losses on sequences (Yu et al. 2022; design 6.4)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import lightning
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
-from hetgraph.envs import QueueEnv, rollout
+from hetgraph.envs import rollout
 from hetgraph.envs.queues.delays import tail_slots
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.trainers.common.gae import gae
-from hetgraph.trainers.queues.rollouts import Rollout, RolloutDataset
-from hetgraph.trainers.queues.trial import environment
-
-VALIDATION, TEST = 1_000_000, 2_000_000
-
-
-class TrafficDataModule(lightning.LightningDataModule):
-    """Environments for training, validation and test, with layouts and traffic that they do not share.
-
-    Args:
-        scenario: ``conflict-8``, ``hex-19`` or ``random-19`` (or another preset of cells).
-        load: mean packets per device and slot (conflict graphs) or second (cells), in training.
-        loads: those of validation and test; ``None`` for that of training.
-        num_envs: networks in training.
-        layouts: how many layouts they have at once.
-        fresh: draw other layouts and start anew in every epoch.
-        slots: slots of a rollout.
-        rollouts: rollouts in an epoch.
-        episode_slots: length of an episode.
-        max_queue: packets above which a network is terminated in training.
-        discount: as in the module.
-        reward: see :class:`~hetgraph.envs.QueueEnv`.
-        val_slots: slots of a validation episode.
-        val_envs: networks in validation.
-        test_slots: slots of a test episode.
-        test_envs: networks in the test.
-        seed: of training layouts and traffic.
-    """
-
-    def __init__(
-        self,
-        scenario: str = "conflict-8",
-        load: float = 0.5,
-        loads: Sequence[float] | None = None,
-        num_envs: int = 256,
-        layouts: int = 16,
-        fresh: bool = False,
-        slots: int = 16,
-        rollouts: int = 100,
-        episode_slots: int = 2000,
-        max_queue: float = 50.0,
-        discount: float = 0.95,
-        reward: Literal["queue", "delay"] = "queue",
-        val_slots: int = 1000,
-        val_envs: int = 10,
-        test_slots: int = 5000,
-        test_envs: int = 20,
-        seed: int = 0,
-    ) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.scenario, self.load, self.loads = scenario, load, tuple(loads or (load,))
-        self.num_envs, self.layouts, self.slots, self.rollouts = num_envs, layouts, slots, rollouts
-        self.options = {"episode_slots": episode_slots, "max_queue": max_queue, "discount": discount, "reward": reward}
-        self.val, self.test = (val_slots, val_envs), (test_slots, test_envs)
-        self.seed, self.fresh = seed, fresh
-        self.train_data: RolloutDataset | None = None
-        self._state: dict[str, Any] | None = None
-
-    def setup(self, stage: str) -> None:
-        """Make the training networks."""
-        assert self.trainer is not None
-        every = self.trainer.reload_dataloaders_every_n_epochs  # type: ignore[attr-defined]
-        if stage == "fit" and self.fresh and every != 1:
-            raise ValueError(f"trainer.reload_dataloaders_every_n_epochs: got {every}, expected 1 with data.fresh")
-        if stage == "fit" and self.train_data is None:
-            self.train_data = self._rollouts(0)
-            if self._state is not None:
-                self.train_data.load_state_dict(self._state)
-
-    def _rollouts(self, epoch: int) -> RolloutDataset:
-        where: dict[str, Any] = {}
-        if not self.scenario.startswith("conflict"):
-            where = {"layouts": self.layouts, "layout_seed": self.seed, "first_layout": epoch * self.layouts}
-        traffic = self.seed + 1000 * epoch
-        env = environment(self.scenario, self.num_envs, load=self.load, seed=traffic, **where, **self.options)
-        assert self.trainer is not None
-        policy = self.trainer.lightning_module.policy
-        assert isinstance(policy, NeighbourhoodMAPPO)
-        return RolloutDataset(env, policy, self.slots, self.rollouts)
-
-    def train_dataloader(self) -> DataLoader[Rollout]:
-        """Rollouts."""
-        assert self.trainer is not None and self.train_data is not None
-        if self.fresh and self.trainer.current_epoch:
-            self.train_data = self._rollouts(self.trainer.current_epoch)
-        return DataLoader(self.train_data, batch_size=None)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Loads and seeds of the validation episodes."""
-        return self._trials(VALIDATION)
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Loads and seeds of the test episodes."""
-        return self._trials(TEST)
-
-    def _trials(self, seed: int) -> DataLoader[Any]:
-        pairs: Any = [(load, seed) for load in self.loads]
-        return DataLoader(pairs, batch_size=None, collate_fn=_as_it_is)
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """As it is: rollouts are made where the environment is."""
-        return batch
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the training networks are."""
-        return {} if self.train_data is None else self.train_data.state_dict()
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
-        self._state = state_dict or None
-        if self.train_data is not None and state_dict:
-            self.train_data.load_state_dict(state_dict)
-
-    def trial(self, load: float, seed: int, slots: int, envs: int) -> QueueEnv:
-        """Environment of an evaluation, without a limit on queues."""
-        where = {} if self.scenario.startswith("conflict") else {"layout_seed": seed}
-        return environment(self.scenario, envs, load=load, seed=seed, record=True, episode_slots=slots, **where)
+from hetgraph.trainers.common.limits import check_limits
+from hetgraph.trainers.queues.rollouts import Rollout
 
 
 class MAPPOModule(lightning.LightningModule):
@@ -181,8 +64,9 @@ class MAPPOModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        check_limits(self.hparams)
         self.automatic_optimization = False
-        self.policy = NeighbourhoodMAPPO(hidden, hops, tuple(levels_db), recurrent, agents, colours, overbook=overbook)
+        self.model = NeighbourhoodMAPPO(hidden, hops, tuple(levels_db), recurrent, agents, colours, overbook=overbook)
         self.gamma, self.lam, self.clip = gamma, lam, clip
         self.epochs, self.minibatches, self.sequence = epochs, minibatches, sequence
         self.entropy, self.value_weight, self.max_norm = entropy, value_weight, max_norm
@@ -205,7 +89,7 @@ class MAPPOModule(lightning.LightningModule):
                 loss = self._loss(batch, part, advantage, target, entropy)
                 optimizer.zero_grad()
                 self.manual_backward(loss)
-                nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_norm)
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.max_norm)
                 optimizer.step()
         self.log("train/reward", batch.reward.mean(), on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
         self.log("train/terminated", batch.terminated.float().sum(), on_step=False, on_epoch=True, batch_size=1)
@@ -248,7 +132,7 @@ class MAPPOModule(lightning.LightningModule):
         slots, networks = last - first, batch.done.shape[1]
         index = (torch.arange(first, last).unsqueeze(1) * networks + rows).flatten()
         old = [value[first:last, rows].flatten(0, 1) for value in (batch.log_prob, batch.value, advantage, target)]
-        decision = self.policy.decide(
+        decision = self.model.decide(
             batch.inputs.select(index),
             batch.around.select(rows.repeat(slots)),
             self._memory_at(batch, first)[:, rows],
@@ -263,12 +147,12 @@ class MAPPOModule(lightning.LightningModule):
 
     def _memory_at(self, batch: Rollout, first: int) -> Tensor:
         """Memory before a slot; within a rollout it is computed again with the weights of now."""
-        if first == 0 or self.policy.memory is None:
+        if first == 0 or self.model.memory is None:
             return batch.memory
         networks = batch.done.shape[1]
         rows = torch.arange(networks)
         with torch.no_grad():
-            decision = self.policy.decide(
+            decision = self.model.decide(
                 batch.inputs.select(torch.arange(first * networks)),
                 batch.around.select(rows.repeat(first)),
                 batch.memory,
@@ -290,7 +174,7 @@ class MAPPOModule(lightning.LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         slots, envs = getattr(data, split)
         env = data.trial(load, seed, slots, envs)
-        rollout(env, {self.policy.name: self.policy}, seed=seed)
+        rollout(env, {self.model.name: self.model}, seed=seed)
         found = env.delays().before(slots - tail_slots(slots)).summary()
         for name, value in found.items():
             self.log(f"{split}/{name}-{load:g}", value, batch_size=1)
@@ -298,11 +182,7 @@ class MAPPOModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam; the learning rate falls linearly."""
-        return torch.optim.Adam(self.policy.parameters(), self.lr, eps=1e-5)
-
-
-def _as_it_is(item: Any) -> Any:
-    return item
+        return torch.optim.Adam(self.model.parameters(), self.lr, eps=1e-5)
 
 
 def _huber(error: Tensor) -> Tensor:

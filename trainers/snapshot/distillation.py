@@ -11,13 +11,14 @@ from torch_geometric.data import HeteroData
 from hetgraph.datasets.splits import spatial_mask
 from hetgraph.graph import links_of
 from hetgraph.models import HetGNN, Prediction
+from hetgraph.models.checkpoint import fill
 from hetgraph.models.hetgnn import best_round
 from hetgraph.nn.encoders import Encoding
 from hetgraph.nn.refine import Round
 from hetgraph.radio import Allocation, KPIs, evaluate, pf_gain
 from hetgraph.radio.relaxed import Objective
 from hetgraph.solvers import equal_power, max_rsrp_association
-from hetgraph.trainers.common.checkpoint import load_weights
+from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.snapshot import losses
 from hetgraph.trainers.snapshot.losses import LossWeights
 
@@ -74,6 +75,7 @@ class DistillationModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        check_limits(self.hparams)
         self.model = HetGNN(hidden, layers, rounds, memory, encoder, association, objective)
         self.objective: Objective = objective
         self.weights = LossWeights(
@@ -88,7 +90,7 @@ class DistillationModule(lightning.LightningModule):
         self.rate_min_bps, self.split, self.lr, self.clip = rate_min_bps, split, lr, clip
         self._reference: dict[str, KPIs] = {}
         if init_from is not None:
-            load_weights(self.model, init_from)
+            fill(self.model, init_from)
 
     def forward(self, graph: HeteroData) -> Allocation:
         """Allocation of a graph or batch."""

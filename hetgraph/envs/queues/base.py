@@ -9,7 +9,7 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.envs.base import GraphEnv, check_level, check_options
 from hetgraph.envs.queues.actions import Rules, device_mask, specification
-from hetgraph.envs.queues.delays import INDICATORS, Delays, PacketLog, tail_slots
+from hetgraph.envs.queues.delays import INDICATORS, Delays, PacketDelays, PacketLog, tail_slots
 from hetgraph.envs.queues.layout import put
 from hetgraph.envs.queues.observe import level_graph, with_users
 from hetgraph.envs.queues.traffic import Arrivals, Traffic
@@ -278,6 +278,11 @@ class QueueEnv(GraphEnv[Allocation]):
         if self._finished is None:
             raise ValueError("delays: got an environment that recorded nothing, expected record=True and a step")
         return self._finished
+
+    def details(self) -> PacketDelays:
+        """Delays of the packets that count: of all but those that came in the last slots of the episode."""
+        counted = self.delays().before(self._episode_slots - tail_slots(self._episode_slots))
+        return PacketDelays(counted.total * self._kpi_scale("mean_delay"), self.delay_unit)
 
     def pack(self) -> dict[str, Tensor]:
         """What changes of the present observation, for a replay: :meth:`unpack` makes it again.

@@ -110,6 +110,19 @@ class Delays:
         }
 
 
+@dataclass(frozen=True)
+class PacketDelays:
+    """Delays of packets in a unit.
+
+    Args:
+        total: delay of each packet ``[P]``.
+        unit: ``ms`` or ``slots``.
+    """
+
+    total: Tensor
+    unit: str
+
+
 TAIL_SLOTS = 200  # packets that come in the last slots of an episode have no time to show their delay
 INDICATORS = ("mean_delay", "p95_delay", "p99_delay", "max_delay", "waiting", "transmission", "delivered")
 

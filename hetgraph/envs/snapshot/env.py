@@ -1,6 +1,7 @@
 """A snapshot of a network as an environment: one slot, one decision, the utility of its users as reward."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from hetgraph.radio.kpi import evaluate
 from hetgraph.radio.rates import Convention
 
 SLOT = 2**20  # numbers between a network's successive slots
+KEPT = 2  # drawn batches that are kept: that of an episode, and that of the one after it
 KPIS = (
     "sum_rate_bps",
     "mean_rate_bps",
@@ -35,6 +37,21 @@ KPIS = (
     "load_imbalance",
     "unserved",
 )
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a slot came to.
+
+    Args:
+        graph: the networks.
+        allocation: as it was granted.
+        rate_bps: rates of users ``[U]``, bit/s.
+    """
+
+    graph: HeteroData
+    allocation: Allocation
+    rate_bps: Tensor
 
 
 class SnapshotEnv(GraphEnv[Allocation]):
@@ -79,6 +96,8 @@ class SnapshotEnv(GraphEnv[Allocation]):
         self.seed, self.drawn, self._slots = seed, -1, episode_slots
         self.device, self.num_envs = torch.device(device), num_envs
         self.slot, self._totals = 0, dict[str, Tensor]()
+        self._served: Served | None = None
+        self._kept: dict[tuple[int, int], HeteroData] = {}
         if isinstance(self.scenario, HeteroData):
             check(self.scenario)
             given = self.scenario
@@ -114,6 +133,7 @@ class SnapshotEnv(GraphEnv[Allocation]):
         self.action.check(action)
         granted, refused = resolved(self.graph, action)
         kpis = evaluate(self.graph, granted, self.convention)
+        self._served = Served(self.graph, granted, kpis.rate_bps)
         self.slot += 1
         self._totals = {name: total + getattr(kpis, name) for name, total in self._totals.items()}
         info: dict[str, Any] = {"refused": refused}
@@ -136,6 +156,10 @@ class SnapshotEnv(GraphEnv[Allocation]):
                 near = self._graphs[level][NEIGHBOURS]
                 near.edge_index = near.edge_index[:, :0]
         return self._graphs[level]
+
+    def details(self) -> Served | None:
+        """The last slot: networks, allocation and users' rates."""
+        return self._served
 
     def masks(self) -> dict[str, Tensor]:
         """``may_serve [B, U, K]``: which of a user's candidates may serve it."""
@@ -168,14 +192,24 @@ class SnapshotEnv(GraphEnv[Allocation]):
         if isinstance(self.scenario, HeteroData):
             graph = self.scenario.clone() if self.drawn == 0 else self.graph
         else:
-            assert isinstance(self.scenario, Scenario)
-            graph = self.scenario.sample(self.num_envs, seed=self.seed, first=self.first + SLOT * self.drawn)
+            graph = self._sampled()
         self.graph: HeteroData = graph.to(self.device)
         self.links: Links = links_of(self.graph)
         ue = self.graph["ue"]
         if "serving_slot" not in ue:
             ue.serving_slot = torch.full((self.links.num_ue,), -1, device=self.device)
         self._graphs: dict[Level, HeteroData] = {}
+
+    def _sampled(self) -> HeteroData:
+        """Networks of a seed and slot; those of the last two are kept, as policies meet the same ones in turn."""
+        assert isinstance(self.scenario, Scenario)
+        key = self.seed, self.drawn
+        if key not in self._kept:
+            first = self.first + SLOT * self.drawn
+            self._kept[key] = self.scenario.sample(self.num_envs, seed=self.seed, first=first)
+            if len(self._kept) > KEPT:
+                del self._kept[next(iter(self._kept))]
+        return self._kept[key]
 
     def _specification(self) -> ActionSpec[Allocation]:
         networks, users = self.num_envs, self.num_users

@@ -164,21 +164,21 @@ def fit(
 def test_training_moves_weights_and_copies_the_target(tmp_path: Path) -> None:
     module, trainer = fit(tmp_path, 1, users=True, features="full", widths=(8, 8), dueling=True, target_every=1)
     assert "val/score" in trainer.callback_metrics
-    for own, copied in zip(module.policy.parameters(), module.target.parameters(), strict=True):
+    for own, copied in zip(module.model.parameters(), module.target.parameters(), strict=True):
         assert torch.equal(own, copied)
     torch.manual_seed(0)
     fresh = DoubleDQN(users=True, features="full", widths=(8, 8), dueling=True)
-    assert not torch.equal(fresh.policy.readout.weight, module.policy.readout.weight)
-    assert float(module.policy.std.max()) > 1.5  # features were brought to scale
+    assert not torch.equal(fresh.model.readout.weight, module.model.readout.weight)
+    assert float(module.model.std.max()) > 1.5  # features were brought to scale
 
 
 def test_the_flat_network_trains_and_refuses_another_number_of_stations(tmp_path: Path) -> None:
     module, _ = fit(tmp_path, 1, flat=3, widths=(8,), features="full")
-    assert isinstance(module.policy, FlatQ)
-    found = rollout(ArrivalEnv("grows-3", 8), {"flat": module.policy}).values["flat"]
+    assert isinstance(module.model, FlatQ)
+    found = rollout(ArrivalEnv("grows-3", 8), {"flat": module.model}).values["flat"]
     assert found["utility"].shape == (1, 8)
     with pytest.raises(ValueError, match="stations: got 2, expected 3"):
-        rollout(ArrivalEnv(DiscreteArrivals(service=Service(2, 9)), 4), {"flat": module.policy})
+        rollout(ArrivalEnv(DiscreteArrivals(service=Service(2, 9)), 4), {"flat": module.model})
 
 
 def test_an_agent_learns_what_no_rule_knows() -> None:
@@ -221,7 +221,7 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path, users: bool) -> None:
     whole, _ = fit(tmp_path / "whole", 2, **options)
     fit(tmp_path / "parts", 1, **options)
     parts, _ = fit(tmp_path / "parts", 2, resume=tmp_path / "parts/last.ckpt", **options)
-    for a, b in zip(whole.policy.parameters(), parts.policy.parameters(), strict=True):
+    for a, b in zip(whole.model.parameters(), parts.model.parameters(), strict=True):
         assert torch.equal(a, b)
 
 

@@ -43,9 +43,9 @@ def test_handover_agents_go_on_from_everything_of_the_checkpoint(tmp_path: Path)
         assert torch.equal(module.state_dict()[name], state[name]), name
     assert module.lr == module.hparams["lr"] == content["hyper_parameters"]["lr"]
     before = tuple(float(state[f"policy.{name}"]) for name in ("patience", "crowding"))
-    assert module.target.price() == module.policy.price() != before
+    assert module.target.price() == module.model.price() != before
     best = load_handovers(tmp_path / "kept" / "finetuned.ckpt")
-    assert all(torch.equal(value, module.policy.state_dict()[name]) for name, value in best.state_dict().items())
+    assert all(torch.equal(value, module.model.state_dict()[name]) for name, value in best.state_dict().items())
     out = tmp_path / "out"
     run(
         *("finetune", "--ckpt", str(path), "--layout", "hetnet-3tier", "--cells", "14", "--epochs", "1"),

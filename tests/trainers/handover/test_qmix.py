@@ -120,14 +120,14 @@ def test_the_limit_is_the_percentile_of_recent_norms_up_to_a_cap() -> None:
 
 def test_gradients_are_clipped_at_the_limit() -> None:
     module = QMIX(hidden=8, clip_percentile=0.5, clip_cap=2.0)
-    weight = module.policy.encoder.own.weight
+    weight = module.model.encoder.own.weight
     for size, kept in ((1.0, 1.0), (1.0, 1.0), (3.0, 1.0)):
         module.zero_grad()
         weight.grad = torch.full_like(weight, size / math.sqrt(weight.numel()))
         module.configure_gradient_clipping(None)
         assert float(weight.grad.norm()) == pytest.approx(kept, rel=1e-4)
     loose = QMIX(hidden=8, clip_percentile=0.0, clip_cap=0.0)
-    weight = loose.policy.encoder.own.weight
+    weight = loose.model.encoder.own.weight
     weight.grad = torch.full_like(weight, 7.0)
     loose.configure_gradient_clipping(None)
     assert float(weight.grad.max()) == 7.0
@@ -141,7 +141,7 @@ def test_target_networks_follow_softly_and_are_copied_every_so_many_episodes() -
         episodes_done = 0
 
     data = Clock()
-    for weight in module.policy.parameters():
+    for weight in module.model.parameters():
         torch.nn.init.constant_(weight, 1.0)
     for weight in module.target.parameters():
         torch.nn.init.constant_(weight, 0.0)
@@ -186,7 +186,7 @@ def test_remembered_states_are_observed_as_they_were(options: dict[str, Any]) ->
 def test_experience_is_what_happened(finite: bool) -> None:
     data = data_module()
     env = data.environment("train")
-    policy = QMIX(hidden=8).policy
+    policy = QMIX(hidden=8).model
     buffer = ReplayBuffer(1000)
     experience = HandoverExperience(
         env, policy, buffer, epsilon=lambda episode: 0.5 if episode else 1.0, batch_size=6, every=1, draws=1, least=1,
@@ -238,12 +238,12 @@ def test_training_moves_weights_and_is_judged(tmp_path: Path, options: dict[str,
     names = {"val/anu", "val/ratio", "val/room", "val/score", "val/handover_rate", "val/jain"}
     assert names <= set(run.callback_metrics)
     assert all(bool(value.isfinite()) for value in run.callback_metrics.values())
-    assert float(module.reward_std) != 1.0 and float(module.policy.ue_std.min()) > 0
-    head = module.policy.encoder.out if "flat" in str(options) else module.policy.encoder.place
+    assert float(module.reward_std) != 1.0 and float(module.model.ue_std.min()) > 0
+    head = module.model.encoder.out if "flat" in str(options) else module.model.encoder.place
     assert bool(head.weight.any())  # zero before
     loaded = load_handovers(tmp_path / "last.ckpt")
     obs = data_module().environment("val").observe(loaded.level)
-    one, other = loaded.act(obs, None, None)[0], module.policy.act(obs, None, None)[0]
+    one, other = loaded.act(obs, None, None)[0], module.model.act(obs, None, None)[0]
     assert loaded.price()[1] == options.get("crowding", 0.0)
     assert torch.equal(one.place, other.place) and torch.equal(one.level, other.level)
 
@@ -261,7 +261,7 @@ def test_trained_decisions_change_without_what_the_shared_encoder_finds(
     module = QMIX(**{"hidden": 8, "mixer": 4, "credit": 1.0, "lr": 2e-2, "lr_end": 2e-2}, **options)  # type: ignore[arg-type]
     data, changed = data_module(margin_db=-10.0), 0  # many places to choose from
     trainer(tmp_path, 2).fit(module, datamodule=data)
-    env, policy = data.environment("val"), module.policy
+    env, policy = data.environment("val"), module.model
     for _ in range(env.steps):
         obs = env.observe(policy.level)
         action, _ = policy.act(obs, None, None)
@@ -297,7 +297,7 @@ def test_the_price_of_a_handover_fits_the_training_networks(tmp_path: Path) -> N
     module, _ = fit(tmp_path, 1, credit=1.0, intentions=2, patience=None)
     loaded = load_handovers(tmp_path / "last.ckpt")
     price = fitted_price(env, partial(Announced, rounds=2), seed=0)
-    assert float(loaded.patience) == float(module.policy.patience) == pytest.approx(price)
+    assert float(loaded.patience) == float(module.model.patience) == pytest.approx(price)
     assert price != PATIENCE  # so that what follows can fail
     obs = data.environment("val").observe(loaded.level)
     told = loaded._announced(candidates_of(obs)).edge[:, :, -1]
@@ -364,7 +364,7 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
     options: dict[str, Any] = {"credit": 1.0, "hard_every": 3}
     whole, _ = fit(tmp_path / "whole", 2, **options)
     first, _ = fit(tmp_path / "parts", 2, Interrupt(), **options)
-    assert not torch.equal(first.policy.encoder.level, whole.policy.encoder.level)
+    assert not torch.equal(first.model.encoder.level, whole.model.encoder.level)
     parts, _ = fit(tmp_path / "parts", 2, resume=tmp_path / "parts/last.ckpt", **options)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, parts.state_dict()[name]), name

@@ -48,7 +48,7 @@ def experience(policy: HybridMADDPG, epsilon: float = 0.5, **options: Any) -> Io
 
 
 def drawn(module: MADDQNDMADDPG) -> tuple[IoTExperience, dict[str, Tensor]]:
-    seen = experience(module.policy)
+    seen = experience(module.model)
     seen.collect(8)
     rows: dict[str, Tensor] = seen.buffer.sample(4).rows
     return seen, rows
@@ -67,19 +67,19 @@ def test_joint_target_by_hand(double: bool) -> None:
     torch.manual_seed(0)
     module = MADDQNDMADDPG(hidden=8, double=double, prior=False)
     with torch.no_grad():
-        for parameter in module.policy.parameters():
+        for parameter in module.model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
         seen, rows = drawn(module)
         after, target, picker = (
             seen.later(rows),
-            module.target["policy"],
-            module.policy if double else module.target["policy"],
+            module.target["model"],
+            module.model if double else module.target["model"],
         )
         assert isinstance(target, HybridMADDPG) and isinstance(picker, HybridMADDPG)
         value, agents, action, reference = module.next_choice(after)
         pick = picker.choose(after, picker.encode(after))
         assert torch.equal(action.station, pick.station) and torch.equal(action.user, pick.user)
-        other = (target if double else module.policy).decide(after)
+        other = (target if double else module.model).decide(after)
         assert not torch.equal(other.station, pick.station) or not torch.equal(other.user, pick.user)
         judged = target.taken(after, agents, pick.station, pick.user)
         assert torch.equal(reference, equal_parts(action.user))
@@ -99,7 +99,7 @@ def test_joint_target_by_hand(double: bool) -> None:
 def test_the_joint_value_never_falls_when_an_agents_rises() -> None:
     module = MADDQNDMADDPG(hidden=8)
     seen, rows = drawn(module)
-    agents = module.policy.encode(seen.present(rows)[0])
+    agents = module.model.encode(seen.present(rows)[0])
     value = torch.randn(4, 3, requires_grad=True)
     slope = torch.autograd.grad(module.mix(value, agents).sum(), value)[0]
     assert bool((slope >= 0).all()) and bool((slope > 0).any())
@@ -212,7 +212,7 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
     parts, _ = fit(tmp_path / "parts", 3, resume=tmp_path / "parts/last.ckpt", episode_slots=7)
     assert same(whole, parts)
     policy = load_hybrid(tmp_path / "parts/last.ckpt")
-    assert same(policy, parts.policy)
+    assert same(policy, parts.model)
     with pytest.raises(ValueError, match="expected a checkpoint of MAPPO"):
         load_agents(tmp_path / "parts/last.ckpt")
     for other in ("iot-noma:users=9,small_cells=3,subchannels=5", "iot-oma:users=3,small_cells=1,subchannels=2"):
@@ -233,8 +233,8 @@ def test_the_weights_kept_are_never_worse_than_the_start(tmp_path: Path, later_s
     )  # fmt: skip
     trainer.fit(module, found)
     kept = load_hybrid(tmp_path / "best.ckpt")
-    assert best.best_model_score == max(1.0, later_score) and module.policy.edge_head.out.weight.any()
-    assert same(kept, module.policy) == (later_score > 1) and bool(kept.edge_head.out.weight.any()) == (later_score > 1)
+    assert best.best_model_score == max(1.0, later_score) and module.model.edge_head.out.weight.any()
+    assert same(kept, module.model) == (later_score > 1) and bool(kept.edge_head.out.weight.any()) == (later_score > 1)
 
 
 RIVALS: dict[str, dict[str, Any]] = {
@@ -251,14 +251,14 @@ RIVALS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", RIVALS)
 def test_rivals_learn_what_is_theirs(tmp_path: Path, kind: str) -> None:
     module, _ = fit(tmp_path, 1, lambda: MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0, **RIVALS[kind]))
-    heads = {"edge": module.policy.edge_head.out.weight, "layer": module.policy.layer_head.out.weight}
+    heads = {"edge": module.model.edge_head.out.weight, "layer": module.model.layer_head.out.weight}
     learned = {name: bool(weight.any()) for name, weight in heads.items()}
     assert learned == {"edge": kind not in ("maddpg", "powers"), "layer": kind not in ("qmix", "bids")}
     assert len(module.critics) == (1 if kind in ("maddpg", "powers") else 2)
     policy = load_hybrid(tmp_path / "last.ckpt")
     assert policy.level == "global"
     assert policy.reports == policy.dueling == (kind != "paper")
-    assert same(policy, module.policy)
+    assert same(policy, module.model)
 
 
 def test_mappo_learns_and_resumes(tmp_path: Path) -> None:
@@ -269,9 +269,9 @@ def test_mappo_learns_and_resumes(tmp_path: Path) -> None:
     fit(tmp_path / "parts", 1, make, **short)
     runs.append(fit(tmp_path / "parts", 2, make, tmp_path / "parts/last.ckpt", **short)[0])
     assert same(*runs)
-    heads = (runs[0].policy.edge_head, runs[0].policy.pair_head, runs[0].policy.layer_head)
+    heads = (runs[0].model.edge_head, runs[0].model.pair_head, runs[0].model.layer_head)
     assert all(bool(head.out.weight.any()) for head in heads)
-    assert same(load_hybrid(tmp_path / "parts/last.ckpt"), runs[1].policy)
+    assert same(load_hybrid(tmp_path / "parts/last.ckpt"), runs[1].model)
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -342,7 +342,7 @@ def test_shipped_configurations_fit_their_classes(name: str) -> None:
     module = MADDQNDMADDPG(**content["model"]["init_args"])
     found = IoTDataModule(**content["data"]["init_args"])
     assert IoTEnv(found.scenario, 1).layers == (1 if name == "iot-oma" else 2)
-    assert found.options["least"] <= found.options["capacity"] and module.policy.prior
+    assert found.options["least"] <= found.options["capacity"] and module.model.prior
 
 
 def test_bids_learn_at_their_own_rate() -> None:
@@ -351,10 +351,10 @@ def test_bids_learn_at_their_own_rate() -> None:
         groups = (found[0] if isinstance(found, list) else found).param_groups
         assert [group["lr"] for group in groups] == pytest.approx([1e-3, 1e-4])
         rest, bids = ([id(p) for p in group["params"]] for group in groups)
-        heads = (module.policy.edge_head, module.policy.pair_head, module.policy.pair_stats)
+        heads = (module.model.edge_head, module.model.pair_head, module.model.pair_stats)
         assert sorted(bids) == sorted(id(p) for head in heads for p in head.parameters())
         others = module.mix.parameters() if isinstance(module, MADDQNDMADDPG) else [module.log_deviation]
-        assert sorted(rest + bids) == sorted(id(p) for p in (*module.policy.parameters(), *others))
+        assert sorted(rest + bids) == sorted(id(p) for p in (*module.model.parameters(), *others))
 
 
 def test_nobody_explores_what_is_not_learned() -> None:

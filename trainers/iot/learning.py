@@ -1,72 +1,17 @@
-"""Policies of IoT networks on the same held-out networks, and what training runs tell."""
+"""What training runs tell: returns of their episodes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from rich.progress import Progress
 
-from hetgraph.envs import IoTEnv
-from hetgraph.envs.rollout import rollout
-from hetgraph.radio.policy import Policy
-from hetgraph.radio.schedule import Schedule
-from hetgraph.trainers.common.checkpoint import read_checkpoint
-from hetgraph.trainers.iot.data import TEST
+from hetgraph.trainers.common.resume import read_checkpoint
 from hetgraph.trainers.judge import statistics
-from hetgraph.trainers.judge.trial import NetworkTrial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-KPIS = (
-    *("throughput_bps", "throughput_std_bps", "bit_per_j", "qos_violation", "jain"),
-    *("handover_rate", "utilisation", "return"),
-)
-
-
-def judge_iot(
-    scenario: str,
-    policies: Mapping[str, Sequence[Policy[Schedule]]],
-    *,
-    networks: int = 16,
-    slots: int = 200,
-    few: int = 8,
-    seed: int = TEST,
-    progress: Progress | None = None,
-) -> NetworkTrial:
-    """Run every policy on the same networks.
-
-    Args:
-        scenario: name of a preset, with arguments if need be.
-        policies: policy -> its training seeds.
-        networks: how many, each for an episode.
-        slots: length of it.
-        few: networks at a time.
-        seed: of the networks; those of the test by default.
-        progress: a bar to show.
-
-    Raises:
-        ValueError: no network.
-    """
-    if networks < 1:
-        raise ValueError(f"networks: got {networks}, expected at least 1")
-    task = progress.add_task(scenario, total=sum(map(len, policies.values()))) if progress else None
-    found: dict[str, dict[str, NDArray[np.float64]]] = {}
-    for name, members in policies.items():
-        rows = []
-        for member in members:
-            parts = []
-            for first in range(0, networks, few):
-                env = IoTEnv(scenario, min(few, networks - first), first=first, episode_slots=slots)
-                parts.append(rollout(env, {name: member}, seed=seed).values[name])
-            rows.append({key: torch.cat([part[key][0] for part in parts]).cpu().numpy() for key in KPIS})
-            if progress and task is not None:
-                progress.advance(task)
-        found[name] = {key: np.stack([row[key] for row in rows]) for key in KPIS}
-    return NetworkTrial(scenario, KPIS, found, seed)
 
 
 def training_returns(path: Path) -> NDArray[np.float64]:

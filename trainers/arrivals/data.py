@@ -1,0 +1,121 @@
+"""Arrivals for training, validation and test."""
+
+import math
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.envs import ArrivalEnv
+from hetgraph.envs.arrivals.sources import Source
+from hetgraph.graph import Scenario
+from hetgraph.models.grows import GROWS
+from hetgraph.radio import policy
+from hetgraph.trainers.arrivals.experience import Experience
+from hetgraph.trainers.arrivals.local_returns import LocalReturns
+from hetgraph.trainers.common.limits import check_limits
+from hetgraph.trainers.common.replay import ReplayBuffer
+from hetgraph.trainers.common.replay_data import ReplayDataModule
+
+VALIDATION, TEST = 1_000_000, 2_000_000
+
+
+class ArrivalDataModule(ReplayDataModule):
+    """Arrivals for training, validation and test, with random numbers that they do not share.
+
+    Args:
+        scenario: preset, scenario, contract graphs, or a source of arrivals.
+        probability: of an arrival in a slot; ``None`` for the scenario's range of them.
+        demand: mean demand; likewise.
+        num_envs: networks in training.
+        gamma: discount of a slot.
+        n_step: decisions until the bootstrap.
+        finite: the end of an episode is the end of the task.
+        batch_size: rows of a draw.
+        slots: slots of all networks before each draw.
+        draws: draws in an epoch.
+        capacity: of the replay memory.
+        alpha: of prioritised draws; 0 for uniform ones.
+        least: rows before the first draw.
+        epsilon_end: chance of a random choice after exploration; it falls exponentially from 1.
+        explore: draws of exploration.
+        reward_scale: rewards are divided by this.
+        val_episodes: episodes of validation.
+        test_episodes: episodes of the test.
+        local: returns of the stations that a choice concerns, without a bootstrap, for networks of many stations.
+        horizon: slots of a local return; 0 for all until the end.
+        seed: of training.
+    """
+
+    evaluations: ClassVar[dict[str, int]] = {"val": VALIDATION, "test": TEST}
+
+    def __init__(
+        self,
+        scenario: str | Scenario | HeteroData | Source = "grows-3",
+        probability: float | None = None,
+        demand: float | None = None,
+        num_envs: int = 20,
+        gamma: float = 0.5,
+        n_step: int = 1,
+        finite: bool = True,
+        batch_size: int = 32,
+        slots: int = 1,
+        draws: int = 10_000,
+        capacity: int = 100_000,
+        alpha: float = 0.0,
+        least: int = 1_000,
+        epsilon_end: float = 0.02,
+        explore: int = 80_000,
+        reward_scale: float = 1.0,
+        val_episodes: int = 1500,
+        test_episodes: int = 2000,
+        local: bool = False,
+        horizon: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(ReplayBuffer(capacity, alpha=alpha))
+        self.save_hyperparameters(ignore=() if isinstance(scenario, str) else ("scenario",))
+        check_limits(self.hparams)
+        self.scenario, self.cell = scenario, {"probability": probability, "demand": demand}
+        self.num_envs, self.finite, self.seed = num_envs, finite, seed
+        self.options: dict[str, Any] = {
+            "batch_size": batch_size, "slots": slots, "draws": draws, "least": least, "scale": reward_scale,
+        }  # fmt: skip
+        self.options |= {"horizon": horizon} if local else {"gamma": gamma, "n_step": n_step}
+        self.local = local
+        self.epsilon_end, self.explore = epsilon_end, explore
+        self.episodes = {"val": val_episodes, "test": test_episodes}
+        self.train_data: Experience | LocalReturns | None = None
+
+    def epsilon(self, drawn: int) -> float:
+        """Chance of a random choice at a draw."""
+        return max(self.epsilon_end, math.exp(math.log(self.epsilon_end) * drawn / max(self.explore, 1)))
+
+    def setup(self, stage: str) -> None:
+        """Make the training networks, and bring features to scale by what a random agent meets."""
+        if stage != "fit" or self.train_data is not None:
+            return
+        assert self.trainer is not None
+        agent = self.trainer.lightning_module.model
+        assert isinstance(agent, GROWS)
+        env = ArrivalEnv(self.scenario, self.num_envs, **self.cell, finite=self.finite, seed=self.seed)  # type: ignore[arg-type]
+        if self._state is None and not bool(agent.mean.any()):
+            agent.set_scale(*_first_look(agent, self.scenario, self.cell, self.seed))
+        kind = LocalReturns if self.local else Experience
+        self.train_data = kind(env, agent, self.buffer, epsilon=self.epsilon, **self.options)
+        self.resume()
+
+    def trial(self, split: Literal["val", "test"]) -> ArrivalEnv:
+        """Networks of an evaluation, an episode each."""
+        return ArrivalEnv(self.scenario, self.episodes[split], **self.cell)  # type: ignore[arg-type]
+
+
+def _first_look(agent: GROWS, scenario: Any, cell: dict[str, Any], seed: int) -> tuple[Tensor, Tensor]:
+    """Stations that a random rule meets in an episode of 256 networks ``[n, K, F]``, ``[n, K]``."""
+    env = ArrivalEnv(scenario, 256, **cell, seed=seed)
+    rule, obs, generator, seen = policy("random_station"), env.reset()[0], torch.Generator().manual_seed(seed), []
+    for _ in range(env.slots):
+        seen.append(agent.views(obs))
+        obs = env.step(rule.act(obs, None, generator)[0]).obs
+    return torch.cat([v.station for v in seen]), torch.cat([v.room for v in seen])

@@ -1,0 +1,76 @@
+"""Options that say on which networks: a preset, a YAML file, somebody's sites and users, or a gain matrix."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch_geometric.data import Batch
+
+from hetgraph.datasets import scenario_of
+from hetgraph.graph import Scenario, from_npz
+from hetgraph.graph.tables import scenario_from_csv
+from hetgraph.trainers.task import option
+
+TEST = 2_000_000  # seed of test layouts; training layouts have 0 to 999,999, validation layouts 1,000,000
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Options of all tasks."""
+
+    scenario: str | None = option(None, "preset (with arguments after a colon) or YAML file of a scenario")
+    sites: str | None = option(None, "CSV of sites and cells, in place of drawn ones")
+    users: str | None = option(None, "CSV of users, for --sites")
+    gain: str | None = option(None, "npz with gain [N, U, R], noise_w, power_max_w, rb_bandwidth_hz")
+    layouts: int | None = option(None, "networks")
+    seed: int = option(TEST, "seed of the networks")
+
+
+def networks_of(options: Networks, default: str) -> Scenario | Batch:
+    """Scenario, or the networks themselves, of some options.
+
+    Args:
+        options: see above.
+        default: preset without any of them; with sites alone, what the file does not say is this preset's.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: options that exclude each other, or a file that is not as it must be.
+    """
+    if options.users is not None and options.sites is None:
+        raise ValueError("--users: got a file without --sites, expected both")
+    if options.gain is not None:
+        for name in ("scenario", "sites"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"--gain: got a file beside --{name}, expected one of both")
+        return Batch.from_data_list([from_npz(options.gain)])
+    scenario = scenario_of(options.scenario or default)
+    return scenario if options.sites is None else scenario_from_csv(options.sites, options.users, base=scenario)
+
+
+def title_of(options: Networks, default: str) -> str:
+    """What a table calls the networks."""
+    given = options.gain or options.sites
+    return Path(given).name if given is not None else options.scenario or default
+
+
+def count_of(number: int | None, default: int, name: str = "layouts") -> int:
+    """A number of networks or slots from an option.
+
+    Raises:
+        ValueError: fewer than one.
+    """
+    if number is not None and number < 1:
+        raise ValueError(f"--{name}: got {number}, expected at least 1")
+    return default if number is None else number
+
+
+def numbers_of(text: str, name: str) -> list[float]:
+    """Numbers of a comma-separated option.
+
+    Raises:
+        ValueError: something else.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--{name}: got {text!r}, expected numbers separated by commas") from None

@@ -1,0 +1,134 @@
+"""Policies of a list on the command line: rules, checkpoints, and a person's own."""
+
+import glob
+import importlib
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from hetgraph.models import load, register
+from hetgraph.radio.policy import OneShotPolicy
+from hetgraph.trainers.task import Task
+
+
+def policies_of(task: Task, text: str) -> dict[str, list[Any]]:
+    """Policies of a comma-separated list, by the names of their rows.
+
+    An entry is the name of a rule, the path of a checkpoint, ``module:attribute`` of a policy (or of a class or function
+    without arguments that makes one, or of a function from graph to action) that Python can import, or ``name=path:path``
+    (``*`` allowed) for the training seeds of one method.
+
+    Args:
+        task: whose rules and checkpoints they are.
+        text: the list.
+
+    Raises:
+        ValueError: an unknown name, a checkpoint of another task, or an object that is no policy.
+        FileNotFoundError: a checkpoint that does not exist.
+    """
+    out: dict[str, list[Any]] = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        name, _, paths = part.partition("=")
+        if paths:
+            found = [path for pattern in paths.split(":") for path in sorted(glob.glob(pattern)) or [pattern]]
+            members = [trained(task, path) for path in found]
+        elif part.endswith((".ckpt", ".safetensors")) or "/" in part:
+            name = f"{Path(part).parent.name}/{Path(part).stem}".removeprefix("/")
+            members = [trained(task, part)]
+        else:
+            members = [own(part) if ":" in part else rule(task, part)]
+        if name in out:
+            raise ValueError(f"--policies: got {name!r} twice, expected each policy once")
+        out[name] = members
+    return out
+
+
+def rules_of(task: Task) -> list[str]:
+    """Names of a task's rules."""
+    return sorted({point.name for point in entry_points(group=task.group)})
+
+
+def rule(task: Task, name: str) -> Any:
+    """Rule of a task by name.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    for point in entry_points(group=task.group):
+        if point.name == name:
+            return policy_from(point.load(), name)
+    known = ", ".join(rules_of(task))
+    raise ValueError(f"policy: got {name!r}, expected one of {known}, the path of a checkpoint, or module:attribute")
+
+
+def trained(task: Task, path: str) -> Any:
+    """Model of a checkpoint, of the task.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file that is no checkpoint, or one of another task.
+    """
+    model = load(path)
+    if model.task != task.name:
+        raise ValueError(f"{path}: got a model of task {model.task}, expected one of {task.name}")
+    return model
+
+
+def own(text: str) -> Any:
+    """A person's own policy, ``module:attribute``, from the working folder or an installed package.
+
+    Raises:
+        ValueError: nothing that can be imported, or no policy.
+    """
+    return policy_from(imported(text), text)
+
+
+def register_models(text: str | None) -> None:
+    """Make models of one's own known, ``module:attribute`` separated by commas, so that their checkpoints load.
+
+    Raises:
+        ValueError: nothing that can be imported, or no model.
+    """
+    for part in filter(None, (text or "").split(",")):
+        found = imported(part.strip())
+        if not isinstance(found, type):
+            raise ValueError(f"--models: got {part!r}, which is no class, expected that of a model")
+        register(found)
+
+
+def imported(text: str) -> Any:
+    """What ``module:attribute`` names.
+
+    Raises:
+        ValueError: nothing that can be imported.
+    """
+    name, _, attribute = text.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # the working folder, as of `python -m`
+    try:
+        return getattr(importlib.import_module(name), attribute)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{text}: got nothing that can be imported ({reason}), expected module:attribute") from error
+
+
+def policy_from(found: Any, name: str) -> Any:
+    """An object as a policy: itself, what a class without arguments makes, or a function from graph to action.
+
+    Raises:
+        ValueError: something else.
+    """
+    if isinstance(found, type):
+        try:
+            found = found()
+        except TypeError as error:
+            raise ValueError(f"policy {name}: got a class that needs arguments, expected none ({error})") from None
+    if hasattr(found, "act"):
+        missing = [each for each in ("level", "initial_state") if not hasattr(found, each)]
+        if missing:
+            raise ValueError(f"policy {name}: got no {missing[0]}, expected level, initial_state and act")
+        return found
+    if not callable(found):
+        raise ValueError(f"policy {name}: got {type(found).__name__}, expected a policy or a function of a graph")
+    return OneShotPolicy(name, found)

@@ -1,0 +1,104 @@
+"""Single networks: association and powers of all users at once (HetGNN)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from hetgraph.datasets import SnapshotDataModule
+from hetgraph.envs import SnapshotEnv
+from hetgraph.envs.rollout import Trial
+from hetgraph.graph import links_of
+from hetgraph.models.weights import Header
+from hetgraph.radio import Convention, pf_gain
+from hetgraph.trainers.common.modules import loaded
+from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
+from hetgraph.trainers.snapshot.distillation import DistillationModule
+from hetgraph.trainers.snapshot.figures import snapshot_figures
+from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
+
+SCENARIO = "hetnet-3tier"
+LAYOUTS = 10
+VALIDATION, SIZE = 4, 4  # networks of validation, and of a training batch
+LR, SCRATCH_LR = 1e-3, 3e-3  # of weights that were trained before, and of new ones
+
+
+@dataclass(frozen=True)
+class Options(Networks):
+    """Options of comparisons."""
+
+    convention: str = option("equal_airtime", "how rates follow from an allocation", get_args(Convention))
+
+
+def cases(options: Options) -> list[Case]:
+    """All networks, one after the other, so that a decision's time is that of one network."""
+    source = networks_of(options, SCENARIO)
+    count = 1 if isinstance(source, Batch) else count_of(options.layouts, LAYOUTS)
+
+    def environments() -> Iterator[SnapshotEnv]:
+        for first in range(count):
+            yield SnapshotEnv(source, first=first, convention=options.convention, seed=options.seed)  # type: ignore[arg-type]
+
+    return [Case(title_of(options, SCENARIO), {}, environments, options.seed)]
+
+
+def with_gain(trial: Trial, reference: str) -> Trial:
+    """``pf_gain``: each training seed over each of the reference's on every network ``[S, R, K]``."""
+    base = trial.details[reference]
+    networks = range(len(base[0]))
+    gain: dict[str, dict[str, Tensor]] = {}
+    for name, seeds in trial.details.items():
+        rows = [[torch.cat([_gain(one[k], other[k]) for k in networks]) for other in base] for one in seeds]
+        values = torch.stack([torch.stack(row) for row in rows])
+        gain[name] = {"pf_gain": torch.zeros_like(values) if name == reference else values}
+    return trial.with_values(gain)
+
+
+def _gain(one: Any, other: Any) -> Tensor:
+    return pf_gain(one.rate_bps, other.rate_bps, links_of(one.graph)).double()
+
+
+def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Options, budget: Budget) -> Training:
+    """Label-free training on networks of the options."""
+    scenario = networks_of(options, SCENARIO)
+    if isinstance(scenario, Batch):
+        raise ValueError("--gain: got one network, expected many to train on: --scenario or --sites")
+    rate = SCRATCH_LR if tensors is None else budget.lr or LR
+    module = loaded(DistillationModule(**header.options, lr=rate), tensors)
+    data = SnapshotDataModule(teacher=None, train=SIZE * budget.batches, val=VALIDATION, size=SIZE, seed=budget.seed)
+    data.scenarios = [scenario]
+    return Training(module, data, budget.epochs, {"reload_dataloaders_every_n_epochs": 1})
+
+
+def default(options: Any) -> str:
+    """Rules that are compared when none are named."""
+    return "max_rsrp,pf,wmmse,pf_teacher_6"
+
+
+ratio = partial(Column, against="ratio", shown="against")
+TASK = Task(
+    name="snapshot",
+    summary="association and powers of single networks",
+    options=Options,
+    group="hetgraph.policies",
+    default=default,
+    columns=(
+        Column("pf_gain"),
+        ratio("sum_rate_bps"),
+        ratio("p5_rate_bps"),
+        ratio("jain"),
+        ratio("energy_efficiency_bpj"),
+        Column("unserved"),
+        Column("pf_utility", shown="none"),
+        Column("load_imbalance", shown="none"),
+    ),
+    cases=cases,
+    training=training,
+    derive=with_gain,
+    figures=snapshot_figures,
+    rivals=("max_rsrp", "pf", "pf_teacher_6"),
+)

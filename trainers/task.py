@@ -1,0 +1,133 @@
+"""What a task is: its options, its networks, its rules, its indicators, and how its checkpoints go on training.
+
+The commands loop over what a task declares. A task of one's own is registered under the entry-point group ``hetgraph.tasks``,
+with the name as key and an instance of :class:`Task` as object; see ``docs/add-a-system.md``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning
+
+from hetgraph.envs.base import GraphEnv
+from hetgraph.envs.rollout import Trial
+from hetgraph.models.weights import Header
+
+GROUP = "hetgraph.tasks"
+Against = Literal["ratio", "difference", "none"]
+
+
+def option(default: Any, text: str, choices: Sequence[str] | None = None) -> Any:
+    """Field of a task's options, with what ``--help`` says of it.
+
+    Args:
+        default: value without the option.
+        text: what it is, with its unit.
+        choices: values that it may have.
+    """
+    return field(default=default, metadata={"help": text, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Column:
+    """An indicator as tables show it.
+
+    Args:
+        kpi: name, see :mod:`hetgraph.radio.kpi_table`.
+        against: its ratio or its paired difference to the reference's, or nothing.
+        shown: what the printed table has of it; files have everything.
+    """
+
+    kpi: str
+    against: Against = "none"
+    shown: Literal["all", "mean", "against", "none"] = "all"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Networks on which policies are compared: one block of a table.
+
+    Args:
+        title: what they are.
+        keys: columns that tell its rows from those of other cases: offered load, demand.
+        environments: makes the environments, one after the other, of as many networks as fit; together they are the case's.
+        seed: of all that is random in them.
+        units: networks that are one unit, such as different traffic on one layout: networks i, i + n / units, ... are averaged.
+    """
+
+    title: str
+    keys: Mapping[str, Any]
+    environments: Callable[[], Iterator[GraphEnv[Any]]]
+    seed: int
+    units: int = 1
+
+
+@dataclass(frozen=True)
+class Training:
+    """A module with the data on which it goes on training.
+
+    Args:
+        module: with the checkpoint's weights, or with new ones.
+        data: training and validation networks, none of which is compared on.
+        epochs: passes, each followed by a validation.
+        trainer: options of Lightning's trainer that the task needs.
+    """
+
+    module: lightning.LightningModule
+    data: lightning.LightningDataModule
+    epochs: int
+    trainer: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long and how fast a checkpoint goes on training.
+
+    Args:
+        epochs: passes.
+        batches: training batches of a pass.
+        lr: learning rate; ``None`` for the task's own.
+        seed: of training.
+    """
+
+    epochs: int = 5
+    batches: int = 100
+    lr: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the commands need to know of a task.
+
+    Args:
+        name: as on the command line.
+        summary: one line for ``--help``.
+        options: dataclass of frozen options, each made by :func:`option`.
+        group: entry-point group of its rules.
+        default: names of the policies that are compared when none are named, by the options, the reference first.
+        columns: indicators; the first one is the main one.
+        cases: networks of some options.
+        training: a checkpoint, or new weights of its kind when there are no tensors, on the networks of some options.
+        derive: adds indicators that compare policies with the reference.
+        figures: draws some trials, a file each.
+        rivals: rules beside which fine-tuning is shown.
+    """
+
+    name: str
+    summary: str
+    options: type
+    group: str
+    default: Callable[[Any], str]
+    columns: tuple[Column, ...]
+    cases: Callable[[Any], list[Case]]
+    training: Callable[[Header, Mapping[str, Any] | None, Any, Budget], Training]
+    derive: Callable[[Trial, str], Trial] = lambda trial, reference: trial
+    figures: Callable[[Sequence[Trial], str, Path], list[Path]] = lambda trials, reference, folder: []
+    rivals: tuple[str, ...] = ()
+
+    def main(self, trial: Trial) -> str:
+        """Main indicator of a trial: the first of the columns that it has."""
+        return next(column.kpi for column in self.columns if column.kpi in trial.kpis)
