@@ -139,7 +139,7 @@ def _crowd(path: str | Path, sites: str | Path, users: Users) -> tuple[list[tupl
             bool(row.whole("indoor", 0, 1)) if row.has("indoor") else f > 0 for row, f in zip(rows, floor, strict=True)
         )
         users = dataclasses.replace(users, indoor=indoor, floor=floor)
-    return places(rows, projection_of(masts)), users
+    return places(rows, projection_of(masts)), dataclasses.replace(users, per_station=None)
 
 
 def write_sites(path: str | Path, sites: Sequence[Site]) -> None:

@@ -9,11 +9,11 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hetgraph.envs import IoTEnv
-from hetgraph.models import HybridMADDPG
+from hetgraph.models import HybridMADDPG, load, save
 from hetgraph.models.iot.views import iot_views
-from hetgraph.trainers import MADDQNDMADDPG, IoTDataModule, IoTMAPPO, load_hybrid
+from hetgraph.trainers import MADDQNDMADDPG, IoTDataModule, IoTMAPPO
 from hetgraph.trainers.cli import quiet
-from hetgraph.trainers.common.checkpoint import RandomState
+from hetgraph.trainers.common.random_state import RandomState
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 TINY = "iot-noma:users=8,small_cells=2,subchannels=4,load=4"
@@ -58,7 +58,6 @@ def fit(
         "capacity": 64,
         "val_envs": 2,
         "eval_slots": 3,
-        "replay_file": str(folder / "replay.safetensors"),
     } | options
     data = IoTDataModule(**kind)
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
@@ -82,6 +81,6 @@ def test_agents_learn_there_and_resume(tmp_path: Path, kind: str) -> None:
     assert found.train_data is not None and found.train_data.drawn == 2 * options.get("draws", 4)
     for a, b in zip(whole.model.parameters(), again.model.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)  # sums on a GPU come in any order
-    kept = load_hybrid(tmp_path / "parts" / "last.ckpt")  # on the processor
+    kept = load(save(again.model, tmp_path / "best.ckpt"))  # on the processor
     action, _ = kept.act(IoTEnv(TINY, 2).observe("global"), None, None)
     assert action.power.device.type == "cpu" and bool(action.power.isfinite().all())

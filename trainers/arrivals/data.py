@@ -19,6 +19,7 @@ from hetgraph.trainers.common.replay import ReplayBuffer
 from hetgraph.trainers.common.replay_data import ReplayDataModule
 
 VALIDATION, TEST = 1_000_000, 2_000_000
+LOOK_STATIONS = 768  # of the first look that brings features to scale: 256 networks of three
 
 
 class ArrivalDataModule(ReplayDataModule):
@@ -112,8 +113,9 @@ class ArrivalDataModule(ReplayDataModule):
 
 
 def _first_look(agent: GROWS, scenario: Any, cell: dict[str, Any], seed: int) -> tuple[Tensor, Tensor]:
-    """Stations that a random rule meets in an episode of 256 networks ``[n, K, F]``, ``[n, K]``."""
-    env = ArrivalEnv(scenario, 256, **cell, seed=seed)
+    """Stations that a random rule meets in an episode of some networks ``[n, K, F]``, ``[n, K]``: as many as make 768 stations."""
+    stations = ArrivalEnv(scenario, **cell, seed=seed).num_stations
+    env = ArrivalEnv(scenario, max(LOOK_STATIONS // stations, 1), **cell, seed=seed)
     rule, obs, generator, seen = policy("random_station"), env.reset()[0], torch.Generator().manual_seed(seed), []
     for _ in range(env.slots):
         seen.append(agent.views(obs))

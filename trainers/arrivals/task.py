@@ -16,11 +16,12 @@ from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, numbers_of, title_of
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 
-SCENARIO = "grows-3"
+SCENARIO, SITES = "grows-3", "hetnet-3tier"
 LAYOUTS = 2000
 LR, LR_END, TARGET_EVERY = 1e-3, 0.05, 200
 NETWORKS, EPISODES, HORIZON = 200, 600, 20  # of training and validation, and slots of a local return, at three stations
 REWARD_SCALE = 10.0
+BATCH, LEAST = 512, 5_000  # rows of a draw, and before the first one
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Options(Networks):
 
 def cases(options: Options) -> list[Case]:
     """A case for each chance and demand; each network has an episode."""
-    source, title = networks_of(options, SCENARIO), title_of(options, SCENARIO)
+    source, title = networks_of(options, SCENARIO, SITES), title_of(options, SCENARIO)
     count = count_of(options.layouts, LAYOUTS)
 
     def environments(chance: float | None, demand: float | None) -> Iterator[ArrivalEnv]:
@@ -58,7 +59,7 @@ def _numbers(text: str | None, name: str) -> list[float | None]:
 
 def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Options, budget: Budget) -> Training:
     """Double DQN on arrivals of the options; where users hear some of the stations, choices are credited with these alone."""
-    source = networks_of(options, SCENARIO)
+    source = networks_of(options, SCENARIO, SITES)
     load = {name: _numbers(getattr(options, name), name) for name in ("probability", "demand")}
     for name, numbers in load.items():
         if len(numbers) > 1:
@@ -78,10 +79,10 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
         num_envs=max(round(NETWORKS / unit), 4),
         gamma=1.0,
         n_step=3,
-        batch_size=512,
+        batch_size=BATCH,
         draws=budget.batches,
         capacity=50_000,
-        least=5_000,
+        least=min(LEAST, BATCH * budget.batches),
         epsilon_end=0.05,
         explore=1,
         reward_scale=REWARD_SCALE

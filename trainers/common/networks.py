@@ -25,12 +25,13 @@ class Networks:
     seed: int = option(TEST, "seed of the networks")
 
 
-def networks_of(options: Networks, default: str) -> Scenario | Batch:
+def networks_of(options: Networks, default: str, base: str | None = None) -> Scenario | Batch:
     """Scenario, or the networks themselves, of some options.
 
     Args:
         options: see above.
-        default: preset without any of them; with sites alone, what the file does not say is this preset's.
+        default: preset without any of them.
+        base: preset of what a CSV of sites does not say, where no scenario is named; the default one when ``None``.
 
     Raises:
         FileNotFoundError: no such file.
@@ -43,8 +44,9 @@ def networks_of(options: Networks, default: str) -> Scenario | Batch:
             if getattr(options, name) is not None:
                 raise ValueError(f"--gain: got a file beside --{name}, expected one of both")
         return Batch.from_data_list([from_npz(options.gain)])
-    scenario = scenario_of(options.scenario or default)
-    return scenario if options.sites is None else scenario_from_csv(options.sites, options.users, base=scenario)
+    if options.sites is None:
+        return scenario_of(options.scenario or default)
+    return scenario_from_csv(options.sites, options.users, base=scenario_of(options.scenario or base or default))
 
 
 def title_of(options: Networks, default: str) -> str:

@@ -1,5 +1,6 @@
 """Single networks: association and powers of all users at once (HetGNN)."""
 
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -68,7 +69,9 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     if isinstance(scenario, Batch):
         raise ValueError("--gain: got one network, expected many to train on: --scenario or --sites")
     rate = SCRATCH_LR if tensors is None else budget.lr or LR
-    module = loaded(DistillationModule(**header.options, lr=rate), tensors)
+    known = inspect.signature(DistillationModule).parameters
+    module = DistillationModule(**{k: v for k, v in header.options.items() if k in known}, lr=rate)
+    module = loaded(module, tensors)
     data = SnapshotDataModule(teacher=None, train=SIZE * budget.batches, val=VALIDATION, size=SIZE, seed=budget.seed)
     data.scenarios = [scenario]
     return Training(module, data, budget.epochs, {"reload_dataloaders_every_n_epochs": 1})

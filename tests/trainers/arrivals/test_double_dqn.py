@@ -1,6 +1,5 @@
 """Double DQN: the target by hand, replay, semi-Markov experience, permutations, masks."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,11 @@ from hetgraph.models.grows import Arrival
 from hetgraph.models.grows_flat import FlatQ
 from hetgraph.nn.filters import GraphFilter, complete_shift
 from hetgraph.radio import policy
-from hetgraph.trainers import ArrivalDataModule, DoubleDQN, ReplayBuffer, double_dqn_target, load_association
+from hetgraph.trainers import ArrivalDataModule, DoubleDQN, ReplayBuffer, double_dqn_target
 from hetgraph.trainers.arrivals.experience import Experience
 from hetgraph.trainers.arrivals.local_returns import LocalReturns
 from hetgraph.trainers.arrivals.tabular import q_learning
-from hetgraph.trainers.cli import main
-from hetgraph.trainers.common.checkpoint import RandomState
+from hetgraph.trainers.common.random_state import RandomState
 
 KINDS: dict[str, dict[str, Any]] = {
     "paper": {},
@@ -96,16 +94,12 @@ def test_replay_keeps_the_last_rows_and_draws_by_priority(tmp_path: Path) -> Non
     torch.testing.assert_close(
         drawn.weight[drawn.index == 3][0] * 3, drawn.weight[drawn.index == 0][0], rtol=1e-3, atol=0
     )
-    buffer.save(tmp_path / "replay.safetensors")
     other = ReplayBuffer(5, alpha=1.0, beta=1.0)
-    other.load(tmp_path / "replay.safetensors")
+    other.load_state_dict(buffer.state_dict())
     again = other.sample(50, torch.Generator().manual_seed(3))
     assert torch.equal(again.index, buffer.sample(50, torch.Generator().manual_seed(3)).index)
     with pytest.raises(ValueError, match="expected \\(3,"):
         buffer.add({"a": torch.zeros(3), "b": torch.zeros(3, 2)})
-    (tmp_path / "foreign").write_text("no replay")
-    with pytest.raises(ValueError, match="got a foreign file"):
-        other.load(tmp_path / "foreign")
 
 
 @pytest.mark.parametrize("n_step", [1, 3])
@@ -149,7 +143,7 @@ def fit(
     torch.manual_seed(0)
     data = ArrivalDataModule(
         num_envs=16, draws=30, least=100, batch_size=16, capacity=2000, explore=30, val_episodes=20, test_episodes=20,
-        replay_file=str(tmp_path / "replay.safetensors"), alpha=0.5, n_step=2, seed=3,
+        alpha=0.5, n_step=2, seed=3,
     )  # fmt: skip
     module = DoubleDQN(**options)
     trainer = lightning.Trainer(
@@ -189,28 +183,6 @@ def test_an_agent_learns_what_no_rule_knows() -> None:
     found = rollout(env, {"q": table, "random": policy("random_station")}, seed=5).values
     utility = {name: values["utility"].mean() for name, values in found.items()}
     assert float(utility["q"]) > 1.05 * float(utility["random"])
-
-
-def test_compare_and_finetune_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fit(tmp_path, 1, users=True, features="full", widths=(8, 8), dueling=True)
-    path = tmp_path / "last.ckpt"
-    with pytest.raises(SystemExit) as done:
-        main(["compare", "--env", "grows-3", "--policies", f"best_rate,argmax,{path}", "--load", "1", "--demand", "6,10",
-              "--episodes", "20", "--out", str(tmp_path / "out")])  # fmt: skip
-    assert done.value.code == 0
-    rows = json.loads((tmp_path / "out/results.json").read_text())["rows"]
-    assert len(rows) == 6 and (tmp_path / "out/arrivals.png").exists()
-    with pytest.raises(SystemExit) as done:
-        main(["finetune", "--ckpt", str(path), "--layout", "grows-3:stations=4", "--epochs", "1", "--batches", "5",
-              "--layouts", "4", "--out", str(tmp_path / "tuned")])  # fmt: skip
-    assert done.value.code == 0
-    tuned = load_association(tmp_path / "tuned/finetuned.ckpt")
-    assert rollout(ArrivalEnv("grows-3:stations=4", 3), {"tuned": tuned}).values["tuned"]["utility"].shape == (1, 3)
-    for wrong in (["--env", "grows-9"], ["--env", "grows-3", "--demand", "many"], ["--env", "grows-3", "--load", "2"]):
-        with pytest.raises(SystemExit) as done:
-            main(["compare", *wrong])
-        assert done.value.code == 2
-    assert capsys.readouterr().err.count("hetgraph: error: ") == 3
 
 
 @pytest.mark.parametrize("users", [False, True])

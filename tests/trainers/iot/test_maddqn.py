@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hetgraph.envs import IoTEnv
 from hetgraph.envs.rollout import rollout
-from hetgraph.models import HybridMADDPG
+from hetgraph.models import HybridMADDPG, load, save
 from hetgraph.models.iot.priors import equal_parts
 from hetgraph.models.iot.views import iot_views
 from hetgraph.trainers import (
@@ -20,13 +20,11 @@ from hetgraph.trainers import (
     IoTDataModule,
     IoTMAPPO,
     decision_cost,
-    load_agents,
-    load_hybrid,
 )
 from hetgraph.trainers.cli import config_path, quiet
-from hetgraph.trainers.common.checkpoint import RandomState
 from hetgraph.trainers.common.exploration import ActionNoise, linear_epsilon
 from hetgraph.trainers.common.gae import gae
+from hetgraph.trainers.common.random_state import RandomState
 from hetgraph.trainers.common.trajectory import TrajectoryBuffer
 from hetgraph.trainers.iot import mappo
 from hetgraph.trainers.iot.experience import IoTExperience, settled
@@ -191,7 +189,7 @@ def fit(
         enable_model_summary=False, accelerator="cpu",
         callbacks=[RandomState(), ModelCheckpoint(folder, filename="last", save_last=False, enable_version_counter=False)],
     )  # fmt: skip
-    found = data(replay_file=str(folder / "replay.safetensors"), **options)
+    found = data(**options)
     trainer.fit(module, found, ckpt_path=resume, weights_only=True)
     return module, trainer
 
@@ -211,10 +209,8 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
     assert not same(whole, first)
     parts, _ = fit(tmp_path / "parts", 3, resume=tmp_path / "parts/last.ckpt", episode_slots=7)
     assert same(whole, parts)
-    policy = load_hybrid(tmp_path / "parts/last.ckpt")
+    policy = load(save(parts.model, tmp_path / "best.ckpt"))
     assert same(policy, parts.model)
-    with pytest.raises(ValueError, match="expected a checkpoint of MAPPO"):
-        load_agents(tmp_path / "parts/last.ckpt")
     for other in ("iot-noma:users=9,small_cells=3,subchannels=5", "iot-oma:users=3,small_cells=1,subchannels=2"):
         found = rollout(IoTEnv(other, 2, episode_slots=3), {"agents": policy}, seed=1).values["agents"]
         assert found["return"].shape == (1, 2) and bool((found["served_bits"] > 0).all())
@@ -226,13 +222,13 @@ def test_the_weights_kept_are_never_worse_than_the_start(tmp_path: Path, later_s
     module, found, scores = MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0), data(), iter([1.0, later_score])
     judge = found.judge
     found.judge = lambda *args: judge(*args) | {"score": torch.tensor(next(scores))}  # type: ignore[method-assign]
-    best = BestCheckpoint(tmp_path, filename="best", monitor="val/score", mode="max", enable_version_counter=False)
+    best = BestCheckpoint(tmp_path)
     trainer = lightning.Trainer(
         max_epochs=1, logger=False, num_sanity_val_steps=-1, enable_progress_bar=False, enable_model_summary=False,
         accelerator="cpu", callbacks=[best],
     )  # fmt: skip
     trainer.fit(module, found)
-    kept = load_hybrid(tmp_path / "best.ckpt")
+    kept = load(tmp_path / "best.ckpt")
     assert best.best_model_score == max(1.0, later_score) and module.model.edge_head.out.weight.any()
     assert same(kept, module.model) == (later_score > 1) and bool(kept.edge_head.out.weight.any()) == (later_score > 1)
 
@@ -255,7 +251,7 @@ def test_rivals_learn_what_is_theirs(tmp_path: Path, kind: str) -> None:
     learned = {name: bool(weight.any()) for name, weight in heads.items()}
     assert learned == {"edge": kind not in ("maddpg", "powers"), "layer": kind not in ("qmix", "bids")}
     assert len(module.critics) == (1 if kind in ("maddpg", "powers") else 2)
-    policy = load_hybrid(tmp_path / "last.ckpt")
+    policy = load(save(module.model, tmp_path / "best.ckpt"))
     assert policy.level == "global"
     assert policy.reports == policy.dueling == (kind != "paper")
     assert same(policy, module.model)
@@ -271,7 +267,7 @@ def test_mappo_learns_and_resumes(tmp_path: Path) -> None:
     assert same(*runs)
     heads = (runs[0].model.edge_head, runs[0].model.pair_head, runs[0].model.layer_head)
     assert all(bool(head.out.weight.any()) for head in heads)
-    assert same(load_hybrid(tmp_path / "parts/last.ckpt"), runs[1].model)
+    assert same(load(save(runs[1].model, tmp_path / "best.ckpt")), runs[1].model)
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -6,52 +6,50 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from hetgraph.envs import ArrivalEnv, IoTEnv
+from hetgraph.datasets import scenario_of
+from hetgraph.envs import ArrivalEnv, CellularEnv, IoTEnv
 from hetgraph.envs.handover.reward import INDICATORS as HANDOVER
 from hetgraph.envs.rollout import rollout
 from hetgraph.graph import preset
 from hetgraph.radio import iot_policy, one_shot, policy
 from hetgraph.radio.kpi_table import INDICATORS, indicator
+from hetgraph.trainers import task_of
 from hetgraph.trainers.cli import main
 from hetgraph.trainers.judge.columns import KEYS, check_columns, heading
-from hetgraph.trainers.judge.files import intervals, ranks
+from hetgraph.trainers.judge.run import compare as run_compare
 from hetgraph.trainers.judge.statistics import Interval
-from hetgraph.trainers.queues.trial import judge
-from hetgraph.trainers.snapshot.comparison import compare as compare_methods
+from hetgraph.trainers.judge.trial import mean, ranks, ratio
+from hetgraph.trainers.queues.task import Options as Queues
+from hetgraph.trainers.snapshot.task import TASK, Options
 
+IOT = "iot-noma:users=6,small_cells=2,subchannels=3"
 COMMANDS = {
     "snapshot": ["--scenario", "small.yaml", "--policies", "max_rsrp,pf,wmmse"],
-    "cells": ["--env", "hex-19:rings=1", "--policies", "lqf_subband,genie", "--slots", "20", "--traffics", "2"],
-    "conflict": ["--env", "conflict-8", "--policies", "gms,llq", "--slots", "40", "--traffics", "2", "--load", "0.3"],
-    "arrivals": [
-        "--env",
-        "grows-3",
+    "cells": [
+        "queues",
+        "--scenario",
+        "hex-19:rings=1",
         "--policies",
-        "best_rate,argmax",
-        "--load",
-        "1",
-        "--demand",
-        "6",
-        "--episodes",
-        "5",
-    ],
-    "handover": ["--env", "handover", "--cells", "7", "--slots", "3", "--policies", "max_rsrp,pf_greedy"],
-    "iot": [
-        "--env",
-        "iot-noma:users=6,small_cells=2,subchannels=3",
+        "lqf_subband,genie",
         "--slots",
-        "3",
-        "--policies",
-        "random,wmmse_max_rsrp",
+        "20",
+        "--traffics",
+        "2",
     ],
+    "conflict": ["queues", "--scenario", "conflict-8", "--policies", "gms,llq", "--slots", "40", "--traffics", "2"],
+    "arrivals": ["arrivals", "--policies", "best_rate,argmax", "--probability", "1", "--demand", "6"],
+    "handover": ["handover", "--cells", "7", "--slots", "3", "--policies", "max_rsrp,pf_greedy"],
+    "iot": ["iot", "--scenario", IOT, "--slots", "3", "--policies", "random,wmmse_max_rsrp"],
 }
+COMMANDS["conflict"] += ["--load", "0.3"]
 
 
 def compare(*arguments: str) -> dict[str, list[dict[str, str]]]:
     """Rows of each CSV file that a comparison writes."""
     with pytest.raises(SystemExit) as done:
-        main(["compare", *arguments, "--no-figures", "--out", "out"])
+        main(["compare", *arguments, "--no-figures", "--out", "out", "--overwrite"])
     assert done.value.code == 0
     return {path.stem: list(csv.DictReader(path.read_text().splitlines())) for path in Path("out").glob("*.csv")}
 
@@ -73,21 +71,22 @@ def test_every_column_of_every_file_is_known(task: str, tmp_path: Path, monkeypa
         assert f"<th>{heading(column)}</th>" in page.replace("&#x27;", "'"), column
 
 
-def test_a_reference_of_several_seeds_is_all_of_them() -> None:
-    small = preset("hetnet-3tier").scaled(users=0.05, stations=1 / 3)
+def test_a_reference_of_several_seeds_is_all_of_them(tmp_path: Path) -> None:
+    preset("hetnet-3tier").scaled(users=0.05, stations=1 / 3).to_yaml(tmp_path / "small.yaml")
+    options = Options(scenario=str(tmp_path / "small.yaml"), layouts=3)
     rules = {name: one_shot(name) for name in ("max_rsrp", "cre", "pf")}
     team = [rules["max_rsrp"], rules["pf"]]
-    result = compare_methods(small, {"rule": [rules["cre"]], "team": team}, layouts=3, reference="team")
-    found = intervals(result)
-    assert {(x.value, x.low, x.high) for key, x in found["team"].items() if key.endswith("_vs_reference")} == {
-        (1, 1, 1)
-    }
-    assert found["team"]["pf_gain"] == Interval(0.0, 0.0, 0.0, 2, 3)
-    rates = {name: values.mean() for name, values in result.values["sum_rate_bps"].items()}
-    assert found["rule"]["sum_rate_vs_reference"].value == pytest.approx(rates["rule"] / rates["team"])
-    alone = [compare_methods(small, {"a": [a], "rule": [rules["cre"]]}, layouts=3).gains["rule"].mean() for a in team]
-    assert found["rule"]["pf_gain"].value == pytest.approx(np.mean(alone))
-    assert ranks(result)["rule"] in (1, 2)
+    (trial,), _ = run_compare(TASK, options, {"rule": [rules["cre"]], "team": team}, "team")
+    for kpi in ("sum_rate_bps", "jain"):
+        assert ratio(trial, "team", "team", kpi) == Interval(1.0, 1.0, 1.0, 2, 3)
+    assert mean(trial, "team", "pf_gain") == Interval(0.0, 0.0, 0.0, 2, 3)
+    rates = {name: float(values["sum_rate_bps"].mean()) for name, values in trial.values.items()}
+    assert ratio(trial, "rule", "team", "sum_rate_bps").value == pytest.approx(rates["rule"] / rates["team"])
+    alone = [
+        run_compare(TASK, options, {"a": [a], "rule": [rules["cre"]]})[0][0].values["rule"]["pf_gain"] for a in team
+    ]
+    assert mean(trial, "rule", "pf_gain").value == pytest.approx(float(torch.stack(alone).mean()))
+    assert ranks(trial, "team", "pf_gain")["rule"] in (1, 2)
 
 
 def test_what_episodes_tell_is_in_the_table() -> None:
@@ -122,7 +121,7 @@ def test_gain_files_are_judged_alike_in_any_unit(
         found.append([float(row["pf_gain"]) for row in rows])
         printed = capsys.readouterr().out
         assert "mine.npz" in printed and "hetnet" not in printed and "nan" not in printed
-        assert json.loads(Path("out/results.json").read_text())["scenario"] == "mine.npz"
+        assert json.loads(Path("out/results.json").read_text())["cases"] == ["mine.npz"]
         least = min(float(row["unserved"]) for row in rows)
         assert least == pytest.approx(unreached / 30)
         for row in rows:
@@ -133,9 +132,15 @@ def test_gain_files_are_judged_alike_in_any_unit(
 
 
 def test_traffics_of_a_layout_are_one_unit_and_those_of_the_only_layout_are_units() -> None:
-    cells = judge("hex-19:rings=1", 20, {"lqf": [policy("lqf_subband")]}, layouts=2, traffics=3, slots=30)
-    each, units = cells.means("lqf"), cells.units("lqf")
+    rule, sizes = {"lqf": [policy("lqf_subband")]}, {"layouts": 2, "traffics": 3, "slots": 30}
+    (trial,), _ = run_compare(task_of("queues"), Queues(scenario="hex-19:rings=1", load="20", **sizes), rule)
+    source = scenario_of("hex-19:rings=1")
+    where = {"layouts": 2, "layout_seed": 2_000_000, "seed": 2_000_000, "episode_slots": 30}
+    each = rollout(CellularEnv(source, 6, load=20.0, **where), rule, seed=2_000_000).values["lqf"]["mean_delay_ms"]
+    units = trial.values["lqf"]["mean_delay_ms"]
     assert each.shape == (1, 6) and units.shape == (1, 2)
-    assert units[0].tolist() == pytest.approx([each[0, 0::2].mean(), each[0, 1::2].mean()])
-    env = judge("conflict-8", 0.3, {"gms": [policy("gms")]}, layouts=2, traffics=3, slots=30)
-    assert env.units("gms").shape == (1, 6) and env.mean("gms").networks == 6
+    assert units[0].tolist() == pytest.approx([float(each[0, 0::2].mean()), float(each[0, 1::2].mean())])
+    conflict = Queues(scenario="conflict-8", load="0.3", **sizes)
+    (trial,), _ = run_compare(task_of("queues"), conflict, {"gms": [policy("gms")]})
+    assert trial.values["gms"]["mean_delay_slots"].shape == (1, 6)
+    assert mean(trial, "gms", "mean_delay_slots").networks == 6

@@ -14,7 +14,7 @@ from hetgraph.models import NeighbourhoodMAPPO
 from hetgraph.models.mappo_inputs import Inputs, inputs_of, surroundings_of
 from hetgraph.nn.agents import AgentGRU, AgentLinear
 from hetgraph.trainers import MAPPOModule, TrafficDataModule, gae
-from hetgraph.trainers.common.checkpoint import RandomState
+from hetgraph.trainers.common.random_state import RandomState
 from hetgraph.trainers.queues.rollouts import RolloutDataset
 
 

@@ -1,4 +1,4 @@
-"""Trials of IoT networks: same networks for all, paired intervals by hand, files, curves, episodes to a goal."""
+"""Trials: same networks for all, paired intervals by hand, files, curves, episodes to a goal."""
 
 import csv
 from pathlib import Path
@@ -7,58 +7,56 @@ import numpy as np
 import pytest
 
 from hetgraph.envs import IoTEnv
-from hetgraph.envs.rollout import rollout
+from hetgraph.envs.rollout import Trial, rollout
 from hetgraph.models import HybridMADDPG
 from hetgraph.radio import iot_policy
-from hetgraph.trainers.iot.trial import KPIS, episodes_to, judge_iot, learning_figure
+from hetgraph.trainers.iot import task as iot
+from hetgraph.trainers.iot.learning import episodes_to, learning_figure
 from hetgraph.trainers.judge import statistics
-from hetgraph.trainers.judge.trial import (
-    NetworkTrial,
-    curve_figure,
-    differences_figure,
-    differences_of,
-    table_of,
-    write_networks,
-)
+from hetgraph.trainers.judge.differences import curve_figure, difference_figure
+from hetgraph.trainers.judge.files import write_trials
+from hetgraph.trainers.judge.run import compare
+from hetgraph.trainers.judge.trial import difference, markdown, markdown_differences, mean, ratio, table, trial_of
 
 TINY = "iot-noma:users=5,small_cells=2,subchannels=3,load=4"
+KPIS = [column.kpi for column in iot.TASK.columns]
 
 
-def made(**rows: list[list[float]]) -> NetworkTrial:
-    return NetworkTrial(TINY, KPIS, {name: {key: np.array(values) for key in KPIS} for name, values in rows.items()})
+def made(**rows: list[list[float]]) -> Trial:
+    return trial_of({name: {key: np.array(values) for key in KPIS} for name, values in rows.items()}, TINY)
 
 
-def test_every_policy_meets_the_same_networks(tmp_path: Path) -> None:
+def test_every_policy_meets_the_same_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iot, "FEW", 2)  # so that networks come in two parts
     policies = {"agents": [HybridMADDPG(4), HybridMADDPG(4, rule={"margin": 0.1})], "pf": [iot_policy("wmmse_pf")]}
-    trial = judge_iot(TINY, policies, networks=3, slots=4, few=2, seed=7)
+    (trial,), reference = compare(iot.TASK, iot.Options(scenario=TINY, layouts=3, slots=4, seed=7), policies)
     alone = rollout(IoTEnv(TINY, 1, first=2, episode_slots=4), {"pf": policies["pf"]}, seed=7).values["pf"]
     for key in KPIS:
-        assert trial.found["agents"][key].shape == (2, 3) and trial.found["pf"][key].shape == (1, 3)
-        assert trial.found["pf"][key][0, 2] == pytest.approx(float(alone[key]), rel=1e-5)
-    write_networks({"x": trial}, tmp_path)
+        assert trial.values["agents"][key].shape == (2, 3) and trial.values["pf"][key].shape == (1, 3)
+        assert float(trial.values["pf"][key][0, 2]) == pytest.approx(float(alone[key]), rel=1e-5)
+    write_trials(iot.TASK, [trial], reference, tmp_path)
     rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
     assert [(row["policy"], row["seeds"], row["networks"]) for row in rows] == [("agents", "2", "3"), ("pf", "1", "3")]
-    assert float(rows[0]["return"]) == pytest.approx(trial.found["agents"]["return"].mean())
-    assert float(rows[1]["return_difference_low"]) == pytest.approx(trial.difference("pf", "agents", "return").low)
+    assert float(rows[0]["return"]) == pytest.approx(float(trial.values["agents"]["return"].mean()))
+    less = difference(trial, "pf", "agents", "return")
+    assert float(rows[1]["return_difference_low"]) == pytest.approx(less.low)
     assert {rows[0][f"return_difference{end}"] for end in ("", "_low", "_high")} == {"0.0"}
-    seeds = list(csv.DictReader((tmp_path / "seeds.csv").read_text().splitlines()))
-    assert [row["policy"] for row in seeds] == ["agents", "agents", "pf"]
-    assert float(seeds[1]["return"]) == pytest.approx(trial.found["agents"]["return"][1].mean())
-    with pytest.raises(ValueError, match="networks: got 0"):
-        judge_iot(TINY, policies, networks=0)
+    each = list(csv.DictReader((tmp_path / "networks.csv").read_text().splitlines()))
+    assert [row["policy"] for row in each] == ["agents"] * 6 + ["pf"] * 3
+    assert float(each[4]["return"]) == pytest.approx(float(trial.values["agents"]["return"][1, 1]))
 
 
 def test_differences_are_paired_on_networks_and_count_seeds_of_both() -> None:
     trial = made(one=[[1.0, 2.0], [4.0, 6.0]], two=[[1.0, 1.0], [2.0, 2.0]], rule=[[0.0, 4.0]], other=[[1.0, 2.0]])
     for name, reference in (("one", "two"), ("one", "rule"), ("rule", "one"), ("rule", "other")):
-        values = (trial.found[each]["return"] for each in (name, reference))
-        assert trial.difference(name, reference, "return") == statistics.difference(*values)
-    found = trial.mean("one", "return")
+        values = (table(trial, each, "return") for each in (name, reference))
+        assert difference(trial, name, reference, "return") == statistics.difference(*values)
+    found = mean(trial, "one", "return")
     assert (found.value, found.seeds, found.networks) == (3.25, 2, 2)
-    assert trial.difference("one", "one", "return").half == 0
-    assert trial.ratio("one", "rule", "return").value == pytest.approx(3.25 / 2)
-    assert "| two | +1.75 ±" in differences_of(trial, "one", ("return",))
-    assert "| rule | 2 ±" in table_of(trial, ("return",))
+    assert difference(trial, "one", "one", "return").half == 0
+    assert ratio(trial, "one", "rule", "return").value == pytest.approx(3.25 / 2)
+    assert "| two | +1.75 ±" in markdown_differences(trial, "one", ("return",))
+    assert "| rule | 2 ±" in markdown(trial, ("return",))
 
 
 def test_episodes_until_the_mean_reaches_a_goal() -> None:
@@ -73,14 +71,14 @@ def test_curves_have_a_panel_for_each_indicator_and_bands() -> None:
     panels = figure.axes
     assert [panel.get_ylabel() for panel in panels] == ["return", "Jain"]
     assert panels[0].lines[0].get_ydata().tolist() == [2.0, 3.75]
-    low = trials[20.0].mean("one", "return").low
+    low = mean(trials[20.0], "one", "return").low
     path = panels[0].collections[0].get_paths()[0].vertices
     assert path[:, 1].min() == pytest.approx(low)
     pair = made(one=[[1.0, 2.0], [2.0, 3.0]], rule=[[1.0, 1.0]])
-    dots = differences_figure(pair, "rule", ("return", "qos_violation"))
+    dots = difference_figure(pair, "rule", ("return", "qos_violation"))
     assert [panel.get_xlabel() for panel in dots.axes] == ["return", "QoS violations, %"]
     ends = dots.axes[1].collections[0].get_paths()[0].vertices[:, 0]
-    assert ends[0] == pytest.approx(100 * pair.difference("one", "rule", "qos_violation").low)
+    assert ends[0] == pytest.approx(100 * difference(pair, "one", "rule", "qos_violation").low)
     assert [label.get_text() for label in dots.axes[0].get_yticklabels()] == ["one"]
 
 

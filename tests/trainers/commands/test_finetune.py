@@ -1,0 +1,178 @@
+"""From `fit` over `finetune` on somebody's own sites to `report`, for each of the five systems on tiny sizes."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from hetgraph.models import load
+from hetgraph.models.weights import read_weights
+from hetgraph.trainers.cli import main
+
+HANDOVER = {"cells": 7, "users": 30, "networks": 2, "num_envs": 1, "val_networks": 2, "steps": 6, "episodes": 1}
+HANDOVER |= {"batch_size": 4, "least": 4}
+IOT = {"num_envs": 2, "draws": 2, "batch_size": 2, "least": 4, "episode_slots": 8, "eval_slots": 4, "val_envs": 1}
+IOT_SMALL = "iot-noma:users=6,small_cells=2,subchannels=3"
+SYSTEMS = {
+    "hetgnn": ("hetgnn", {"train": 2, "val": 1, "size": 2}, (), ("--layouts", "2")),
+    "mappo": (
+        "random-19-light",
+        {"num_envs": 2, "layouts": 2, "slots": 4, "rollouts": 2, "val_slots": 20, "val_envs": 1},
+        (),
+        ("--layouts", "2", "--slots", "20", "--load", "5"),
+    ),
+    "grows": ("grows", {"num_envs": 4, "draws": 3, "least": 10, "val_episodes": 4}, (), ("--layouts", "3")),
+    "qmix": ("qmix", HANDOVER, (), ("--layouts", "2", "--slots", "3")),
+    "maddqn": ("iot-noma", IOT, ("--data.init_args.scenario", IOT_SMALL), ("--layouts", "1", "--slots", "3")),
+}
+
+
+MAIN = {
+    "hetgnn": "sum_rate_bps",
+    "mappo": "mean_delay_ms",
+    "grows": "utility",
+    "qmix": "anu",
+    "maddqn": "throughput_bps",
+}
+
+
+def run(*arguments: str, code: int = 0) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(list(arguments))
+    assert done.value.code == code
+
+
+def fit(folder: Path, config: str, sizes: dict[str, int], *more: str) -> Path:
+    """Best checkpoint of a tiny training."""
+    parts = [part for key, value in sizes.items() for part in (f"--data.init_args.{key}", str(value))]
+    width = ("widths", "[8,8]") if config.startswith("grows") else ("hidden", "8")
+    tiny = (
+        f"--model.init_args.{width[0]}",
+        width[1],
+        "--trainer.max_epochs",
+        "1",
+        "--trainer.limit_train_batches",
+        "2",
+    )
+    run("fit", config, *parts, *tiny, "--trainer.default_root_dir", str(folder), *more)
+    return folder / "best.ckpt"
+
+
+def write_sites(folder: Path) -> None:
+    """Thirty three-sector sites on a grid, and users among them."""
+    rows = ["site,x,y,z,tier,power_dbm,azimuth_deg,num_antennas"]
+    for site in range(30):
+        x, y = 500.0 * (site % 6), 500.0 * (site // 6) + 250.0 * (site % 2)
+        rows += [f"S{site},{x},{y},25,macro,43,{azimuth},4" for azimuth in (0, 120, 240)]
+    (folder / "sites.csv").write_text("\n".join(rows) + "\n")
+    spots = [(2600 * (0.5 + 0.49 * math.sin(3.7 * k)), 2100 * (0.5 + 0.49 * math.cos(2.3 * k))) for k in range(120)]
+    (folder / "users.csv").write_text("\n".join(["x,y", *(f"{x:.1f},{y:.1f}" for x, y in spots)]) + "\n")
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_checkpoint_goes_to_somebodys_own_network(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config, sizes, more, judged = SYSTEMS[name]
+    path = fit(tmp_path / "first", config, sizes, *more)
+    assert load(path).name == name
+    write_sites(tmp_path)
+    short = ("--epochs", "1", "--batches", "2", "--no-figures")
+    where = ("--sites", "sites.csv", "--users", "users.csv")
+    run("finetune", "--ckpt", str(path), *where, *short, *judged, "--out", "tuned")
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("before", "after", "from scratch"))
+    rows = {row["policy"]: row for row in csv.DictReader((tmp_path / "tuned/results.csv").read_text().splitlines())}
+    assert {"before", "after", "from scratch"} < set(rows) and len(rows) >= 5
+    tuned = load("tuned/best.ckpt")
+    assert tuned.name == name and tuned.options == load(path).options
+    task = ([] if name == "hetgnn" else [tuned.task]) + ["--policies", "tuned/best.ckpt", *where, *judged]
+    run("compare", *task, "--no-figures", "--out", "again")
+    (row,) = csv.DictReader((tmp_path / "again/results.csv").read_text().splitlines())
+    own = MAIN[name]
+    assert float(row[own]) == pytest.approx(float(rows["after"][own]), rel=1e-6)
+    for folder in ("first", "tuned"):
+        run("report", folder)
+        page = (tmp_path / folder / "report.html").read_text()
+        assert page.count("data:image/png;base64") >= 1  # learning curves
+
+
+def test_handover_agents_go_on_from_everything_of_the_checkpoint(tmp_path: Path) -> None:
+    from hetgraph.trainers.handover.task import TASK, Options
+    from hetgraph.trainers.task import Budget
+
+    open_price = ("--model.init_args.patience", "null", "--model.init_args.crowding", "null")
+    header, tensors = read_weights(fit(tmp_path / "first", "qmix", HANDOVER, *open_price))
+    training = TASK.training(header, tensors, Options(cells=14), Budget(epochs=1, batches=3, seed=3))
+    module, data = training.module, training.data
+    assert data.size == (14, 140) and data.networks["train"] == 2 and data.generation is None  # type: ignore[attr-defined]
+    state = module.state_dict()
+    for name in ("reward_mean", "credit_std", "model.ue_mean", "target.edge_std"):
+        assert torch.equal(state[name], tensors[name]), name
+    assert module.hparams["lr"] == header.training["options"]["lr"]
+    before = tuple(float(tensors[f"model.{name}"]) for name in ("patience", "crowding"))
+    assert module.target.price() == module.model.price() != before  # type: ignore[operator,union-attr]
+
+
+def test_agents_learn_with_less_of_the_rule(tmp_path: Path) -> None:
+    """What the README says of `agreements` and `intentions` needs no further option."""
+    for name, options in (("announced", ["agreements"]), ("plain", ["agreements", "intentions"])):
+        more = [part for option in options for part in (f"--model.init_args.{option}", "0")]
+        policy = load(fit(tmp_path / name, "qmix", HANDOVER, *more))
+        assert (policy.agreements, bool(policy.intentions)) == (0, name == "announced")
+
+
+def test_what_is_kept_is_never_worse_than_before_on_validation(tmp_path: Path) -> None:
+    path = fit(tmp_path / "first", "iot-noma", IOT, "--data.init_args.scenario", IOT_SMALL)
+    out = tmp_path / "out"
+    run(
+        *(
+            "finetune",
+            "--ckpt",
+            str(path),
+            "--scenario",
+            "iot-oma:users=9,small_cells=3,subchannels=4",
+            "--epochs",
+            "1",
+        ),
+        *(
+            "--batches",
+            "2",
+            "--layouts",
+            "2",
+            "--slots",
+            "4",
+            "--lr",
+            "0.9",
+            "--no-scratch",
+            "--no-figures",
+            "--out",
+            str(out),
+        ),
+    )
+    # No good comes of such a learning rate: the weights that are kept are those of before.
+    before, after = load(path), load(out / "best.ckpt")
+    assert all(torch.equal(value, after.state_dict()[name]) for name, value in before.state_dict().items())
+    rows = {r["policy"]: r for r in csv.DictReader((out / "results.csv").read_text().splitlines())}
+    assert rows["before"]["throughput_bps"] == rows["after"]["throughput_bps"]
+    assert set(rows) == {"wmmse_max_rsrp", "wmmse_path_loss", "before", "after"}
+    assert json.loads((out / "results.json").read_text())["reference"] == "before"
+
+
+def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = str(fit(tmp_path / "first", "hetgnn", {"train": 2, "val": 1, "size": 2}))
+    for arguments, message in (
+        (("--epochs", "0"), "--epochs: got 0, expected at least 1"),
+        (("--lr", "nan"), "--lr: got nan, expected a number above 0"),
+        (("--layout", "uma-5bs"), "--layout: got an option that is gone"),
+        (("--load", "3"), "--load: got an option of task queues"),
+        (("--gain", "none.npz"), "none.npz: got no such file"),
+        (("--out", "first"), "--out: got first, where a run has left its results"),
+    ):
+        run("finetune", "--ckpt", path, *arguments, code=2)
+        assert message in capsys.readouterr().err
