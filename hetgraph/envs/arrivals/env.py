@@ -16,7 +16,7 @@ from hetgraph.envs.arrivals.seats import Seats
 from hetgraph.envs.arrivals.service import Users
 from hetgraph.envs.arrivals.sources import Source, strongest_with_room
 from hetgraph.envs.arrivals.table import Table
-from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.base import GraphEnv, check_level
 from hetgraph.envs.step import Step
 from hetgraph.graph.counters import Networks
 from hetgraph.graph.scenario import Scenario
@@ -151,23 +151,8 @@ class ArrivalEnv(GraphEnv[Tensor]):
         if self.num_stations > DENSE:
             self._pairs.write(graph, rows.global_station[t])
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[HeteroData, dict[str, Any]]:
-        """Start the next episode, or the first one of a seed.
-
-        Args:
-            seed: of the arrivals.
-            options: none are known.
-
-        Raises:
-            ValueError: an option.
-        """
-        check_options(options)
-        if seed is not None:
-            self.seed, self.episode = seed, -1
-        self._start()
-        return self.observe(self.level), {"decides": self._room.any(1)}
+    def _start_info(self) -> dict[str, Any]:
+        return {"decides": self._room.any(1)}
 
     def step(self, action: Tensor) -> Step:
         """Associate the arriving users and serve for a slot.

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs.actions import ActionSpec, Part
-from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.base import GraphEnv, check_level, number_of_networks
 from hetgraph.envs.handover.defaults import check_at_least, check_terms, default_rule
 from hetgraph.envs.handover.graph import Sizes, Terms, set_masts, set_network, skeleton
 from hetgraph.envs.handover.lookup import Pool
@@ -112,8 +112,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
     ) -> None:
         self.scenario: Networks = preset(scenario) if isinstance(scenario, str) else scenario
         given = self.scenario
-        if num_envs is None:
-            num_envs = int(getattr(given, "num_graphs", 1)) if isinstance(given, HeteroData) else 1
+        num_envs = number_of_networks(given, num_envs)
         rules = given.rules if isinstance(given, Scenario) else Rules()
         check_at_least(
             {
@@ -160,6 +159,10 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         networks, steps = self._drawn
         first = 0 if self.pooled else self.first
         return world_of(self.scenario, networks, steps=steps, seed=self.seed, first=first).to(self.device)
+
+    def _set_seed(self, seed: int) -> None:
+        super()._set_seed(seed)
+        self._draw_pool()
 
     def _draw_pool(self) -> None:
         """Draw the pool anew where the seed is another one."""
@@ -270,25 +273,6 @@ class HandoverEnv(GraphEnv[HandoverAction]):
             biased = self.pool.everywhere(self._row(self.step_number))
             over = biased - biased.gather(2, self.cell.unsqueeze(2)) >= self.rule.margin_db
             self.held = (self.held + 1) * over
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[HeteroData, dict[str, Any]]:
-        """Start the next episode, or the first one of a seed.
-
-        Args:
-            seed: of trajectories, which are drawn anew where it is another one, and of where episodes begin.
-            options: none are known.
-
-        Raises:
-            ValueError: an option.
-        """
-        check_options(options)
-        if seed is not None:
-            self.seed, self.episode = seed, -1
-            self._draw_pool()
-        self._start()
-        return self.observe(self.level), {}
 
     def step(self, action: HandoverAction) -> Step:
         """Hand users over by their reports, and serve them where they are now.

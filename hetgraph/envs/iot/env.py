@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.base import GraphEnv, check_level, number_of_networks
 from hetgraph.envs.iot.actions import masks, schedules
 from hetgraph.envs.iot.deadlines import Deadlines, deadline_slots
 from hetgraph.envs.iot.episode import Draw, draw_episode
@@ -92,8 +92,7 @@ class IoTEnv(GraphEnv[Schedule]):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.scenario = preset(scenario) if isinstance(scenario, str) else scenario
-        if num_envs is None:
-            num_envs = int(getattr(self.scenario, "num_graphs", 1)) if isinstance(self.scenario, HeteroData) else 1
+        num_envs = number_of_networks(self.scenario, num_envs)
         _require("num_envs", num_envs, num_envs >= 1, "at least 1")
         _require("first", first, first >= 0, "0 or more")
         _require("episode_slots", episode_slots, episode_slots >= 1, "at least 1")
@@ -127,24 +126,6 @@ class IoTEnv(GraphEnv[Schedule]):
         return self._slots
 
     # The public face.
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[HeteroData, dict[str, Any]]:
-        """Start the next episode, or the first one of a seed.
-
-        Args:
-            seed: of everything that is random.
-            options: none are known.
-
-        Raises:
-            ValueError: an option.
-        """
-        check_options(options)
-        if seed is not None:
-            self.seed, self.episode = seed, -1
-        self._start()
-        return self.observe(self.level), {}
 
     def step(self, action: Schedule) -> Step:
         """Associate, transmit for a slot, and let users walk on.

@@ -1,17 +1,18 @@
 """What all batched environments of queues have in common: queues, clock, resets, neighbourhood rewards, levels, indicators."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.base import GraphEnv, check_level
 from hetgraph.envs.queues.actions import Rules, device_mask, specification
 from hetgraph.envs.queues.delays import INDICATORS, Delays, PacketLog, tail_slots
 from hetgraph.envs.queues.layout import put
 from hetgraph.envs.queues.observe import level_graph, with_users
+from hetgraph.envs.queues.options import Reward, check_queue_options
 from hetgraph.envs.queues.traffic import Arrivals, Traffic
 from hetgraph.envs.step import Step
 from hetgraph.graph.schema import CHANNEL, Level
@@ -19,8 +20,6 @@ from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.cells import Cells, cells_of
 from hetgraph.radio.kpi_table import INDICATORS as KPI_TABLE
 from hetgraph.radio.kpi_table import Kpi
-
-Reward = Literal["queue", "delay"]
 
 
 class QueueEnv(GraphEnv[Allocation]):
@@ -41,15 +40,9 @@ class QueueEnv(GraphEnv[Allocation]):
         layout: the networks, from :func:`~hetgraph.envs.queues.layout.prepared`.
         traffic: arrivals.
         first: number of the first network.
-        episode_slots: length of an episode.
-        max_queue: packets in a queue above which a network is terminated; ``None`` for never.
-        discount: of the return for ever after a termination.
-        level: observation level of ``step`` and ``reset``.
-        record: keep what indicators and :meth:`delays` need.
-        seed: of arrivals and fading.
         whole: a packet takes the whole slot in which it leaves.
-        reward: ``queue`` for the packets left at the end of a slot (eq. 9-10); ``delay`` for the time, in slots, that packets spent
-            in the queue during the slot, whose sum over an episode is the sum of all delays.
+        episode_slots, max_queue, discount, level, record, reward, seed: see
+            :class:`~hetgraph.envs.queues.options.QueueOptions`.
 
     Raises:
         ValueError: a value out of its range.
@@ -62,23 +55,17 @@ class QueueEnv(GraphEnv[Allocation]):
         layout: Batch,
         traffic: Traffic,
         *,
-        first: int = 0,
-        episode_slots: int,
-        max_queue: float | None,
-        discount: float,
-        level: Level,
-        record: bool,
-        seed: int,
         whole: bool,
+        first: int = 0,
+        episode_slots: int = 5000,
+        max_queue: float | None = None,
+        discount: float = 0.995,
+        level: Level = "neighbourhood",
+        record: bool = False,
         reward: Reward = "queue",
+        seed: int = 0,
     ) -> None:
-        if reward not in get_args(Reward):
-            raise ValueError(f"reward: got {reward!r}, expected one of {', '.join(get_args(Reward))}")
-        if episode_slots < 1:
-            raise ValueError(f"episode_slots: got {episode_slots}, expected at least 1")
-        if not 0 <= discount < 1:
-            raise ValueError(f"discount: got {discount}, expected a number of 0 or more, below 1")
-        check_level(level)
+        check_queue_options(episode_slots, discount, level, reward)
         self._layout, self.first, self.traffic, self._episode_slots = layout, first, traffic, episode_slots
         self.max_queue, self.discount, self.level, self.whole = max_queue, discount, level, whole
         self.reward = reward
@@ -100,7 +87,7 @@ class QueueEnv(GraphEnv[Allocation]):
         self._finished: Delays | None = None
         if record:
             self.record_episodes()
-        self._seed(seed)
+        self._set_seed(seed)
 
     @property
     def episode_slots(self) -> int:
@@ -131,7 +118,7 @@ class QueueEnv(GraphEnv[Allocation]):
         """Numbers of the networks."""
         return range(self.first, self.first + self.num_envs)
 
-    def _seed(self, seed: int) -> None:
+    def _set_seed(self, seed: int) -> None:
         """Start the random numbers of all networks."""
         self.arrivals = Arrivals(self.traffic, seed, self.networks, self.num_devices, self.dtype, self.device)
 
@@ -165,21 +152,8 @@ class QueueEnv(GraphEnv[Allocation]):
 
     # The public face.
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[HeteroData, dict[str, Any]]:
-        """Start all networks anew with empty queues; a seed also starts the random numbers anew.
-
-        Args:
-            seed: of arrivals and fading.
-            options: none are known.
-
-        Raises:
-            ValueError: an option.
-        """
-        check_options(options)
-        if seed is not None:
-            self._seed(seed)
+    def _start(self) -> None:
+        """Start all networks anew with empty queues."""
         self.queue.zero_()
         self.slot.zero_()
         self._log, self._finished = PacketLog(self.whole), None
@@ -187,7 +161,6 @@ class QueueEnv(GraphEnv[Allocation]):
         self.queue += self.arrivals.draw()
         if self.record:
             self._log.arrived(self.arrivals.count)
-        return self.observe(self.level), {}
 
     def step(self, action: Allocation) -> Step:
         """Transmit for one slot.

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.channel import jakes_correlation
-from hetgraph.envs.queues.base import QueueEnv, Reward
+from hetgraph.envs.queues.base import QueueEnv
 from hetgraph.envs.queues.candidates import CandidateTable
 from hetgraph.envs.queues.draws import Draws
 from hetgraph.envs.queues.layout import graphs_of, large_scale, network_numbers, prepared
+from hetgraph.envs.queues.options import QueueOptions
 from hetgraph.envs.queues.traffic import Traffic, traffic_of
 from hetgraph.graph.levels import LEVELS, sees_everything
 from hetgraph.graph.presets import preset
@@ -48,15 +49,9 @@ class CellularEnv(QueueEnv):
         packet_bits: bits of a packet; ``None`` for the scenario's, 0.5 Mbit where it names none.
         doppler_hz: maximum Doppler shift.
         max_sinr_db: SINR beyond which the rate no longer grows.
-        episode_slots: length of an episode.
-        max_queue: packets above which a network is terminated; ``None`` for never.
-        discount: of the return after a termination.
-        level: of the observations.
-        record: keep what ``info["episode"]`` and :meth:`delays` need.
-        reward: see :class:`~hetgraph.envs.QueueEnv`.
-        seed: of arrivals and fading.
         device: where the tensors are.
         dtype: of the state.
+        options: see :class:`~hetgraph.envs.queues.options.QueueOptions`.
 
     Raises:
         ValueError: a value out of its range, or a scenario that breaks the contract.
@@ -77,15 +72,9 @@ class CellularEnv(QueueEnv):
         packet_bits: float | None = None,
         doppler_hz: float = 10.0,
         max_sinr_db: float = 30.0,
-        episode_slots: int = 5000,
-        max_queue: float | None = None,
-        discount: float = 0.995,
-        level: Level = "neighbourhood",
-        record: bool = False,
-        reward: Reward = "queue",
-        seed: int = 0,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
+        **options: Unpack[QueueOptions],
     ) -> None:
         scenario = preset(scenario) if isinstance(scenario, str) else scenario
         packet_bits = _packet_bits(scenario) if packet_bits is None else packet_bits
@@ -107,14 +96,8 @@ class CellularEnv(QueueEnv):
             layout,
             traffic_of(scenario, a_slot, slot_s, LOAD_HZ * slot_s),
             first=first,
-            episode_slots=episode_slots,
-            max_queue=max_queue,
-            discount=discount,
-            level=level,
-            record=record,
-            seed=seed,
             whole=False,
-            reward=reward,
+            **options,
         )
         self._prepare(layout, slot_s)
 
@@ -143,8 +126,8 @@ class CellularEnv(QueueEnv):
         self._known: dict[Level, Tensor] = {}
         self._known_gains: dict[Level, Tensor] = {}
 
-    def _seed(self, seed: int) -> None:
-        super()._seed(seed)
+    def _set_seed(self, seed: int) -> None:
+        super()._set_seed(seed)
         shape = (2, self.num_rbs, self.num_devices, int(self._layout[CHANNEL].slot.max()) + 1)
         scale = math.sqrt((1 - self.correlation**2) / 2)
         self._draws = Draws(seed, self.networks, "fading", shape, "normal", self.device, self.dtype, scale)

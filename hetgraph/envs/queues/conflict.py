@@ -1,20 +1,21 @@
 """Scheduling on a conflict graph with collisions (Zhang and Guo, Section II-B)."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import networkx as nx
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.queues.base import QueueEnv, Reward
+from hetgraph.envs.queues.base import QueueEnv
 from hetgraph.envs.queues.conflicts import with_conflicts
 from hetgraph.envs.queues.layout import graphs_of, network_numbers, prepared
+from hetgraph.envs.queues.options import QueueOptions
 from hetgraph.envs.queues.traffic import Traffic, traffic_of
 from hetgraph.graph.conflict import conflict_graph_from_networkx
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
-from hetgraph.graph.schema import CONFLICTS, Level
+from hetgraph.graph.schema import CONFLICTS
 from hetgraph.radio.cells import cells_of
 
 LOAD = 0.5  # packets of a device and slot
@@ -38,14 +39,8 @@ class ConflictEnv(QueueEnv):
         layout_seed: seed of a scenario's layouts.
         conflict_db: how far below a user's own signal another one still disturbs it, dB, where conflicts follow from gains;
             ``None`` for the scenario's ``rules.conflict_db``, else 0.
-        episode_slots: length of an episode.
-        max_queue: packets above which a network is terminated; ``None`` for never.
-        discount: of the return after a termination.
-        level: of the observations.
-        record: keep what ``info["episode"]`` and :meth:`delays` need.
-        reward: see :class:`~hetgraph.envs.QueueEnv`.
-        seed: of the arrivals.
         device: where the tensors are.
+        options: see :class:`~hetgraph.envs.queues.options.QueueOptions`.
 
     Raises:
         ValueError: an unknown scenario, or one that breaks the contract.
@@ -60,14 +55,8 @@ class ConflictEnv(QueueEnv):
         first: int = 0,
         layout_seed: int = 0,
         conflict_db: float | None = None,
-        episode_slots: int = 5000,
-        max_queue: float | None = None,
-        discount: float = 0.995,
-        level: Level = "neighbourhood",
-        record: bool = False,
-        reward: Reward = "queue",
-        seed: int = 0,
         device: str | torch.device = "cpu",
+        **options: Unpack[QueueOptions],
     ) -> None:
         source = _source_of(scenario)
         layout = prepared(graphs_of(source, network_numbers(source, num_envs, first), layout_seed), SLOT_S)
@@ -78,14 +67,8 @@ class ConflictEnv(QueueEnv):
             layout,
             traffic_of(source, load, float(layout.slot_s[0]), LOAD),
             first=first,
-            episode_slots=episode_slots,
-            max_queue=max_queue,
-            discount=discount,
-            level=level,
-            record=record,
-            seed=seed,
             whole=True,
-            reward=reward,
+            **options,
         )
         b, u = self.num_envs, self.num_devices
         pairs = layout[CONFLICTS].edge_index
