@@ -78,6 +78,10 @@ class QueueEnv(GraphEnv[Allocation]):
         self.slot = torch.zeros(b, dtype=torch.long, device=self.device)
         hears = self.cells.neighbours | torch.eye(n, dtype=torch.bool, device=self.device)
         self._hears = hears.to(self.dtype)
+        station, self._weights = self.cells.station, None
+        # Whole packets of one layout: one product of matrices, exact in any order of its sums.
+        if whole and bool((station == station[:1]).all() and (hears == hears[:1]).all()):
+            self._weights = -self._hears[0].t()[station[0]]  # [U, N]
         most_w = layout["bs"].rb_power_max_w.to(self.dtype).reshape(b, n, -1)
         self.rules = Rules(self.cells, most_w, layout["bs"].power_max_w.to(self.dtype).reshape(b, n))
         self.action = specification(self.cells, most_w)
@@ -145,10 +149,8 @@ class QueueEnv(GraphEnv[Allocation]):
         """What devices reported of the slot before ``[B, U, R]``."""
         return {}
 
-    def _gain(self, level: Level) -> Tensor:
-        """Gains ``[E, R]`` as a level knows them."""
-        gain: Tensor = self._graphs[level][CHANNEL].gain
-        return gain
+    def _set_gain(self, graph: Batch, level: Level) -> None:
+        """Give an observation the gains ``[E, R]`` that its level knows, where they change."""
 
     # The public face.
 
@@ -175,22 +177,26 @@ class QueueEnv(GraphEnv[Allocation]):
         active, power_w, refused = self.rules.resolve(action, self.queue > 0)
         capacity = self._capacity(active, power_w)
         left = (self.queue - capacity).clamp_min_(0)
-        before = self.queue.ceil()
-        completed, head = before - left.ceil(), self.queue - before + 1
-        if self.record:
-            self._log.served(completed, head, capacity)
-        cost = left if self.reward == "queue" else self._sojourn(before, completed, head, capacity)
+        cost = left
+        if self.record or self.reward == "delay":
+            before = self.queue.ceil()
+            completed, head = before - left.ceil(), self.queue - before + 1
+            if self.record:
+                self._log.served(completed, head, capacity)
+            if self.reward == "delay":
+                cost = self._sojourn(before, completed, head, capacity)
         self.queue.copy_(left)
         self.slot += 1
         reward = self._reward(cost)
-        truncated = self.slot >= self._episode_slots
+        done = truncated = self.slot >= self._episode_slots
         terminated = torch.zeros_like(truncated)
         if self.max_queue is not None:
             terminated = (self.queue > self.max_queue).any(1)
             reward = torch.where(terminated.unsqueeze(1), reward / (1 - self.discount), reward)
+            done = terminated | truncated
         self._next_slot()
         self.queue += self.arrivals.draw()
-        done, info = terminated | truncated, {"refused": refused}
+        info: dict[str, Any] = {"refused": refused}
         if bool(done.any()):
             info |= self._end(done)
         elif self.record:
@@ -233,7 +239,7 @@ class QueueEnv(GraphEnv[Allocation]):
             users |= {name: value.flatten(0, 1) for name, value in self._reported().items()}
             self._graphs[level] = with_users(graph, users)
         graph = self._graphs[level]
-        graph[CHANNEL].gain = self._gain(level)
+        self._set_gain(graph, level)
         return graph
 
     def masks(self) -> dict[str, Tensor]:
@@ -330,7 +336,10 @@ class QueueEnv(GraphEnv[Allocation]):
         return before - completed + inside
 
     def _reward(self, cost: Tensor) -> Tensor:
-        held = torch.zeros(self.num_envs, self.num_stations, dtype=self.dtype, device=self.device).scatter_add_(
+        """Minus what the devices of each station and of its neighbours cost ``[B, N]``."""
+        if self._weights is not None:
+            return torch.mm(cost, self._weights)
+        of_station = torch.zeros(self.num_envs, self.num_stations, dtype=self.dtype, device=self.device).scatter_add_(
             1, self.cells.station, cost
         )
-        return -torch.matmul(self._hears, held.unsqueeze(2)).squeeze(2)
+        return -torch.matmul(self._hears, of_station.unsqueeze(2)).squeeze(2)

@@ -186,16 +186,16 @@ class CellularEnv(QueueEnv):
         self._seen["power_w"][networks] = 0
         self._seen["spectral_efficiency"][networks] = 0
 
-    def _gain(self, level: Level) -> Tensor:
+    def _set_gain(self, graph: Batch, level: Level) -> None:
         table = self._gains[0 if level == "genie" else 1]
         if not sees_everything(level):
             if level not in self._known_gains:
-                known = self._graphs[level][CHANNEL].known
+                known = graph[CHANNEL].known
                 self._known[level] = self._table.of_edges(known.to(self.dtype))
                 # What is free between two observations of the environment's own level serves both.
                 self._known_gains[level] = self._cross if level == self.level else torch.zeros_like(table)
             table = torch.mul(table, self._known[level], out=self._known_gains[level])
-        return self._table.edges(table)
+        graph[CHANNEL].gain = self._table.edges(table)
 
     def _packed_gains(self) -> dict[str, Tensor]:
         """Gains of known edges, stations' own at ``local``."""

@@ -19,6 +19,7 @@ from hetgraph.graph.schema import CONFLICTS
 from hetgraph.radio.cells import cells_of
 
 LOAD = 0.5  # packets of a device and slot
+MOST_PAIRS = 128  # pairs of device and resource block up to which one matrix says which pairs disturb which
 SLOT_S = 1.0  # of graphs that do not say; delays are in slots
 
 
@@ -76,15 +77,20 @@ class ConflictEnv(QueueEnv):
         disturbs[pairs[0] // u, pairs[0] % u, pairs[1] % u] = 1
         same = bool((disturbs == disturbs[:1]).all())  # one layout: a product of matrices for all networks
         self.disturbs = disturbs[0] if same else disturbs
+        self._pairs: tuple[Tensor, Tensor] | None = None
+        if same and u * self.num_rbs <= MOST_PAIRS:
+            ones = torch.eye(u, dtype=self.dtype, device=self.device)
+            blocks = torch.eye(self.num_rbs, dtype=self.dtype, device=self.device)
+            self._pairs = torch.kron(disturbs[0], blocks), torch.kron(ones, torch.ones_like(blocks[:, :1]))
 
     def _capacity(self, active: Tensor, power_w: Tensor) -> Tensor:
         b, u, r = self.num_envs, self.num_devices, self.num_rbs
-        rows = active.reshape(b, u, r).transpose(1, 2).reshape(b * r, u)
-        if self.disturbs.dim() == 2:
-            heard = torch.mm(rows, self.disturbs)
-        else:
-            heard = torch.bmm(rows.reshape(b, r, u), self.disturbs).reshape(b * r, u)
-        return (rows * (heard == 0)).reshape(b, r, u).sum(1)
+        if self._pairs is not None:  # the same without transposing
+            disturbs, sum_blocks = self._pairs
+            rows = active.reshape(b, u * r)
+            return torch.mm(torch.mm(rows, disturbs).eq_(0).mul_(rows), sum_blocks)
+        rows = active.reshape(b, u, r).transpose(1, 2).contiguous()
+        return torch.matmul(rows, self.disturbs).eq_(0).mul_(rows).sum(1)
 
 
 def _source_of(scenario: Any) -> Scenario | HeteroData:
