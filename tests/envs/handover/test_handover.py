@@ -229,7 +229,7 @@ def test_no_handover_below_the_margin_or_into_a_full_cell(rule: HandoverRule, ad
     small_db = torch.where(world.power_w < 10, 6.0 if rule.bias else 0.0, 0.0)
     g, moved, full = torch.Generator().manual_seed(2), 0, 0
     for t in range(100 * episodes):
-        cell, now, network = env.cell, env.now, env.network
+        cell, now, network = env.users.cell, env.now, env.network
         action = drawn(env, g)
         if adversarial:
             crowd = now.users + torch.rand(now.users.shape, generator=g)
@@ -239,18 +239,18 @@ def test_no_handover_below_the_margin_or_into_a_full_cell(rule: HandoverRule, ad
         power_dbm = 10 * received.log10() + small_db[network].unsqueeze(1)
         before = torch.nn.functional.one_hot(cell, 6).sum(1)
         end, last = env.step(action), t % 100 == 99
-        after = own_cells(end.info["final_obs"]).view(b, -1) % 6 if last else env.cell
+        after = own_cells(end.info["final_obs"]).view(b, -1) % 6 if last else env.users.cell
         went = after != cell
         gain = (power_dbm.gather(2, after.unsqueeze(2)) - power_dbm.gather(2, cell.unsqueeze(2))).squeeze(2)
         assert bool((gain[went] >= rule.margin_db - 1e-4).all())
         joined = (torch.nn.functional.one_hot(after, 6) * went.unsqueeze(2)).sum(1)
         # A cell takes a user while its load, that of the step's beginning and those taken before, is at most the cap.
         assert bool((before + joined - 1)[joined > 0].le(rule.max_load * rule.max_users + 1e-6).all())
-        share = env.rate / env.now.look.efficiency[..., 0]  # of the cell's time
-        given = torch.zeros(b, 6).scatter_add(1, env.cell, share)
+        share = env.users.rate / env.now.look.efficiency[..., 0]  # of the cell's time
+        given = torch.zeros(b, 6).scatter_add(1, env.users.cell, share)
         if not last:
             torch.testing.assert_close(given, (env.now.count > 0).float(), rtol=0, atol=1e-4)
-        assert bool(env.rate.isfinite().all()) and bool(end.reward.isfinite().all())
+        assert bool(env.users.rate.isfinite().all()) and bool(end.reward.isfinite().all())
         moved, full = moved + int(went.sum()), full + int((before >= rule.room).sum())
     assert moved > 2000 and full > 100
 
@@ -311,7 +311,7 @@ def test_seeds_episodes_and_resets() -> None:
     env.reset(seed=2)
     assert not torch.equal(env.begin, begin)
     fresh = HandoverEnv(world, 2, steps=10, seed=2)
-    assert torch.equal(fresh.begin, env.begin) and torch.equal(fresh.cell, env.cell)
+    assert torch.equal(fresh.begin, env.begin) and torch.equal(fresh.users.cell, env.users.cell)
 
 
 def test_a_scenario_by_name_and_its_seed() -> None:
@@ -437,8 +437,11 @@ def test_malformed_actions_raise_one_sentence_and_change_nothing() -> None:
             env.step(action)
         assert "\n" not in str(raised.value)
     assert len(cases) > 24
-    for name, value in env.state_dict().items():
-        assert torch.equal(value, kept[name]) if isinstance(value, Tensor) else value == kept[name]
+    now = env.state_dict()
+    for part in ("users", "totals"):
+        value, before = now.pop(part), kept.pop(part)
+        assert value.keys() == before.keys() and all(torch.equal(value[name], before[name]) for name in value)
+    assert torch.equal(now.pop("moved"), kept.pop("moved")) and now == kept
 
 
 def test_an_action_of_short_integers_is_one_and_nobody_writes_into_it() -> None:
@@ -448,7 +451,7 @@ def test_an_action_of_short_integers_is_one_and_nobody_writes_into_it() -> None:
     assert torch.equal(env.step(action).reward, twin.step(short).reward)
     action.level.fill_(99)
     assert int(env.observe("global")["ue"].level.max()) < 5 and twin.observe("global")["ue"].level.dtype == torch.long
-    assert torch.equal(env.step(drawn(env, g)).obs["ue"].level, env.serving_level.flatten())
+    assert torch.equal(env.step(drawn(env, g)).obs["ue"].level, env.users.level.flatten())
 
 
 def test_bad_input() -> None:

@@ -211,10 +211,10 @@ def test_a_scenarios_own_waypoints_and_rules() -> None:
     env = HandoverEnv(mine, 1, seed=4)
     expected = roam(mine, 1, steps=51, slot_s=0.25, mobility=walk, seed=4)
     assert torch.equal(env.pool.trajectories.gain, expected.gain) and env.terms.slot_s == 0.25
-    assert (env.rule.margin_db, env.rule.max_load, env.rule.max_users, env.time_to_trigger) == (1.5, 0.5, 9, 2)
+    assert (env.rule.margin_db, env.rule.max_load, env.rule.max_users, env.timing.time_to_trigger) == (1.5, 0.5, 9, 2)
     usual = HandoverEnv(base, 1, seed=4)
     assert torch.equal(usual.pool.trajectories.gain, roam(base, 1, steps=51, seed=4).gain)
-    assert (usual.rule.margin_db, usual.rule.max_users, usual.time_to_trigger) == (2.5, 30, 0)
+    assert (usual.rule.margin_db, usual.rule.max_users, usual.timing.time_to_trigger) == (2.5, 30, 0)
     assert HandoverEnv("uma-5bs:users=60", 1).rule.max_users == 36, "three times the mean"
 
 
