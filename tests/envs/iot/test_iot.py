@@ -255,7 +255,7 @@ def test_no_action_breaks_a_budget_a_cluster_or_the_conservation_of_bits(name: s
 @pytest.mark.all
 @pytest.mark.parametrize("name", ["iot-noma", "iot-oma"])
 def test_100000_actions_break_nothing(name: str) -> None:
-    invariants(name, 500)
+    invariants(name, 1000)  # 100 slots each
 
 
 def invariants(name: str, networks: int) -> None:
