@@ -32,7 +32,7 @@ class Trial:
     @property
     def kpis(self) -> tuple[str, ...]:
         """Indicators that all policies have."""
-        names = [list(found) for found in self.values.values()]
+        names = [list(result) for result in self.values.values()]
         return tuple(name for name in names[0] if all(name in other for other in names)) if names else ()
 
 
@@ -77,7 +77,7 @@ def _episodes(env: GraphEnv[A], policy: Policy[A], episodes: int, seed: int) -> 
     generator = stream(seed, 0, "policy")
     if env.device.type != "cpu":
         generator = Generator(env.device).manual_seed(generator.initial_seed())
-    found = []
+    result = []
     for _ in range(episodes):  # the next one begins in the step that ends the one before
         obs = env.observe(policy.level)
         state = policy.initial_state(obs)
@@ -87,5 +87,5 @@ def _episodes(env: GraphEnv[A], policy: Policy[A], episodes: int, seed: int) -> 
             step = env.step(action)
             kpis = step.info.get("episode", kpis)
             obs = env.observe(policy.level)
-        found.append(kpis)
-    return {name: torch.stack([each[name].double() for each in found]).mean(0) for name in found[0]}
+        result.append(kpis)
+    return {name: torch.stack([each[name].double() for each in result]).mean(0) for name in result[0]}

@@ -47,7 +47,7 @@ def adapt(
     module = DoubleDQN(**{name: options[name] for name in GROWS_OPTIONS}, target_every=200, lr=lr, lr_end=0.05)
     module.policy.load_state_dict(load_association(path).state_dict())
     source = arrivals(scenario, probability, demand)
-    unit, local = source.service.time_unit, source.heard < source.service.stations
+    unit, local = source.service.time_unit, source.links_per_user < source.service.stations
     data = ArrivalDataModule(
         scenario,
         probability=probability,

@@ -10,11 +10,11 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs.base import GraphEnv, check_level, number_of_networks
 from hetgraph.envs.handover.actions import specification
 from hetgraph.envs.handover.defaults import check_at_least, check_terms, default_rule
-from hetgraph.envs.handover.graph import Sizes, Terms, set_masts, set_network, skeleton
-from hetgraph.envs.handover.lookup import Pool
-from hetgraph.envs.handover.observe import Now, fill, level_graph, recalled, rows_of
+from hetgraph.envs.handover.graph import Sizes, Terms, empty_graph, set_masts, set_network
+from hetgraph.envs.handover.observe import StepState, fill, level_graph, packed_rows, unpacked_state
 from hetgraph.envs.handover.reward import INDICATORS, HandoverWeights, credits, indicators, rewards
 from hetgraph.envs.handover.sources import Networks, World, world_of
+from hetgraph.envs.handover.tables import TrajectoryTables
 from hetgraph.envs.handover.users import Timing, UserState
 from hetgraph.envs.step import Step
 from hetgraph.graph.presets import preset
@@ -147,7 +147,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self.timing = Timing(trigger_steps, ping_pong_steps, forbid_ping_pong)
         self._set_pool(world)
         self.sizes = Sizes(num_envs, self.num_cells, self.num_users, self.neighbours + 1)
-        self._graph = skeleton(self.sizes, self.terms, self.device)
+        self._graph = empty_graph(self.sizes, self.terms, self.device)
         self.action = specification(self.sizes, levels, self.device)
         self._first = self.num_cells * torch.arange(num_envs, device=self.device).reshape(-1, 1, 1)
         self._start()
@@ -177,7 +177,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self.num_cells = self.num_stations = trajectories.cells
         self.num_users = trajectories.users
         height_m = self.masts.user_height_m
-        self.pool = Pool.of(trajectories, self.rule, self.bias_db, self.neighbours, height_m)
+        self.tables = TrajectoryTables.of(trajectories, self.rule, self.bias_db, self.neighbours, height_m)
         self.terms = Terms(
             self.rule,
             self.resource_model,
@@ -194,20 +194,20 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         """Begin the next episode."""
         self.episode += 1
         self._place()
-        t = self.pool.trajectories
+        t = self.tables.trajectories
         received = t.gain.flatten(0, 1)[self._row(0)] * self.power_w.unsqueeze(1)
         cell = strongest_cells(received.log10(), self.rule.max_users)
         self.users = UserState(cell, self.num_cells, self.terms, self.timing)
         self.moved = torch.zeros(self.num_envs, device=self.device)
         self.totals = {name: torch.zeros_like(self.moved) for name in (*INDICATORS, "reward")}
         self.step_number = 0
-        self.users.share_cells(self.pool.look(self._row(0), cell).efficiency[..., 0])
-        self.users.count_trigger(self.pool, self._row(0))
+        self.users.share_cells(self.tables.links(self._row(0), cell).efficiency[..., 0])
+        self.users.count_trigger(self.tables, self._row(0))
         self._look()
 
     def _place(self) -> None:
         """Which networks an episode is of, and from which step."""
-        t, b = self.pool.trajectories, self.num_envs
+        t, b = self.tables.trajectories, self.num_envs
         number = torch.arange(self.first, self.first + b, device=self.device)
         self.network = (number + STRIDE * self.episode) % t.networks if self.pooled else number - self.first
         spare = max(t.steps - self.steps - 1, 0)
@@ -219,22 +219,25 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self._graphs: dict[Level, HeteroData] = {}
 
     def _row(self, step: int) -> Tensor:
-        return self.pool.rows(self.network, self.begin + step)
+        return self.tables.rows(self.network, self.begin + step)
 
     def _look(self) -> None:
         """What users receive at the present step, and where they may go."""
         row = self._row(self.step_number)
-        look = self.pool.look(row, self.users.cell)
-        node = look.cell + self._first
-        count = torch.zeros(self.num_envs * self.num_cells, dtype=look.efficiency.dtype, device=self.device)
+        links = self.tables.links(row, self.users.cell)
+        node = links.cell + self._first
+        count = torch.zeros(self.num_envs * self.num_cells, dtype=links.efficiency.dtype, device=self.device)
         count.scatter_add_(0, node[..., 0].flatten(), count.new_ones(node[..., 0].numel()))
-        users, gain_db = count.index_select(0, node.view(-1)).view(node.shape), look.biased_db - look.biased_db[..., :1]
-        stronger = self.users.stronger(look, gain_db)
+        users, gain_db = (
+            count.index_select(0, node.view(-1)).view(node.shape),
+            links.biased_db - links.biased_db[..., :1],
+        )
+        stronger = self.users.stronger(links, gain_db)
         allowed = stronger & (users < self.rule.room)
         stronger[..., 0] = allowed[..., 0] = True
-        self.now = Now(
+        self.state = StepState(
             row=row,
-            look=look,
+            links=links,
             node=node,
             count=count.reshape(self.num_envs, -1),
             users=users,
@@ -260,8 +263,8 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self.action.check(action)
         action = HandoverAction(action.place.long(), action.level.long().clone())
         place = action.place.unsqueeze(2)
-        refused = (~self.now.allowed.gather(2, place)).squeeze(2).sum(1)
-        served = self.users.serve(action, self.now, self.pool)
+        refused = (~self.state.allowed.gather(2, place)).squeeze(2).sum(1)
+        served = self.users.serve(action, self.state, self.tables)
         reward = rewards(
             served,
             self.num_cells,
@@ -271,16 +274,16 @@ class HandoverEnv(GraphEnv[HandoverAction]):
             max_users=self.rule.max_users,
         )
         bandwidth_hz = self.terms.bandwidth_hz
-        found = indicators(served, self.power_w, bandwidth_hz=bandwidth_hz, max_users=self.rule.max_users)
-        measured = found | {"reward": reward.mean(1)}
+        result = indicators(served, self.power_w, bandwidth_hz=bandwidth_hz, max_users=self.rule.max_users)
+        measured = result | {"reward": reward.mean(1)}
         self.totals = {name: total + measured[name] for name, total in self.totals.items()}
-        self.moved = found["handover_rate"]
+        self.moved = result["handover_rate"]
         self.step_number += 1
         over = self.step_number >= self.steps
-        info: dict[str, Any] = {"indicators": found, "refused": refused}
+        info: dict[str, Any] = {"indicators": result, "refused": refused}
         if self.credit:
             info["credit"] = credits(served, self.num_cells, self.weights, self.resource_model)
-        self.users.count_trigger(self.pool, self._row(self.step_number))
+        self.users.count_trigger(self.tables, self._row(self.step_number))
         self._look()
         if over:
             info["final_obs"] = self.observe(self.level).clone()
@@ -298,7 +301,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         check_level(level)
         if level not in self._graphs:
             self._graphs[level] = level_graph(self._graph, level)
-        return fill(self._graphs[level], self.pool, self.terms, self.now, level, self._near)
+        return fill(self._graphs[level], self.tables, self.terms, self.state, level, self._near)
 
     @property
     def episode_slots(self) -> int:
@@ -307,11 +310,11 @@ class HandoverEnv(GraphEnv[HandoverAction]):
 
     def masks(self) -> dict[str, Tensor]:
         """``allowed [B, U, k + 1]``: where users may go."""
-        return {"allowed": self.now.allowed}
+        return {"allowed": self.state.allowed}
 
     def pack(self) -> dict[str, Tensor]:
         """The present state of each network in 4 bytes a user; see :meth:`unpack`."""
-        return rows_of(self.now, self.network, self.begin, self.num_cells)
+        return packed_rows(self.state, self.network, self.begin, self.num_cells)
 
     def unpack(self, rows: Mapping[str, Tensor], level: Level) -> HeteroData:
         """Observation of packed states, any number of them, the same as it was then; the environment's own state stays.
@@ -321,13 +324,13 @@ class HandoverEnv(GraphEnv[HandoverAction]):
             level: of the observation.
         """
         check_level(level)
-        now, t = recalled(rows, self.pool, self.terms, self.neighbours + 1), self.pool.trajectories
-        sizes = Sizes(len(now.step), self.num_cells, self.num_users, self.neighbours + 1)
-        graph = skeleton(sizes, self.terms, self.device)
+        state, t = unpacked_state(rows, self.tables, self.terms, self.neighbours + 1), self.tables.trajectories
+        sizes = Sizes(len(state.step), self.num_cells, self.num_users, self.neighbours + 1)
+        graph = empty_graph(sizes, self.terms, self.device)
         network = rows["network"]
         near = set_network(graph, t.bs_pos[network], t.power_w[network])
         set_masts(graph, self.masts, network, t.tier[network])
-        return fill(level_graph(graph, level), self.pool, self.terms, now, level, near)
+        return fill(level_graph(graph, level), self.tables, self.terms, state, level, near)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on, beside the trajectories and the seed."""

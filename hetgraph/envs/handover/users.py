@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from hetgraph.envs.handover.graph import Terms
-from hetgraph.envs.handover.lookup import Look, Pool
-from hetgraph.envs.handover.observe import Now
+from hetgraph.envs.handover.observe import StepState
 from hetgraph.envs.handover.reward import Served
+from hetgraph.envs.handover.tables import ReportedLinks, TrajectoryTables
 from hetgraph.radio.handover import HandoverAction, handovers, resource_rates
 
 LONG_AGO = 1000  # steps since the last handover of a user that had none
@@ -57,45 +57,45 @@ class UserState:
         levels, model = self._terms.levels, self._terms.model
         self.rate = resource_rates(self.cell, self.level, efficiency, self._cells, levels=levels, model=model)
 
-    def count_trigger(self, pool: Pool, row: Tensor) -> None:
+    def count_trigger(self, tables: TrajectoryTables, row: Tensor) -> None:
         """Count the steps in which cells have been stronger by the margin.
 
         Args:
-            pool: what users receive.
+            tables: what users receive.
             row: row of each network in it ``[B]``.
         """
         if self.trigger_steps is not None:
-            biased = pool.everywhere(row)
+            biased = tables.everywhere(row)
             over = biased - biased.gather(2, self.cell.unsqueeze(2)) >= self._terms.rule.margin_db
             self.trigger_steps = (self.trigger_steps + 1) * over
 
-    def stronger(self, look: Look, gain_db: Tensor) -> Tensor:
+    def stronger(self, links: ReportedLinks, gain_db: Tensor) -> Tensor:
         """Which cells users may ask for ``[B, U, k + 1]``, whatever their loads; staying apart.
 
         Args:
-            look: what users reported.
+            links: what users reported.
             gain_db: how much stronger than their own the cells are, with bias where it counts ``[B, U, k + 1]``.
         """
         stronger = gain_db >= self._terms.rule.margin_db
         if self.trigger_steps is not None:
-            stronger &= self.trigger_steps.gather(2, look.cell) > self._timing.time_to_trigger
+            stronger &= self.trigger_steps.gather(2, links.cell) > self._timing.time_to_trigger
         if self._timing.forbid_ping_pong:
             recent = (self.since <= self._timing.ping_pong_steps).unsqueeze(2)
-            stronger &= ~(recent & (look.cell == self.previous.unsqueeze(2)))
+            stronger &= ~(recent & (links.cell == self.previous.unsqueeze(2)))
         return stronger
 
-    def serve(self, action: HandoverAction, now: Now, pool: Pool) -> Served:
+    def serve(self, action: HandoverAction, state: StepState, tables: TrajectoryTables) -> Served:
         """Hand users over as far as they may, and serve all of them a step later than they reported.
 
         Args:
             action: places and levels; places that are not allowed count as staying.
-            now: what users reported.
-            pool: what they receive.
+            state: at which users reported.
+            tables: what they receive.
         """
         before, place = self.cell, action.place.unsqueeze(2)
-        place = place * now.allowed.gather(2, place)
-        target = now.look.cell.gather(2, place).squeeze(2)
-        gain_db = now.gain_db.gather(2, place).squeeze(2)
+        place = place * state.allowed.gather(2, place)
+        target = state.links.cell.gather(2, place).squeeze(2)
+        gain_db = state.gain_db.gather(2, place).squeeze(2)
         self.cell = handovers(before, target, gain_db, self._cells, self._terms.rule)
         went = self.cell != before
         place = place * went.unsqueeze(2)
@@ -105,13 +105,13 @@ class UserState:
         self.level = action.level
         if self.trigger_steps is not None:
             self.trigger_steps = self.trigger_steps * ~went.unsqueeze(2)
-        node = now.node.gather(2, place).squeeze(2)
-        present = pool.present(now.look, now.row)
+        node = state.node.gather(2, place).squeeze(2)
+        present = tables.present(state.links, state.row)
         alone = present.efficiency.gather(2, place).squeeze(2)
         self.share_cells(alone)
         received = present.received_db.gather(2, place).squeeze(2)
         utility = self._terms.log_rate(self.rate)
-        return Served(now.node[..., 0], node, went, self.level, alone, self.rate, received, utility, returned)
+        return Served(state.node[..., 0], node, went, self.level, alone, self.rate, received, utility, returned)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on."""

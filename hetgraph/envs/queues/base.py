@@ -218,8 +218,8 @@ class QueueEnv(GraphEnv[Allocation]):
         return info
 
     def _indicators(self, delays: Delays) -> dict[str, Tensor]:
-        found = delays.of_each_network(self.num_envs)
-        return {self._kpi_name(name): value * self._kpi_scale(name) for name, value in found.items()}
+        result = delays.of_each_network(self.num_envs)
+        return {self._kpi_name(name): value * self._kpi_scale(name) for name, value in result.items()}
 
     def _kpi_scale(self, name: str) -> float:
         """Of an indicator in slots to its unit."""

@@ -119,7 +119,7 @@ class CellularEnv(QueueEnv):
         block = b * u * torch.arange(r, device=self.device)
         link = torch.arange(b * u, device=self.device).unsqueeze(1) + block  # row of a user and a block in the gains
         self._own_index = (link * k + slot.unsqueeze(1)).flatten()  # [B * U * R]
-        self._seen = {
+        self._reports = {
             name: torch.zeros(b, u, r, **kind)
             for name in ("own_gain", "interference_w", "power_w", "spectral_efficiency")
         }
@@ -141,18 +141,18 @@ class CellularEnv(QueueEnv):
         return 1.0 if name == "delivered" else self.slot_ms
 
     def _capacity(self, active: Tensor, power_w: Tensor) -> Tensor:
-        seen = {name: value.flatten(0, 1) for name, value in self._seen.items()}  # [B * U, R]
-        own_gain = self._own_gain(self.gain, out=seen["own_gain"])
+        reports = {name: value.flatten(0, 1) for name, value in self._reports.items()}  # [B * U, R]
+        own_gain = self._own_gain(self.gain, out=reports["own_gain"])
         at_device = power_w.index_select(0, self.cells.serving)
         torch.mul(self.gain, self._foreign, out=self._cross)
         others = self._table.received_power(
             self._cross, power_w.t().reshape(len(self.gain), self.num_envs, -1)
         )  # [R, B, U]
-        torch.add(others.permute(1, 2, 0), self._noise, out=self._seen["interference_w"])
-        efficiency = spectral_efficiency(own_gain * at_device, seen["interference_w"], most=self.max_sinr)
-        torch.mul(efficiency, active, out=seen["spectral_efficiency"])
-        torch.mul(at_device, active, out=seen["power_w"])
-        room: Tensor = torch.bmm(self._seen["spectral_efficiency"], self._packets_per_efficiency)
+        torch.add(others.permute(1, 2, 0), self._noise, out=self._reports["interference_w"])
+        efficiency = spectral_efficiency(own_gain * at_device, reports["interference_w"], most=self.max_sinr)
+        torch.mul(efficiency, active, out=reports["spectral_efficiency"])
+        torch.mul(at_device, active, out=reports["power_w"])
+        room: Tensor = torch.bmm(self._reports["spectral_efficiency"], self._packets_per_efficiency)
         return room.squeeze(2)
 
     def _own_gain(self, gain: Tensor, out: Tensor) -> Tensor:
@@ -161,7 +161,7 @@ class CellularEnv(QueueEnv):
         return out
 
     def _reported(self) -> dict[str, Tensor]:
-        return self._seen
+        return self._reports
 
     def _next_slot(self) -> None:
         """Gauss-Markov fading."""
@@ -180,11 +180,11 @@ class CellularEnv(QueueEnv):
         self._h[:, :, networks] = fading
         self._gains[1][:, networks] = before.square().sum(0) * large
         self._gains[0][:, networks] = fading.square().sum(0) * large
-        own = self._own_gain(self._gains[1], torch.empty_like(self._seen["own_gain"]))
-        self._seen["own_gain"][networks] = own[networks]
-        self._seen["interference_w"][networks] = self._noise[networks]
-        self._seen["power_w"][networks] = 0
-        self._seen["spectral_efficiency"][networks] = 0
+        own = self._own_gain(self._gains[1], torch.empty_like(self._reports["own_gain"]))
+        self._reports["own_gain"][networks] = own[networks]
+        self._reports["interference_w"][networks] = self._noise[networks]
+        self._reports["power_w"][networks] = 0
+        self._reports["spectral_efficiency"][networks] = 0
 
     def _set_gain(self, graph: Batch, level: Level) -> None:
         table = self._gains[0 if level == "genie" else 1]
@@ -227,7 +227,11 @@ class CellularEnv(QueueEnv):
             "gains": [gain.clone() for gain in self._gains],
             "draws": self._draws.state_dict(),
         }
-        return {**super().state_dict(), **fading, "seen": {name: value.clone() for name, value in self._seen.items()}}
+        return {
+            **super().state_dict(),
+            **fading,
+            "reports": {name: value.clone() for name, value in self._reports.items()},
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
@@ -236,8 +240,8 @@ class CellularEnv(QueueEnv):
         self._h.copy_(state["h"])
         for gain, value in zip(self._gains, state["gains"], strict=True):
             gain.copy_(value)
-        for name, value in state["seen"].items():
-            self._seen[name].copy_(value)
+        for name, value in state["reports"].items():
+            self._reports[name].copy_(value)
 
 
 def _packet_bits(scenario: Scenario | HeteroData) -> float:

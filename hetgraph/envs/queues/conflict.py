@@ -98,5 +98,5 @@ def _source_of(scenario: Any) -> Scenario | HeteroData:
         return preset(scenario)
     if isinstance(scenario, nx.Graph):
         return conflict_graph_from_networkx(scenario)
-    found: Scenario | HeteroData = scenario
-    return found
+    result: Scenario | HeteroData = scenario
+    return result

@@ -114,10 +114,10 @@ def test_loads_of_stations_that_are_not_known_are_zero(level: Level, env: Handov
     graph = env.observe(level)
     check(graph, level=level)
     edges, known = graph[CHANNEL], known_stations(graph, level)
-    users = torch.where(known, env.now.users.flatten(), 0)
+    users = torch.where(known, env.state.users.flatten(), 0)
     assert torch.equal(edges.users, users) and bool(known.all()) == (level in ("global", "genie"))
     hidden = ~known
-    assert torch.equal(edges.allowed[hidden], env.now.stronger.flatten()[hidden])
-    assert torch.equal(edges.allowed[known], env.now.allowed.flatten()[known])
+    assert torch.equal(edges.allowed[hidden], env.state.stronger.flatten()[hidden])
+    assert torch.equal(edges.allowed[known], env.state.allowed.flatten()[known])
     back = env.unpack(env.pack(), level)
     assert torch.equal(back[CHANNEL].users, users) and torch.equal(back[CHANNEL].allowed, edges.allowed)

@@ -125,8 +125,8 @@ def test_a_restarted_network_does_not_show_its_present() -> None:
     for _ in range(9):
         env.step(silence(env))
         assert not torch.equal(env._gains[0], env._gains[1])
-        own = env._own_gain(env.gain, torch.empty_like(env._seen["own_gain"]))
-        assert float((own - env._seen["own_gain"]).abs().min(2).values.min()) > 0
+        own = env._own_gain(env.gain, torch.empty_like(env._reports["own_gain"]))
+        assert float((own - env._reports["own_gain"]).abs().min(2).values.min()) > 0
 
 
 def test_arrivals_have_the_load_and_come_in_bursts() -> None:
