@@ -24,7 +24,7 @@ from hetgraph.envs import HandoverAction, HandoverEnv
 from hetgraph.envs.handover.rules import Announced, Mover, ProportionalFair, StrongestCell
 from hetgraph.envs.handover.search_rules import DualPrice, Negotiated, Optimum
 from hetgraph.envs.rollout import rollout
-from hetgraph.graph import CHANNEL, Trajectories, roam, roaming
+from hetgraph.graph import CHANNEL, Trajectories, roaming, user_trajectories
 from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_policy
 from hetgraph.radio.handover import HandoverRule, ResourceModel
@@ -92,7 +92,10 @@ Found = dict[str, NDArray[np.float64]]
 def rate(number: int, batch: int = 128, steps: int = 150) -> tuple[float, float, float]:
     """Network-steps per second of a process by the clock and by its own CPU time, and of copying what a step moves."""
     torch.set_num_threads(1)
-    env, g = HandoverEnv(roam(roaming(), 8, steps=51, seed=number), batch), torch.Generator().manual_seed(number)
+    env, g = (
+        HandoverEnv(user_trajectories(roaming(), 8, steps=51, seed=number), batch),
+        torch.Generator().manual_seed(number),
+    )
     shape = (batch, env.num_users)
     actions = [
         HandoverAction(torch.randint(4, shape, generator=g), torch.randint(5, shape, generator=g)) for _ in range(8)
@@ -117,8 +120,8 @@ def rate(number: int, batch: int = 128, steps: int = 150) -> tuple[float, float,
 
 def tables(env: HandoverEnv) -> list[Tensor]:
     """What a step has to read or write at least: the observation, and what users receive from their candidates."""
-    obs, look = env.observe("neighbourhood"), env.now.look
-    edges, read = obs[CHANNEL], [look.received_db, look.efficiency, look.efficiency, look.cell]
+    obs, links = env.observe("neighbourhood"), env.state.links
+    edges, read = obs[CHANNEL], [links.received_db, links.efficiency, links.efficiency, links.cell]
     written = [edges.edge_index[0], edges.edge_attr, edges.allowed, edges.efficiency, edges.gain_db]
     return [*read, *written, obs["bs"].x, obs["ue"].x, obs["ue"].cell, obs["ue"].level]
 
@@ -126,7 +129,7 @@ def tables(env: HandoverEnv) -> list[Tensor]:
 def throughput() -> None:
     """Network-steps per second on all cores at 25 cells and 250 users, random actions, observations included."""
     cores = len(os.sched_getaffinity(0))
-    env = HandoverEnv(roam(roaming(), 1, steps=51))
+    env = HandoverEnv(user_trajectories(roaming(), 1, steps=51))
     size = sum(value.numel() * value.element_size() for value in tables(env))
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
         wall, own, copy = (sum(column) for column in zip(*pool.map(rate, range(cores)), strict=True))
@@ -162,7 +165,7 @@ def show(found: dict[str, Found], names: Sequence[str]) -> None:
 
 def baselines(networks: int = 20) -> None:
     """All classical policies in the four modes of resources and rule, on the same networks."""
-    world = roam(roaming(), networks, steps=51, seed=TEST)
+    world = user_trajectories(roaming(), networks, steps=51, seed=TEST)
     policies = {name: handover_policy(name) for name in NAMES} | {"max_rsrp, level 3": StrongestCell(level_of_all=3)}
     for model in ("shared", "paper"):
         for bias in (False, True):
@@ -209,7 +212,9 @@ def tabular(bias: bool, seed: int, episodes: int = 30) -> HandoverTable:
     if kept.exists():
         table.table, table.visits = torch.load(kept, weights_only=True)
         return table
-    env = HandoverEnv(roam(roaming(), 32, steps=51, seed=seed), 32, rule=HandoverRule(bias=bias), seed=seed)
+    env = HandoverEnv(
+        user_trajectories(roaming(), 32, steps=51, seed=seed), 32, rule=HandoverRule(bias=bias), seed=seed
+    )
     table = handover_q_learning(env, episodes=episodes, epsilon_decay=0.85, seed=seed, progress=sys.stderr.isatty())
     kept.parent.mkdir(parents=True, exist_ok=True)
     torch.save((table.table, table.visits), kept)
@@ -231,7 +236,7 @@ def crowding(bias: bool) -> dict[str, list[Any]]:
 
 def learned(networks: int = 20) -> None:
     """Agents of each mode beside the classical policies on the same networks."""
-    world = roam(roaming(), networks, steps=51, seed=TEST)
+    world = user_trajectories(roaming(), networks, steps=51, seed=TEST)
     for (model, bias), names in MODES.items():
         print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, 25 cells, {networks} networks")
         compare(world, bias, model, crowding(bias) | alone(bias) | teams(names))
@@ -240,7 +245,7 @@ def learned(networks: int = 20) -> None:
 def sizes() -> None:
     """Agents of 25 cells on twice and four times as many, as they are."""
     for cells, networks in ((50, 6), (100, 3)):
-        world = roam(roaming(cells, 10 * cells), networks, steps=51, seed=TEST)
+        world = user_trajectories(roaming(cells, 10 * cells), networks, steps=51, seed=TEST)
         for (model, bias), names in MODES.items():
             print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, {cells} cells, {networks} networks")
             compare(world, bias, model, crowding(bias) | teams(names))
@@ -295,7 +300,7 @@ def compare(world: Trajectories, bias: bool, model: ResourceModel, members: dict
 
 def tune(networks: int = 16) -> None:
     """Bias of CRE and patience of the others on validation networks."""
-    world = roam(roaming(), networks, steps=51, seed=VALIDATION)
+    world = user_trajectories(roaming(), networks, steps=51, seed=VALIDATION)
     policies: dict[str, Mover] = {f"cre {b:g} dB": StrongestCell(b) for b in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0)}
     for gain in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7):
         policies |= {f"pf_greedy {gain:g}": ProportionalFair(gain), f"dual_price {gain:g}": DualPrice(least_gain=gain)}

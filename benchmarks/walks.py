@@ -10,7 +10,7 @@ import sys
 import torch
 
 from hetgraph.channel import correlated_los, draw_field, los_probability, propagation_model
-from hetgraph.graph import preset, roam
+from hetgraph.graph import preset, user_trajectories
 from hetgraph.graph.mobility import Waypoints
 
 STEP_M = 0.5
@@ -54,7 +54,9 @@ def main() -> int:
         steps, ratio, rate, undone = changes(model, walks, 100 if model.startswith("inh") else 400)
         print(f"| {model} | {steps} | {ratio:.3f} | {rate:.4f} | {100 * undone:.2f}% |")
     scenario = preset("hetnet-3tier").scaled(users=0.1)
-    walk = roam(scenario, 4, steps=400, slot_s=0.5, mobility=Waypoints(speed_mps=(1.0, 1.0), pause_s=0.0), seed=1)
+    walk = user_trajectories(
+        scenario, 4, steps=400, slot_s=0.5, mobility=Waypoints(speed_mps=(1.0, 1.0), pause_s=0.0), seed=1
+    )
     power = walk.gain * walk.power_w[:, None, None]  # [P, T, U, K]
     server = power.argmax(3)
     received_db = 10 * walk.gain.log10()

@@ -66,7 +66,8 @@ class Part:
             raise ValueError(f"{where}: got {got}, expected {kinds[self.kind]} of shape {shape}")
         if self.kind == "bool" or not value.numel():
             return
-        low, high = (end.item() for end in torch.aminmax(value))  # NaN comes out of both
+        ends = torch.aminmax(value)
+        low, high = ends[0].item(), ends[1].item()  # NaN comes out of both
         least, most = (self.first, self.first + (self.n or 0) - 1) if self.kind == "choice" else (self.low, self.high)
         if not (low >= least and high <= (float_max(value) if most is None else most)):
             expected = f"{least}..{most}" if most is not None else f"finite numbers of {least:g} or more"

@@ -33,12 +33,38 @@ class GraphEnv(ABC, Generic[A]):
     level: Level
     device: torch.device
     action: ActionSpec[A]
+    seed: int
+    episode: int  # number of the running one, from 0 for each seed
 
-    @abstractmethod
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[HeteroData, dict[str, Any]]:
-        """Start the next episode of all networks; with a seed, the first episode of that seed."""
+        """Start the next episode of all networks; with a seed, the first episode of that seed.
+
+        Args:
+            seed: of everything that is random.
+            options: none are known.
+
+        Raises:
+            ValueError: an option.
+        """
+        check_options(options)
+        if seed is not None:
+            self._set_seed(seed)
+        self._start()
+        return self.observe(self.level), self._start_info()
+
+    def _set_seed(self, seed: int) -> None:
+        """Let the next episode be the first one of a seed."""
+        self.seed, self.episode = seed, -1
+
+    @abstractmethod
+    def _start(self) -> None:
+        """Begin the next episode of all networks."""
+
+    def _start_info(self) -> dict[str, Any]:
+        """What ``reset`` tells besides the observation."""
+        return {}
 
     @abstractmethod
     def step(self, action: A) -> Step:
@@ -70,6 +96,13 @@ class GraphEnv(ABC, Generic[A]):
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
+
+
+def number_of_networks(scenario: object, num_envs: int | None) -> int:
+    """``num_envs``; where it is ``None``, as many as a batch of graphs has, one otherwise."""
+    if num_envs is not None:
+        return num_envs
+    return int(getattr(scenario, "num_graphs", 1)) if isinstance(scenario, HeteroData) else 1
 
 
 def check_level(level: Level) -> None:

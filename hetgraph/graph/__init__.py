@@ -38,7 +38,7 @@ from hetgraph.graph.tables import (
 )
 from hetgraph.graph.traffic import Arrivals, FullBuffer, Packets
 from hetgraph.graph.trajectories import Trajectories
-from hetgraph.graph.walks import roam
+from hetgraph.graph.walks import user_trajectories
 
 __all__ = [
     "CHANNEL",
@@ -89,7 +89,6 @@ __all__ = [
     "preset",
     "read_sites",
     "read_users",
-    "roam",
     "roaming",
     "sample",
     "scenario_from_csv",
@@ -97,6 +96,7 @@ __all__ = [
     "source_kinds",
     "subgraph",
     "to_networkx",
+    "user_trajectories",
     "view",
     "write_sites",
     "write_users",

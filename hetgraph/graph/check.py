@@ -10,9 +10,9 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.check_level import check_observation
 from hetgraph.graph.levels import check_level
 from hetgraph.graph.schema import CHANNEL, EDGE_TYPES, NODE_TYPES, SCHEMA, SCHEMA_VERSION, Field, Level
-from hetgraph.graph.seen import Seen
+from hetgraph.graph.verified import VerifiedTensors
 
-_SEEN = Seen()
+_VERIFIED = VerifiedTensors()
 
 
 def check(data: HeteroData, level: Level | None = None) -> None:
@@ -43,11 +43,11 @@ def check(data: HeteroData, level: Level | None = None) -> None:
         elif field.required:
             raise ValueError(f"{field.where}: got nothing, expected a tensor [{', '.join(field.shape)}]")
     structure = _structure(data)
-    if not _SEEN.unchanged(structure, sizes):
+    if not _VERIFIED.unchanged(structure, sizes):
         _check_indices(data, sizes)
         _check_candidates(data, sizes)
         _check_networks(data)
-        _SEEN.remember(structure, sizes)
+        _VERIFIED.remember(structure, sizes)
     _check_serving(data, sizes)
     if level is not None:
         check_observation(data, level, sizes["N"])
@@ -131,9 +131,9 @@ def _check_field(field: Field, value: Tensor, sizes: dict[str, int], real: torch
         raise ValueError(f"{field.where}: got shape {tuple(value.shape)}, expected [{shape}]")
     if field.dynamic:
         _check_values(field, value)
-    elif not _SEEN.unchanged([value], {field.where: 0}):
+    elif not _VERIFIED.unchanged([value], {field.where: 0}):
         _check_values(field, value)
-        _SEEN.remember([value], {field.where: 0})
+        _VERIFIED.remember([value], {field.where: 0})
 
 
 def _check_values(field: Field, value: Tensor) -> None:

@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.build import from_gain
 from hetgraph.graph.check import check
-from hetgraph.graph.from_networkx import adopt
+from hetgraph.graph.from_networkx import complete_networkx
 
 
 def to_networkx(data: HeteroData) -> "nx.MultiDiGraph[Any]":
@@ -47,7 +47,7 @@ def to_networkx(data: HeteroData) -> "nx.MultiDiGraph[Any]":
 
 
 def from_networkx(graph: "nx.Graph[Any]", *, dtype: torch.dtype = torch.float32) -> HeteroData:
-    """Inverse of :func:`to_networkx`; also takes a graph of one's own, see :func:`hetgraph.graph.from_networkx.adopt`.
+    """Inverse of :func:`to_networkx`; also takes a graph of one's own, see :func:`hetgraph.graph.from_networkx.complete_networkx`.
 
     Args:
         graph: made by :func:`to_networkx`, or any graph whose nodes have a ``type`` and whose edges have a ``gain``.
@@ -57,7 +57,7 @@ def from_networkx(graph: "nx.Graph[Any]", *, dtype: torch.dtype = torch.float32)
         ValueError: a graph that breaks the contract.
     """
     if "columns" not in graph.graph or not isinstance(graph, nx.MultiDiGraph):
-        return adopt(graph, dtype)
+        return complete_networkx(graph, dtype)
     try:
         data = _restored(graph)
     except (KeyError, TypeError) as error:
@@ -73,14 +73,14 @@ def _restored(graph: "nx.MultiDiGraph[Any]") -> HeteroData:
     for name, value in graph.graph.items():
         if name not in ("columns", "whole"):
             data[name] = torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
-    found: dict[tuple[str, str, str], list[Any]] = {store: [] for store in columns if isinstance(store, tuple)}
+    result: dict[tuple[str, str, str], list[Any]] = {store: [] for store in columns if isinstance(store, tuple)}
     for a, b, (relation, number), attributes in graph.edges(keys=True, data=True):
-        found[a[0], relation, b[0]].append((number, a[1], b[1], attributes))
+        result[a[0], relation, b[0]].append((number, a[1], b[1], attributes))
     for store, kinds in columns.items():
         for name, value in graph.graph["whole"][store].items():
             data[store][name] = copy.deepcopy(value)
         if isinstance(store, tuple):
-            edges = sorted(found[store], key=lambda edge: int(edge[0]))
+            edges = sorted(result[store], key=lambda edge: int(edge[0]))
             index = torch.tensor([[e[1], e[2]] for e in edges], dtype=torch.long)
             data[store].edge_index = index.reshape(-1, 2).T.contiguous()
             rows = [e[3] for e in edges]

@@ -7,9 +7,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
-from hetgraph.graph.others import sum_of_other_edges
 from hetgraph.graph.power import equal_power_w
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.sums_of_others import sum_of_other_edges
 
 LEAST_RATIO = 1e-12  # ratios of powers below it are -120 dB
 LEAST_POWER = 1e-30  # the same of gains and of powers in W

@@ -16,7 +16,7 @@ _RELATION = {(edge[0], edge[2]): edge for edge in EDGE_TYPES}
 Pairs = dict[tuple[str, str, str], list[tuple[int, int, dict[str, Any]]]]
 
 
-def adopt(graph: "nx.Graph[Any]", dtype: torch.dtype = torch.float32) -> HeteroData:
+def complete_networkx(graph: "nx.Graph[Any]", dtype: torch.dtype = torch.float32) -> HeteroData:
     """Graph of the data layer from nodes that carry a ``type`` and edges that carry a ``gain``.
 
     The nodes' ``type`` is ``bs``, ``ue`` or ``antenna``; stations have ``power_max_w``, users ``noise_w``, edges from

@@ -89,12 +89,12 @@ def hide(graph: HeteroData, level: Level) -> HeteroData:
     out[CHANNEL].known, out[CHANNEL].own = known, own
     if sees_everything(level):
         return out
-    there = known_stations(graph, level)
+    known_bs = known_stations(graph, level)
     fields = {(field.store, field.name): field for field in SCHEMA}
     for name, value in list(graph[CHANNEL].items()):
         if name not in STRUCTURE and isinstance(value, Tensor):
             field = fields.get((CHANNEL, name))
-            keep = there if field is not None and field.level == "neighbourhood" else known
+            keep = known_bs if field is not None and field.level == "neighbourhood" else known
             out[CHANNEL][name] = value * keep.reshape(-1, *([1] * (value.dim() - 1)))
     for field in SCHEMA:
         if field.store is None and field.name in graph._global_store and _above(field, level):

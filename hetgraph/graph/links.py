@@ -214,8 +214,8 @@ class Links:
             return torch.where((serving >= 0) & (slot >= 0) & (slot < n), slot, -1)
         hit = self.lift(self.bs) == self.from_ue(serving)
         slot = self.argmax_slot(hit.long())
-        found = hit.any(1) if self.degree is not None else self.sum_to_ue(hit.long()) > 0
-        return torch.where(found & (serving >= 0), slot, -1)
+        result = hit.any(1) if self.degree is not None else self.sum_to_ue(hit.long()) > 0
+        return torch.where(result & (serving >= 0), slot, -1)
 
     def station_of(self, slot: Tensor) -> Tensor:
         """Station of candidate ``slot [U]``; -1 where the slot is -1."""

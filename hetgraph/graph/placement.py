@@ -7,7 +7,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Generator, Tensor
 
-from hetgraph.graph.heard_users import place_heard
+from hetgraph.graph.efficiency_users import place_by_efficiency
 from hetgraph.graph.hexagons import hex_rings, turned
 from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.scenario_parts import Tier, Users
@@ -78,7 +78,7 @@ def place_users(scenario: ScenarioFields, stations: Tensor, streams: Streams) ->
     if users.placement == "fixed":
         return torch.tensor(users.positions).expand(len(streams.networks), -1, -1)
     if users.placement == "heard":
-        return place_heard(scenario, streams)
+        return place_by_efficiency(scenario, streams)
     if users.placement == "pairs":
         low, high = users.pair_distance_m
         radius = low + (high - low) * streams.uniform("users/radius", users.count)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from hetgraph.graph.heard import BS_HEIGHT_M, CARRIER_HZ, UE_HEIGHT_M
+from hetgraph.graph.efficiency_places import BS_HEIGHT_M, CARRIER_HZ, UE_HEIGHT_M
 from hetgraph.graph.presets_snapshot import hetnet_3tier
 from hetgraph.graph.rules import Rules
 from hetgraph.graph.scenario import Scenario

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from hetgraph.graph.mobility import Mobility, Services, Waypoints
-from hetgraph.graph.plain import Scalar
 from hetgraph.graph.presets_snapshot import hetnet_3tier, station
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.scenario_parts import Channel, Layout, Radio, Tier, Users
+from hetgraph.graph.serialization import Scalar
 from hetgraph.graph.source import Given
 
 DRIVE_CELLS, DRIVE_USERS = 22, 250  # of a network made from drive tests

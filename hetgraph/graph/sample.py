@@ -11,7 +11,7 @@ from hetgraph.graph.antennas import antenna_attributes
 from hetgraph.graph.build import complete_edges
 from hetgraph.graph.collate import Stack
 from hetgraph.graph.conflict import conflict_networks
-from hetgraph.graph.heard_users import behind_walls
+from hetgraph.graph.efficiency_users import behind_walls
 from hetgraph.graph.masts import image_shifts, masts_of
 from hetgraph.graph.placement import place_stations, place_users
 from hetgraph.graph.power import equal_power_w

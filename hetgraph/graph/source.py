@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeVar, cast
 
 from torch_geometric.data import Batch
 
-from hetgraph.graph.plain import Pairs, Scalar
+from hetgraph.graph.serialization import Pairs, Scalar
 from hetgraph.graph.trajectories import Trajectories
 
 GROUP = "hetgraph.sources"

@@ -9,7 +9,7 @@ from hetgraph.graph.sample import sample
 from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.source import Given, Source, reader, stamp
 from hetgraph.graph.trajectories import Trajectories
-from hetgraph.graph.walks import roam
+from hetgraph.graph.walks import user_trajectories
 
 KEPT_SOURCES = 4  # files that were read last, in memory
 
@@ -42,7 +42,7 @@ class DrawnNetworks:
             return None
         slot_s = self.scenario.radio.slot_s
         walk = mobility.waypoints
-        return roam(self.scenario, n, steps=slots, slot_s=slot_s, mobility=walk, seed=seed, first=first)
+        return user_trajectories(self.scenario, n, steps=slots, slot_s=slot_s, mobility=walk, seed=seed, first=first)
 
 
 def source_of(scenario: ScenarioFields) -> Source:

@@ -4,9 +4,9 @@ import math
 import warnings
 
 from hetgraph.channel import FLOOR_HEIGHT_M, MODELS
+from hetgraph.graph.efficiency_places import BS_HEIGHT_M, CARRIER_HZ, MOST_STATIONS, UE_HEIGHT_M
+from hetgraph.graph.efficiency_users import places_of_scenario
 from hetgraph.graph.field_types import check_types, not_negative, positive, require
-from hetgraph.graph.heard import BS_HEIGHT_M, CARRIER_HZ, MOST_HEARD, UE_HEIGHT_M
-from hetgraph.graph.heard_users import heard_places
 from hetgraph.graph.hexagons import whole_rings
 from hetgraph.graph.mobility import Mobility
 from hetgraph.graph.scenario_fields import ScenarioFields
@@ -105,10 +105,10 @@ def _validate_heard(scenario: ScenarioFields, users: Users) -> None:
     heights = (tier.height_m, users.height_m)
     require("tiers[0].height_m, users.height_m", heights, heights == (BS_HEIGHT_M, UE_HEIGHT_M), "30 and 1.5 m")
     require("users.efficiencies", users.efficiencies, len(users.efficiencies) > 0, "at least one")
-    low, most = min(users.efficiencies), min(MOST_HEARD, scenario.num_stations)
+    low, most = min(users.efficiencies), min(MOST_STATIONS, scenario.num_stations)
     require("users.efficiencies", users.efficiencies, low > 0, "positive numbers")
     require("users.hears", users.hears, 1 <= users.hears <= most, f"1 to {most}")
-    heard_places(scenario)  # refuses efficiencies that no place gives
+    places_of_scenario(scenario)  # refuses efficiencies that no place gives
 
 
 def _validate_buildings(users: Users) -> None:

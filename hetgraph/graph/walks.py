@@ -13,7 +13,7 @@ from hetgraph.graph.user_state import draw_user_state
 from hetgraph.graph.waypoints import places
 
 
-def roam(
+def user_trajectories(
     scenario: ScenarioFields,
     networks: int = 1,
     *,

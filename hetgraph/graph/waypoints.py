@@ -70,8 +70,8 @@ def _walk(
         going, arrives = left <= 0, distance <= reach
         share = torch.where(arrives, 1.0, reach / distance.clamp_min(1e-9)) * going
         place = place + way * share.unsqueeze(2)
-        there = going & arrives
-        left = torch.where(there, rest.gather(1, leg).squeeze(1), left - slot_s)
-        leg = (leg + there.unsqueeze(1)) % count
+        arrived = going & arrives
+        left = torch.where(arrived, rest.gather(1, leg).squeeze(1), left - slot_s)
+        leg = (leg + arrived.unsqueeze(1)) % count
         path.append(place)
     return torch.stack(path, 1)

@@ -1,4 +1,4 @@
-"""HetGNN: joint user association and power allocation on the heterogeneous graph (design 6.1)."""
+"""HetGNN: joint user association and power allocation on the heterogeneous graph."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

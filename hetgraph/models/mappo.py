@@ -1,4 +1,4 @@
-"""Neighbourhood MAPPO: recurrent actors and critics on message passing between neighbouring stations (design 6.4)."""
+"""Neighbourhood MAPPO: recurrent actors and critics on message passing between neighbouring stations."""
 
 import math
 from collections.abc import Sequence

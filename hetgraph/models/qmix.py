@@ -1,4 +1,4 @@
-"""QMIX with graph agents: cells that decide where their users go and what share of the cell each gets (design 6.3)."""
+"""QMIX with graph agents: cells that decide where their users go and what share of the cell each gets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from hetgraph.nn.candidates import Candidates, candidates_of, sum_by, union
 from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, GraphEncoder, encoder_of
 from hetgraph.nn.mixer import FixedMixer, MonotonicMixer
 from hetgraph.radio.handover import HandoverAction
-from hetgraph.solvers.announced import PATIENCE, announced_worth
+from hetgraph.solvers.announced import PATIENCE, announced_value
 from hetgraph.solvers.handover import Choice
 from hetgraph.solvers.negotiated import negotiated
 
@@ -89,7 +89,7 @@ class GraphQMIX(nn.Module):
         flat_cells: number of cells that the flat encoders are for.
         places: places of a user, its own cell's included.
         levels: resource levels.
-        intentions: rounds in which users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced_worth`).
+        intentions: rounds in which users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced_value`).
         agreements: rounds in which they then agree on exchanges and chains
             (:func:`~hetgraph.solvers.negotiated.negotiated`); 0 for announcements alone, which know nothing of full cells.
         personal: levels count by what they change of utility, sum rate and squared rates; else they are worth the same to all.
@@ -200,7 +200,7 @@ class GraphQMIX(nn.Module):
                 choice, patience=patience, rounds=self.intentions, agreements=self.agreements, crowding=crowding
             )
         else:
-            worth = announced_worth(choice, rounds=self.intentions, patience=patience, crowding=crowding)
+            worth = announced_value(choice, rounds=self.intentions, patience=patience, crowding=crowding)
         return replace(raw, edge=torch.cat([raw.edge, worth.flatten(0, 1).unsqueeze(2)], 2))
 
     def _scaled(self, raw: Candidates) -> Candidates:

@@ -9,7 +9,7 @@ from torch_geometric.nn import MessagePassing
 
 from hetgraph.graph.links import Links
 from hetgraph.nn.edge_sums import Aggregation, EdgeSums, Target, normalised
-from hetgraph.nn.watched import watched
+from hetgraph.nn.hooks import has_hooks
 
 Message = Literal["linear", "relu"]
 
@@ -91,7 +91,7 @@ class ChannelConv(MessagePassing):  # type: ignore[misc]
             raise ValueError(
                 f"weight: got {list(weight.shape)}, expected {[edge_attr.shape[0], self.groups]} of edges and groups"
             )
-        if links is None or edge_attr.shape[0] == 0 or weight.requires_grad or watched(self):
+        if links is None or edge_attr.shape[0] == 0 or weight.requires_grad or has_hooks(self):
             return self._propagated(x, edge_index, edge_attr, weight)
         if self.kind == "relu":
             return self._relu(x, edge_attr, weight, links.links if isinstance(links, EdgeSums) else links)

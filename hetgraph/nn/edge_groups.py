@@ -24,10 +24,10 @@ def edge_groups(facts: Facts, level: Level) -> tuple[Tensor, Tensor | None]:
     Returns:
         Weights ``[E, 1]`` and reports ``[E, 1]``, or ``[E, 2]`` and ``None``.
     """
-    served, there = served_weight(facts), _there(facts)
+    served, known_weight = served_weight(facts), _known_weight(facts)
     groups = torch.stack([served, 1 - served])  # groups first in memory, as they are summed one by one
-    if there is not None:
-        groups = groups * there
+    if known_weight is not None:
+        groups = groups * known_weight
     return (groups.T, None) if sees_everything(level) else (groups[:1].T, groups[1:].T)
 
 
@@ -50,7 +50,7 @@ def associated_networks(facts: Facts) -> Tensor:
     return facts.links.sum_ue_to_network(facts.real(facts.serving_slot >= 0)) > 0
 
 
-def _there(facts: Facts) -> Tensor | None:
+def _known_weight(facts: Facts) -> Tensor | None:
     """One on known edges of present users ``[E]``, zero elsewhere; ``None`` if that is all of them."""
     channel, ue = facts.graph[CHANNEL], facts.graph["ue"]
     known = channel.known if "known" in channel else None

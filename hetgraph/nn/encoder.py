@@ -42,5 +42,5 @@ class AntennaLayer(nn.Module):
         message = self.message(torch.cat([antenna[source], bs[target]], 1)).relu()
         total = bs.new_zeros(bs.shape).index_add(0, target, message)
         count = bs.new_zeros(bs.shape[0]).index_add(0, target, bs.new_ones(target.shape[0]))
-        heard = total / count.clamp_min(1).unsqueeze(1)
-        return bs + nn.functional.silu(self.update(torch.cat([bs, heard], 1)))
+        mean_message = total / count.clamp_min(1).unsqueeze(1)
+        return bs + nn.functional.silu(self.update(torch.cat([bs, mean_message], 1)))

@@ -130,19 +130,19 @@ class GraphEncoder(nn.Module):
             self.personal.copy_(torch.tensor(terms))
         columns = user_columns(seen)
         users = sum_by(seen.serving, columns * weight.unsqueeze(1), seen.cells())
-        found = least_squares(torch.cat([seen.bs, users], 1), reward)
-        linear, users_linear, rest = torch.split(found, [seen.bs.shape[1], columns.shape[1], 1])
+        result = least_squares(torch.cat([seen.bs, users], 1), reward)
+        linear, users_linear, rest = torch.split(result, [seen.bs.shape[1], columns.shape[1], 1])
         self.own_linear.weight[0], self.own_linear.bias[0], self.user_linear.weight[0] = linear, rest[0], users_linear
-        found = least_squares(columns, credit)
-        self.user_linear.weight[1], self.user_linear.bias[1] = found[:-1], found[-1]
+        result = least_squares(columns, credit)
+        self.user_linear.weight[1], self.user_linear.bias[1] = result[:-1], result[-1]
 
 
 def least_squares(columns: Tensor, value: Tensor) -> Tensor:
     """Weights of columns ``[n, F]`` and of a constant, the last one, that fit ``value [n]`` best; small ones are preferred."""
     table = torch.cat([columns, torch.ones_like(columns[:, :1])], 1).double()
     gram = table.T @ table + 1e-3 * len(table) * torch.eye(table.shape[1], device=table.device)
-    found: Tensor = torch.linalg.solve(gram, table.T @ value.double()).to(value.dtype)
-    return found
+    result: Tensor = torch.linalg.solve(gram, table.T @ value.double()).to(value.dtype)
+    return result
 
 
 def user_columns(seen: Candidates) -> Tensor:
@@ -181,8 +181,8 @@ class FlatEncoder(nn.Module):
         row = self._rows(seen) * held
         wide = row.new_zeros(cells * SLOTS, row.shape[1]).index_add_(0, slot, row)
         hidden = silu(self.network(torch.cat([wide.reshape(cells, -1), self._cell(seen)], 1)))
-        found = self.out(hidden).reshape(cells * SLOTS, -1)[slot] * held
-        place, level, user = found.split([self.places, self.levels, 1], 1)
+        result = self.out(hidden).reshape(cells * SLOTS, -1)[slot] * held
+        place, level, user = result.split([self.places, self.levels, 1], 1)
         user = torch.cat([torch.zeros_like(user), user], 1)
         return Encoded(place, level, self.own(hidden).squeeze(1), user, hidden, totals(seen))
 

@@ -41,11 +41,11 @@ class MonotonicMixer(nn.Module):
         if agent.shape[:2] != (b, k) or len(state) != b or (present is not None and present.shape != (b, k)):
             got = f"{tuple(value.shape)}, {tuple(agent.shape)}, {tuple(state.shape)}"
             raise ValueError(f"MonotonicMixer: got value, agent, state of {got}, expected [B, K], [B, K, *], [B, *]")
-        there = torch.ones_like(value) if present is None else present.to(value.dtype)
+        mask = torch.ones_like(value) if present is None else present.to(value.dtype)
         around = state.unsqueeze(1).expand(-1, k, -1)
         weight = self.first(torch.cat([agent, around], 2)).abs()
-        count = there.sum(1, keepdim=True).clamp_min(1)
-        mixed = torch.bmm((value * there).unsqueeze(1), weight).squeeze(1) / count
+        count = mask.sum(1, keepdim=True).clamp_min(1)
+        mixed = torch.bmm((value * mask).unsqueeze(1), weight).squeeze(1) / count
         layer = nn.functional.elu(mixed + self.first_bias(state))
         out: Tensor = (layer * self.second(state).abs()).sum(1) + self.value(state).squeeze(1)
         return out

@@ -27,8 +27,8 @@ class MountConv(MessagePassing):  # type: ignore[misc]
             edge_index: antennas and their stations ``[2, A]``.
         """
         antenna, bs = x
-        heard = self.propagate(edge_index, x=(antenna, None), size=(antenna.shape[0], bs.shape[0]))
-        out: Tensor = bs + silu(self.update_state(torch.cat([bs, heard], 1)))
+        messages = self.propagate(edge_index, x=(antenna, None), size=(antenna.shape[0], bs.shape[0]))
+        out: Tensor = bs + silu(self.update_state(torch.cat([bs, messages], 1)))
         return out
 
     def message(self, x_j: Tensor) -> Tensor:

@@ -91,15 +91,15 @@ class Refinement(nn.Module):
         return Round(fraction, association, scores, rates, state.price)
 
     def step(
-        self, state: State, seen: Round, context: Tensor, links: Links, channels: Channels, objective: Objective
+        self, state: State, last_round: Round, context: Tensor, links: Links, channels: Channels, objective: Objective
     ) -> State:
         """Next state from what the current allocation achieves."""
-        own, harm, load = pull(seen.rates, seen.association, channels, links, objective)
+        own, harm, load = pull(last_round.rates, last_round.association, channels, links, objective)
         blocks = own.shape[1]
         scale = blocks / own.sum(1, keepdim=True).clamp_min(_TINY)  # an average block gains one
         own, harm = own * scale, harm * scale
-        share = seen.fraction * blocks
-        used = seen.fraction.sum(1, keepdim=True)
+        share = last_round.fraction * blocks
+        used = last_round.fraction.sum(1, keepdim=True)
         log_own, log_harm = (own + 1e-3).log(), (harm + 1e-3).log()
         mean_load = links.sum_bs_to_network(load) / links.sum_bs_to_network(torch.ones_like(load))
         crowd = (load / mean_load[links.bs_network].clamp_min(_TINY) + 1e-2).log()

@@ -31,8 +31,8 @@ class Allocation:
 
 
 def _flatten(allocation: Allocation) -> tuple[list[Tensor], tuple[str, ...]]:
-    held = {name: value for name, value in vars(allocation).items() if value is not None}
-    return list(held.values()), tuple(held)
+    tensors = {name: value for name, value in vars(allocation).items() if value is not None}
+    return list(tensors.values()), tuple(tensors)
 
 
 def _unflatten(leaves: Iterable[Tensor], names: tuple[str, ...]) -> Allocation:
@@ -53,8 +53,8 @@ def violations(graph: HeteroData, allocation: Allocation, *, tolerance: float = 
         tolerance: relative slack on powers and airtimes, for rounding in float32.
     """
     links = links_of(graph)
-    found = _shape_violations(graph, links, allocation) or _serving_violations(graph, links, allocation)
-    return found or _power_violations(graph, links, allocation, tolerance)
+    result = _shape_violations(graph, links, allocation) or _serving_violations(graph, links, allocation)
+    return result or _power_violations(graph, links, allocation, tolerance)
 
 
 def feasible(graph: HeteroData, allocation: Allocation, *, tolerance: float = 1e-5) -> bool:
@@ -73,14 +73,14 @@ def _shape_violations(graph: HeteroData, links: Links, allocation: Allocation) -
         "airtime": (links.num_ue, blocks),
         "layer_power_w": (links.num_ue, blocks),
     }
-    found = []
+    result = []
     for name, shape in expected.items():
         value = getattr(allocation, name)
         if value is not None and tuple(value.shape) != shape:
-            found.append(f"allocation.{name}: got shape {tuple(value.shape)}, expected {shape}")
+            result.append(f"allocation.{name}: got shape {tuple(value.shape)}, expected {shape}")
         elif value is not None and value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            found.append(f"allocation.{name}: got NaN or infinite values, expected finite ones")
-    return found
+            result.append(f"allocation.{name}: got NaN or infinite values, expected finite ones")
+    return result
 
 
 def _serving_violations(graph: HeteroData, links: Links, allocation: Allocation) -> list[str]:
@@ -105,23 +105,23 @@ def _serving_violations(graph: HeteroData, links: Links, allocation: Allocation)
 
 def _power_violations(graph: HeteroData, links: Links, allocation: Allocation, tolerance: float) -> list[str]:
     power, bs = allocation.power_w, graph["bs"]
-    slack, found = 1 + tolerance, []
+    slack, result = 1 + tolerance, []
     if bool((power < 0).any()):
-        found.append(f"allocation.power_w: got {float(power.min()):g} W, expected no negative power")
+        result.append(f"allocation.power_w: got {float(power.min()):g} W, expected no negative power")
     total = power.sum(1)
     if bool((total > bs.power_max_w * slack).any()):
         worst = int((total - bs.power_max_w).argmax())
         limit = float(bs.power_max_w[worst])
-        found.append(
+        result.append(
             f"allocation.power_w: got {float(total[worst]):g} W at station {worst}, expected at most {limit:g}"
         )
     if bool((power > bs.rb_power_max_w * slack).any()):
-        found.append("allocation.power_w: got more than rb_power_max_w on a resource block, expected at most that")
+        result.append("allocation.power_w: got more than rb_power_max_w on a resource block, expected at most that")
     if allocation.airtime is not None:
         share = allocation.airtime * (allocation.serving >= 0).unsqueeze(1)
         load = share.new_zeros(power.shape).index_add(0, allocation.serving.clamp_min(0), share)
         if bool((share < 0).any()) or bool((load > slack).any()):
-            found.append(
+            result.append(
                 "allocation.airtime: got shares outside 0..1 per station and block, expected a sum of at most 1"
             )
     if allocation.layer_power_w is not None:
@@ -129,5 +129,5 @@ def _power_violations(graph: HeteroData, links: Links, allocation: Allocation, t
         total = layer.new_zeros(power.shape).index_add(0, allocation.serving.clamp_min(0), layer)
         scale = bs.power_max_w.unsqueeze(1) * max(tolerance, 1e-4)
         if bool((layer < 0).any()) or bool(((total - power).abs() > scale).any()):
-            found.append("allocation.layer_power_w: got layers that do not sum to power_w, expected them to")
-    return found
+            result.append("allocation.layer_power_w: got layers that do not sum to power_w, expected them to")
+    return result

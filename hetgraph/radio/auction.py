@@ -68,8 +68,8 @@ def needed_power(user: Tensor, sinr: Tensor, need: Tensor) -> Tensor:
     on, index = user >= 0, user.clamp_min(0)
     block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
     where = (index * s + block).flatten(1)
-    held = torch.zeros_like(sinr).flatten(1).scatter_add(1, where, on.flatten(1).to(sinr.dtype)).reshape(sinr.shape)
-    own = sinr * held
+    assigned = torch.zeros_like(sinr).flatten(1).scatter_add(1, where, on.flatten(1).to(sinr.dtype)).reshape(sinr.shape)
+    own = sinr * assigned
     low, high = torch.full_like(need, math.log(1e-4)), torch.full_like(need, math.log(1e2))
     for _ in range(STEPS):
         middle = (low + high) / 2

@@ -24,11 +24,11 @@ def noma_sinr(
     order = (gain / other).detach().argsort(dim=-1, descending=True, stable=True)
     ranked = power.gather(-1, order)
     # Sums of the others, not total minus own: the difference would lose a small layer beside a large one.
-    heard = _before(ranked)
+    interference = _before(ranked)
     if sic_residual:
-        heard = heard + sic_residual * _before(ranked.flip(-1)).flip(-1)
-    heard = torch.zeros_like(heard).scatter(-1, order, heard)
-    return gain * power / (other + gain * heard)
+        interference = interference + sic_residual * _before(ranked.flip(-1)).flip(-1)
+    interference = torch.zeros_like(interference).scatter(-1, order, interference)
+    return gain * power / (other + gain * interference)
 
 
 def sic_feasible(
@@ -66,9 +66,9 @@ def sic_feasible(
     order = key.argsort(dim=-1, descending=True, stable=True)
     gain, power, other = (value.gather(-1, order) for value in (gain, power, other))
     above = _before(power)  # of layers that are not cancelled when this one is decoded
-    heard = above + sic_residual * _before(power.flip(-1)).flip(-1)
+    interference = above + sic_residual * _before(power.flip(-1)).flip(-1)
     floor = (other / gain.clamp_min(torch.finfo(gain.dtype).tiny)).unsqueeze(-1)  # row: user that decodes
-    ratio = power.unsqueeze(-2) / (floor + heard.unsqueeze(-2))  # [*, K, K], column: layer
+    ratio = power.unsqueeze(-2) / (floor + interference.unsqueeze(-2))  # [*, K, K], column: layer
     own = ratio.diagonal(dim1=-2, dim2=-1).unsqueeze(-2)
     clear = (
         (power - above).unsqueeze(-2) >= threshold * floor if threshold else torch.ones_like(ratio, dtype=torch.bool)

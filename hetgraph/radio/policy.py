@@ -135,5 +135,5 @@ def one_shot(name: str) -> OneShotPolicy:
         raise ValueError(
             f"policy: got {name!r}, which acts in an environment, expected one for single graphs; see --env"
         )
-    found: OneShotPolicy = policy(name)
-    return found
+    result: OneShotPolicy = policy(name)
+    return result

@@ -19,8 +19,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
-from hetgraph.graph.others import sum_of_other_edges
 from hetgraph.graph.schema import CHANNEL, CONFLICTS
+from hetgraph.graph.sums_of_others import sum_of_other_edges
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.cancellation import noma_sinr
 from hetgraph.radio.interference import interference_on_edges

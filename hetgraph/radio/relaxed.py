@@ -12,8 +12,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links
-from hetgraph.graph.others import sum_of_other_edges
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.sums_of_others import sum_of_other_edges
 from hetgraph.radio.rates import LOG2E, noise_plus_far_w, spectral_efficiency
 
 Objective = Literal["pf", "sum_rate"]
@@ -108,8 +108,8 @@ def pull(
         own gain ``[N, R]``, harm ``[N, R]`` (both non-negative) and load ``[N]``.
     """
     load = links.sum_to_bs(association)
-    worth = rates.rate.clamp_min(1e-9) if objective == "pf" else links.from_bs(load.clamp_min(1e-6))
-    weight = association / worth
+    scale = rates.rate.clamp_min(1e-9) if objective == "pf" else links.from_bs(load.clamp_min(1e-6))
+    weight = association / scale
     weight = weight.unsqueeze(-1) * (_per_edge(channels.bandwidth, links) * LOG2E)
     own = weight * rates.received / (rates.received + rates.interference)
     pain = own / rates.interference

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.others import sum_of_others
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.sums_of_others import sum_of_others
 
 
 @dataclass(frozen=True)

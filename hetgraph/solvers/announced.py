@@ -38,12 +38,12 @@ def announced(
     wish = torch.zeros_like(rate)
     wish[:, 0] = 1
     for _ in range(rounds):
-        worth = _worth(cell, rate, wish, cells) / temperature
-        wish = wish + damping * (worth.masked_fill(~allowed, -torch.inf).softmax(1) - wish)
-    return _worth(cell, rate, wish, cells)
+        place_value = _values(cell, rate, wish, cells) / temperature
+        wish = wish + damping * (place_value.masked_fill(~allowed, -torch.inf).softmax(1) - wish)
+    return _values(cell, rate, wish, cells)
 
 
-def announced_worth(
+def announced_value(
     choice: Choice, *, rounds: int = ROUNDS, patience: float = PATIENCE, crowding: float = 0.0
 ) -> Tensor:
     """:func:`announced` for the users of a choice ``[B, U, C]``, with the price of a handover.
@@ -58,11 +58,11 @@ def announced_worth(
     b, u, places = choice.cell.shape
     node = choice.cell + choice.cells * torch.arange(b, device=choice.cell.device).reshape(-1, 1, 1)
     cell, rate, allowed = (value.reshape(b * u, places) for value in (node, choice.rate, choice.allowed))
-    worth = announced(cell, rate, allowed, b * choice.cells, rounds=rounds)
-    return worth.reshape(b, u, places)
+    place_value = announced(cell, rate, allowed, b * choice.cells, rounds=rounds)
+    return place_value.reshape(b, u, places)
 
 
-def _worth(cell: Tensor, rate: Tensor, wish: Tensor, cells: int) -> Tensor:
+def _values(cell: Tensor, rate: Tensor, wish: Tensor, cells: int) -> Tensor:
     """Own log(1 + rate) less what others lose, beside those whom each place's cell then expects."""
 
     def others(value: Tensor) -> Tensor:

@@ -120,18 +120,18 @@ def multi_start(
     runs: list[tuple[Allocation | None, Generator | None]] = [(None, g) for g in generators]
     runs += [(allocation, None) for allocation in include]
     for warm, generator in runs:
-        found = gradient_ascent(graph, steps=steps, rate=0.3, start=warm, generator=generator)
-        serving = dual_price_association(graph, found.power_w, start=found.serving)
-        found = Allocation(serving, found.power_w)
-        new = evaluate(graph, found).pf_utility
+        result = gradient_ascent(graph, steps=steps, rate=0.3, start=warm, generator=generator)
+        serving = dual_price_association(graph, result.power_w, start=result.serving)
+        result = Allocation(serving, result.power_w)
+        new = evaluate(graph, result).pf_utility
         if best is None:
-            best, value = found, new
+            best, value = result, new
             continue
         wins = new > value
         value = torch.maximum(new, value)
         best = Allocation(
-            torch.where(wins[links.ue_network], found.serving, best.serving),
-            torch.where(wins[links.bs_network].unsqueeze(1), found.power_w, best.power_w),
+            torch.where(wins[links.ue_network], result.serving, best.serving),
+            torch.where(wins[links.bs_network].unsqueeze(1), result.power_w, best.power_w),
         )
     if best is None:
         raise ValueError("starts: got 0 and no warm starts, expected at least one start")

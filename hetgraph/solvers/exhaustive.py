@@ -108,8 +108,8 @@ def _choices(graph: HeteroData, links: Links, serving: Tensor | None) -> list[li
     if serving is not None:
         return [[int(s)] for s in serving]
     may = graph[CHANNEL].may_serve if "may_serve" in graph[CHANNEL] else torch.ones_like(links.bs, dtype=torch.bool)
-    found: list[list[int]] = [links.bs[may & (links.ue == u)].tolist() for u in range(links.num_ue)]
-    return [c or [-1] for c in found]
+    result: list[list[int]] = [links.bs[may & (links.ue == u)].tolist() for u in range(links.num_ue)]
+    return [c or [-1] for c in result]
 
 
 def _instance(graph: HeteroData, links: Links, objective: str) -> _Instance:
@@ -217,7 +217,7 @@ def _programmed(instance: _Instance, start: Tensor, own: Tensor) -> Tensor:
         return -float(value.detach()), -slope.flatten().numpy()
 
     search: Any = minimize  # its overloads do not know dictionaries of constraints
-    found = search(
+    result = search(
         negative,
         start.flatten().numpy(),
         jac=True,
@@ -226,5 +226,5 @@ def _programmed(instance: _Instance, start: Tensor, own: Tensor) -> Tensor:
         constraints=[{"type": "ineq", "fun": lambda x: 1 - spread @ x, "jac": lambda x: -spread}],
         options={"maxiter": 200, "ftol": 1e-15},
     )
-    fraction = torch.tensor(found.x.reshape(shape)).clamp_min(0)
+    fraction = torch.tensor(result.x.reshape(shape)).clamp_min(0)
     return torch.minimum(fraction / fraction.sum(1, keepdim=True).clamp_min(1), instance.cap)

@@ -81,20 +81,20 @@ def _climb(
     served = kernel.array(kernel.user_layout(kernel.serving >= 0))
 
     def judge(amplitude: Array) -> tuple[tuple[Array, Array, Array], Array, Array]:
-        seen = problem.seen(amplitude)
-        rate = at_least(problem.user_rate(*seen[1:]), _LEAST_RATE)
-        return seen, rate, kernel.network_sum(alpha_fair_utility(rate, alpha) * served)
+        received = problem.received(amplitude)
+        rate = at_least(problem.user_rate(*received[1:]), _LEAST_RATE)
+        return received, rate, kernel.network_sum(alpha_fair_utility(rate, alpha) * served)
 
     drive = problem.alpha * kernel.own_gain
-    seen, rate, value = judge(amplitude)
+    received, rate, value = judge(amplitude)
     history, rounds = [value], value * 0
     stride = value * 0 + 1
     for _ in range(iterations):
-        target = problem.update(amplitude, drive * rate**-alpha, seen)
+        target = problem.update(amplitude, drive * rate**-alpha, received)
         old, old_value, step = amplitude, value, target - amplitude
         for halving in range(_HALVINGS + 1):
             amplitude = problem.project(old + kernel.per_network(stride, old) * step)
-            seen, rate, value = judge(amplitude)
+            received, rate, value = judge(amplitude)
             fell = value < old_value
             if not fell.any():
                 break
@@ -119,7 +119,7 @@ def utility_teacher(
 ) -> tuple[Allocation, Trace]:
     """Association by dual prices and powers by alpha-fair WMMSE under the total budget, in turns; never descends.
 
-    The utility is the sum of log rates, the one by which allocations are judged (design 6.1). A network that has converged
+    The utility is the sum of log rates, the one by which allocations are judged. A network that has converged
     keeps its allocation while others go on.
 
     Args:

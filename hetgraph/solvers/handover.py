@@ -153,10 +153,10 @@ class Search:
         fewer = (rate / (own - 1).clamp_min(1)).log1p() * (own > 1)
         now = choice.sums(value, cell)
         less, more = choice.sums(fewer, cell), choice.sums((rate / (own + 1)).log1p(), cell)
-        there = choice.cell.flatten(1)
+        target_cell = choice.cell.flatten(1)
 
         def at_cells(number: Tensor) -> Tensor:
-            return number.gather(1, there).reshape(choice.cell.shape)
+            return number.gather(1, target_cell).reshape(choice.cell.shape)
 
         join = at_cells(more - now) + (choice.rate / (at_cells(load) + 1)).log1p()
         same = (choice.rate / at_cells(load).clamp_min(1)).log1p()
@@ -205,27 +205,27 @@ class Search:
         single = torch.arange(u, device=place.device) * places + place
         chain, exchange, one, two, mover = self._pairs()
         row, column = torch.triu_indices(k, k, 1, device=place.device)
-        there, back = mover[:, row * k + column], mover[:, column * k + row]
+        target_cell, back = mover[:, row * k + column], mover[:, column * k + row]
         none = torch.full_like(single, u * places)
         gains = torch.cat([gain, chain, exchange[:, row, column]], 1)
-        return gains, torch.cat([single, one, there], 1), torch.cat([none, two, back], 1)
+        return gains, torch.cat([single, one, target_cell], 1), torch.cat([none, two, back], 1)
 
     def _pairs(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Gains of chains through cells ``[B, K]`` and of exchanges ``[B, K, K]``, moves of chains, of users from cell to cell."""
         b, u, places = self.open.shape
         k = self.choice.cells
-        there = self.choice.cell.flatten(1)
+        target_cell = self.choice.cell.flatten(1)
         origin = self.cell.unsqueeze(2).expand_as(self.open).flatten(1)
         enter = (self.leave.unsqueeze(2) + self.same).masked_fill(~self.open, -torch.inf).flatten(1)
         exit_ = (self.join - self.value.unsqueeze(2)).masked_fill(~self.open, -torch.inf).flatten(1)
-        first, one = self.choice.most(enter, there, k)
+        first, one = self.choice.most(enter, target_cell, k)
         second, two = self.choice.most(exit_, origin, k)
         # A pair that goes back and forth between two cells leaves their loads as they are: it is an exchange.
         last = u * places - 1
-        ends = origin.gather(1, one.clamp_max(last)) == there.gather(1, two.clamp_max(last))
+        ends = origin.gather(1, one.clamp_max(last)) == target_cell.gather(1, two.clamp_max(last))
         chain = (first + second).masked_fill(ends, -torch.inf)
         swap = (self.same - self.value.unsqueeze(2)).masked_fill(~self.open, -torch.inf).flatten(1)
-        gain, mover = self.choice.most(swap, origin * k + there, k * k)
+        gain, mover = self.choice.most(swap, origin * k + target_cell, k * k)
         exchange = gain.reshape(b, k, k)
         return chain, exchange + exchange.transpose(1, 2), one, two, mover
 

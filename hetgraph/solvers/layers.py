@@ -32,14 +32,14 @@ class LayerGains:
     own: Tensor
     cross: Tensor
 
-    def heard(self, power: Tensor) -> Tensor:
+    def interference(self, power: Tensor) -> Tensor:
         """Other stations' power plus noise, over noise ``[B, N, S, L]``; ``power [B, N, S, L]`` is in budgets."""
         total = power.sum(3).transpose(1, 2)[:, None, :, None, :]  # [B, 1, S, 1, N]
         return (self.cross * total).sum(4) + 1
 
     def efficiency(self, power: Tensor, *, sic_residual: float = 0.0) -> Tensor:
         """Nats per channel use of each layer ``[B, N, S, L]``."""
-        return shannon(noma_sinr(self.own, power, self.heard(power), sic_residual=sic_residual), nats=True)
+        return shannon(noma_sinr(self.own, power, self.interference(power), sic_residual=sic_residual), nats=True)
 
 
 def layer_gains(gain: Tensor, user: Tensor, noise_w: Tensor, power_max_w: Tensor) -> LayerGains:
@@ -78,12 +78,12 @@ def layered_wmmse(
     own, v = gains.own, start.sqrt()
     for _ in range(iterations):
         power = v * v
-        heard = gains.heard(power)
-        inside = _inside(own, own / heard, sic_residual)
-        worth, pain = _worth(own, inside, heard, weight, power)
+        interference = gains.interference(power)
+        inside = _inside(own, own / interference, sic_residual)
+        value, pain = _slopes(own, inside, interference, weight, power)
         spilled = (gains.cross * pain.unsqueeze(4)).sum((1, 3)).transpose(1, 2)  # [B, N, S]
         curvature = own * pain + (inside * pain.unsqueeze(4)).sum(3) + spilled.unsqueeze(3)
-        pull = v * worth * own
+        pull = v * value * own
         v = budgeted_amplitude(pull.reshape(b * n, -1), curvature.reshape(b * n, -1)).reshape(b, n, s, layers)
     return v * v
 
@@ -104,11 +104,11 @@ def priced_wmmse(quality: Tensor, weight: Tensor, price: Tensor, start: Tensor, 
     """
     b, n, s, layers = quality.shape
     inside, v = _inside(quality, quality), start.sqrt()
-    heard = torch.ones_like(quality)
+    interference = torch.ones_like(quality)
     for _ in range(iterations):
-        worth, pain = _worth(quality, inside, heard, weight, v * v)
+        value, pain = _slopes(quality, inside, interference, weight, v * v)
         curvature = quality * pain + (inside * pain.unsqueeze(4)).sum(3) + price.unsqueeze(3)
-        pull = v * worth * quality
+        pull = v * value * quality
         v = budgeted_amplitude(pull.reshape(b * n, -1), curvature.reshape(b * n, -1)).reshape(b, n, s, layers)
     return v * v
 
@@ -124,8 +124,8 @@ def _inside(own: Tensor, quality: Tensor, sic_residual: float = 0.0) -> Tensor:
     return inside.masked_fill(torch.eye(layers, dtype=torch.bool, device=own.device), 0)
 
 
-def _worth(own: Tensor, inside: Tensor, heard: Tensor, weight: Tensor, power: Tensor) -> tuple[Tensor, Tensor]:
+def _slopes(own: Tensor, inside: Tensor, interference: Tensor, weight: Tensor, power: Tensor) -> tuple[Tensor, Tensor]:
     """Weights over what layers hear, and what a unit of interference costs them ``[B, N, S, L]``."""
-    other = heard + (inside * power.unsqueeze(3)).sum(4)
-    worth = weight / other
-    return worth, worth * own * power / (own * power + other)
+    other = interference + (inside * power.unsqueeze(3)).sum(4)
+    value = weight / other
+    return value, value * own * power / (own * power + other)

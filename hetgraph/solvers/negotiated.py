@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hetgraph.solvers.announced import PATIENCE, ROUNDS, announced_worth
+from hetgraph.solvers.announced import PATIENCE, ROUNDS, announced_value
 from hetgraph.solvers.handover import LEAST, Choice, Search, fit, priced
 
 AGREEMENTS = 4
@@ -30,17 +30,17 @@ def negotiated(
         crowding: see there.
     """
     choice = priced(choice, patience, crowding)
-    return worth(choice, agree(choice, intended(choice, rounds), agreements))
+    return added_value(choice, agree(choice, intended(choice, rounds), agreements))
 
 
 def intended(choice: Choice, rounds: int = ROUNDS) -> Tensor:
     """Places that users announce, those without room sent back ``[B, U]``."""
-    value = announced_worth(choice, rounds=rounds, patience=0.0)
+    value = announced_value(choice, rounds=rounds, patience=0.0)
     best, place = value.masked_fill(~choice.allowed, -torch.inf).max(2)
     return fit(choice, place, best - value[..., 0])
 
 
-def worth(choice: Choice, place: Tensor) -> Tensor:
+def added_value(choice: Choice, place: Tensor) -> Tensor:
     """What each user adds to the sum of log(1 + rate) at each place, others being at the given ones ``[B, U, C]``.
 
     A cell that others have filled, so that it takes nobody else, costs what the one who gains least there would lose by staying away,
@@ -48,12 +48,12 @@ def worth(choice: Choice, place: Tensor) -> Tensor:
     cell's users. Cells that took nobody from the start are not allowed, and their worth means nothing.
     """
     search = Search.of(choice, place)
-    here, there = -search.leave, choice.cell.flatten(1)
+    here, target_cell = -search.leave, choice.cell.flatten(1)
     value = search.join.scatter(2, place.unsqueeze(2), here.unsqueeze(2))
     gain = torch.where(place > 0, here - value[..., 0], torch.inf)
     least = gain.new_full(choice.room.shape, torch.inf).scatter_reduce_(1, search.cell, gain, "amin")
     full = (choice.joins(place) >= choice.room) & least.isfinite()
-    full, toll = (field.gather(1, there).reshape(choice.cell.shape) for field in (full, least.clamp_min(0)))
+    full, toll = (field.gather(1, target_cell).reshape(choice.cell.shape) for field in (full, least.clamp_min(0)))
     full[..., 0] = False
     full = full.scatter(2, place.unsqueeze(2), False)
     return torch.where(full, torch.minimum(value - toll, here.unsqueeze(2) - LEAST), value)

@@ -117,7 +117,7 @@ def _blocks(links: Links, update: Update, iterations: int, bits_per_nat: Tensor)
 
 def _nats(power: Tensor, cross: Tensor, own: Tensor) -> Tensor:
     """Rates of links, nats per symbol, as environments count them ``[P, L]``."""
-    return spectral_efficiency(own * power, _heard(cross, power) + 1, most=MAX_SINR, nats=True)
+    return spectral_efficiency(own * power, _interference(cross, power) + 1, most=MAX_SINR, nats=True)
 
 
 def link_gains(graph: HeteroData, cells: Cells) -> tuple[Tensor, Tensor]:
@@ -193,7 +193,7 @@ def wmmse_update(v: Tensor, cross: Tensor, own: Tensor, weight: Tensor) -> Tenso
         own: gains of links over noise ``[*, L]``.
         weight: of their rates ``[*, L]``.
     """
-    other = _heard(cross, v * v) + 1
+    other = _interference(cross, v * v) + 1
     total = other + own * v * v
     receiver = own.sqrt() * v / total
     error_weight = weight * total / other
@@ -204,7 +204,7 @@ def wmmse_update(v: Tensor, cross: Tensor, own: Tensor, weight: Tensor) -> Tenso
 
 def fp_update(v: Tensor, cross: Tensor, own: Tensor, weight: Tensor) -> Tensor:
     """One round of fractional programming: Lagrangian dual, quadratic transform, amplitudes; as :func:`wmmse_update`."""
-    other = _heard(cross, v * v) + 1
+    other = _interference(cross, v * v) + 1
     signal = own * v * v
     root = (weight * (1 + signal / other) * own).sqrt()
     y = root * v / (other + signal)
@@ -212,7 +212,7 @@ def fp_update(v: Tensor, cross: Tensor, own: Tensor, weight: Tensor) -> Tensor:
     return (y * root / (_spilled(cross, cost) + own * cost).clamp_min(1e-30)).clamp_max(1)
 
 
-def _heard(gain: Tensor, power: Tensor) -> Tensor:
+def _interference(gain: Tensor, power: Tensor) -> Tensor:
     return torch.matmul(gain, power.unsqueeze(-1)).squeeze(-1)
 
 

@@ -169,7 +169,7 @@ class Problem:
             raise ValueError("init: got negative powers or more than power_max_w, expected powers within the budget")
         return torch.div(fraction, total.clamp_min(1))
 
-    def seen(self, amplitude: Array) -> tuple[Array, Array, Array]:
+    def received(self, amplitude: Array) -> tuple[Array, Array, Array]:
         """Own power fraction, own received power and interference plus noise, user layout."""
         kernel, square = self.kernel, amplitude * amplitude
         if self.mode == "per_bs":
@@ -179,17 +179,17 @@ class Problem:
 
     def objective(self, amplitude: Array) -> Tensor:
         """Weighted sum of rates ``[B]``, bit/s."""
-        _, own, other = self.seen(amplitude)
+        _, own, other = self.received(amplitude)
         return as_tensor(self.kernel.network_sum(self.alpha * log1p(own / other)))
 
     def user_rate(self, own: Array, other: Array) -> Array:
         """Rate of each user, user layout with one resource block, bit/s."""
         return over_blocks(self.band * log1p(own / other))
 
-    def update(self, amplitude: Array, drive: Array, seen: tuple[Array, Array, Array] | None = None) -> Array:
+    def update(self, amplitude: Array, drive: Array, received: tuple[Array, Array, Array] | None = None) -> Array:
         """One round; ``drive`` is the users' weights times their own gains, user layout."""
         kernel = self.kernel
-        power, own, other = seen or self.seen(amplitude)
+        power, own, other = received or self.received(amplitude)
         lift = drive / other
         pain = lift * power / (own + other)  # alpha beta of the module's formula
         if self.mode == "per_link":

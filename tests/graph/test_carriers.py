@@ -17,8 +17,8 @@ from hetgraph.graph import (
     check,
     features,
     from_gain,
-    roam,
     scenario_from_csv,
+    user_trajectories,
 )
 from hetgraph.graph.features import available
 from hetgraph.radio import Allocation, edge_sinr, evaluate, feasible, policy
@@ -148,4 +148,4 @@ def test_carriers_that_do_not_fit(radio: dict[str, object], message: str) -> Non
 
 def test_environments_of_one_band_refuse_several_carriers() -> None:
     with pytest.raises(ValueError, match=r"radio\.carriers: got low, high, expected one carrier"):
-        roam(WORLD, 1, steps=2)
+        user_trajectories(WORLD, 1, steps=2)

@@ -6,7 +6,18 @@ import pytest
 import torch
 
 from hetgraph.channel import los_probability, penetration_loss_db
-from hetgraph.graph import CHANNEL, Channel, Layout, Scenario, Tier, Users, check, preset, roam, scenario_from_csv
+from hetgraph.graph import (
+    CHANNEL,
+    Channel,
+    Layout,
+    Scenario,
+    Tier,
+    Users,
+    check,
+    preset,
+    scenario_from_csv,
+    user_trajectories,
+)
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.user_state import draw_user_state
 
@@ -90,12 +101,12 @@ def test_a_walker_keeps_its_floor() -> None:
     """Over the steps of a walk the building stays: gains of indoor users never exceed what they have outdoors."""
     base = preset("hetnet-3tier").scaled(users=0.05)
     inside = dataclasses.replace(base, users=dataclasses.replace(base.users, indoor_fraction=1.0))
-    walk = roam(inside, 1, steps=4, seed=1)
+    walk = user_trajectories(inside, 1, steps=4, seed=1)
     state = draw_user_state(inside, Streams(1, range(1)))
     assert state is not None
     repeated = state.repeat(4)
     assert torch.equal(repeated.floor.reshape(4, -1)[2], state.floor[0])
-    assert float(walk.gain.median()) < 0.1 * float(roam(base, 1, steps=4, seed=1).gain.median())
+    assert float(walk.gain.median()) < 0.1 * float(user_trajectories(base, 1, steps=4, seed=1).gain.median())
 
 
 def test_carriers_lose_differently() -> None:

@@ -27,10 +27,10 @@ from hetgraph.graph import (
     check,
     from_gain,
     preset,
-    roam,
+    user_trajectories,
 )
-from hetgraph.graph.heard import HeardPlaces
-from hetgraph.graph.heard_users import heard_places
+from hetgraph.graph.efficiency_places import EfficiencyPlaces
+from hetgraph.graph.efficiency_users import places_of_scenario
 
 # Sizes that keep the tests short; the presets' own are those of the papers.
 SMALL = {"uma-5bs": "uma-5bs:users=60,num_rbs=4", "grows-city": "grows-city:stations=21"}
@@ -160,7 +160,7 @@ def test_places_are_as_likely_as_their_efficiencies_and_triangles() -> None:
     scenario = preset("grows-3:stations=7")
     many = dataclasses.replace(scenario, users=dataclasses.replace(scenario.users, count=6000)).sample(1, seed=2)
     heard = torch.bincount(many[CHANNEL].edge_index[0], minlength=7) / 6000
-    groups = heard_places(scenario).groups
+    groups = places_of_scenario(scenario).groups
     assert len(groups) == 6
     expected = torch.bincount(groups.flatten(), minlength=7) / 6
     torch.testing.assert_close(heard, expected, rtol=0, atol=4 * math.sqrt(0.25 / 6000))
@@ -184,7 +184,7 @@ def test_a_grid_without_the_places_is_refused() -> None:
     with pytest.raises(ValueError, match="expected 'lte', omni, no shadowing, 2 GHz"):
         dataclasses.replace(base, channel=dataclasses.replace(base.channel, carrier_hz=3e9))
     with pytest.raises(ValueError, match="expected 1 to 3, whose gains fix a user's place"):
-        HeardPlaces(4, 4, (1.0,), 0.0, 500.0, 40.0, 1e-13)
+        EfficiencyPlaces(4, 4, (1.0,), 0.0, 500.0, 40.0, 1e-13)
 
 
 def test_what_environments_need_beyond_the_graph_is_in_traffic_and_rules() -> None:
@@ -201,7 +201,9 @@ def test_users_of_handover_full_walk_as_roam_has_them() -> None:
     found = scenario.trajectories(2, slots=6, seed=5, first=1)
     assert found is not None and (found.networks, found.steps, found.users, found.cells) == (2, 6, 12, 25)
     assert scenario.mobility.waypoints is not None
-    expected = roam(scenario, 2, steps=6, slot_s=0.5, mobility=scenario.mobility.waypoints, seed=5, first=1)
+    expected = user_trajectories(
+        scenario, 2, steps=6, slot_s=0.5, mobility=scenario.mobility.waypoints, seed=5, first=1
+    )
     assert torch.equal(found.gain, expected.gain) and found.slot_s == 0.5
     assert preset("hetnet-3tier").trajectories(1, slots=3) is None, "users stand"
     with pytest.raises(ValueError, match=r"mobility.waypoints: got none for a share of 0\.6 of the users"):

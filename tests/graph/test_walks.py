@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hetgraph.graph import Trajectories, Waypoints, preset, roam, roaming
+from hetgraph.graph import Trajectories, Waypoints, preset, roaming, user_trajectories
 from hetgraph.graph.sample import noise_w
 
 FEW = roaming(cells=9, users=12)
@@ -14,17 +14,17 @@ FEW = roaming(cells=9, users=12)
 @pytest.mark.parametrize("kind", ["waypoint", "group"])
 def test_a_network_is_the_same_alone(kind: str) -> None:
     mobility = Waypoints(kind)  # type: ignore[arg-type]
-    many = roam(FEW, 3, steps=6, mobility=mobility, seed=4)
-    alone = roam(FEW, 1, steps=6, mobility=mobility, seed=4, first=2)
+    many = user_trajectories(FEW, 3, steps=6, mobility=mobility, seed=4)
+    alone = user_trajectories(FEW, 1, steps=6, mobility=mobility, seed=4, first=2)
     for name in ("gain", "ue_pos", "speed_mps", "bs_pos", "power_w", "tier"):
         assert torch.equal(getattr(alone, name)[0], getattr(many, name)[2]), name
     assert not torch.equal(many.gain[0], many.gain[1]) and not bool(many.measured.any())
-    assert not torch.equal(roam(FEW, 1, steps=6, mobility=mobility, seed=5).gain[0], many.gain[0])
+    assert not torch.equal(user_trajectories(FEW, 1, steps=6, mobility=mobility, seed=5).gain[0], many.gain[0])
 
 
 @pytest.mark.parametrize("kind", ["waypoint", "group"])
 def test_users_walk_within_the_area_at_their_speed(kind: str) -> None:
-    found = roam(FEW, 2, steps=40, slot_s=2.0, mobility=Waypoints(kind, speed_mps=(1.0, 3.0), pause_s=4.0))  # type: ignore[arg-type]
+    found = user_trajectories(FEW, 2, steps=40, slot_s=2.0, mobility=Waypoints(kind, speed_mps=(1.0, 3.0), pause_s=4.0))  # type: ignore[arg-type]
     extent = torch.tensor([FEW.layout.width_m, FEW.layout.height_m])
     assert bool((found.ue_pos >= 0).all()) and bool((found.ue_pos <= extent).all())
     went = (found.ue_pos[:, 1:] - found.ue_pos[:, :-1]).norm(dim=-1) / 2.0
@@ -36,7 +36,7 @@ def test_users_walk_within_the_area_at_their_speed(kind: str) -> None:
 
 def test_groups_stay_together() -> None:
     mobility = Waypoints("group", groups=3, radius_m=20.0)
-    place = roam(FEW, 2, steps=20, mobility=mobility).ue_pos
+    place = user_trajectories(FEW, 2, steps=20, mobility=mobility).ue_pos
     group = torch.arange(12) % 3
     for number in range(3):
         members = place[:, :, group == number]
@@ -44,15 +44,15 @@ def test_groups_stay_together() -> None:
 
 
 def test_gain_follows_the_place_and_the_scenario() -> None:
-    still = roam(FEW, 1, steps=5, mobility=Waypoints(speed_mps=(0.0, 0.0)))
+    still = user_trajectories(FEW, 1, steps=5, mobility=Waypoints(speed_mps=(0.0, 0.0)))
     assert torch.equal(still.gain[:, 1:], still.gain[:, :1].expand(-1, 4, -1, -1))
-    slow = roam(FEW, 2, steps=60, slot_s=0.02).gain.log10() * 10
+    slow = user_trajectories(FEW, 2, steps=60, slot_s=0.02).gain.log10() * 10
     moves = (slow[:, 1:] - slow[:, :-1]).abs()
     assert 0 < float(moves.median()) < 1  # a few centimetres a step, dB; the line of sight is what jumps
     assert still.power_w[0].log10().mul(10).add(30).round().unique().tolist() == [30, 38, 46]
     assert still.tier.tolist() == [[0] + [1] * 3 + [2] * 5]
     scenario = preset("hex-19")
-    hexagons = roam(scenario, 1, steps=3)
+    hexagons = user_trajectories(scenario, 1, steps=3)
     assert hexagons.noise_w == pytest.approx(3 * noise_w(scenario)) and hexagons.cells == 19
 
 
@@ -63,7 +63,7 @@ def test_sizes_for_transfer(cells: int) -> None:
 
 
 def test_bad_input() -> None:
-    good = roam(FEW, 1, steps=2)
+    good = user_trajectories(FEW, 1, steps=2)
     for change, match in (
         ({"gain": good.gain[0]}, r"Trajectories.gain: got \(2, 12, 9\), expected \[P, T, U, K\]"),
         ({"power_w": good.power_w[:, :3]}, r"Trajectories.power_w: got \(1, 3\), expected \(1, 9\)"),
@@ -81,7 +81,7 @@ def test_bad_input() -> None:
         ({"scenario": replace(FEW, channel=replace(FEW.channel, shadowing="independent"))}, "correlated in space"),
     ):
         with pytest.raises(ValueError, match=match):
-            roam(**{"scenario": FEW, **options})  # type: ignore[arg-type]
+            user_trajectories(**{"scenario": FEW, **options})  # type: ignore[arg-type]
     for wrong, match in (
         ({"kind": "train"}, "mobility.kind: got 'train'"),
         ({"speed_mps": (3.0, 1.0)}, r"mobility.speed_mps: got \(3.0, 1.0\)"),

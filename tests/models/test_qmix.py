@@ -17,7 +17,7 @@ from hetgraph.models.qmix import Values
 from hetgraph.nn.candidates import BS_COLUMNS, UE_COLUMNS, candidates_of
 from hetgraph.nn.handover_encoders import COLUMNS, LOAD, LOG_RATE, RECEIVED, user_columns
 from hetgraph.radio.handover import HandoverAction, HandoverRule
-from hetgraph.solvers.announced import announced_worth
+from hetgraph.solvers.announced import announced_value
 from hetgraph.solvers.handover import Choice
 from hetgraph.solvers.level_worth import level_worth
 from hetgraph.solvers.negotiated import negotiated
@@ -219,7 +219,7 @@ def test_agents_hear_what_was_agreed() -> None:
     assert not torch.equal(told["agreed"], told["announced"])
     rules = {
         "agreed": partial(negotiated, Choice(*tables), rounds=3, agreements=2),
-        "announced": partial(announced_worth, Choice(*tables), rounds=KINDS["announced"]["intentions"]),
+        "announced": partial(announced_value, Choice(*tables), rounds=KINDS["announced"]["intentions"]),
     }
     for kind, rule in rules.items():
         crowded = agent(**KINDS[kind], patience=0.3, crowding=0.1)._announced(raw).edge[:, :, -1]

@@ -7,7 +7,7 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.graph import CHANNEL, from_gain
 from hetgraph.graph.links import links_of
-from hetgraph.graph.others import sum_of_other_edges, sum_of_others
+from hetgraph.graph.sums_of_others import sum_of_other_edges, sum_of_others
 from hetgraph.radio import edge_sinr
 from hetgraph.radio.interference import signal_and_interference
 from hetgraph.radio.relaxed import channels_of, edge_rates, pull, utility

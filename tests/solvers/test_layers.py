@@ -31,9 +31,9 @@ def tiny(seed: int) -> Spectrum:
     queue = 1e9 * (0.2 + uniform(1, U))
     ones = torch.ones(1, U, dtype=torch.float64)
     whole = torch.ones(1, U, dtype=torch.long)
-    heard = noise + (gain * power.unsqueeze(1)).sum(2)
+    interference = noise + (gain * power.unsqueeze(1)).sum(2)
     return Spectrum(
-        gain, rsrp, noise, heard, power, budget, torch.ones_like(power), -whole, whole > 0,
+        gain, rsrp, noise, interference, power, budget, torch.ones_like(power), -whole, whole > 0,
         queue, whole, whole, 1e6 * ones, 1e6 * ones, torch.tensor([100.0], dtype=torch.float64), LAYERS,
     )  # fmt: skip
 
@@ -114,12 +114,12 @@ def test_interference_between_stations_against_loops() -> None:
     user = torch.tensor([[[[0, 1], [1, -1]], [[2, -1], [-1, 2]]]])
     gains = layer_gains(view.gain, user, view.noise_w, view.power_max_w)
     power = torch.rand(user.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * (user >= 0) / 4
-    heard = gains.heard(power)
+    interference = gains.interference(power)
     for n, s, i in itertools.product(range(N), range(S), range(LAYERS)):
         u, other = int(user[0, n, s, i]), 1 - n
         if u >= 0:
             sent = float(power[0, other, s].sum() * view.power_max_w[0, other])
-            assert float(heard[0, n, s, i]) == pytest.approx(1 + float(view.gain[0, u, other, s]) * sent)
+            assert float(interference[0, n, s, i]) == pytest.approx(1 + float(view.gain[0, u, other, s]) * sent)
             assert float(gains.own[0, n, s, i]) == pytest.approx(float(view.gain[0, u, n, s] * view.power_max_w[0, n]))
 
 
@@ -130,16 +130,16 @@ def test_a_round_against_announced_prices_is_a_round_of_wmmse() -> None:
     gains = layer_gains(view.gain, user, view.noise_w, view.power_max_w)
     weight = torch.rand(user.shape, generator=generator, dtype=torch.float64) * (user >= 0)
     start = torch.rand(user.shape, generator=generator, dtype=torch.float64) / 4 * (user >= 0)
-    heard = gains.heard(start)
+    interference = gains.interference(start)
     price = torch.zeros(1, N, S, dtype=torch.float64)
     for n, s, i in itertools.product(range(N), range(S), range(LAYERS)):
-        own, quality = gains.own[0, n, s], gains.own[0, n, s] / heard[0, n, s]
+        own, quality = gains.own[0, n, s], gains.own[0, n, s] / interference[0, n, s]
         above = [j for j in range(LAYERS) if j != i and (quality[j], j) > (quality[i], -i)]
-        other = heard[0, n, s, i] + own[i] * sum(float(start[0, n, s, j]) for j in above)
+        other = interference[0, n, s, i] + own[i] * sum(float(start[0, n, s, j]) for j in above)
         signal = own[i] * start[0, n, s, i]
         for m in range(N):
             price[0, m, s] += gains.cross[0, n, s, i, m] * weight[0, n, s, i] * signal / (other * (other + signal))
-    found = priced_wmmse(gains.own / heard, weight, price, start, 1)
+    found = priced_wmmse(gains.own / interference, weight, price, start, 1)
     torch.testing.assert_close(found, layered_wmmse(gains, weight, start, 1))
     assert float(found.sum((2, 3)).max()) <= 1
-    assert float(priced_wmmse(gains.own / heard, weight, 100 * price, start, 1).sum()) < float(found.sum())
+    assert float(priced_wmmse(gains.own / interference, weight, 100 * price, start, 1).sum()) < float(found.sum())

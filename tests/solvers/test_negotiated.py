@@ -10,7 +10,7 @@ import torch
 
 from hetgraph.solvers.announced import announced
 from hetgraph.solvers.handover import Choice, best_places, improve, priced
-from hetgraph.solvers.negotiated import agree, intended, negotiated, worth
+from hetgraph.solvers.negotiated import added_value, agree, intended, negotiated
 
 
 def draw(networks: int, users: int, cells: int, seed: int, room: int = 4) -> Choice:
@@ -48,7 +48,7 @@ def test_worth_is_what_a_user_adds() -> None:
     choice = draw(6, 8, 4, seed=0)
     choice = replace(choice, room=choice.room + 9)  # room for all
     place = torch.where(choice.allowed.roll(1, 2)[..., 0], 2, 0)
-    found = worth(choice, place)
+    found = added_value(choice, place)
     for b, u, p in itertools.product(range(6), range(8), range(3)):
         moved = place[b].tolist()
         moved[u] = p
@@ -130,12 +130,12 @@ def test_worth_of_a_full_cell_by_hand() -> None:
         moved = [at if u == user else p for u, p in enumerate(place[0].tolist())]
         return utility(choice, 0, moved) - utility(choice, 0, moved, without=user)
 
-    found = worth(choice, place)[0]
+    found = added_value(choice, place)[0]
     expected = min(adds(1, 1) - (adds(0, 1) - adds(0, 0)), adds(1, 0))
     assert float(found[1, 1]) == pytest.approx(expected, abs=1e-4) and float(found[1, 1]) < float(found[1, 0])
     assert float(found[2, 0]) == pytest.approx(adds(2, 0), abs=1e-9)
     choice = replace(choice, rate=torch.tensor([[[10.0, 10.5], [10.0, 900.0], [25.0, 4.0]]]).double())
-    capped = worth(choice, place)[0]  # user 1 would gain more there than user 0 does: it is to stay all the same
+    capped = added_value(choice, place)[0]  # user 1 would gain more there than user 0 does: it is to stay all the same
     assert adds(1, 1) - (adds(0, 1) - adds(0, 0)) > adds(1, 0)
     assert 0 < float(capped[1, 0] - capped[1, 1]) < 1e-4
 

@@ -150,7 +150,7 @@ def test_a_station_knows_nothing_beyond_its_neighbourhood(method: str, network: 
         for gain in env._gains:
             unseen = ~(near[home].unsqueeze(1) & near)  # [U, N]
             gain[:, :, unseen] = 1e-6 * torch.rand_like(gain[:, :, unseen])
-        for value in env._seen.values():
+        for value in env._reports.values():
             value[:, far_user] = 7 * torch.rand_like(value[:, far_user])
         _, other_power, other_airtime = decided(env, scheduler)
         assert torch.equal(other_power[:, station], power[:, station])

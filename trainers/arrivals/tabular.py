@@ -35,7 +35,7 @@ class QTable:
         self.most = len(BINS) + 1
         self.levels = torch.tensor(sorted(source.rates))
         self.parts = torch.tensor(sorted(source.spread))
-        k = source.heard
+        k = source.links_per_user
         self.states = (self.most * len(self.levels)) ** k * len(self.parts)
         self.table = torch.zeros(self.states, k)
         self.visits = torch.zeros(self.states, k)

@@ -71,7 +71,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     known |= {"target_every": TARGET_EVERY, "lr": budget.lr or LR, "lr_end": LR_END}
     module = loaded(DoubleDQN(**known), tensors)
     city = arrivals(source, chance, demand)
-    unit, local = city.service.time_unit, city.heard < city.service.stations
+    unit, local = city.service.time_unit, city.links_per_user < city.service.stations
     data = ArrivalDataModule(
         source,
         probability=chance,

@@ -1,4 +1,4 @@
-"""Training of neighbourhood MAPPO: clipped policy and value losses on sequences (Yu et al. 2022; design 6.4)."""
+"""Training of neighbourhood MAPPO: clipped policy and value losses on sequences (Yu et al. 2022)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal

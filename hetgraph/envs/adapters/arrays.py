@@ -127,13 +127,13 @@ class Arrays:
 
     def masks(self) -> NDArray[np.bool_]:
         """Which values are of use at the present step, choice after choice ``[B, sum of choices]``."""
-        found, columns = self.env.masks(), []
+        result, columns = self.env.masks(), []
         for dim in self.dimensions:
             shape = (self.env.num_envs, *dim.shape, dim.choices)
             if dim.part.mask is None:
                 mask = torch.ones(shape, dtype=torch.bool)
             else:
-                mask = found[dim.part.mask].cpu()
+                mask = result[dim.part.mask].cpu()
                 mask = mask.reshape(*mask.shape[:-1], *([1] * (len(shape) - mask.dim())), mask.shape[-1]).expand(shape)
             columns.append(mask.reshape(self.env.num_envs, -1))
         return torch.cat(columns, 1).numpy().copy()

@@ -60,7 +60,7 @@ class CityArrivals(Source):
     least_bps_hz: float = 0.3
 
     @property
-    def heard(self) -> int:
+    def links_per_user(self) -> int:
         """Stations that a user hears."""
         return min(self.hears, self.service.stations)
 
@@ -102,8 +102,8 @@ class CityArrivals(Source):
             for at in range(0, len(numbers), few)
         ]
         table = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        heard = {name: value if name == "bs_pos" else value.transpose(0, 1) for name, value in table.items()}
-        return Signals(**heard), plain_layout(table["bs_pos"], self.power_w)
+        signals = {name: value if name == "bs_pos" else value.transpose(0, 1) for name, value in table.items()}
+        return Signals(**signals), plain_layout(table["bs_pos"], self.power_w)
 
     def _networks(self, streams: Streams, users: int) -> dict[str, Tensor]:
         """The fields of :class:`Signals`, networks first."""
@@ -115,10 +115,10 @@ class CityArrivals(Source):
         paths = propagate(scenario, stations, place.reshape(n, -1, 2), streams, state=state, fast_fading=False)
         gain = paths.gain.reshape(n, -1, users, p).transpose(1, 2)  # [n, T, N, P]
         noise = torch.tensor(self.noise_w)
-        heard = self.hearing(gain, self.power_w.reshape(-1, 1), noise)
-        rate = heard.pop("efficiency") * self.units_per_efficiency
+        signals = self.hearing(gain, self.power_w.reshape(-1, 1), noise)
+        rate = signals.pop("efficiency") * self.units_per_efficiency
         height = torch.tensor([tier.height_m for tier in scenario.tiers for _ in range(tier.count)])
-        return heard | {
+        return signals | {
             "rate": rate,
             "noise_w": noise.expand(n, users),
             "pos": torch.cat([place, torch.full_like(place[..., :1], scenario.users.height_m)], 3),

@@ -16,7 +16,7 @@ from hetgraph.envs.arrivals.seats import Seats
 from hetgraph.envs.arrivals.service import Users
 from hetgraph.envs.arrivals.sources import Source, strongest_with_room
 from hetgraph.envs.arrivals.table import Table
-from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.base import GraphEnv, check_level
 from hetgraph.envs.step import Step
 from hetgraph.graph.counters import Networks
 from hetgraph.graph.scenario import Scenario
@@ -74,7 +74,7 @@ class ArrivalEnv(GraphEnv[Tensor]):
             raise ValueError(f"num_envs, first: got {num_envs}, {first}, expected at least 1 and at least 0")
         check_level(level)
         self.source = arrivals(scenario, probability, demand)
-        self.service, self.slots, k = self.source.service, self.source.slots, self.source.heard
+        self.service, self.slots, k = self.source.service, self.source.slots, self.source.links_per_user
         self.num_envs, self.num_stations, self.places = num_envs, self.service.stations, self.service.places
         self.finite, self.level, self.device, self.first = finite, level, torch.device(device), first
         self.seed, self.episode = seed, -1
@@ -88,7 +88,7 @@ class ArrivalEnv(GraphEnv[Tensor]):
 
     def _allocate(self) -> None:
         """Tensors and graphs, once."""
-        b, k = self.num_envs, self.source.heard
+        b, k = self.num_envs, self.source.links_per_user
         self.seats = Seats(b, self.service, k, self.source.period, self.slots, self.device)
         graph = skeleton(self.source, b, self.seats)
         share_stations(graph, self.seats)
@@ -145,29 +145,14 @@ class ArrivalEnv(GraphEnv[Tensor]):
         free = self.stations.free.gather(1, rows.station[t])
         room = (free >= self.table.asked[t].unsqueeze(1)) & rows.usable[t]
         self._room[:, :-1] = strongest_with_room(room, self.source)
-        self.seats.offer(self._room[:, :-1])
+        self.seats.set_may_serve(self._room[:, :-1])
         graph = self._graphs["genie"]  # all levels share these
         graph.slots_left.fill_(self.slots - t)
         if self.num_stations > DENSE:
             self._pairs.write(graph, rows.global_station[t])
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[HeteroData, dict[str, Any]]:
-        """Start the next episode, or the first one of a seed.
-
-        Args:
-            seed: of the arrivals.
-            options: none are known.
-
-        Raises:
-            ValueError: an option.
-        """
-        check_options(options)
-        if seed is not None:
-            self.seed, self.episode = seed, -1
-        self._start()
-        return self.observe(self.level), {"decides": self._room.any(1)}
+    def _start_info(self) -> dict[str, Any]:
+        return {"decides": self._room.any(1)}
 
     def step(self, action: Tensor) -> Step:
         """Associate the arriving users and serve for a slot.
@@ -179,7 +164,7 @@ class ArrivalEnv(GraphEnv[Tensor]):
             ValueError: another shape or dtype, or a place that does not exist.
         """
         self.action.check(action)
-        t, k = self.slot, self.source.heard
+        t, k = self.slot, self.source.links_per_user
         choice = action.long().unsqueeze(1)
         taken = self._room.gather(1, choice)
         refused = self.table.comes[t] & ~taken.squeeze(1) & (action < k)
@@ -202,12 +187,12 @@ class ArrivalEnv(GraphEnv[Tensor]):
 
     def _episode(self) -> dict[str, Tensor]:
         """Indicators of the episode that ends."""
-        (utility, taken), came = self._totals, self.table.comes[: self.slots].sum(0).float()
+        (utility, taken), arrived = self._totals, self.table.comes[: self.slots].sum(0).float()
         present = self.stations.users.sum(1)
         return {
             "utility": utility / self.slots,
-            "arrivals": came,
-            "rejections": came - taken,
+            "arrivals": arrived,
+            "rejections": arrived - taken,
             "completions": taken - present,
         }
 
@@ -244,8 +229,8 @@ class ArrivalEnv(GraphEnv[Tensor]):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on, beside the source and what :meth:`load` was given."""
-        held = {"seed": self.seed, "episode": self.episode, "slot": self.slot, "totals": self._totals.clone()}
-        return held | self.seats.state_dict()
+        values = {"seed": self.seed, "episode": self.episode, "slot": self.slot, "totals": self._totals.clone()}
+        return values | self.seats.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
@@ -266,10 +251,10 @@ class ArrivalEnv(GraphEnv[Tensor]):
         table = self.table if self._given else None
         return {**{name: getattr(self, name) for name in fixed}, "state": self.state_dict(), "table": table}
 
-    def __setstate__(self, held: dict[str, Any]) -> None:
+    def __setstate__(self, saved: dict[str, Any]) -> None:
         """Inverse of :meth:`__getstate__`."""
-        state, table = held.pop("state"), held.pop("table")
-        self.__init__(held.pop("source"), held.pop("num_envs"), seed=state["seed"], **held)  # type: ignore[misc]
+        state, table = saved.pop("state"), saved.pop("table")
+        self.__init__(saved.pop("source"), saved.pop("num_envs"), seed=state["seed"], **saved)  # type: ignore[misc]
         if table is None:
             self.load_state_dict(state)
             return

@@ -16,7 +16,7 @@ STATIONS = ("users", "free_rb", "utility", "backlog_slots")  # rows of what stat
 
 def skeleton(source: Source, networks: int, seats: Seats) -> HeteroData:
     """Graph of networks without their layout: how nodes, edges and antennas are numbered."""
-    device, n, u, k = seats.active.device, source.service.stations, seats.active.shape[1], source.heard
+    device, n, u, k = seats.active.device, source.service.stations, seats.active.shape[1], source.links_per_user
     graph, each = Batch(_base_cls=HeteroData), torch.arange(networks, device=device)
     graph._num_graphs = networks
     for store, count in (("bs", n), ("ue", u)):
@@ -79,12 +79,12 @@ class HearingPairs:
     """The stations that each arriving user hears as neighbours of each other.
 
     Args:
-        heard: stations K that a user hears.
+        links_per_user: stations K that a user hears.
         device: where the tensors are.
     """
 
-    def __init__(self, heard: int, device: torch.device) -> None:
-        self.one, self.other = (1 - torch.eye(heard, device=device)).nonzero().T.contiguous()
+    def __init__(self, links_per_user: int, device: torch.device) -> None:
+        self.one, self.other = (1 - torch.eye(links_per_user, device=device)).nonzero().T.contiguous()
 
     def write(self, graph: HeteroData, station: Tensor) -> None:
         """Write the edges of stations ``[B, K]``, counted over all networks, ``B K (K - 1)`` of them."""

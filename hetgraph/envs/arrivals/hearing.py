@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hetgraph.graph.others import sum_of_others
+from hetgraph.graph.sums_of_others import sum_of_others
 from hetgraph.radio.rates import spectral_efficiency
 
 
@@ -48,11 +48,11 @@ class Hearing:
         received = gain * power_w
         station = received[..., 0].topk(min(self.hears, gain.shape[2]), 2).indices
         index = station.unsqueeze(3).expand(-1, -1, -1, gain.shape[3])
-        heard = received.gather(2, index)  # [n, U, K, P]
-        far = self.load * received.scatter(2, index, torch.zeros_like(heard)).sum(2)  # [n, U, P]
+        candidate_w = received.gather(2, index)  # [n, U, K, P]
+        far = self.load * received.scatter(2, index, torch.zeros_like(candidate_w)).sum(2)  # [n, U, P]
         far = far if far_w is None else far + far_w
-        interference = far.unsqueeze(2) + self.load * sum_of_others(heard, 2)
-        efficiency = spectral_efficiency(heard, interference + noise_w).clamp_max(self.most_bps_hz)
+        interference = far.unsqueeze(2) + self.load * sum_of_others(candidate_w, 2)
+        efficiency = spectral_efficiency(candidate_w, interference + noise_w).clamp_max(self.most_bps_hz)
         usable = efficiency[..., :1] >= self.least_bps_hz
         return {
             "station": station,

@@ -59,7 +59,7 @@ class LayoutArrivals(Source):
         return self.layout if "ptr" in self.layout["bs"] else Batch.from_data_list([self.layout])
 
     @property
-    def heard(self) -> int:
+    def links_per_user(self) -> int:
         """Stations that a user hears."""
         return min(self.hearing.hears, self.service.stations)
 
@@ -128,9 +128,9 @@ def places_of(graph: HeteroData, hearing: Hearing, units_per_efficiency: float) 
     far_w = (
         hearing.load * ue.far_interference_w.sum(1).float().reshape(-1, 1, 1) if "far_interference_w" in ue else None
     )
-    heard: dict[str, Any] = hearing(gain.reshape(-1, 1, n, 1), power_w, noise_w.reshape(-1, 1, 1, 1), far_w)
-    heard = {name: value.squeeze(1) for name, value in heard.items()}
-    rate = heard.pop("efficiency") * units_per_efficiency
+    signals: dict[str, Any] = hearing(gain.reshape(-1, 1, n, 1), power_w, noise_w.reshape(-1, 1, 1, 1), far_w)
+    signals = {name: value.squeeze(1) for name, value in signals.items()}
+    rate = signals.pop("efficiency") * units_per_efficiency
     pos = ue.pos.float() if "pos" in ue else gain.new_zeros(len(gain), 3)
-    table = heard | {"rate": rate, "noise_w": noise_w, "pos": pos.unsqueeze(1)}
+    table = signals | {"rate": rate, "noise_w": noise_w, "pos": pos.unsqueeze(1)}
     return Places(table, ue.ptr[:-1], ue.ptr.diff(), layout)

@@ -34,7 +34,7 @@ def optimum(source: DiscreteArrivals, *, most_states: int = 200_000) -> Optimum:
     Raises:
         ValueError: several probabilities or demands, stations that are not heard, or too many states.
     """
-    if len(source.probabilities) != 1 or len(source.demands) != 1 or source.heard != source.service.stations:
+    if len(source.probabilities) != 1 or len(source.demands) != 1 or source.links_per_user != source.service.stations:
         raise ValueError(
             "source: got several loads or stations that users do not hear, expected one load and all stations"
         )

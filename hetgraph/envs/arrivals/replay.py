@@ -23,7 +23,7 @@ def pack(seats: Seats, graph: HeteroData, first: int) -> dict[str, Tensor]:
         "real": seats.now.real.transpose(0, 1).clone(),
         "edges": seats.now.edges.transpose(0, 1).clone(),
         "station": (seats.station - n * network.reshape(b, 1, 1)).to(torch.int16 if n < 1 << 15 else torch.int32),
-        "serving": seats.serving.to(torch.int8 if seats.heard < 1 << 7 else torch.int16),
+        "serving": seats.serving.to(torch.int8 if seats.links_per_user < 1 << 7 else torch.int16),
         "own": seats.own.clone(),
         "may_serve": seats.may_serve.clone(),
         "active": seats.active.clone(),
@@ -41,7 +41,7 @@ def pack(seats: Seats, graph: HeteroData, first: int) -> dict[str, Tensor]:
 def unpack(rows: dict[str, Tensor], source: Source, layout: Layout, level: Level, first: int) -> HeteroData:
     """Observations of rows, whose stations are those of a layout but for their places, which the rows have."""
     b, device = len(rows["network"]), rows["real"].device
-    seats = Seats(b, source.service, source.heard, source.period, 0, device)
+    seats = Seats(b, source.service, source.links_per_user, source.period, 0, device)
     graph = skeleton(source, b, seats)
     share_stations(graph, seats)
     reported = source.period and level != "genie"
@@ -66,5 +66,5 @@ def unpack(rows: dict[str, Tensor], source: Source, layout: Layout, level: Level
     for name, value in zip(LOADS, rows["load"].unbind(1), strict=True):
         graph[name] = value
     if n > DENSE:
-        HearingPairs(source.heard, device).write(graph, seats.station[:, -1])
+        HearingPairs(source.links_per_user, device).write(graph, seats.station[:, -1])
     return graph

@@ -33,37 +33,43 @@ class Seats:
     Args:
         networks: B.
         service: how stations serve.
-        heard: stations K that a user hears.
+        links_per_user: stations K that a user hears.
         period: slots after which users who move are at the next of their places; 0 where nobody does.
         slots: slots of an episode.
         device: where the tensors are.
     """
 
     def __init__(
-        self, networks: int, service: Service, heard: int, period: int, slots: int, device: torch.device
+        self, networks: int, service: Service, links_per_user: int, period: int, slots: int, device: torch.device
     ) -> None:
-        self.service, self.period, self.heard = service, period, heard
+        self.service, self.period, self.links_per_user = service, period, links_per_user
         self.shape = b, n, c = networks, service.stations, service.places
         self.free_seat, u = n * c, n * c + 1  # the last user takes what rejected ones leave
         times = 2 if period else 1
         self._real = torch.zeros(times, ROWS, b, u, device=device)
-        self._edges = torch.zeros(times, 2, b, u, heard, device=device)
+        self._edges = torch.zeros(times, 2, b, u, links_per_user, device=device)
         self.now, self.reported = (Links(self._real[i], self._edges[i]) for i in (0, times - 1))
         each = torch.arange(n, device=device).repeat_interleave(c)
         first = torch.cat([each, each.new_zeros(1)]).unsqueeze(1)
-        near = (first + torch.arange(heard, device=device)) % n  # free places have some stations
+        near = (first + torch.arange(links_per_user, device=device)) % n  # free places have some stations
         self.initial = near + n * torch.arange(b, device=device).reshape(b, 1, 1)
         self.station = self.initial.clone()
         self.serving = torch.full((b, u), -1, device=device)
         self.active = torch.zeros(b, u, dtype=torch.bool, device=device)
-        self.known = torch.zeros(b, u, heard, dtype=torch.bool, device=device)
+        self.known = torch.zeros(b, u, links_per_user, dtype=torch.bool, device=device)
         self.own, self.may_serve = torch.zeros_like(self.known), torch.zeros_like(self.known)
         self.count = torch.zeros(b, n, device=device)  # of users by station
-        self._there, self._ones = torch.zeros(b, u, heard, device=device), torch.ones(1, heard, device=device)
+        self._present, self._ones = (
+            torch.zeros(b, u, links_per_user, device=device),
+            torch.ones(1, links_per_user, device=device),
+        )
         self.bs = torch.zeros(4, b, n, device=device)
         self.since = torch.full((b, u), -1, device=device)
         self.log = torch.zeros(slots if period else 0, b, dtype=torch.long, device=device)
-        self._base, self._places = u * torch.arange(b, device=device).unsqueeze(1), torch.arange(heard, device=device)
+        self._base, self._places = (
+            u * torch.arange(b, device=device).unsqueeze(1),
+            torch.arange(links_per_user, device=device),
+        )
         self._bind()
 
     def _bind(self) -> None:
@@ -96,7 +102,7 @@ class Seats:
             place: place of its station among those that it hears ``[B, 1]``.
             taken: by which network's station ``[B, 1]``.
         """
-        (b, _, c), k = self.shape, self.heard
+        (b, _, c), k = self.shape, self.links_per_user
         station = incoming.station[slot].gather(1, place)
         own = self.users.left.gather(1, station.unsqueeze(2).expand(b, 1, c)).squeeze(1)
         seat = station * c + (own <= 0).to(torch.uint8).argmax(1, keepdim=True)
@@ -140,11 +146,11 @@ class Seats:
         if count < 1:
             return
         period = torch.arange(1, count + 1, device=self.log.device)
-        came = slot - period * self.period
-        row = self.log[came]  # [Q, B]
-        still = self.since.view(-1)[row] == came.unsqueeze(1)
+        arrival_slot = slot - period * self.period
+        row = self.log[arrival_slot]  # [Q, B]
+        still = self.since.view(-1)[row] == arrival_slot.unsqueeze(1)
         network = torch.arange(self.shape[0], device=row.device)
-        at = (came.unsqueeze(1), network, period.unsqueeze(1))
+        at = (arrival_slot.unsqueeze(1), network, period.unsqueeze(1))
         row = torch.where(still, row, self._base.squeeze(1) + self.free_seat).flatten()
         edges = incoming.later[at].flatten(0, 1).transpose(0, 1)  # [2, Q B, K]
         own = self.serving.view(-1)[row].clamp_min(0).unsqueeze(1)
@@ -161,33 +167,33 @@ class Seats:
             what stations know of their own users.
         """
         self.active[:, -1] = comes
-        there = self.active.to(self.now.real.dtype)
-        torch.mm(there.view(-1, 1), self._ones, out=self._there.view(-1, self.heard))  # [B U, K]
-        self.known.copy_(self._there)
+        present = self.active.to(self.now.real.dtype)
+        torch.mm(present.view(-1, 1), self._ones, out=self._present.view(-1, self.links_per_user))  # [B U, K]
+        self.known.copy_(self._present)
         self.own[:, -1] = False
         self.own.bitwise_and_(self.known)
         self.serving.bitwise_or_(self.active.long().sub_(1))  # -1 where nobody is
         self.serving[:, -1] = -1
-        self._real[:, :3].mul_(there)
-        self._edges.mul_(self._there)
+        self._real[:, :3].mul_(present)
+        self._edges.mul_(self._present)
         self._real[..., -1], self._edges[..., -1, :] = incoming.real[slot], incoming.edges[slot]
         self.station[:, -1] = incoming.global_station[slot]
-        torch.sum(there[:, :-1].view(self.shape), 2, out=self.count)
+        torch.sum(present[:, :-1].view(self.shape), 2, out=self.count)
         stations = stations_of(self.users, self.service, self.count.clone())
         torch.stack([stations.users, stations.free, stations.utility, stations.backlog], out=self.bs)
         return stations
 
-    def offer(self, room: Tensor) -> None:
+    def set_may_serve(self, room: Tensor) -> None:
         """Which stations may take who arrives ``[B, K]``."""
         self.may_serve.copy_(self.own)
         self.may_serve[:, -1] = room
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that the future depends on, beside the arrivals."""
-        held = {name: getattr(self, name).clone() for name in ("station", "serving", "active", "own")}
-        held |= {"since": self.since.clone(), "log": self.log.clone()}
-        held |= {"real": self._real.clone(), "edges": self._edges.clone()}
-        return held
+        values = {name: getattr(self, name).clone() for name in ("station", "serving", "active", "own")}
+        values |= {"since": self.since.clone(), "log": self.log.clone()}
+        values |= {"real": self._real.clone(), "edges": self._edges.clone()}
+        return values
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from a :meth:`state_dict`."""

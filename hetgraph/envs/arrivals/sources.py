@@ -12,7 +12,7 @@ from hetgraph.envs.arrivals.layout import Layout, plain_layout
 from hetgraph.envs.arrivals.service import Service, Stations
 from hetgraph.envs.arrivals.table import Signals, Table
 from hetgraph.graph.counters import Networks, choices, uniforms
-from hetgraph.graph.heard import HeardPlaces
+from hetgraph.graph.efficiency_places import EfficiencyPlaces
 from hetgraph.radio.rates import spectral_efficiency
 from hetgraph.units import dbm_to_w
 
@@ -52,14 +52,14 @@ class Source:
         return self.band_hz * self.slot_s / self.data_bits
 
     @property
-    def heard(self) -> int:
+    def links_per_user(self) -> int:
         """Stations K that a user hears."""
         raise NotImplementedError  # pragma: no cover
 
     @property
     def candidates(self) -> int:
         """How many of them, the strongest with room, may take it."""
-        return self.heard
+        return self.links_per_user
 
     @property
     def period(self) -> int:
@@ -123,7 +123,7 @@ def offered(table: Table, slot: int, stations: Stations, source: Source) -> tupl
 
 def strongest_with_room(room: Tensor, source: Source) -> Tensor:
     """The first of the stations with room ``[B, K]``, as many as may take a user."""
-    return room if source.candidates >= source.heard else room & (room.cumsum(1) <= source.candidates)
+    return room if source.candidates >= source.links_per_user else room & (room.cumsum(1) <= source.candidates)
 
 
 def pick(values: Sequence[float], uniform: Tensor) -> Tensor:
@@ -136,9 +136,9 @@ class DiscreteArrivals(Source):
     """Arrivals of the paper's simulation: discrete demands and signal strengths, drawn for each user anew.
 
     Stations stand on a hexagonal grid. A user hears two or three neighbouring ones and stands between them at the place, and
-    behind the walls, that give the rates drawn for it, see :mod:`hetgraph.graph.heard`; rates follow Shannon's formula without
-    interference. All pairs or triangles of neighbours are as likely, so that stations at the edge, in fewer of them, have less to
-    do.
+    behind the walls, that give the rates drawn for it, see :mod:`hetgraph.graph.efficiency_places`; rates follow Shannon's formula
+    without interference. All pairs or triangles of neighbours are as likely, so that stations at the edge, in fewer of them, have
+    less to do.
 
     Args:
         rates: data per slot that a station alone gives at each signal strength, all as likely.
@@ -162,10 +162,10 @@ class DiscreteArrivals(Source):
     bandwidth_hz: float = 20e6
 
     def __post_init__(self) -> None:
-        assert self._heard is not None  # refuses stations without neighbours and rates that no place gives
+        assert self._efficiency_places is not None  # refuses stations without neighbours and rates that no place gives
 
     @property
-    def heard(self) -> int:
+    def links_per_user(self) -> int:
         """Stations that a user hears."""
         return self.hears or self.service.stations
 
@@ -185,11 +185,11 @@ class DiscreteArrivals(Source):
         return torch.full((self.service.stations,), dbm_to_w(self.power_dbm))
 
     @cached_property
-    def _heard(self) -> HeardPlaces:
+    def _efficiency_places(self) -> EfficiencyPlaces:
         unit = self.units_per_efficiency
-        return HeardPlaces(
+        return EfficiencyPlaces(
             self.service.stations,
-            self.heard,
+            self.links_per_user,
             tuple(rate / unit for rate in self.rates),
             self.bonus / unit,
             self.spacing_m,
@@ -200,20 +200,22 @@ class DiscreteArrivals(Source):
     @cached_property
     def _gain(self) -> Tensor:
         """Gains by levels ``[C, K]``."""
-        return self._heard.table.gain.float()
+        return self._efficiency_places.table.gain.float()
 
     @cached_property
     def _rate(self) -> Tensor:
         """Rates by levels ``[C, K]``; rounded from double, so that one level is one number and ties stay ties."""
-        gain = self._heard.table.gain
+        gain = self._efficiency_places.table.gain
         efficiency = spectral_efficiency(gain * dbm_to_w(self.power_dbm), gain.new_tensor(self.noise_w))
         return (efficiency * self.units_per_efficiency).float()
 
     def signals(self, networks: Networks, episode: int, slots: int) -> tuple[Signals, Layout]:
         """How users hear stations: levels are drawn, places follow, and from these gains and rates."""
-        k, one = self.heard, len(self._heard.groups) == 1
+        k, one = self.links_per_user, len(self._efficiency_places.groups) == 1
         drawn = uniforms(networks.keys, first_of(episode, SIGNALS), 2 * k + (not one), slots)
-        number = drawn.new_zeros((), dtype=torch.long) if one else choices(drawn[2 * k], len(self._heard.groups))
+        number = (
+            drawn.new_zeros((), dtype=torch.long) if one else choices(drawn[2 * k], len(self._efficiency_places.groups))
+        )
         signals = self.signals_of(choices(drawn[:k], len(self.rates)), number, drawn[k : 2 * k])
         return signals, plain_layout(signals.bs_pos, self.power_w)
 
@@ -225,8 +227,8 @@ class DiscreteArrivals(Source):
             number: of the group ``[T, B]``, or a number for all.
             ties: which of equal rates comes first ``[K, T, B]``, from 0 to 1.
         """
-        k, count, (slots, networks) = self.heard, len(self.rates), level.shape[1:]
-        group = self._heard.groups[number].expand(slots, networks, k)
+        k, count, (slots, networks) = self.links_per_user, len(self.rates), level.shape[1:]
+        group = self._efficiency_places.groups[number].expand(slots, networks, k)
         level = level + count * (group.movedim(2, 0) == 0)  # the first station's bonus makes its levels others
         weight = (2 * count) ** torch.arange(k - 1, -1, -1).reshape(k, 1, 1)
         flat = (level * weight).sum(0).flatten()
@@ -240,6 +242,6 @@ class DiscreteArrivals(Source):
             gain.reshape(*shape, k, 1),
             zero.unsqueeze(2).expand(*shape, 1),
             zero.expand(shape) + self.noise_w,
-            self._heard.pos.index_select(0, row).reshape(*shape, 1, 3),
-            self._heard.bs_pos.expand(networks, -1, -1),
+            self._efficiency_places.pos.index_select(0, row).reshape(*shape, 1, 3),
+            self._efficiency_places.bs_pos.expand(networks, -1, -1),
         )

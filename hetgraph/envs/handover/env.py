@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.actions import ActionSpec, Part
-from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.base import GraphEnv, check_level, number_of_networks
+from hetgraph.envs.handover.actions import specification
 from hetgraph.envs.handover.defaults import check_at_least, check_terms, default_rule
-from hetgraph.envs.handover.graph import Sizes, Terms, set_masts, set_network, skeleton
-from hetgraph.envs.handover.lookup import Pool
-from hetgraph.envs.handover.observe import Now, fill, level_graph, recalled, rows_of
-from hetgraph.envs.handover.reward import INDICATORS, HandoverWeights, Served, credits, indicators, rewards
+from hetgraph.envs.handover.graph import Sizes, Terms, empty_graph, set_masts, set_network
+from hetgraph.envs.handover.observe import StepState, fill, level_graph, packed_rows, unpacked_state
+from hetgraph.envs.handover.reward import INDICATORS, HandoverWeights, credits, indicators, rewards
 from hetgraph.envs.handover.sources import Networks, World, world_of
+from hetgraph.envs.handover.tables import TrajectoryTables
+from hetgraph.envs.handover.users import Timing, UserState
 from hetgraph.envs.step import Step
 from hetgraph.graph.presets import preset
 from hetgraph.graph.rules import Rules
@@ -26,13 +27,10 @@ from hetgraph.radio.handover import (
     HandoverAction,
     HandoverRule,
     ResourceModel,
-    handovers,
-    resource_rates,
     strongest_cells,
 )
 from hetgraph.radio.kpi_table import Kpi, indicator
 
-LONG_AGO = 1000  # steps since the last handover of a user that had none
 STRIDE = 61  # networks of a pool between two episodes of an environment; prime, so that all come in turn
 
 
@@ -112,8 +110,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
     ) -> None:
         self.scenario: Networks = preset(scenario) if isinstance(scenario, str) else scenario
         given = self.scenario
-        if num_envs is None:
-            num_envs = int(getattr(given, "num_graphs", 1)) if isinstance(given, HeteroData) else 1
+        num_envs = number_of_networks(given, num_envs)
         rules = given.rules if isinstance(given, Scenario) else Rules()
         check_at_least(
             {
@@ -138,7 +135,6 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self.num_envs, self.weights = num_envs, weights
         self.first, self.pooled = first, networks is not None or isinstance(given, Trajectories)
         self.resource_model, self.levels, self.steps = resource_model, levels, steps
-        self.ping_pong_steps, self.forbid_ping_pong = ping_pong_steps, forbid_ping_pong
         self.bias_db, self.rate_unit_bps = bias_db, rate_unit_bps
         self._drawn = (networks or num_envs, pool_steps or steps + 1)
         self.credit = credit
@@ -147,11 +143,12 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self.neighbours = max(min(3, world.trajectories.cells - 1), 1) if neighbours is None else neighbours
         self.rule = default_rule(rules, world.trajectories) if rule is None else rule
         trigger = rules.time_to_trigger_s / world.trajectories.slot_s
-        self.time_to_trigger = round(trigger) if time_to_trigger is None else time_to_trigger
+        trigger_steps = round(trigger) if time_to_trigger is None else time_to_trigger
+        self.timing = Timing(trigger_steps, ping_pong_steps, forbid_ping_pong)
         self._set_pool(world)
         self.sizes = Sizes(num_envs, self.num_cells, self.num_users, self.neighbours + 1)
-        self._graph = skeleton(self.sizes, self.terms, self.device)
-        self.action = self._specification()
+        self._graph = empty_graph(self.sizes, self.terms, self.device)
+        self.action = specification(self.sizes, levels, self.device)
         self._first = self.num_cells * torch.arange(num_envs, device=self.device).reshape(-1, 1, 1)
         self._start()
 
@@ -160,6 +157,10 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         networks, steps = self._drawn
         first = 0 if self.pooled else self.first
         return world_of(self.scenario, networks, steps=steps, seed=self.seed, first=first).to(self.device)
+
+    def _set_seed(self, seed: int) -> None:
+        super()._set_seed(seed)
+        self._draw_pool()
 
     def _draw_pool(self) -> None:
         """Draw the pool anew where the seed is another one."""
@@ -176,7 +177,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self.num_cells = self.num_stations = trajectories.cells
         self.num_users = trajectories.users
         height_m = self.masts.user_height_m
-        self.pool = Pool.of(trajectories, self.rule, self.bias_db, self.neighbours, height_m)
+        self.tables = TrajectoryTables.of(trajectories, self.rule, self.bias_db, self.neighbours, height_m)
         self.terms = Terms(
             self.rule,
             self.resource_model,
@@ -193,26 +194,20 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         """Begin the next episode."""
         self.episode += 1
         self._place()
-        b, u = self.num_envs, self.num_users
-        t = self.pool.trajectories
+        t = self.tables.trajectories
         received = t.gain.flatten(0, 1)[self._row(0)] * self.power_w.unsqueeze(1)
-        self.cell = strongest_cells(received.log10(), self.rule.max_users)
-        self.serving_level = torch.full_like(self.cell, self.levels - 1)
-        self.previous, self.since = torch.full_like(self.cell, -1), torch.full_like(self.cell, LONG_AGO)
-        self.moved = torch.zeros(b, device=self.device)
-        self.held = (
-            torch.zeros(b, u, self.num_cells, dtype=torch.int16, device=self.device) if self.time_to_trigger else None
-        )
-        self.totals = {name: torch.zeros(b, device=self.device) for name in (*INDICATORS, "reward")}
+        cell = strongest_cells(received.log10(), self.rule.max_users)
+        self.users = UserState(cell, self.num_cells, self.terms, self.timing)
+        self.moved = torch.zeros(self.num_envs, device=self.device)
+        self.totals = {name: torch.zeros_like(self.moved) for name in (*INDICATORS, "reward")}
         self.step_number = 0
-        look = self.pool.look(self._row(0), self.cell)
-        self.rate = self._rates(look.efficiency[..., 0])
-        self._trigger()
+        self.users.share_cells(self.tables.links(self._row(0), cell).efficiency[..., 0])
+        self.users.count_trigger(self.tables, self._row(0))
         self._look()
 
     def _place(self) -> None:
         """Which networks an episode is of, and from which step."""
-        t, b = self.pool.trajectories, self.num_envs
+        t, b = self.tables.trajectories, self.num_envs
         number = torch.arange(self.first, self.first + b, device=self.device)
         self.network = (number + STRIDE * self.episode) % t.networks if self.pooled else number - self.first
         spare = max(t.steps - self.steps - 1, 0)
@@ -224,71 +219,37 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self._graphs: dict[Level, HeteroData] = {}
 
     def _row(self, step: int) -> Tensor:
-        return self.pool.rows(self.network, self.begin + step)
-
-    def _rates(self, efficiency: Tensor) -> Tensor:
-        """Rates over the bandwidth of users on links of an efficiency ``[B, U]``, bit/s/Hz."""
-        return resource_rates(
-            self.cell, self.serving_level, efficiency, self.num_cells, levels=self.levels, model=self.resource_model
-        )
+        return self.tables.rows(self.network, self.begin + step)
 
     def _look(self) -> None:
         """What users receive at the present step, and where they may go."""
         row = self._row(self.step_number)
-        look = self.pool.look(row, self.cell)
-        node = look.cell + self._first
-        count = torch.zeros(self.num_envs * self.num_cells, dtype=look.efficiency.dtype, device=self.device)
+        links = self.tables.links(row, self.users.cell)
+        node = links.cell + self._first
+        count = torch.zeros(self.num_envs * self.num_cells, dtype=links.efficiency.dtype, device=self.device)
         count.scatter_add_(0, node[..., 0].flatten(), count.new_ones(node[..., 0].numel()))
-        users, gain_db = count.index_select(0, node.view(-1)).view(node.shape), look.biased_db - look.biased_db[..., :1]
-        stronger = gain_db >= self.rule.margin_db
-        if self.held is not None:
-            stronger &= self.held.gather(2, look.cell) > self.time_to_trigger
-        if self.forbid_ping_pong:
-            recent = (self.since <= self.ping_pong_steps).unsqueeze(2)
-            stronger &= ~(recent & (look.cell == self.previous.unsqueeze(2)))
+        users, gain_db = (
+            count.index_select(0, node.view(-1)).view(node.shape),
+            links.biased_db - links.biased_db[..., :1],
+        )
+        stronger = self.users.stronger(links, gain_db)
         allowed = stronger & (users < self.rule.room)
         stronger[..., 0] = allowed[..., 0] = True
-        self.now = Now(
+        self.state = StepState(
             row=row,
-            look=look,
+            links=links,
             node=node,
             count=count.reshape(self.num_envs, -1),
             users=users,
             gain_db=gain_db,
             stronger=stronger,
             allowed=allowed,
-            level=self.serving_level,
-            since=self.since,
-            rate=self.rate,
+            level=self.users.level,
+            since=self.users.since,
+            rate=self.users.rate,
             moved=self.moved,
             step=torch.full_like(row, self.step_number),
         )
-
-    def _trigger(self) -> None:
-        """Count the steps in which cells have been stronger by the margin."""
-        if self.held is not None:
-            biased = self.pool.everywhere(self._row(self.step_number))
-            over = biased - biased.gather(2, self.cell.unsqueeze(2)) >= self.rule.margin_db
-            self.held = (self.held + 1) * over
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[HeteroData, dict[str, Any]]:
-        """Start the next episode, or the first one of a seed.
-
-        Args:
-            seed: of trajectories, which are drawn anew where it is another one, and of where episodes begin.
-            options: none are known.
-
-        Raises:
-            ValueError: an option.
-        """
-        check_options(options)
-        if seed is not None:
-            self.seed, self.episode = seed, -1
-            self._draw_pool()
-        self._start()
-        return self.observe(self.level), {}
 
     def step(self, action: HandoverAction) -> Step:
         """Hand users over by their reports, and serve them where they are now.
@@ -302,8 +263,8 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self.action.check(action)
         action = HandoverAction(action.place.long(), action.level.long().clone())
         place = action.place.unsqueeze(2)
-        refused = (~self.now.allowed.gather(2, place)).squeeze(2).sum(1)
-        served = self._serve(action)
+        refused = (~self.state.allowed.gather(2, place)).squeeze(2).sum(1)
+        served = self.users.serve(action, self.state, self.tables)
         reward = rewards(
             served,
             self.num_cells,
@@ -313,16 +274,16 @@ class HandoverEnv(GraphEnv[HandoverAction]):
             max_users=self.rule.max_users,
         )
         bandwidth_hz = self.terms.bandwidth_hz
-        found = indicators(served, self.power_w, bandwidth_hz=bandwidth_hz, max_users=self.rule.max_users)
-        measured = found | {"reward": reward.mean(1)}
+        result = indicators(served, self.power_w, bandwidth_hz=bandwidth_hz, max_users=self.rule.max_users)
+        measured = result | {"reward": reward.mean(1)}
         self.totals = {name: total + measured[name] for name, total in self.totals.items()}
-        self.moved = found["handover_rate"]
+        self.moved = result["handover_rate"]
         self.step_number += 1
         over = self.step_number >= self.steps
-        info: dict[str, Any] = {"indicators": found, "refused": refused}
+        info: dict[str, Any] = {"indicators": result, "refused": refused}
         if self.credit:
             info["credit"] = credits(served, self.num_cells, self.weights, self.resource_model)
-        self._trigger()
+        self.users.count_trigger(self.tables, self._row(self.step_number))
         self._look()
         if over:
             info["final_obs"] = self.observe(self.level).clone()
@@ -330,30 +291,6 @@ class HandoverEnv(GraphEnv[HandoverAction]):
             self._start()
         ended = torch.full((self.num_envs,), over, device=self.device)
         return Step(self.observe(self.level), reward, torch.zeros_like(ended), ended, info)
-
-    def _serve(self, action: HandoverAction) -> Served:
-        """Hand users over, and serve all."""
-        now, before = self.now, self.cell
-        place = action.place.unsqueeze(2)
-        place = place * now.allowed.gather(2, place)
-        target = now.look.cell.gather(2, place).squeeze(2)
-        gain_db = now.gain_db.gather(2, place).squeeze(2)
-        self.cell = handovers(before, target, gain_db, self.num_cells, self.rule)
-        went = self.cell != before
-        place = place * went.unsqueeze(2)
-        returned = went & (self.cell == self.previous) & (self.since <= self.ping_pong_steps)
-        self.previous = torch.where(went, before, self.previous)
-        self.since = torch.where(went, 1, (self.since + 1).clamp_max(LONG_AGO))
-        self.serving_level = action.level
-        if self.held is not None:
-            self.held = self.held * ~went.unsqueeze(2)
-        node = now.node.gather(2, place).squeeze(2)
-        present = self.pool.present(now.look, now.row)
-        alone = present.efficiency.gather(2, place).squeeze(2)
-        self.rate = self._rates(alone)
-        received = present.received_db.gather(2, place).squeeze(2)
-        utility = self.terms.log_rate(self.rate)
-        return Served(now.node[..., 0], node, went, action.level, alone, self.rate, received, utility, returned)
 
     def observe(self, level: Level) -> HeteroData:
         """The networks as graphs, a view of the state; see :func:`~hetgraph.envs.handover.observe.fill`.
@@ -364,7 +301,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         check_level(level)
         if level not in self._graphs:
             self._graphs[level] = level_graph(self._graph, level)
-        return fill(self._graphs[level], self.pool, self.terms, self.now, level, self._near)
+        return fill(self._graphs[level], self.tables, self.terms, self.state, level, self._near)
 
     @property
     def episode_slots(self) -> int:
@@ -373,11 +310,11 @@ class HandoverEnv(GraphEnv[HandoverAction]):
 
     def masks(self) -> dict[str, Tensor]:
         """``allowed [B, U, k + 1]``: where users may go."""
-        return {"allowed": self.now.allowed}
+        return {"allowed": self.state.allowed}
 
     def pack(self) -> dict[str, Tensor]:
         """The present state of each network in 4 bytes a user; see :meth:`unpack`."""
-        return rows_of(self.now, self.network, self.begin, self.num_cells)
+        return packed_rows(self.state, self.network, self.begin, self.num_cells)
 
     def unpack(self, rows: Mapping[str, Tensor], level: Level) -> HeteroData:
         """Observation of packed states, any number of them, the same as it was then; the environment's own state stays.
@@ -387,29 +324,19 @@ class HandoverEnv(GraphEnv[HandoverAction]):
             level: of the observation.
         """
         check_level(level)
-        now, t = recalled(rows, self.pool, self.terms, self.neighbours + 1), self.pool.trajectories
-        sizes = Sizes(len(now.step), self.num_cells, self.num_users, self.neighbours + 1)
-        graph = skeleton(sizes, self.terms, self.device)
+        state, t = unpacked_state(rows, self.tables, self.terms, self.neighbours + 1), self.tables.trajectories
+        sizes = Sizes(len(state.step), self.num_cells, self.num_users, self.neighbours + 1)
+        graph = empty_graph(sizes, self.terms, self.device)
         network = rows["network"]
         near = set_network(graph, t.bs_pos[network], t.power_w[network])
         set_masts(graph, self.masts, network, t.tier[network])
-        return fill(level_graph(graph, level), self.pool, self.terms, now, level, near)
-
-    def _specification(self) -> ActionSpec[HandoverAction]:
-        parts = (
-            Part("place", ("B", "U"), n=self.neighbours + 1, mask="allowed"),
-            Part("level", ("B", "U"), n=self.levels),
-        )
-        sizes = {"B": self.num_envs, "N": self.num_cells, "U": self.num_users}
-        return ActionSpec(parts, parts, sizes, handover_action, device=self.device)
+        return fill(level_graph(graph, level), self.tables, self.terms, state, level, near)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on, beside the trajectories and the seed."""
-        names = ("cell", "serving_level", "previous", "since", "rate", "moved", "held")
-        held = {name: getattr(self, name) for name in names}
-        held |= {f"total_{name}": value for name, value in self.totals.items()}
-        plain = {"seed": self.seed, "episode": self.episode, "step": self.step_number}
-        return plain | {name: None if value is None else value.clone() for name, value in held.items()}
+        totals = {name: value.clone() for name, value in self.totals.items()}
+        episode = {"seed": self.seed, "episode": self.episode, "step": self.step_number}
+        return {**episode, "users": self.users.state_dict(), "moved": self.moved.clone(), "totals": totals}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
@@ -417,14 +344,7 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self._draw_pool()
         self._place()
         self.step_number = state["step"]
-        for name in ("cell", "serving_level", "previous", "since", "rate", "moved"):
-            setattr(self, name, state[name].clone())
-        self.totals = {name: state[f"total_{name}"].clone() for name in self.totals}
-        if self.time_to_trigger:
-            self.held = state["held"].clone()
+        self.users.load_state_dict(state["users"])
+        self.moved = state["moved"].clone()
+        self.totals = {name: value.clone() for name, value in state["totals"].items()}
         self._look()
-
-
-def handover_action(parts: Mapping[str, Tensor]) -> HandoverAction:
-    """Action of its parts."""
-    return HandoverAction(**parts)

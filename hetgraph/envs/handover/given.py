@@ -16,7 +16,7 @@ from hetgraph.graph.scenario_parts import Channel, Layout, Radio, Tier, Users
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.trajectories import Trajectories
-from hetgraph.graph.walks import roam
+from hetgraph.graph.walks import user_trajectories
 from hetgraph.units import azimuth_rad_to_bearing, w_to_dbm
 
 LEAST_GAIN = 1e-30
@@ -53,7 +53,7 @@ class _Graphs:
     tier: Tensor
     bs_pos: Tensor | None
     ue_pos: Tensor | None
-    look: Tensor  # azimuth and downtilt [G, K, 2], rad
+    orientation_rad: Tensor  # azimuth and downtilt [G, K, 2], rad
     directional: Tensor  # [G, K]
     carrier_hz: float
     bandwidth_hz: float
@@ -95,7 +95,7 @@ def given_networks(
         ue_pos = still.unsqueeze(1).expand(-1, law.steps, -1, -1)
         speed = torch.zeros(gain.shape[:3])
     places = torch.zeros(len(row), gain.shape[3], 2) if tables.bs_pos is None else tables.bs_pos[row]
-    found = Trajectories(
+    result = Trajectories(
         gain=gain,
         ue_pos=ue_pos.contiguous(),
         speed_mps=speed,
@@ -107,7 +107,7 @@ def given_networks(
         noise_w=tables.noise_w,
         slot_s=law.slot_s,
     )
-    return found, masts
+    return result, masts
 
 
 def _fading(gain: Tensor, streams: Streams, law: Mobile) -> Tensor:
@@ -140,11 +140,11 @@ def _walk(tables: _Graphs, i: int, number: int, law: Mobile, seed: int) -> tuple
     assert tables.bs_pos is not None and tables.ue_pos is not None
     corner = torch.minimum(tables.bs_pos[i].amin(0), tables.ue_pos[i].amin(0))
     scenario = _scenario(tables, i, corner)
-    model = roam(scenario, steps=law.steps, slot_s=law.slot_s, seed=seed, first=number)
+    model = user_trajectories(scenario, steps=law.steps, slot_s=law.slot_s, seed=seed, first=number)
     away = (model.ue_pos - model.ue_pos[:, :1]).norm(dim=3, keepdim=True)  # [1, T, U, 1]
-    told = (tables.gain[i] / model.gain[0, 0]).log().nan_to_num(0.0)  # [U, K]
+    log_ratio = (tables.gain[i] / model.gain[0, 0]).log().nan_to_num(0.0)  # [U, K]
     reach = torch.tensor([CORRELATION_M[tier.pathloss] for tier in scenario.tiers])
-    gain = model.gain * (told * (-away / reach).exp()).exp()
+    gain = model.gain * (log_ratio * (-away / reach).exp()).exp()
     return gain, model.ue_pos + corner, model.speed_mps
 
 
@@ -162,8 +162,8 @@ def _scenario(tables: _Graphs, i: int, corner: Tensor) -> ScenarioFields:
             pathloss="uma" if height[k] >= ROOF_M else "umi",
             placement="fixed",
             positions=((x, y),),
-            azimuth_deg=(float(azimuth_rad_to_bearing(float(tables.look[i, k, 0]))),),
-            tilt_deg=(math.degrees(float(tables.look[i, k, 1])),),
+            azimuth_deg=(float(azimuth_rad_to_bearing(float(tables.orientation_rad[i, k, 0]))),),
+            tilt_deg=(math.degrees(float(tables.orientation_rad[i, k, 1])),),
             pattern="38.901" if bool(tables.directional[i, k]) else "omni",
         )
         for k, (x, y) in enumerate(stations.tolist())
@@ -197,7 +197,7 @@ def _tables(graph: HeteroData) -> _Graphs:
     table = torch.full((b * u, k), torch.nan)
     table[user, station % k] = gain.float().clamp_min(LEAST_GAIN)
     zero = torch.zeros(b * k)
-    look = torch.stack([bs.get("azimuth_rad", zero), bs.get("tilt_rad", zero)], 1)
+    orientation_rad = torch.stack([bs.get("azimuth_rad", zero), bs.get("tilt_rad", zero)], 1)
     pattern = edges.get("antenna_gain_db", torch.zeros(len(station)))
     directional = torch.zeros(b * k).index_add(0, station, (pattern != 0).float()) > 0
     place = {
@@ -210,7 +210,7 @@ def _tables(graph: HeteroData) -> _Graphs:
         tier=bs.get("tier", zero.long()).view(b, k),
         bs_pos=place["bs"],
         ue_pos=place["ue"],
-        look=look.view(b, k, 2),
+        orientation_rad=orientation_rad.view(b, k, 2),
         directional=directional.view(b, k),
         carrier_hz=Channel().carrier_hz if carrier is None else float(carrier[0]),
         bandwidth_hz=float(bandwidth_hz[0]),

@@ -57,7 +57,7 @@ class Terms:
         return (efficiency * self.scale).log1p()
 
 
-def skeleton(sizes: Sizes, terms: Terms, device: torch.device) -> HeteroData:
+def empty_graph(sizes: Sizes, terms: Terms, device: torch.device) -> HeteroData:
     """Stations with an antenna each, users with ``k + 1`` edges each, the own one in slot 0, and constants."""
     b, k, u = sizes.networks, sizes.cells, sizes.users
     networks = torch.arange(b, device=device)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs.handover.graph import Terms
-from hetgraph.envs.handover.lookup import Look, Pool
+from hetgraph.envs.handover.tables import ReportedLinks, TrajectoryTables
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS, Level
 from hetgraph.radio.handover import resource_rates
 
@@ -16,12 +16,12 @@ LONGEST = 255  # steps since the last handover beyond which rows do not count
 
 
 @dataclass(frozen=True)
-class Now:
+class StepState:
     """The state at the beginning of a step.
 
     Args:
-        row: row of each network in the pool ``[B]``, of what users have reported.
-        look: what they reported of their own cell and its rivals ``[B, U, k + 1]``.
+        row: row of each network in the tables ``[B]``, of what users have reported.
+        links: what they reported of their own cell and its rivals ``[B, U, k + 1]``.
         node: those cells as nodes of the batch ``[B, U, k + 1]``.
         count: users of each cell ``[B, K]``.
         users: users of those cells ``[B, U, k + 1]``.
@@ -36,7 +36,7 @@ class Now:
     """
 
     row: Tensor
-    look: Look
+    links: ReportedLinks
     node: Tensor
     count: Tensor
     users: Tensor
@@ -50,7 +50,14 @@ class Now:
     step: Tensor
 
 
-def fill(graph: HeteroData, pool: Pool, terms: Terms, now: Now, level: Level, near: Tensor | None = None) -> HeteroData:
+def fill(
+    graph: HeteroData,
+    tables: TrajectoryTables,
+    terms: Terms,
+    state: StepState,
+    level: Level,
+    near: Tensor | None = None,
+) -> HeteroData:
     """Write the state into a graph, and return it.
 
     Edges ``(bs, channel, ue)``, ``k + 1`` for each user with its own cell first, have what the user reported one step ago, but
@@ -62,45 +69,45 @@ def fill(graph: HeteroData, pool: Pool, terms: Terms, now: Now, level: Level, ne
 
     Args:
         graph: of the level.
-        pool: what users receive.
+        tables: what users receive.
         terms: constants.
-        now: the state.
+        state: of the networks.
         level: whose graph it is.
         near: cells that hear of each other ``[B, K, K]``, see :func:`~hetgraph.envs.handover.graph.set_network`.
     """
-    there = _heard(graph, now, level, near)
-    look = pool.present(now.look, now.row) if level == "genie" else now.look
+    known = _known_edges(graph, state, level, near)
+    links = tables.present(state.links, state.row) if level == "genie" else state.links
     bs, ue, edges = graph["bs"], graph["ue"], graph[CHANNEL]
-    bs.users = now.count.flatten()
+    bs.users = state.count.flatten()
     bs.room = (terms.rule.room - bs.users).clamp_min(0)
-    ue.level, ue.since_slots = now.level.flatten(), now.since.flatten()
-    ue.rate_bps = (now.rate * terms.bandwidth_hz).flatten()
-    ue.speed_mps = pool.trajectories.speed_mps.flatten(0, 1)[now.row].flatten()
-    ue.pos = pool.places(now.row).flatten(0, 1)
-    edges.edge_index[0] = now.node.flatten()
-    gain = pool.gain(look)
+    ue.level, ue.since_slots = state.level.flatten(), state.since.flatten()
+    ue.rate_bps = (state.rate * terms.bandwidth_hz).flatten()
+    ue.speed_mps = tables.trajectories.speed_mps.flatten(0, 1)[state.row].flatten()
+    ue.pos = tables.places(state.row).flatten(0, 1)
+    edges.edge_index[0] = state.node.flatten()
+    gain = tables.gain(links)
     edges.gain = gain.reshape(-1, 1)
-    ue.far_interference_w = pool.far_interference_w(now.row, look, gain).reshape(-1, 1)
-    edges.spectral_efficiency = look.efficiency.flatten()
-    edges.allowed = (now.allowed if there is None else torch.where(there, now.allowed, now.stronger)).flatten()
-    edges.users = (now.users if there is None else now.users * there).flatten()
-    edges.bias_db = (look.biased_db - look.received_db).flatten()
-    edges.distance_m = pool.distance(look).flatten()
-    edges.measured = pool.measured(look).flatten()
-    graph.slots_left = terms.steps - now.step.to(gain.dtype)
+    ue.far_interference_w = tables.far_interference_w(state.row, links, gain).reshape(-1, 1)
+    edges.spectral_efficiency = links.efficiency.flatten()
+    edges.allowed = (state.allowed if known is None else torch.where(known, state.allowed, state.stronger)).flatten()
+    edges.users = (state.users if known is None else state.users * known).flatten()
+    edges.bias_db = (links.biased_db - links.received_db).flatten()
+    edges.distance_m = tables.distance(links).flatten()
+    edges.measured = tables.measured(links).flatten()
+    graph.slots_left = terms.steps - state.step.to(gain.dtype)
     if level in ("global", "genie"):
-        graph.handover_rate = now.moved
+        graph.handover_rate = state.moved
     return graph
 
 
-def _heard(graph: HeteroData, now: Now, level: Level, near: Tensor | None) -> Tensor | None:
+def _known_edges(graph: HeteroData, state: StepState, level: Level, near: Tensor | None) -> Tensor | None:
     """Places whose cell's users the serving cell knows ``[B, U, k + 1]``; ``None`` for all."""
     if level == "local":
-        own: Tensor = graph[CHANNEL].own.view_as(now.users)
+        own: Tensor = graph[CHANNEL].own.view_as(state.users)
         return own
     if level != "neighbourhood" or near is None:
         return None
-    cell = now.look.cell
+    cell = state.links.cell
     of_own = near.gather(1, cell[..., :1].expand(-1, -1, near.shape[2]))  # [B, U, K]
     return of_own.gather(2, cell)
 
@@ -113,48 +120,48 @@ def level_graph(graph: HeteroData, level: Level) -> HeteroData:
     return out
 
 
-def rows_of(now: Now, network: Tensor, begin: Tensor, cells: int) -> dict[str, Tensor]:
+def packed_rows(state: StepState, network: Tensor, begin: Tensor, cells: int) -> dict[str, Tensor]:
     """The state of each network in 4 bytes a user: what :func:`recalled` needs beside the trajectories.
 
     Cells, levels, steps since the last handover (up to 255, far beyond what observations tell) and, as bits, which cells the
     user may ask for.
     """
     kind = torch.uint8 if cells <= 256 else torch.int16
-    bits = 2 ** torch.arange(now.stronger.shape[2], device=now.row.device)
+    bits = 2 ** torch.arange(state.stronger.shape[2], device=state.row.device)
     return {
         "network": network.clone(),
         "begin": begin.clone(),
-        "step": now.step.clone(),
-        "cell": now.look.cell[..., 0].to(kind),
-        "level": now.level.to(torch.uint8),
-        "since": now.since.clamp_max(LONGEST).to(torch.uint8),
-        "stronger": (now.stronger * bits).sum(2).to(torch.uint8 if len(bits) <= 8 else torch.long),
-        "moved": now.moved.clone(),
+        "step": state.step.clone(),
+        "cell": state.links.cell[..., 0].to(kind),
+        "level": state.level.to(torch.uint8),
+        "since": state.since.clamp_max(LONGEST).to(torch.uint8),
+        "stronger": (state.stronger * bits).sum(2).to(torch.uint8 if len(bits) <= 8 else torch.long),
+        "moved": state.moved.clone(),
     }
 
 
-def recalled(rows: Mapping[str, Tensor], pool: Pool, terms: Terms, places: int) -> Now:
+def unpacked_state(rows: Mapping[str, Tensor], tables: TrajectoryTables, terms: Terms, places: int) -> StepState:
     """State of rows of :func:`rows_of`, any number of them."""
     step, cell = rows["step"], rows["cell"].long()
-    n, k = len(step), pool.trajectories.cells
-    row = pool.rows(rows["network"], rows["begin"] + step)
-    look = pool.look(row, cell)
-    node = look.cell + k * torch.arange(n, device=cell.device).reshape(-1, 1, 1)
-    count = torch.bincount(node[..., 0].flatten(), minlength=n * k).to(look.efficiency.dtype)
+    n, k = len(step), tables.trajectories.cells
+    row = tables.rows(rows["network"], rows["begin"] + step)
+    links = tables.links(row, cell)
+    node = links.cell + k * torch.arange(n, device=cell.device).reshape(-1, 1, 1)
+    count = torch.bincount(node[..., 0].flatten(), minlength=n * k).to(links.efficiency.dtype)
     users, level = count[node], rows["level"].long()
     bits = 2 ** torch.arange(places, device=cell.device)
     stronger = (rows["stronger"].long().unsqueeze(2) & bits) > 0
     allowed = stronger & (users < terms.rule.room)
     allowed[..., 0] = True
     # Users were served where they reported from, in the step before.
-    rate = resource_rates(cell, level, look.efficiency[..., 0], k, levels=terms.levels, model=terms.model)
-    return Now(
+    rate = resource_rates(cell, level, links.efficiency[..., 0], k, levels=terms.levels, model=terms.model)
+    return StepState(
         row=row,
-        look=look,
+        links=links,
         node=node,
         count=count.reshape(n, k),
         users=users,
-        gain_db=look.biased_db - look.biased_db[..., :1],
+        gain_db=links.biased_db - links.biased_db[..., :1],
         stronger=stronger,
         allowed=allowed,
         level=level,

@@ -1,4 +1,4 @@
-"""What a step of a handover environment is worth: the QMIX paper's seven terms, and its indicators."""
+"""The reward of a step of a handover environment, the seven terms of the QMIX paper, and its indicators."""
 
 from dataclasses import dataclass
 
@@ -116,12 +116,12 @@ def rewards(
         columns.append(served.alone * (served.level + 1) / levels)
     count, total, square, signal, utility, *printed = per_cell(columns, served.cell, cells)
     had, left = per_cell([one, went], served.before, cells)
-    there = count.clamp_min(1)
+    present = count.clamp_min(1)
     load = count / max_users
-    jain = total.square() / (there * square).clamp_min(1e-30)
-    capacity = printed[0] / there if printed else total
-    own = weights.efficiency * (total / there).tanh()
-    own = own + weights.signal * (signal / (there * SIGNAL_DB)).tanh()
+    jain = total.square() / (present * square).clamp_min(1e-30)
+    capacity = printed[0] / present if printed else total
+    own = weights.efficiency * (total / present).tanh()
+    own = own + weights.signal * (signal / (present * SIGNAL_DB)).tanh()
     own = own + weights.fairness * (jain - 0.5) + weights.capacity * (capacity / 5).tanh() + weights.utility * utility
     own = own + weights.sum_rate * total - weights.spread * square
     handed = (3 * left / had.clamp_min(1)).tanh()

@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.levels import known_stations
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS, Level
 from hetgraph.radio.handover import HandoverAction
-from hetgraph.solvers.announced import PATIENCE, ROUNDS, announced_worth
+from hetgraph.solvers.announced import PATIENCE, ROUNDS, announced_value
 from hetgraph.solvers.handover import Choice
 from hetgraph.units import linear_to_db
 
@@ -219,8 +219,8 @@ class Announced(Mover):
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places that are worth most."""
-        worth = announced_worth(reports.choice, rounds=self.rounds, patience=self.patience, crowding=self.crowding)
-        return best(reports, worth), state
+        value = announced_value(reports.choice, rounds=self.rounds, patience=self.patience, crowding=self.crowding)
+        return best(reports, value), state
 
 
 def _with_it(reports: Reports) -> Tensor:

@@ -70,14 +70,14 @@ class Negotiated(Mover):
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places that are worth most."""
-        worth = negotiated(
+        value = negotiated(
             reports.choice,
             patience=self.patience,
             rounds=self.rounds,
             agreements=self.agreements,
             crowding=self.crowding,
         )
-        return best(reports, worth), state
+        return best(reports, value), state
 
 
 class Genetic(Mover):
@@ -97,8 +97,8 @@ class Genetic(Mover):
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """The fittest places."""
-        found = evolve(reports.choice, population=self.population, generations=self.generations, generator=generator)
-        return found, state
+        result = evolve(reports.choice, population=self.population, generations=self.generations, generator=generator)
+        return result, state
 
 
 class Optimum(Mover):

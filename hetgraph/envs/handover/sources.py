@@ -15,7 +15,7 @@ from hetgraph.graph.source import Drawn
 from hetgraph.graph.sources import DrawnNetworks, source_of
 from hetgraph.graph.traffic import FullBuffer
 from hetgraph.graph.trajectories import Trajectories
-from hetgraph.graph.walks import roam
+from hetgraph.graph.walks import user_trajectories
 
 STEP_S = 0.5  # between two steps, where the scenario has no waypoints
 STANDING = ("conflicts", "heard")  # placements whose gains hold at one place only
@@ -71,10 +71,10 @@ def world_of(source: Networks, networks: int, *, steps: int, seed: int, first: i
     files = source_of(source)
     if isinstance(files, DrawnNetworks) and files.scenario.users.placement not in STANDING:
         return _walks(files.scenario, networks, steps, seed, first)
-    found = files.trajectories(networks, slots=steps, seed=seed, first=first)
-    if found is not None:
+    result = files.trajectories(networks, slots=steps, seed=seed, first=first)
+    if result is not None:
         heights = torch.tensor([tier.height_m for tier in source.tiers for _ in range(tier.count)])
-        return World(found, replace(bare_masts(found), height_m=heights.expand(found.networks, -1).contiguous()))
+        return World(result, replace(bare_masts(result), height_m=heights.expand(result.networks, -1).contiguous()))
     law = Mobile(steps, STEP_S, source.channel, source.mobility.doppler_hz)
     graphs = files.sample(networks, seed=seed, first=first)
     return World(*given_networks(graphs, numbers, law, seed=seed, first=first))
@@ -85,5 +85,5 @@ def _walks(scenario: ScenarioFields, networks: int, steps: int, seed: int, first
     walk = scenario.mobility.waypoints
     slot_s, mobility = (STEP_S, Waypoints()) if walk is None else (scenario.radio.slot_s, walk)
     drawn = replace(scenario, source=Drawn())
-    found = roam(drawn, networks, steps=steps, slot_s=slot_s, mobility=mobility, seed=seed, first=first)
-    return World(found, drawn_masts(drawn, networks))
+    result = user_trajectories(drawn, networks, steps=steps, slot_s=slot_s, mobility=mobility, seed=seed, first=first)
+    return World(result, drawn_masts(drawn, networks))

@@ -135,11 +135,11 @@ class Channels:
 
     def state_dict(self) -> dict[str, Any]:
         """What the future depends on."""
-        held = {name: getattr(self, name).clone() for name in _HELD}
+        values = {name: getattr(self, name).clone() for name in _HELD}
         states = {name: torch.stack([g.get_state() for g in gens]) for name, gens in self._generators.items()}
         # Of a block of one slot nothing is left to be used.
         numbers = {name: value.clone() for name, value in self._numbers.items()} if self.block > 1 else {}
-        return {"slot": self.slot, **held, "generators": states, "numbers": numbers}
+        return {"slot": self.slot, **values, "generators": states, "numbers": numbers}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`.
@@ -153,8 +153,8 @@ class Channels:
         for name, numbers in state["numbers"].items():
             self._numbers[name].copy_(numbers)
         for name, states in state["generators"].items():
-            held = self._generators[name][0].get_state()
-            if states.shape[1:] != held.shape:
+            present = self._generators[name][0].get_state()
+            if states.shape[1:] != present.shape:
                 raise ValueError("channels: got the state of another kind of device, expected that of the run before")
             for generator, value in zip(self._generators[name], states, strict=True):
                 generator.set_state(value.cpu().clone())  # a row of a table crashes torch 2.13

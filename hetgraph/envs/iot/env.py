@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.base import GraphEnv, check_level, number_of_networks
 from hetgraph.envs.iot.actions import masks, schedules
 from hetgraph.envs.iot.deadlines import Deadlines, deadline_slots
 from hetgraph.envs.iot.episode import Draw, draw_episode
 from hetgraph.envs.iot.indicators import KPIS, EpisodeSums, jain
 from hetgraph.envs.iot.networks import Values
-from hetgraph.envs.iot.observe import channel_values, layout_graph, rsrp_dbm, seen
+from hetgraph.envs.iot.observe import channel_values, layout_graph, rsrp_dbm, write_values
 from hetgraph.envs.iot.pack import pack, unpack
 from hetgraph.envs.iot.resolve import associated, scheduled
 from hetgraph.envs.iot.reward import IoTWeights, Sharing, Slot, rewards
@@ -92,8 +92,7 @@ class IoTEnv(GraphEnv[Schedule]):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.scenario = preset(scenario) if isinstance(scenario, str) else scenario
-        if num_envs is None:
-            num_envs = int(getattr(self.scenario, "num_graphs", 1)) if isinstance(self.scenario, HeteroData) else 1
+        num_envs = number_of_networks(self.scenario, num_envs)
         _require("num_envs", num_envs, num_envs >= 1, "at least 1")
         _require("first", first, first >= 0, "0 or more")
         _require("episode_slots", episode_slots, episode_slots >= 1, "at least 1")
@@ -127,24 +126,6 @@ class IoTEnv(GraphEnv[Schedule]):
         return self._slots
 
     # The public face.
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[HeteroData, dict[str, Any]]:
-        """Start the next episode, or the first one of a seed.
-
-        Args:
-            seed: of everything that is random.
-            options: none are known.
-
-        Raises:
-            ValueError: an option.
-        """
-        check_options(options)
-        if seed is not None:
-            self.seed, self.episode = seed, -1
-        self._start()
-        return self.observe(self.level), {}
 
     def step(self, action: Schedule) -> Step:
         """Associate, transmit for a slot, and let users walk on.
@@ -193,7 +174,7 @@ class IoTEnv(GraphEnv[Schedule]):
         check_level(level)
         if level not in self._graphs:
             self._graphs[level] = layout_graph(self.source, self.drawn.values, self.drawn.layout, self.dtype)
-        return seen(self._graphs[level], self._values(level), level)
+        return write_values(self._graphs[level], self._values(level), level)
 
     def masks(self) -> dict[str, Tensor]:
         """``station_mask [B, U, N + 1]`` and ``user_mask [B, 1, 1, 1, U + 1]``, choices counted from -1 for none.
@@ -220,7 +201,7 @@ class IoTEnv(GraphEnv[Schedule]):
         own = values["ue", "serving_slot"].unsqueeze(2) == torch.arange(self.num_stations, device=layout.device)
         values |= {("bs", "users"): own.sum(1).to(self.dtype), (CHANNEL, "own"): own.flatten(1)}
         graph = layout_graph(self.source, values, layout, self.dtype)
-        return seen(graph, values, level)
+        return write_values(graph, values, level)
 
     def indicators(self) -> dict[str, Tensor]:
         """Indicators of the running episode so far ``[B]``, see :data:`~hetgraph.envs.iot.indicators.KPIS`."""
@@ -316,16 +297,16 @@ class IoTEnv(GraphEnv[Schedule]):
         energy_j = drawn.sum(1) * self.slot_s
         slot = Slot(served_now, moved, fair, energy_j, sent.interference_db, self.station, self.active)
         capacity = self.slot_s * self.sizes.subchannel_hz * self.num_subchannels
-        found = rewards(slot, self.num_stations, capacity, self.weights, self.sharing)
+        result = rewards(slot, self.num_stations, capacity, self.weights, self.sharing)
         busy = (sent.power_w > 1e-6 * self.drawn.budget.power_max_w.unsqueeze(2)).sum((1, 2))
         handovers = moved.sum(1)
         self.sums.add(
-            served, dropped, {"energy_j": energy_j, "handovers": handovers, "busy": busy, "return": found.team}
+            served, dropped, {"energy_j": energy_j, "handovers": handovers, "busy": busy, "return": result.team}
         )
-        return found.reward, {
-            "team_reward": found.team,
-            "continuous_reward": found.further,
-            "bit_per_j": found.bit_per_j,
+        return result.reward, {
+            "team_reward": result.team,
+            "continuous_reward": result.further,
+            "bit_per_j": result.bit_per_j,
             "interference_db": sent.interference_db,
             "jain": fair,
             "handovers": handovers,

@@ -72,17 +72,17 @@ class GivenNetworks(Networks):
         bs = batch["bs"]
         power = bs.power_max_w
         defaults = {"circuit_power_w": Tier().circuit_power_w, "amplifier_efficiency": Tier().amplifier_efficiency}
-        held = {name: torch.full_like(power, value) for name, value in defaults.items()}
-        held |= {name: bs[name] for name in STATION if name in bs}
-        self.fixed |= {("bs", name): value.reshape(b, -1, *value.shape[1:]) for name, value in held.items()}
+        columns = {name: torch.full_like(power, value) for name, value in defaults.items()}
+        columns |= {name: bs[name] for name in STATION if name in bs}
+        self.fixed |= {("bs", name): value.reshape(b, -1, *value.shape[1:]) for name, value in columns.items()}
 
     def _users(self, batch: HeteroData, b: int) -> None:
         ue, names = (
             batch["ue"],
             ("noise_w", "rate_min_bps", "indoor", "floor", "indoor_distance_m", "penetration_loss_db"),
         )
-        held = {name: ue[name] for name in names if name in ue}
-        self.fixed |= {("ue", name): value.reshape(b, -1, *value.shape[1:]) for name, value in held.items()}
+        columns = {name: ue[name] for name in names if name in ue}
+        self.fixed |= {("ue", name): value.reshape(b, -1, *value.shape[1:]) for name, value in columns.items()}
         self.positions = ue.pos.reshape(b, 1, -1, 3) if "pos" in ue else None
 
     def _gains(self, batch: HeteroData, b: int) -> None:

@@ -107,5 +107,5 @@ def jain(value: Tensor, counts: Tensor) -> Tensor:
     """Jain's index over the users that count ``[B, U] -> [B]``; one where nobody counts or all have nothing."""
     value = value * counts
     square = value.square().sum(1)
-    found = value.sum(1).square() / (counts.sum(1) * square).clamp_min(1e-30)
-    return torch.where(square > 0, found, torch.ones_like(found))
+    result = value.sum(1).square() / (counts.sum(1) * square).clamp_min(1e-30)
+    return torch.where(square > 0, result, torch.ones_like(result))

@@ -9,8 +9,8 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs.iot.rules import at_station, max_rsrp, min_path_loss
 from hetgraph.graph.links import Links, links_of
-from hetgraph.graph.others import sum_of_others
 from hetgraph.graph.schema import Level
+from hetgraph.graph.sums_of_others import sum_of_others
 from hetgraph.radio.interference import interference_on_blocks
 from hetgraph.radio.noma import noma_power_split, noma_rates
 from hetgraph.radio.rates import LOG2E, spectral_efficiency
@@ -69,12 +69,12 @@ class Subchannel:
         Args:
             members: users of clusters, all of one station ``[B, C, K]``; -1 for none.
         """
-        there, index = members >= 0, members.clamp_min(0)
+        present, index = members >= 0, members.clamp_min(0)
 
         def of(value: Tensor) -> Tensor:
             return value.gather(1, index.flatten(1)).reshape(members.shape)
 
-        gain, weight = of(self.gain) * there, of(self.weight) * there
+        gain, weight = of(self.gain) * present, of(self.weight) * present
         budget = of(self.budget).amax(2, keepdim=True)
         power = noma_power_split(gain, of(self.other), budget, weights=weight)
         bits = torch.minimum(noma_rates(gain, power, of(self.other)) * self.bits.unsqueeze(2), of(self.left))
@@ -195,10 +195,10 @@ class MaxWeight:
         for _ in range(1, self.rounds):
             other = _interference(view, station, gain, power)
             again, start = self._fill(view, station, gain, other)
-            found, worth = self._powers(view, gain, again, start)
-            better = (worth > value).reshape(-1, 1, 1, 1)
-            user, power = torch.where(better, again, user), torch.where(better, found, power)
-            value = torch.maximum(value, worth)
+            result, new_value = self._powers(view, gain, again, start)
+            better = (new_value > value).reshape(-1, 1, 1, 1)
+            user, power = torch.where(better, again, user), torch.where(better, result, power)
+            value = torch.maximum(value, new_value)
         return Schedule(station, user, budgeted(power, view.cap))
 
     def _powers(self, view: Spectrum, gain: Tensor, user: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
@@ -220,15 +220,15 @@ class MaxWeight:
         budget = part.gather(1, station.clamp_min(0))
         mine = station.unsqueeze(1) == torch.arange(n, device=station.device).reshape(1, n, 1)
         bits, left = view.bits_per_efficiency.reshape(b, 1), view.queue_bits
-        found = []
+        result = []
         for block in range(s):
             weight = self._weights(view, left) * (station >= 0)
             chance = Subchannel(own[..., block], other[..., block], budget, weight, left, bits, mine)
             user, power_w, carried = chance.clusters(view.layers)
             index = user.clamp_min(0).flatten(1)
             left = left.scatter_add(1, index, -(carried * (user >= 0)).flatten(1)).clamp_min(0)
-            found.append((user, power_w / view.power_max_w.unsqueeze(2)))
-        users, powers = zip(*found, strict=True)
+            result.append((user, power_w / view.power_max_w.unsqueeze(2)))
+        users, powers = zip(*result, strict=True)
         return torch.stack(users, 2), torch.stack(powers, 2)
 
     def _needed(self, view: Spectrum, gains: LayerGains, user: Tensor, power: Tensor) -> Tensor:

@@ -98,11 +98,11 @@ class Networks:
     def attributes(self, layout: Tensor, dtype: torch.dtype) -> Values:
         """Fixed attributes of some networks ``[B, *]``, by store and name; real ones in ``dtype``."""
         rows = layout.cpu()
-        found = {
+        result = {
             key: value[rows] if len(value) > 1 else value.expand(len(rows), *value.shape[1:])
             for key, value in self.fixed.items()
         }
         return {
             key: (value.to(dtype) if value.is_floating_point() else value).to(layout.device)
-            for key, value in found.items()
+            for key, value in result.items()
         }

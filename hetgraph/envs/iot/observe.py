@@ -72,7 +72,7 @@ def channel_values(episode: Episode, *, present: bool) -> Values:
     return values
 
 
-def seen(graph: HeteroData, values: Values, level: Level) -> HeteroData:
+def write_values(graph: HeteroData, values: Values, level: Level) -> HeteroData:
     """The graph with a slot's attributes; measurements of edges that the level does not know are zero."""
     known = known_edges(graph, level)
     if not sees_everything(level):

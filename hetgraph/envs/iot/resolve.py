@@ -67,12 +67,12 @@ def scheduled(action: Schedule, ready: Tensor, cap: Tensor | None) -> tuple[Sche
         ready: station of each user that has something to receive, -1 for the others ``[B, U]``.
         cap: see :class:`Rules`.
     """
-    found = effective(action, action.station, ready, cap)
+    result = effective(action, action.station, ready, cap)
     wished = (action.user >= 0) & (action.power > 0)
-    counts = found.user >= 0
+    counts = result.user >= 0
     refused = (wished ^ counts).sum((1, 2, 3))
     power = (action.power * counts).sum(3)
     over = power.sum(2) > SLACK
     if cap is not None:
         over = over | (power > cap * SLACK).any(2)
-    return found, refused + over.sum(1)
+    return result, refused + over.sum(1)

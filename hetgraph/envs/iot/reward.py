@@ -1,4 +1,4 @@
-"""What a slot of an IoT network is worth (Xie 2026, eq. 10 and Section 2.1.2)."""
+"""The reward of a slot of an IoT network (Xie 2026, eq. 10 and Section 2.1.2)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -88,6 +88,6 @@ def rewards(slot: Slot, stations: int, hertz_seconds: float, weights: IoTWeights
     reward = own if sharing == "own" else team.unsqueeze(1).expand_as(own).clone()
     efficiency = served.sum(1) / slot.energy_j.clamp_min(1e-30)
     level = slot.interference_db / 10
-    heard = level if sharing == "own" else level.mean(1, keepdim=True)
-    further = reward + w.energy * efficiency.unsqueeze(1) / 1e6 - w.interference * heard
+    shared_level = level if sharing == "own" else level.mean(1, keepdim=True)
+    further = reward + w.energy * efficiency.unsqueeze(1) / 1e6 - w.interference * shared_level
     return Rewards(reward, team, further, efficiency)

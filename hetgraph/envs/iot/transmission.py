@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hetgraph.graph.others import sum_of_others
+from hetgraph.graph.sums_of_others import sum_of_others
 from hetgraph.radio.interference import interference_on_blocks
 from hetgraph.radio.noma import noma_rates
 from hetgraph.radio.schedule import Schedule
@@ -90,12 +90,12 @@ def transmit(action: Schedule, gain: Tensor, budget: Budget) -> Transmission:
     )  # among the pairs of user and block
     station = torch.arange(n, device=device).reshape(1, n, 1, 1)
     edge = ((user * n + station) * s + torch.arange(s, device=device).reshape(1, 1, s, 1)).flatten(1)
-    heard = interference.flatten(1).gather(1, place).reshape(b, n, s, layers)
-    floor = noise.flatten(1).gather(1, place).reshape(heard.shape)
-    own_gain = gain.flatten(1).gather(1, edge).reshape(heard.shape)
-    rate = budget.subchannel_hz * noma_rates(own_gain, layer_w, heard, sic_residual=budget.sic_residual)
+    layer_interference_w = interference.flatten(1).gather(1, place).reshape(b, n, s, layers)
+    floor = noise.flatten(1).gather(1, place).reshape(layer_interference_w.shape)
+    own_gain = gain.flatten(1).gather(1, edge).reshape(layer_interference_w.shape)
+    rate = budget.subchannel_hz * noma_rates(own_gain, layer_w, layer_interference_w, sic_residual=budget.sic_residual)
     sent = layer_w.new_zeros(b, u * s).scatter_add_(1, place, layer_w.flatten(1)).reshape(b, u, s)
-    level_db = (heard / floor).log10() * 10 * on
+    level_db = (layer_interference_w / floor).log10() * 10 * on
     mean_db = level_db.sum((2, 3)) / on.sum((2, 3)).clamp_min(1)
     room = torch.zeros(b, u, dtype=torch.float64, device=device)
     room = (room.scatter_add_(1, user.flatten(1), rate.flatten(1).double()) * budget.slot_s).long()

@@ -1,17 +1,18 @@
 """What all batched environments of queues have in common: queues, clock, resets, neighbourhood rewards, levels, indicators."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.base import GraphEnv, check_level
 from hetgraph.envs.queues.actions import Rules, device_mask, specification
 from hetgraph.envs.queues.delays import INDICATORS, Delays, PacketDelays, PacketLog, tail_slots
 from hetgraph.envs.queues.layout import put
 from hetgraph.envs.queues.observe import level_graph, with_users
+from hetgraph.envs.queues.options import Reward, check_queue_options
 from hetgraph.envs.queues.traffic import Arrivals, Traffic
 from hetgraph.envs.step import Step
 from hetgraph.graph.schema import CHANNEL, Level
@@ -19,8 +20,6 @@ from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.cells import Cells, cells_of
 from hetgraph.radio.kpi_table import INDICATORS as KPI_TABLE
 from hetgraph.radio.kpi_table import Kpi
-
-Reward = Literal["queue", "delay"]
 
 
 class QueueEnv(GraphEnv[Allocation]):
@@ -41,15 +40,9 @@ class QueueEnv(GraphEnv[Allocation]):
         layout: the networks, from :func:`~hetgraph.envs.queues.layout.prepared`.
         traffic: arrivals.
         first: number of the first network.
-        episode_slots: length of an episode.
-        max_queue: packets in a queue above which a network is terminated; ``None`` for never.
-        discount: of the return for ever after a termination.
-        level: observation level of ``step`` and ``reset``.
-        record: keep what indicators and :meth:`delays` need.
-        seed: of arrivals and fading.
         whole: a packet takes the whole slot in which it leaves.
-        reward: ``queue`` for the packets left at the end of a slot (eq. 9-10); ``delay`` for the time, in slots, that packets spent
-            in the queue during the slot, whose sum over an episode is the sum of all delays.
+        episode_slots, max_queue, discount, level, record, reward, seed: see
+            :class:`~hetgraph.envs.queues.options.QueueOptions`.
 
     Raises:
         ValueError: a value out of its range.
@@ -62,23 +55,17 @@ class QueueEnv(GraphEnv[Allocation]):
         layout: Batch,
         traffic: Traffic,
         *,
-        first: int = 0,
-        episode_slots: int,
-        max_queue: float | None,
-        discount: float,
-        level: Level,
-        record: bool,
-        seed: int,
         whole: bool,
+        first: int = 0,
+        episode_slots: int = 5000,
+        max_queue: float | None = None,
+        discount: float = 0.995,
+        level: Level = "neighbourhood",
+        record: bool = False,
         reward: Reward = "queue",
+        seed: int = 0,
     ) -> None:
-        if reward not in get_args(Reward):
-            raise ValueError(f"reward: got {reward!r}, expected one of {', '.join(get_args(Reward))}")
-        if episode_slots < 1:
-            raise ValueError(f"episode_slots: got {episode_slots}, expected at least 1")
-        if not 0 <= discount < 1:
-            raise ValueError(f"discount: got {discount}, expected a number of 0 or more, below 1")
-        check_level(level)
+        check_queue_options(episode_slots, discount, level, reward)
         self._layout, self.first, self.traffic, self._episode_slots = layout, first, traffic, episode_slots
         self.max_queue, self.discount, self.level, self.whole = max_queue, discount, level, whole
         self.reward = reward
@@ -91,6 +78,10 @@ class QueueEnv(GraphEnv[Allocation]):
         self.slot = torch.zeros(b, dtype=torch.long, device=self.device)
         hears = self.cells.neighbours | torch.eye(n, dtype=torch.bool, device=self.device)
         self._hears = hears.to(self.dtype)
+        station, self._weights = self.cells.station, None
+        # Whole packets of one layout: one product of matrices, exact in any order of its sums.
+        if whole and bool((station == station[:1]).all() and (hears == hears[:1]).all()):
+            self._weights = -self._hears[0].t()[station[0]]  # [U, N]
         most_w = layout["bs"].rb_power_max_w.to(self.dtype).reshape(b, n, -1)
         self.rules = Rules(self.cells, most_w, layout["bs"].power_max_w.to(self.dtype).reshape(b, n))
         self.action = specification(self.cells, most_w)
@@ -100,7 +91,7 @@ class QueueEnv(GraphEnv[Allocation]):
         self._finished: Delays | None = None
         if record:
             self.record_episodes()
-        self._seed(seed)
+        self._set_seed(seed)
 
     @property
     def episode_slots(self) -> int:
@@ -131,7 +122,7 @@ class QueueEnv(GraphEnv[Allocation]):
         """Numbers of the networks."""
         return range(self.first, self.first + self.num_envs)
 
-    def _seed(self, seed: int) -> None:
+    def _set_seed(self, seed: int) -> None:
         """Start the random numbers of all networks."""
         self.arrivals = Arrivals(self.traffic, seed, self.networks, self.num_devices, self.dtype, self.device)
 
@@ -158,28 +149,13 @@ class QueueEnv(GraphEnv[Allocation]):
         """What devices reported of the slot before ``[B, U, R]``."""
         return {}
 
-    def _gain(self, level: Level) -> Tensor:
-        """Gains ``[E, R]`` as a level knows them."""
-        gain: Tensor = self._graphs[level][CHANNEL].gain
-        return gain
+    def _set_gain(self, graph: Batch, level: Level) -> None:
+        """Give an observation the gains ``[E, R]`` that its level knows, where they change."""
 
     # The public face.
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[HeteroData, dict[str, Any]]:
-        """Start all networks anew with empty queues; a seed also starts the random numbers anew.
-
-        Args:
-            seed: of arrivals and fading.
-            options: none are known.
-
-        Raises:
-            ValueError: an option.
-        """
-        check_options(options)
-        if seed is not None:
-            self._seed(seed)
+    def _start(self) -> None:
+        """Start all networks anew with empty queues."""
         self.queue.zero_()
         self.slot.zero_()
         self._log, self._finished = PacketLog(self.whole), None
@@ -187,7 +163,6 @@ class QueueEnv(GraphEnv[Allocation]):
         self.queue += self.arrivals.draw()
         if self.record:
             self._log.arrived(self.arrivals.count)
-        return self.observe(self.level), {}
 
     def step(self, action: Allocation) -> Step:
         """Transmit for one slot.
@@ -202,22 +177,26 @@ class QueueEnv(GraphEnv[Allocation]):
         active, power_w, refused = self.rules.resolve(action, self.queue > 0)
         capacity = self._capacity(active, power_w)
         left = (self.queue - capacity).clamp_min_(0)
-        before = self.queue.ceil()
-        completed, head = before - left.ceil(), self.queue - before + 1
-        if self.record:
-            self._log.served(completed, head, capacity)
-        cost = left if self.reward == "queue" else self._sojourn(before, completed, head, capacity)
+        cost = left
+        if self.record or self.reward == "delay":
+            before = self.queue.ceil()
+            completed, head = before - left.ceil(), self.queue - before + 1
+            if self.record:
+                self._log.served(completed, head, capacity)
+            if self.reward == "delay":
+                cost = self._sojourn(before, completed, head, capacity)
         self.queue.copy_(left)
         self.slot += 1
         reward = self._reward(cost)
-        truncated = self.slot >= self._episode_slots
+        done = truncated = self.slot >= self._episode_slots
         terminated = torch.zeros_like(truncated)
         if self.max_queue is not None:
             terminated = (self.queue > self.max_queue).any(1)
             reward = torch.where(terminated.unsqueeze(1), reward / (1 - self.discount), reward)
+            done = terminated | truncated
         self._next_slot()
         self.queue += self.arrivals.draw()
-        done, info = terminated | truncated, {"refused": refused}
+        info: dict[str, Any] = {"refused": refused}
         if bool(done.any()):
             info |= self._end(done)
         elif self.record:
@@ -239,8 +218,8 @@ class QueueEnv(GraphEnv[Allocation]):
         return info
 
     def _indicators(self, delays: Delays) -> dict[str, Tensor]:
-        found = delays.of_each_network(self.num_envs)
-        return {self._kpi_name(name): value * self._kpi_scale(name) for name, value in found.items()}
+        result = delays.of_each_network(self.num_envs)
+        return {self._kpi_name(name): value * self._kpi_scale(name) for name, value in result.items()}
 
     def _kpi_scale(self, name: str) -> float:
         """Of an indicator in slots to its unit."""
@@ -260,7 +239,7 @@ class QueueEnv(GraphEnv[Allocation]):
             users |= {name: value.flatten(0, 1) for name, value in self._reported().items()}
             self._graphs[level] = with_users(graph, users)
         graph = self._graphs[level]
-        graph[CHANNEL].gain = self._gain(level)
+        self._set_gain(graph, level)
         return graph
 
     def masks(self) -> dict[str, Tensor]:
@@ -362,7 +341,10 @@ class QueueEnv(GraphEnv[Allocation]):
         return before - completed + inside
 
     def _reward(self, cost: Tensor) -> Tensor:
-        held = torch.zeros(self.num_envs, self.num_stations, dtype=self.dtype, device=self.device).scatter_add_(
+        """Minus what the devices of each station and of its neighbours cost ``[B, N]``."""
+        if self._weights is not None:
+            return torch.mm(cost, self._weights)
+        of_station = torch.zeros(self.num_envs, self.num_stations, dtype=self.dtype, device=self.device).scatter_add_(
             1, self.cells.station, cost
         )
-        return -torch.matmul(self._hears, held.unsqueeze(2)).squeeze(2)
+        return -torch.matmul(self._hears, of_station.unsqueeze(2)).squeeze(2)

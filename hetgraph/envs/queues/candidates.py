@@ -55,5 +55,7 @@ class CandidateTable:
         """
         if self.dense:
             return received_power(gain, power_w)
-        heard = power_w.gather(2, self._station.expand(len(gain), -1, -1))  # power of each candidate [R, B, U * K]
-        return (gain * heard.reshape(gain.shape)).sum(3)
+        candidate_power_w = power_w.gather(
+            2, self._station.expand(len(gain), -1, -1)
+        )  # power of each candidate [R, B, U * K]
+        return (gain * candidate_power_w.reshape(gain.shape)).sum(3)

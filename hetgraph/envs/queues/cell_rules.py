@@ -116,18 +116,20 @@ class GreedyGenie(CellScheduler):
         best, rank = table.max(2)  # [B, N]
         chosen = cells.device.gather(2, rank.unsqueeze(2)).squeeze(2)  # device of each station
         weight = left.gather(1, chosen)
-        heard = received.gather(1, chosen.unsqueeze(2).expand(b, n, n))  # row: station's device, column: from station
-        signal = heard.diagonal(dim1=1, dim2=2)
+        device_received_w = received.gather(
+            1, chosen.unsqueeze(2).expand(b, n, n)
+        )  # row: station's device, column: from station
+        signal = device_received_w.diagonal(dim1=1, dim2=2)
         floor = noise.gather(1, chosen)
         active = torch.zeros(b, n, dtype=torch.bool, device=left.device)
         value = torch.zeros(b, device=left.device)
-        cross = heard * (1 - torch.eye(n, device=left.device))
+        cross = device_received_w * (1 - torch.eye(n, device=left.device))
         for place in best.argsort(1, descending=True).unbind(1):
             joined = active.scatter(1, place.unsqueeze(1), True)
             other = torch.bmm(cross, joined.to(cross.dtype).unsqueeze(2)).squeeze(2) + floor
-            found = (weight * spectral_efficiency(signal, other, most=MAX_SINR) * joined).sum(1)
-            better = (found > value).unsqueeze(1)
-            active, value = torch.where(better, joined, active), torch.maximum(found, value)
+            result = (weight * spectral_efficiency(signal, other, most=MAX_SINR) * joined).sum(1)
+            better = (result > value).unsqueeze(1)
+            active, value = torch.where(better, joined, active), torch.maximum(result, value)
         other = torch.bmm(cross, active.to(cross.dtype).unsqueeze(2)).squeeze(2) + floor
         rate = spectral_efficiency(signal, other, most=MAX_SINR) * active
         return torch.where(active, rank + 1, 0), rate.new_zeros(b, u).scatter_add(1, chosen, rate)

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.channel import jakes_correlation
-from hetgraph.envs.queues.base import QueueEnv, Reward
+from hetgraph.envs.queues.base import QueueEnv
 from hetgraph.envs.queues.candidates import CandidateTable
 from hetgraph.envs.queues.draws import Draws
 from hetgraph.envs.queues.layout import graphs_of, large_scale, network_numbers, prepared
+from hetgraph.envs.queues.options import QueueOptions
 from hetgraph.envs.queues.traffic import Traffic, traffic_of
 from hetgraph.graph.levels import LEVELS, sees_everything
 from hetgraph.graph.presets import preset
@@ -48,15 +49,9 @@ class CellularEnv(QueueEnv):
         packet_bits: bits of a packet; ``None`` for the scenario's, 0.5 Mbit where it names none.
         doppler_hz: maximum Doppler shift.
         max_sinr_db: SINR beyond which the rate no longer grows.
-        episode_slots: length of an episode.
-        max_queue: packets above which a network is terminated; ``None`` for never.
-        discount: of the return after a termination.
-        level: of the observations.
-        record: keep what ``info["episode"]`` and :meth:`delays` need.
-        reward: see :class:`~hetgraph.envs.QueueEnv`.
-        seed: of arrivals and fading.
         device: where the tensors are.
         dtype: of the state.
+        options: see :class:`~hetgraph.envs.queues.options.QueueOptions`.
 
     Raises:
         ValueError: a value out of its range, or a scenario that breaks the contract.
@@ -77,15 +72,9 @@ class CellularEnv(QueueEnv):
         packet_bits: float | None = None,
         doppler_hz: float = 10.0,
         max_sinr_db: float = 30.0,
-        episode_slots: int = 5000,
-        max_queue: float | None = None,
-        discount: float = 0.995,
-        level: Level = "neighbourhood",
-        record: bool = False,
-        reward: Reward = "queue",
-        seed: int = 0,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
+        **options: Unpack[QueueOptions],
     ) -> None:
         scenario = preset(scenario) if isinstance(scenario, str) else scenario
         packet_bits = _packet_bits(scenario) if packet_bits is None else packet_bits
@@ -107,14 +96,8 @@ class CellularEnv(QueueEnv):
             layout,
             traffic_of(scenario, a_slot, slot_s, LOAD_HZ * slot_s),
             first=first,
-            episode_slots=episode_slots,
-            max_queue=max_queue,
-            discount=discount,
-            level=level,
-            record=record,
-            seed=seed,
             whole=False,
-            reward=reward,
+            **options,
         )
         self._prepare(layout, slot_s)
 
@@ -136,15 +119,15 @@ class CellularEnv(QueueEnv):
         block = b * u * torch.arange(r, device=self.device)
         link = torch.arange(b * u, device=self.device).unsqueeze(1) + block  # row of a user and a block in the gains
         self._own_index = (link * k + slot.unsqueeze(1)).flatten()  # [B * U * R]
-        self._seen = {
+        self._reports = {
             name: torch.zeros(b, u, r, **kind)
             for name in ("own_gain", "interference_w", "power_w", "spectral_efficiency")
         }
         self._known: dict[Level, Tensor] = {}
         self._known_gains: dict[Level, Tensor] = {}
 
-    def _seed(self, seed: int) -> None:
-        super()._seed(seed)
+    def _set_seed(self, seed: int) -> None:
+        super()._set_seed(seed)
         shape = (2, self.num_rbs, self.num_devices, int(self._layout[CHANNEL].slot.max()) + 1)
         scale = math.sqrt((1 - self.correlation**2) / 2)
         self._draws = Draws(seed, self.networks, "fading", shape, "normal", self.device, self.dtype, scale)
@@ -158,18 +141,18 @@ class CellularEnv(QueueEnv):
         return 1.0 if name == "delivered" else self.slot_ms
 
     def _capacity(self, active: Tensor, power_w: Tensor) -> Tensor:
-        seen = {name: value.flatten(0, 1) for name, value in self._seen.items()}  # [B * U, R]
-        own_gain = self._own_gain(self.gain, out=seen["own_gain"])
+        reports = {name: value.flatten(0, 1) for name, value in self._reports.items()}  # [B * U, R]
+        own_gain = self._own_gain(self.gain, out=reports["own_gain"])
         at_device = power_w.index_select(0, self.cells.serving)
         torch.mul(self.gain, self._foreign, out=self._cross)
         others = self._table.received_power(
             self._cross, power_w.t().reshape(len(self.gain), self.num_envs, -1)
         )  # [R, B, U]
-        torch.add(others.permute(1, 2, 0), self._noise, out=self._seen["interference_w"])
-        efficiency = spectral_efficiency(own_gain * at_device, seen["interference_w"], most=self.max_sinr)
-        torch.mul(efficiency, active, out=seen["spectral_efficiency"])
-        torch.mul(at_device, active, out=seen["power_w"])
-        room: Tensor = torch.bmm(self._seen["spectral_efficiency"], self._packets_per_efficiency)
+        torch.add(others.permute(1, 2, 0), self._noise, out=self._reports["interference_w"])
+        efficiency = spectral_efficiency(own_gain * at_device, reports["interference_w"], most=self.max_sinr)
+        torch.mul(efficiency, active, out=reports["spectral_efficiency"])
+        torch.mul(at_device, active, out=reports["power_w"])
+        room: Tensor = torch.bmm(self._reports["spectral_efficiency"], self._packets_per_efficiency)
         return room.squeeze(2)
 
     def _own_gain(self, gain: Tensor, out: Tensor) -> Tensor:
@@ -178,7 +161,7 @@ class CellularEnv(QueueEnv):
         return out
 
     def _reported(self) -> dict[str, Tensor]:
-        return self._seen
+        return self._reports
 
     def _next_slot(self) -> None:
         """Gauss-Markov fading."""
@@ -197,22 +180,22 @@ class CellularEnv(QueueEnv):
         self._h[:, :, networks] = fading
         self._gains[1][:, networks] = before.square().sum(0) * large
         self._gains[0][:, networks] = fading.square().sum(0) * large
-        own = self._own_gain(self._gains[1], torch.empty_like(self._seen["own_gain"]))
-        self._seen["own_gain"][networks] = own[networks]
-        self._seen["interference_w"][networks] = self._noise[networks]
-        self._seen["power_w"][networks] = 0
-        self._seen["spectral_efficiency"][networks] = 0
+        own = self._own_gain(self._gains[1], torch.empty_like(self._reports["own_gain"]))
+        self._reports["own_gain"][networks] = own[networks]
+        self._reports["interference_w"][networks] = self._noise[networks]
+        self._reports["power_w"][networks] = 0
+        self._reports["spectral_efficiency"][networks] = 0
 
-    def _gain(self, level: Level) -> Tensor:
+    def _set_gain(self, graph: Batch, level: Level) -> None:
         table = self._gains[0 if level == "genie" else 1]
         if not sees_everything(level):
             if level not in self._known_gains:
-                known = self._graphs[level][CHANNEL].known
+                known = graph[CHANNEL].known
                 self._known[level] = self._table.of_edges(known.to(self.dtype))
                 # What is free between two observations of the environment's own level serves both.
                 self._known_gains[level] = self._cross if level == self.level else torch.zeros_like(table)
             table = torch.mul(table, self._known[level], out=self._known_gains[level])
-        return self._table.edges(table)
+        graph[CHANNEL].gain = self._table.edges(table)
 
     def _packed_gains(self) -> dict[str, Tensor]:
         """Gains of known edges, stations' own at ``local``."""
@@ -244,7 +227,11 @@ class CellularEnv(QueueEnv):
             "gains": [gain.clone() for gain in self._gains],
             "draws": self._draws.state_dict(),
         }
-        return {**super().state_dict(), **fading, "seen": {name: value.clone() for name, value in self._seen.items()}}
+        return {
+            **super().state_dict(),
+            **fading,
+            "reports": {name: value.clone() for name, value in self._reports.items()},
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
@@ -253,8 +240,8 @@ class CellularEnv(QueueEnv):
         self._h.copy_(state["h"])
         for gain, value in zip(self._gains, state["gains"], strict=True):
             gain.copy_(value)
-        for name, value in state["seen"].items():
-            self._seen[name].copy_(value)
+        for name, value in state["reports"].items():
+            self._reports[name].copy_(value)
 
 
 def _packet_bits(scenario: Scenario | HeteroData) -> float:

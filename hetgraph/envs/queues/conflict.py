@@ -1,23 +1,25 @@
 """Scheduling on a conflict graph with collisions (Zhang and Guo, Section II-B)."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import networkx as nx
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.queues.base import QueueEnv, Reward
+from hetgraph.envs.queues.base import QueueEnv
 from hetgraph.envs.queues.conflicts import with_conflicts
 from hetgraph.envs.queues.layout import graphs_of, network_numbers, prepared
+from hetgraph.envs.queues.options import QueueOptions
 from hetgraph.envs.queues.traffic import Traffic, traffic_of
 from hetgraph.graph.conflict import conflict_graph_from_networkx
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
-from hetgraph.graph.schema import CONFLICTS, Level
+from hetgraph.graph.schema import CONFLICTS
 from hetgraph.radio.cells import cells_of
 
 LOAD = 0.5  # packets of a device and slot
+MOST_PAIRS = 128  # pairs of device and resource block up to which one matrix says which pairs disturb which
 SLOT_S = 1.0  # of graphs that do not say; delays are in slots
 
 
@@ -38,14 +40,8 @@ class ConflictEnv(QueueEnv):
         layout_seed: seed of a scenario's layouts.
         conflict_db: how far below a user's own signal another one still disturbs it, dB, where conflicts follow from gains;
             ``None`` for the scenario's ``rules.conflict_db``, else 0.
-        episode_slots: length of an episode.
-        max_queue: packets above which a network is terminated; ``None`` for never.
-        discount: of the return after a termination.
-        level: of the observations.
-        record: keep what ``info["episode"]`` and :meth:`delays` need.
-        reward: see :class:`~hetgraph.envs.QueueEnv`.
-        seed: of the arrivals.
         device: where the tensors are.
+        options: see :class:`~hetgraph.envs.queues.options.QueueOptions`.
 
     Raises:
         ValueError: an unknown scenario, or one that breaks the contract.
@@ -60,14 +56,8 @@ class ConflictEnv(QueueEnv):
         first: int = 0,
         layout_seed: int = 0,
         conflict_db: float | None = None,
-        episode_slots: int = 5000,
-        max_queue: float | None = None,
-        discount: float = 0.995,
-        level: Level = "neighbourhood",
-        record: bool = False,
-        reward: Reward = "queue",
-        seed: int = 0,
         device: str | torch.device = "cpu",
+        **options: Unpack[QueueOptions],
     ) -> None:
         source = _source_of(scenario)
         layout = prepared(graphs_of(source, network_numbers(source, num_envs, first), layout_seed), SLOT_S)
@@ -78,14 +68,8 @@ class ConflictEnv(QueueEnv):
             layout,
             traffic_of(source, load, float(layout.slot_s[0]), LOAD),
             first=first,
-            episode_slots=episode_slots,
-            max_queue=max_queue,
-            discount=discount,
-            level=level,
-            record=record,
-            seed=seed,
             whole=True,
-            reward=reward,
+            **options,
         )
         b, u = self.num_envs, self.num_devices
         pairs = layout[CONFLICTS].edge_index
@@ -93,15 +77,20 @@ class ConflictEnv(QueueEnv):
         disturbs[pairs[0] // u, pairs[0] % u, pairs[1] % u] = 1
         same = bool((disturbs == disturbs[:1]).all())  # one layout: a product of matrices for all networks
         self.disturbs = disturbs[0] if same else disturbs
+        self._pairs: tuple[Tensor, Tensor] | None = None
+        if same and u * self.num_rbs <= MOST_PAIRS:
+            ones = torch.eye(u, dtype=self.dtype, device=self.device)
+            blocks = torch.eye(self.num_rbs, dtype=self.dtype, device=self.device)
+            self._pairs = torch.kron(disturbs[0], blocks), torch.kron(ones, torch.ones_like(blocks[:, :1]))
 
     def _capacity(self, active: Tensor, power_w: Tensor) -> Tensor:
         b, u, r = self.num_envs, self.num_devices, self.num_rbs
-        rows = active.reshape(b, u, r).transpose(1, 2).reshape(b * r, u)
-        if self.disturbs.dim() == 2:
-            heard = torch.mm(rows, self.disturbs)
-        else:
-            heard = torch.bmm(rows.reshape(b, r, u), self.disturbs).reshape(b * r, u)
-        return (rows * (heard == 0)).reshape(b, r, u).sum(1)
+        if self._pairs is not None:  # the same without transposing
+            disturbs, sum_blocks = self._pairs
+            rows = active.reshape(b, u * r)
+            return torch.mm(torch.mm(rows, disturbs).eq_(0).mul_(rows), sum_blocks)
+        rows = active.reshape(b, u, r).transpose(1, 2).contiguous()
+        return torch.matmul(rows, self.disturbs).eq_(0).mul_(rows).sum(1)
 
 
 def _source_of(scenario: Any) -> Scenario | HeteroData:
@@ -109,5 +98,5 @@ def _source_of(scenario: Any) -> Scenario | HeteroData:
         return preset(scenario)
     if isinstance(scenario, nx.Graph):
         return conflict_graph_from_networkx(scenario)
-    found: Scenario | HeteroData = scenario
-    return found
+    result: Scenario | HeteroData = scenario
+    return result

@@ -48,8 +48,8 @@ def _disturbed(batch: Batch, cells: Cells, conflict_db: float) -> Tensor:
     strong = (table >= own * 10 ** (-conflict_db / 10)) & (table > 0)  # [B, v, station]
     hit = strong.transpose(1, 2).gather(1, cells.station.unsqueeze(2).expand(b, u, u))  # [B, u, v]
     same = cells.station.unsqueeze(2) == cells.station.unsqueeze(1)
-    found: Tensor = (hit | same) & ~torch.eye(u, dtype=torch.bool, device=hit.device)
-    return found
+    result: Tensor = (hit | same) & ~torch.eye(u, dtype=torch.bool, device=hit.device)
+    return result
 
 
 def _set_pairs(batch: Batch, store: tuple[str, str, str], pairs: Tensor, size: int) -> None:

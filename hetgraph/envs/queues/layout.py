@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
+from hetgraph.envs.base import number_of_networks
 from hetgraph.graph.check import check
 from hetgraph.graph.levels import own_edges
 from hetgraph.graph.links import Links, links_of
@@ -25,8 +26,7 @@ def network_numbers(scenario: Any, num_envs: int | None, first: int) -> list[int
     Raises:
         ValueError: less than one network, or a negative number.
     """
-    if num_envs is None:
-        num_envs = int(scenario.num_graphs) if isinstance(scenario, HeteroData) and "batch" in scenario["bs"] else 1
+    num_envs = number_of_networks(scenario, num_envs)
     if num_envs < 1 or first < 0:
         raise ValueError(f"num_envs, first: got {num_envs}, {first}, expected at least 1 and 0")
     return list(range(first, first + num_envs))

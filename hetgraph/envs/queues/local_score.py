@@ -90,9 +90,9 @@ class LocalScore(CellScheduler):
         ue, (b, n, u, _) = obs["ue"], cells.shape
         last = cells.gather(ue.spectral_efficiency.reshape(b, u, -1)) / 10
         calm = cells.gather((ue.interference_w / ue.noise_w).log10().reshape(b, u, -1))
-        held = queue.new_zeros(b, n).scatter_add(1, cells.station, queue)
+        station_queue = queue.new_zeros(b, n).scatter_add(1, cells.station, queue)
         near = cells.neighbours.to(queue.dtype)
-        crowd = torch.matmul(near, held.unsqueeze(2)) / near.sum(2, keepdim=True).clamp_min(1)  # [B, N, 1]
+        crowd = torch.matmul(near, station_queue.unsqueeze(2)) / near.sum(2, keepdim=True).clamp_min(1)  # [B, N, 1]
         out = weights[1] * room.clamp_min(1e-9).log() + weights[3] * last - weights[4] * calm
         out = out + weights[6] - weights[7] * crowd.log1p().unsqueeze(3)
         return out

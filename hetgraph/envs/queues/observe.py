@@ -69,7 +69,7 @@ def _shallow(layout: Batch) -> Batch:
     """A batch of its own with the same tensors."""
     graph: Any = copy.copy(layout)
     for name in ("_slice_dict", "_inc_dict"):
-        held = getattr(graph, name)
-        setattr(graph, name, {key: dict(value) if isinstance(value, dict) else value for key, value in held.items()})
-    found: Batch = graph
-    return found
+        nested = getattr(graph, name)
+        setattr(graph, name, {key: dict(value) if isinstance(value, dict) else value for key, value in nested.items()})
+    result: Batch = graph
+    return result

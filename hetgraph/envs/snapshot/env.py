@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.envs.actions import ActionSpec, Part
-from hetgraph.envs.base import GraphEnv, check_level, check_options
+from hetgraph.envs.base import GraphEnv, check_level
 from hetgraph.envs.snapshot.resolve import resolved
 from hetgraph.envs.step import Step
 from hetgraph.graph.check import check
@@ -114,16 +114,6 @@ class SnapshotEnv(GraphEnv[Allocation]):
         """Length of an episode."""
         return self._slots
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[HeteroData, dict[str, Any]]:
-        """Draw the next networks, or the first ones of a seed."""
-        check_options(options)
-        if seed is not None:
-            self.seed, self.drawn = seed, -1
-        self._start()
-        return self.observe(self.level), {}
-
     def step(self, action: Allocation) -> Step:
         """Serve for a slot.
 
@@ -179,6 +169,9 @@ class SnapshotEnv(GraphEnv[Allocation]):
         self.seed, self.drawn = state["seed"], state["drawn"] - 1
         self._draw()
         self.slot, self._totals = state["slot"], dict(state["totals"])
+
+    def _set_seed(self, seed: int) -> None:
+        self.seed, self.drawn = seed, -1
 
     def _start(self) -> None:
         """Begin an episode."""

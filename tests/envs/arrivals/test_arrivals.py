@@ -59,7 +59,7 @@ def test_episodes_against_a_slow_oracle(name: str) -> None:
     table, actions, info = env.table, [], {}
     generator = torch.Generator().manual_seed(0)
     for _ in range(env.slots):
-        actions.append(torch.randint(source.heard + 1, (6,), generator=generator))
+        actions.append(torch.randint(source.links_per_user + 1, (6,), generator=generator))
         info = env.step(actions[-1]).info
     for b in range(6):
         expected = slow_episode(table, source, torch.stack(actions), b)
@@ -76,7 +76,7 @@ def test_resource_blocks_are_conserved(name: str) -> None:
     env, generator = ArrivalEnv(source, 500, seed=1), torch.Generator().manual_seed(2)
     env.reset()
     for _ in range(200):
-        env.step(torch.randint(source.heard + 1, (500,), generator=generator))
+        env.step(torch.randint(source.links_per_user + 1, (500,), generator=generator))
         held = env.users.asked.sum(2)
         assert bool((env.stations.free >= 0).all()) and torch.equal(
             env.stations.free + held, torch.full_like(held, source.service.blocks)
@@ -91,12 +91,12 @@ def test_observations_are_graphs_and_say_what_the_state_is() -> None:
     obs, _ = env.reset()
     for slot in range(12):
         check(obs)
-        seen, direct = offer_of(obs), offer_at(env.table, slot, env.stations, source, env.slots - slot)
-        for field in dataclasses.fields(seen):
-            assert torch.equal(getattr(seen, field.name), getattr(direct, field.name)), field.name
+        reports, direct = offer_of(obs), offer_at(env.table, slot, env.stations, source, env.slots - slot)
+        for field in dataclasses.fields(reports):
+            assert torch.equal(getattr(reports, field.name), getattr(direct, field.name)), field.name
         users = users_of(obs)
         assert torch.equal(users.left, env.users.left) and torch.equal(users.rate, env.users.rate)
-        obs = env.step(Strongest().choose(seen, None)).obs
+        obs = env.step(Strongest().choose(reports, None)).obs
 
 
 def test_a_full_station_blocks_or_overflows() -> None:
@@ -132,7 +132,7 @@ def test_every_rule_meets_the_same_users_and_chooses_stations_with_room() -> Non
 def best_script(table: Table, source: DiscreteArrivals, b: int) -> float:
     """Largest utility over all scripts of an episode that is known."""
     slots = range(source.slots)
-    options = [range(source.heard + 1) if bool(table.comes[t, b]) else (0,) for t in slots]
+    options = [range(source.links_per_user + 1) if bool(table.comes[t, b]) else (0,) for t in slots]
     found = 0.0
     for script in itertools.product(*options):
         actions = torch.zeros(source.slots, b + 1, dtype=torch.long)

@@ -77,24 +77,24 @@ def test_rates_follow_from_gains_powers_noise_and_the_stated_interference() -> N
     """Of every edge, users who moved on while served included; gains change with their places."""
     source = small(speed_mps=300.0)
     env, rule, first = ArrivalEnv(source, 3, seed=1), policy("best_rate"), {}
-    heard, per, moved = source.heard, env.num_stations * env.places + 1, 0
+    links_per_user, per, moved = source.links_per_user, env.num_stations * env.places + 1, 0
     env.reset()
     for _ in range(55):
         obs = env.observe("genie")
         bs = obs[CHANNEL].edge_index[0]
-        received = (obs[CHANNEL].gain[:, 0] * obs["bs"].power_max_w[bs]).double().reshape(-1, heard)
+        received = (obs[CHANNEL].gain[:, 0] * obs["bs"].power_max_w[bs]).double().reshape(-1, links_per_user)
         floor = (obs["ue"].noise_w + obs["ue"].far_interference_w).double()
         floor = floor + source.load * (received.sum(1, keepdim=True) - received)
         efficiency = (received / floor).log1p() / math.log(2)
         limited = efficiency.clamp(source.least_bps_hz, source.most_bps_hz)
-        rate = obs[CHANNEL].rate.double().reshape(-1, heard)
+        rate = obs[CHANNEL].rate.double().reshape(-1, links_per_user)
         expected = limited * source.scenario.radio.bandwidth_hz * source.slot_s / source.data_bits
         torch.testing.assert_close(rate[rate > 0], expected[rate > 0], rtol=1e-5, atol=0)
-        weak = (efficiency < source.least_bps_hz * (1 - 1e-5)).reshape(3, per, heard)[:, -1]
-        assert bool((rate.reshape(3, per, heard)[:, -1][weak] == 0).all())
+        weak = (efficiency < source.least_bps_hz * (1 - 1e-5)).reshape(3, per, links_per_user)[:, -1]
+        assert bool((rate.reshape(3, per, links_per_user)[:, -1][weak] == 0).all())
         own = obs[CHANNEL].rate[obs[CHANNEL].own]
         assert torch.equal(own, obs["ue"].rate[obs["ue"].serving_slot >= 0])
-        gain, place = obs[CHANNEL].gain.reshape(3, per, heard), obs["ue"].pos.reshape(3, per, 3).clone()
+        gain, place = obs[CHANNEL].gain.reshape(3, per, links_per_user), obs["ue"].pos.reshape(3, per, 3).clone()
         for b, seat in obs["ue"].active.reshape(3, per)[:, :-1].nonzero().tolist():
             since = env.slot - int(env.seats.since[b, seat])
             then, where = first.setdefault((b, seat, env.slot - since), (gain[b, seat].clone(), place[b, seat]))

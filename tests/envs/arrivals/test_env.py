@@ -170,14 +170,14 @@ def test_gains_change_when_a_station_moves_and_rates_follow_shannon() -> None:
         scenario = Scenario(
             "moved", base.layout, (type(base.tiers[0])(**tier),), type(base.users)(**users), base.channel, base.radio
         )
-        seen = ArrivalEnv(scenario, 1, probability=1.0, seed=1).reset()[0]
-        station = seen[CHANNEL].edge_index[0].reshape(-1, 6)[-1]
-        gains.append(seen[CHANNEL].gain.reshape(-1, 6)[-1][station.argsort()])
-        received = (seen[CHANNEL].gain.reshape(-1, 6)[-1] * seen["bs"].power_max_w[station]).double()
-        floor = (seen["ue"].noise_w + seen["ue"].far_interference_w)[-1] + 0.3 * (received.sum() - received)
+        reports = ArrivalEnv(scenario, 1, probability=1.0, seed=1).reset()[0]
+        station = reports[CHANNEL].edge_index[0].reshape(-1, 6)[-1]
+        gains.append(reports[CHANNEL].gain.reshape(-1, 6)[-1][station.argsort()])
+        received = (reports[CHANNEL].gain.reshape(-1, 6)[-1] * reports["bs"].power_max_w[station]).double()
+        floor = (reports["ue"].noise_w + reports["ue"].far_interference_w)[-1] + 0.3 * (received.sum() - received)
         efficiency = (1 + received / floor).log2()
-        expected = efficiency.clamp(0.3, 6) * (efficiency >= 0.3) * float(seen.slot_s)
-        torch.testing.assert_close(seen[CHANNEL].rate.reshape(-1, 6)[-1].double(), expected, rtol=1e-5, atol=0)
+        expected = efficiency.clamp(0.3, 6) * (efficiency >= 0.3) * float(reports.slot_s)
+        torch.testing.assert_close(reports[CHANNEL].rate.reshape(-1, 6)[-1].double(), expected, rtol=1e-5, atol=0)
     changed = gains[0] != gains[1]
     assert bool(changed[2]) and int(changed.sum()) == 1
 

@@ -28,9 +28,9 @@ def test_decisions_depend_on_the_view_of_the_stations_that_are_heard(name: str) 
     for who, rule in everyone.items():
         obs = env.observe(rule.level)
         action, _ = rule.act(obs, None, torch.Generator().manual_seed(0))
-        heard = obs[CHANNEL].edge_index[0].reshape(2, -1, env.source.heard)[:, -1]
+        links_per_user = obs[CHANNEL].edge_index[0].reshape(2, -1, env.source.links_per_user)[:, -1]
         for network in range(2):
-            for station in heard[network].tolist():
+            for station in links_per_user[network].tolist():
                 other = canary(obs, rule.level, station, generator)
                 again, _ = rule.act(other, None, torch.Generator().manual_seed(0))
                 assert torch.equal(again[network], action[network]), (who, station)

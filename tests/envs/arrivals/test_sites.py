@@ -14,7 +14,7 @@ from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.table import Table
 from hetgraph.graph import CHANNEL, MOUNTED_ON, check
 from hetgraph.graph.counters import Networks
-from hetgraph.graph.heard import CARRIER_HZ, gain_of
+from hetgraph.graph.efficiency_places import CARRIER_HZ, gain_of
 from hetgraph.graph.streams import stream
 from hetgraph.radio import policy
 
@@ -32,11 +32,11 @@ BEFORE = {
 def played(scenario: str, slots: int, networks: int = 4, seed: int = 3) -> tuple[ArrivalEnv, list[HeteroData]]:
     """Observations under random choices."""
     env, rule = ArrivalEnv(scenario, networks, probability=1.0, seed=seed), policy("random_station")
-    obs, generator, seen = env.reset()[0], torch.Generator().manual_seed(seed), []
+    obs, generator, reports = env.reset()[0], torch.Generator().manual_seed(seed), []
     for _ in range(slots):
-        seen.append(obs.clone())
+        reports.append(obs.clone())
         obs = env.step(rule.act(obs, None, generator)[0]).obs
-    return env, seen
+    return env, reports
 
 
 def former_table(source: DiscreteArrivals, networks: int, generator: torch.Generator) -> tuple[Table, Tensor, Tensor]:
@@ -71,8 +71,8 @@ def rate_of_gains(obs: HeteroData, env: ArrivalEnv) -> Tensor:
 
 @pytest.mark.parametrize("name", ["grows-3", "grows-tiny", "grows-3:stations=19", "grows-city:stations=21"])
 def test_observations_are_contract_graphs_with_stations_users_and_antennas(name: str) -> None:
-    env, seen = played(name, 6)
-    for obs in seen:
+    env, reports = played(name, 6)
+    for obs in reports:
         check(obs)
         assert torch.equal(obs[MOUNTED_ON].edge_index[1].sort().values, torch.arange(4 * env.num_stations))
         assert torch.equal(obs["antenna"].batch[obs[MOUNTED_ON].edge_index[0]], obs["bs"].batch)
@@ -86,11 +86,11 @@ def test_observations_are_contract_graphs_with_stations_users_and_antennas(name:
 
 @pytest.mark.parametrize("name", ["grows-3", "grows-3:stations=19", "grows-tiny"])
 def test_rates_are_those_of_the_gains_and_the_levels_are_the_printed_ones(name: str) -> None:
-    env, seen = played(name, 20)
+    env, reports = played(name, 20)
     source = env.source
     assert isinstance(source, DiscreteArrivals)
     levels = torch.tensor([*source.rates, *(rate + source.bonus for rate in source.rates)], dtype=torch.float64)
-    for obs in seen:
+    for obs in reports:
         rate = obs[CHANNEL].rate
         assert rate.dtype == torch.float32
         torch.testing.assert_close(rate_of_gains(obs, env), rate, rtol=1e-6, atol=0)
@@ -133,7 +133,7 @@ def test_gains_change_when_any_station_moves() -> None:
 
 def test_the_places_of_permuted_rates_are_those_of_permuted_stations() -> None:
     source = DiscreteArrivals(service=Service(3, 9), rates=(0.86, 1.6, 2.34))
-    weight, codes = source._heard.table.weight, torch.cartesian_prod(*[torch.arange(6)] * 3)
+    weight, codes = source._efficiency_places.table.weight, torch.cartesian_prod(*[torch.arange(6)] * 3)
     known = ~weight.isnan().any(1) & ((codes == 3).sum(1) + (codes > 3).sum(1) == 1)
     for code in codes[known].tolist():
         number = (code[0] * 6 + code[1]) * 6 + code[2]

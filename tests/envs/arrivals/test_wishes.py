@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from hetgraph.envs import ArrivalEnv
+from hetgraph.graph import CHANNEL
 
 MALFORMED: list[tuple[Any, str]] = [
     (torch.zeros(4, dtype=torch.long), "expected integers of shape"),
@@ -29,43 +31,69 @@ def test_malformed_actions_change_nothing(action: Any, message: str) -> None:
     assert all(torch.equal(torch.as_tensor(value), torch.as_tensor(after[name])) for name, value in before.items())
 
 
-def wishes(slots: int) -> None:
+NETWORKS = 50
+SOURCES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "three stations": ("grows-3", {"probability": 1.0, "demand": 14.0}),
+    "a city of walking users": ("grows-city:stations=21", {"probability": 1.0}),
+    "interference": ("interference-k:pairs=6", {"probability": 1.0}),
+}
+
+
+def actions(env: ArrivalEnv, slot: int, generator: torch.Generator) -> Tensor:
+    """In turn stretches of random wishes, of one station for all, and of stations without room wherever there is one."""
+    mask = env.masks()["place_mask"]
+    random = env.action.sample(generator)
+    full = (~mask).to(torch.uint8).argmax(1)
+    one = torch.full_like(random, slot % mask.shape[1])
+    mixed = torch.where(torch.rand(NETWORKS, generator=generator) < 0.5, full, random)
+    return (random, one, full, mixed)[slot // 40 % 4]
+
+
+def wishes(source: str, slots: int) -> None:
     """Wishes for full and weak stations are refused and counted; no block is given twice, no user is lost."""
-    env, generator = ArrivalEnv("grows-3", 50, probability=1.0, demand=14.0, seed=6), torch.Generator().manual_seed(1)
-    obs, info = env.reset()
-    refused = torch.zeros(50)
+    scenario, options = SOURCES[source]
+    env, generator = ArrivalEnv(scenario, NETWORKS, seed=6, **options), torch.Generator().manual_seed(1)
+    info = env.reset()[1]
+    refused, taken = torch.zeros(NETWORKS), torch.zeros(NETWORKS)
     for slot in range(slots):
         came, decides = env.table.comes[env.slot], info["decides"]
         mask = env.masks()["place_mask"]
         assert bool(mask[:, -1].all()) and torch.equal(mask[:, :-1].any(1), decides)
-        random = env.action.sample(generator)
-        full = (~mask).to(torch.uint8).argmax(1)  # a station without room, where there is one
-        action = torch.where(torch.rand(50, generator=generator) < 0.5, full, random)
+        action = actions(env, slot, generator)
         users = env.users.on.sum((1, 2))
         step = env.step(action)
         obs, info = step.obs, step.info
-        bad = came & ~mask.gather(1, action.unsqueeze(1)).squeeze(1)
+        allowed = mask.gather(1, action.unsqueeze(1)).squeeze(1)
+        bad = came & ~allowed
         assert torch.equal(info["refused"], bad)
         refused += bad
-        assert bool((env.stations.free >= 0).all()) and bool(torch.isfinite(step.reward).all())
-        assert bool((obs["ue"].demand >= 0).all()) and bool((step.reward >= 0).all())
+        taken += came & allowed & (action < mask.shape[1] - 1)
+        asked = (env.users.asked * env.users.on).sum(2)
+        assert torch.equal(env.stations.free, env.service.blocks - asked) and bool((env.stations.free >= 0).all())
+        assert bool(torch.isfinite(step.reward).all()) and bool((step.reward >= 0).all())
+        for store, name in (("ue", "demand"), (CHANNEL, "rate"), (CHANNEL, "gain")):
+            assert bool(torch.isfinite(obs[store][name]).all()) and bool((obs[store][name] >= 0).all()), name
         if "episode" not in info:
             more = env.users.on.sum((1, 2)) - users
             assert int(more.max()) <= 1 and bool((more[bad] <= 0).all())
         else:
             kpis = info["episode"]
-            left = info["final_obs"]["bs"].users.reshape(50, 3).sum(1)
+            left = info["final_obs"]["bs"].users.reshape(NETWORKS, -1).sum(1)
             assert torch.equal(kpis["arrivals"], kpis["rejections"] + kpis["completions"] + left), slot
+            assert torch.equal(kpis["arrivals"] - kpis["rejections"], taken), slot
+            taken.zero_()
     assert float(refused.min()) > 0
 
 
-def test_wishes_that_the_rules_do_not_allow_are_counted() -> None:
-    wishes(200)
+@pytest.mark.parametrize("source", SOURCES)
+def test_wishes_that_the_rules_do_not_allow_are_counted(source: str) -> None:
+    wishes(source, 200)
 
 
 @pytest.mark.all
-def test_wishes_for_long() -> None:
-    wishes(2000)  # 100,000 slots
+@pytest.mark.parametrize("source", SOURCES)
+def test_wishes_for_long(source: str) -> None:
+    wishes(source, 2000)  # 100,000 steps of a network
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ class Slow:
         n, band = self.users, self.world.bandwidth_hz
         loads = [self.cell.count(j) / self.rule.max_users for j in range(self.cells)]
         mean = sum(loads) / self.cells
-        now = {
+        state = {
             "asc": sum(rate),
             "anu": sum(math.log(1 + x * band / 1e5) for x in rate),
             "jain": sum(rate) ** 2 / (n * sum(x * x for x in rate)),
@@ -185,7 +185,7 @@ class Slow:
             "throughput_bps": sum(rate) * band / n,
             "energy_efficiency": sum(rate) * band / sum(p + CIRCUIT_POWER_W for p in self.power),
         }
-        self.sums = {name: total + now[name] for name, total in self.sums.items()}
+        self.sums = {name: total + state[name] for name, total in self.sums.items()}
 
 
 @pytest.mark.parametrize(
@@ -229,28 +229,28 @@ def test_no_handover_below_the_margin_or_into_a_full_cell(rule: HandoverRule, ad
     small_db = torch.where(world.power_w < 10, 6.0 if rule.bias else 0.0, 0.0)
     g, moved, full = torch.Generator().manual_seed(2), 0, 0
     for t in range(100 * episodes):
-        cell, now, network = env.cell, env.now, env.network
+        cell, state, network = env.users.cell, env.state, env.network
         action = drawn(env, g)
         if adversarial:
-            crowd = now.users + torch.rand(now.users.shape, generator=g)
+            crowd = state.users + torch.rand(state.users.shape, generator=g)
             shy = torch.rand(b, 30, 1, generator=g) < 0.9
-            action = replace(action, place=crowd.masked_fill(shy & (now.users >= rule.room), 0).argmax(2))
+            action = replace(action, place=crowd.masked_fill(shy & (state.users >= rule.room), 0).argmax(2))
         received = world.gain[network, t % 100] * world.power_w[network].unsqueeze(1)
         power_dbm = 10 * received.log10() + small_db[network].unsqueeze(1)
         before = torch.nn.functional.one_hot(cell, 6).sum(1)
         end, last = env.step(action), t % 100 == 99
-        after = own_cells(end.info["final_obs"]).view(b, -1) % 6 if last else env.cell
+        after = own_cells(end.info["final_obs"]).view(b, -1) % 6 if last else env.users.cell
         went = after != cell
         gain = (power_dbm.gather(2, after.unsqueeze(2)) - power_dbm.gather(2, cell.unsqueeze(2))).squeeze(2)
         assert bool((gain[went] >= rule.margin_db - 1e-4).all())
         joined = (torch.nn.functional.one_hot(after, 6) * went.unsqueeze(2)).sum(1)
         # A cell takes a user while its load, that of the step's beginning and those taken before, is at most the cap.
         assert bool((before + joined - 1)[joined > 0].le(rule.max_load * rule.max_users + 1e-6).all())
-        share = env.rate / env.now.look.efficiency[..., 0]  # of the cell's time
-        given = torch.zeros(b, 6).scatter_add(1, env.cell, share)
+        share = env.users.rate / env.state.links.efficiency[..., 0]  # of the cell's time
+        given = torch.zeros(b, 6).scatter_add(1, env.users.cell, share)
         if not last:
-            torch.testing.assert_close(given, (env.now.count > 0).float(), rtol=0, atol=1e-4)
-        assert bool(env.rate.isfinite().all()) and bool(end.reward.isfinite().all())
+            torch.testing.assert_close(given, (env.state.count > 0).float(), rtol=0, atol=1e-4)
+        assert bool(env.users.rate.isfinite().all()) and bool(end.reward.isfinite().all())
         moved, full = moved + int(went.sum()), full + int((before >= rule.room).sum())
     assert moved > 2000 and full > 100
 
@@ -290,10 +290,10 @@ def test_going_on_from_a_saved_state_gives_the_same_bits(trigger: int) -> None:
     for action, (reward, anu) in zip(actions, rest, strict=True):
         step = other.step(action)
         assert torch.equal(step.reward, reward) and torch.equal(step.info["indicators"]["anu"], anu)
-    now = other.observe("global")
+    state = other.observe("global")
     for store, name in DYNAMIC:
-        assert torch.equal(now[store][name], last[store][name])
-    assert torch.equal(now.handover_rate, last.handover_rate)
+        assert torch.equal(state[store][name], last[store][name])
+    assert torch.equal(state.handover_rate, last.handover_rate)
 
 
 def test_seeds_episodes_and_resets() -> None:
@@ -304,23 +304,23 @@ def test_seeds_episodes_and_resets() -> None:
     for _ in range(10):
         step = env.step(drawn(env, torch.Generator().manual_seed(0)))
     assert bool(step.truncated.all()) and not bool(step.terminated.any())
-    assert env.network.tolist() == [1, 2] and env.now.step.tolist() == [0, 0]
+    assert env.network.tolist() == [1, 2] and env.state.step.tolist() == [0, 0]
     assert step.info["final_obs"].slots_left.tolist() == [0, 0] and step.obs.slots_left.tolist() == [10, 10]
     env.reset(seed=1)
     assert torch.equal(env.begin, begin)
     env.reset(seed=2)
     assert not torch.equal(env.begin, begin)
     fresh = HandoverEnv(world, 2, steps=10, seed=2)
-    assert torch.equal(fresh.begin, env.begin) and torch.equal(fresh.cell, env.cell)
+    assert torch.equal(fresh.begin, env.begin) and torch.equal(fresh.users.cell, env.users.cell)
 
 
 def test_a_scenario_by_name_and_its_seed() -> None:
     env = HandoverEnv(num_envs=1, steps=2)
     assert (env.num_cells, env.num_users) == (25, 250)
-    gain = env.pool.trajectories.gain
+    gain = env.tables.trajectories.gain
     obs, _ = env.reset(seed=3)
-    assert not torch.equal(env.pool.trajectories.gain, gain)
-    assert torch.equal(HandoverEnv(num_envs=1, steps=2, seed=3).pool.trajectories.gain, env.pool.trajectories.gain)
+    assert not torch.equal(env.tables.trajectories.gain, gain)
+    assert torch.equal(HandoverEnv(num_envs=1, steps=2, seed=3).tables.trajectories.gain, env.tables.trajectories.gain)
     assert obs["bs"].users.shape == (25,) and obs["ue"].level.shape == (250,)
     assert obs[CHANNEL].gain.shape == (1000, 1) and obs[NEIGHBOURS].edge_index.shape == (2, 600)
 
@@ -335,12 +335,14 @@ def test_levels_of_observation(level: Level) -> None:
     assert bool(edges.users[edges.own].min() > 0) and bool((edges.users[~edges.own] > 0).any()) == (level != "local")
     assert ("handover_rate" in obs) == wide and (obs[NEIGHBOURS].edge_index.shape[1] > 0) == (level != "local")
     assert bool(
-        (edges.allowed.view(-1, 4) == (env.now.stronger if level == "local" else env.now.allowed).flatten(0, 1)).all()
+        (
+            edges.allowed.view(-1, 4) == (env.state.stronger if level == "local" else env.state.allowed).flatten(0, 1)
+        ).all()
     )
     others = env.observe("neighbourhood")[CHANNEL]
     assert torch.equal(others.edge_index, edges.edge_index) and torch.equal(others.slot, edges.slot)
-    row, index = env.now.row + (level == "genie"), env.now.look.cell
-    gain = env.pool.trajectories.gain.flatten(0, 1)[row].gather(2, index)
+    row, index = env.state.row + (level == "genie"), env.state.links.cell
+    gain = env.tables.trajectories.gain.flatten(0, 1)[row].gather(2, index)
     assert torch.equal(env.observe(level)[CHANNEL].gain.view_as(gain), gain)
 
 
@@ -382,7 +384,7 @@ def test_copies_and_pickles_go_on_alike() -> None:
 def test_places_that_are_not_allowed_are_refused_and_counted() -> None:
     env = HandoverEnv(wandering(), 3, rule=RULE)
     action = drawn(env, torch.Generator().manual_seed(0))
-    want = (~env.now.allowed.gather(2, action.place.unsqueeze(2))).sum((1, 2))
+    want = (~env.state.allowed.gather(2, action.place.unsqueeze(2))).sum((1, 2))
     assert torch.equal(env.step(action).info["refused"], want) and int(want.min()) > 0
 
 
@@ -398,7 +400,7 @@ def test_users_without_a_way_back() -> None:
     for forbid in (False, True):
         env = HandoverEnv(world, 2, forbid_ping_pong=forbid, steps=20)
         for _ in range(20):
-            best = env.now.look.received_db.argmax(2)
+            best = env.state.links.received_db.argmax(2)
             step = env.step(HandoverAction(best, torch.zeros_like(best)))
         rates.append((step.info["episode"]["ping_pong_rate"], step.info["episode"]["handover_rate"]))
     assert bool((rates[0][0] == 18 / 20).all()) and bool((rates[0][1] == 19 / 20).all())
@@ -437,8 +439,11 @@ def test_malformed_actions_raise_one_sentence_and_change_nothing() -> None:
             env.step(action)
         assert "\n" not in str(raised.value)
     assert len(cases) > 24
-    for name, value in env.state_dict().items():
-        assert torch.equal(value, kept[name]) if isinstance(value, Tensor) else value == kept[name]
+    state = env.state_dict()
+    for part in ("users", "totals"):
+        value, before = state.pop(part), kept.pop(part)
+        assert value.keys() == before.keys() and all(torch.equal(value[name], before[name]) for name in value)
+    assert torch.equal(state.pop("moved"), kept.pop("moved")) and state == kept
 
 
 def test_an_action_of_short_integers_is_one_and_nobody_writes_into_it() -> None:
@@ -448,7 +453,7 @@ def test_an_action_of_short_integers_is_one_and_nobody_writes_into_it() -> None:
     assert torch.equal(env.step(action).reward, twin.step(short).reward)
     action.level.fill_(99)
     assert int(env.observe("global")["ue"].level.max()) < 5 and twin.observe("global")["ue"].level.dtype == torch.long
-    assert torch.equal(env.step(drawn(env, g)).obs["ue"].level, env.serving_level.flatten())
+    assert torch.equal(env.step(drawn(env, g)).obs["ue"].level, env.users.level.flatten())
 
 
 def test_bad_input() -> None:

@@ -72,7 +72,7 @@ def test_a_decision_keeps_its_bits_whatever_is_outside_the_view(name: str, env: 
     policy = policy_of(name)
     assert policy.level in ("local", "neighbourhood", "global")
     graph = env.observe(policy.level).clone()
-    cell, (place, level) = env.cell + CELLS * torch.arange(2).unsqueeze(1), decided(policy, graph)
+    cell, (place, level) = env.users.cell + CELLS * torch.arange(2).unsqueeze(1), decided(policy, graph)
     users = 0
     for station in STATIONS:
         other = canary(graph, policy.level, station, torch.Generator().manual_seed(station))
@@ -87,7 +87,7 @@ def test_a_decision_keeps_its_bits_whatever_is_outside_the_view(name: str, env: 
 def test_decisions_of_level_global_do_depend_on_more_than_a_neighbourhood(name: str, env: HandoverEnv) -> None:
     policy, changed = policy_of(name), 0
     graph = env.observe("neighbourhood").clone()
-    cell, before = env.cell + CELLS * torch.arange(2).unsqueeze(1), decided(policy, graph)
+    cell, before = env.users.cell + CELLS * torch.arange(2).unsqueeze(1), decided(policy, graph)
     for station in range(0, 2 * CELLS, 4):
         mine = (cell == station).flatten()
         after = decided(policy, canary(graph, "neighbourhood", station, torch.Generator().manual_seed(station)))
@@ -114,10 +114,10 @@ def test_loads_of_stations_that_are_not_known_are_zero(level: Level, env: Handov
     graph = env.observe(level)
     check(graph, level=level)
     edges, known = graph[CHANNEL], known_stations(graph, level)
-    users = torch.where(known, env.now.users.flatten(), 0)
+    users = torch.where(known, env.state.users.flatten(), 0)
     assert torch.equal(edges.users, users) and bool(known.all()) == (level in ("global", "genie"))
     hidden = ~known
-    assert torch.equal(edges.allowed[hidden], env.now.stronger.flatten()[hidden])
-    assert torch.equal(edges.allowed[known], env.now.allowed.flatten()[known])
+    assert torch.equal(edges.allowed[hidden], env.state.stronger.flatten()[hidden])
+    assert torch.equal(edges.allowed[known], env.state.allowed.flatten()[known])
     back = env.unpack(env.pack(), level)
     assert torch.equal(back[CHANNEL].users, users) and torch.equal(back[CHANNEL].allowed, edges.allowed)

@@ -11,7 +11,7 @@ import torch
 from hetgraph.envs import HandoverEnv
 from hetgraph.envs.handover.rules import Reports, StrongestCell
 from hetgraph.envs.rollout import rollout
-from hetgraph.graph import Trajectories, roam, roaming
+from hetgraph.graph import Trajectories, roaming, user_trajectories
 from hetgraph.graph.scenario import Scenario
 from hetgraph.radio import handover_names, handover_policy
 from hetgraph.radio.handover import HandoverRule, strongest_cells
@@ -24,7 +24,7 @@ RULE = HandoverRule(max_users=10)
 @pytest.fixture(scope="module")
 def world() -> Trajectories:
     scenario: Scenario = roaming(cells=9, users=50)
-    return roam(scenario, 4, steps=13, seed=2)
+    return user_trajectories(scenario, 4, steps=13, seed=2)
 
 
 def tiny(networks: int, users: int, cells: int, seed: int) -> Choice:
@@ -151,8 +151,10 @@ def test_a_higher_level_is_free_in_the_papers_model_and_equal_levels_are_alike_w
 def test_reports_and_unknown_names(world: Trajectories) -> None:
     env = HandoverEnv(world, 4, rule=RULE, steps=12)
     reports = Reports.of(env.observe("neighbourhood"), "neighbourhood")
-    assert torch.equal(reports.choice.cell, env.now.look.cell) and torch.equal(reports.choice.allowed, env.now.allowed)
-    torch.testing.assert_close(reports.users, env.now.users)
-    torch.testing.assert_close(reports.choice.rate, env.now.look.efficiency * 200)
+    assert torch.equal(reports.choice.cell, env.state.links.cell) and torch.equal(
+        reports.choice.allowed, env.state.allowed
+    )
+    torch.testing.assert_close(reports.users, env.state.users)
+    torch.testing.assert_close(reports.choice.rate, env.state.links.efficiency * 200)
     with pytest.raises(ValueError, match="policy: got 'best', expected one of cre, dual_price"):
         handover_policy("best")

@@ -12,7 +12,7 @@ import torch
 from hetgraph.channel import jakes_correlation
 from hetgraph.envs import HandoverEnv
 from hetgraph.envs.handover.sources import STEP_S, world_of
-from hetgraph.graph import CHANNEL, Scenario, Users, check, from_gain, preset, roam, scenario_from_csv
+from hetgraph.graph import CHANNEL, Scenario, Users, check, from_gain, preset, scenario_from_csv, user_trajectories
 from hetgraph.graph.mobility import Mobility, Waypoints
 from hetgraph.graph.rules import Rules
 from hetgraph.graph.scenario_parts import Channel
@@ -133,7 +133,7 @@ def test_a_network_is_the_same_alone_and_among_many(name: str, tmp_path: Path) -
 
 def test_gains_change_when_a_station_moves(tmp_path: Path) -> None:
     made = [scenario_from_csv(sites(tmp_path, 6, shift), tmp_path / "users.csv") for shift in (0.0, 60.0)]
-    here, there = (HandoverEnv(scenario, 1).pool.trajectories for scenario in made)
+    here, there = (HandoverEnv(scenario, 1).tables.trajectories for scenario in made)
     assert here.cells == 18 and torch.equal(here.ue_pos, there.ue_pos)
     assert float((here.gain / there.gain)[..., 3:6].log10().abs().mean()) > 0.05
     others = [*range(3), *range(6, 18)]
@@ -141,7 +141,7 @@ def test_gains_change_when_a_station_moves(tmp_path: Path) -> None:
     batch = preset("random-19").sample(1, seed=1)
     moved = batch.clone()
     moved["bs"].pos[0, :2] += 40.0
-    first, second = (HandoverEnv(graph, steps=20).pool.trajectories.gain for graph in (batch, moved))
+    first, second = (HandoverEnv(graph, steps=20).tables.trajectories.gain for graph in (batch, moved))
     torch.testing.assert_close(first[:, 0], second[:, 0], rtol=1e-4, atol=0)  # what the graph tells of the start
     assert float((first / second)[:, 15:, :, 0].log10().abs().mean()) > 0.01
 
@@ -209,12 +209,12 @@ def test_a_scenarios_own_waypoints_and_rules() -> None:
         traffic=FullBuffer(),
     )
     env = HandoverEnv(mine, 1, seed=4)
-    expected = roam(mine, 1, steps=51, slot_s=0.25, mobility=walk, seed=4)
-    assert torch.equal(env.pool.trajectories.gain, expected.gain) and env.terms.slot_s == 0.25
-    assert (env.rule.margin_db, env.rule.max_load, env.rule.max_users, env.time_to_trigger) == (1.5, 0.5, 9, 2)
+    expected = user_trajectories(mine, 1, steps=51, slot_s=0.25, mobility=walk, seed=4)
+    assert torch.equal(env.tables.trajectories.gain, expected.gain) and env.terms.slot_s == 0.25
+    assert (env.rule.margin_db, env.rule.max_load, env.rule.max_users, env.timing.time_to_trigger) == (1.5, 0.5, 9, 2)
     usual = HandoverEnv(base, 1, seed=4)
-    assert torch.equal(usual.pool.trajectories.gain, roam(base, 1, steps=51, seed=4).gain)
-    assert (usual.rule.margin_db, usual.rule.max_users, usual.time_to_trigger) == (2.5, 30, 0)
+    assert torch.equal(usual.tables.trajectories.gain, user_trajectories(base, 1, steps=51, seed=4).gain)
+    assert (usual.rule.margin_db, usual.rule.max_users, usual.timing.time_to_trigger) == (2.5, 30, 0)
     assert HandoverEnv("uma-5bs:users=60", 1).rule.max_users == 36, "three times the mean"
 
 

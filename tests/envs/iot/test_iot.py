@@ -98,10 +98,10 @@ class Oracle:
         for n in range(env.num_stations):
             wish: list[tuple[int, int, float]] = []
             for s in range(env.num_subchannels):
-                seen = set()
+                reports = set()
                 for u, p in zip(action.user[0, n, s].tolist(), action.power[0, n, s].tolist(), strict=True):
-                    if u >= 0 and station[u] == n and self.waiting(u) > 0 and p > 0 and u not in seen:
-                        seen.add(u)
+                    if u >= 0 and station[u] == n and self.waiting(u) > 0 and p > 0 and u not in reports:
+                        reports.add(u)
                         wish.append((s, u, p))
             total = max(sum(p for _, _, p in wish), 1.0)
             for s, u, p in wish:
@@ -255,7 +255,7 @@ def test_no_action_breaks_a_budget_a_cluster_or_the_conservation_of_bits(name: s
 @pytest.mark.all
 @pytest.mark.parametrize("name", ["iot-noma", "iot-oma"])
 def test_100000_actions_break_nothing(name: str) -> None:
-    invariants(name, 500)
+    invariants(name, 1000)  # 100 slots each
 
 
 def invariants(name: str, networks: int) -> None:
@@ -495,12 +495,14 @@ def test_least_path_loss_by_hand() -> None:
     loss[0, :, 0] = torch.tensor([-87.0, -87.0, -80.0])
     loss[0, :, 1] = torch.tensor([-80.0, -85.5, -81.5])
     now = torch.tensor([[0, 0, 1]])
-    seen = dataclasses.replace(
+    reports = dataclasses.replace(
         view, rsrp_dbm=loss + 10 * power.log10() + 30, power_max_w=power, station=now, active=now >= 0
     )
-    assert min_path_loss(seen).tolist() == [[1, 0, 1]]
-    assert min_path_loss(seen, 0.0).tolist() == [[1, 1, 0]]
-    assert min_path_loss(dataclasses.replace(seen, active=torch.tensor([[True, False, True]]))).tolist() == [[1, -1, 1]]
+    assert min_path_loss(reports).tolist() == [[1, 0, 1]]
+    assert min_path_loss(reports, 0.0).tolist() == [[1, 1, 0]]
+    assert min_path_loss(dataclasses.replace(reports, active=torch.tensor([[True, False, True]]))).tolist() == [
+        [1, -1, 1]
+    ]
 
 
 SOURCES: dict[str, Any] = {
@@ -638,17 +640,17 @@ def test_packed_rows_make_the_observation_again(source: str, level: Level) -> No
     env, generator = IoTEnv(SOURCES[source](), level=level, mean_users=4.0, seed=3), torch.Generator().manual_seed(0)
     for _ in range(4):
         env.step(env.action.sample(generator))
-    seen, rows = env.observe(level), env.pack()
+    reports, rows = env.observe(level), env.pack()
     for _ in range(3):
         env.step(env.action.sample(generator))
     env.reset()  # other layouts
     again = env.unpack(rows, level)
     check(again, level)
-    seen = IoTEnv(SOURCES[source](), level=level, mean_users=4.0, seed=3)
+    reports = IoTEnv(SOURCES[source](), level=level, mean_users=4.0, seed=3)
     generator.manual_seed(0)
     for _ in range(4):
-        seen.step(seen.action.sample(generator))
-    same_graphs(seen.observe(level), again)
+        reports.step(reports.action.sample(generator))
+    same_graphs(reports.observe(level), again)
     twice = {name: torch.cat([value, value]) for name, value in rows.items()}
     assert env.unpack(twice, level).num_graphs == 2 * env.num_envs
     other: Level = "global" if level == "genie" else "genie"

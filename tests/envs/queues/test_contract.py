@@ -340,8 +340,8 @@ def test_a_canary_outside_a_stations_view_changes_nothing_of_its_decision(kind: 
     before = rule.act(obs, state, torch.Generator().manual_seed(1))[0]
     changed = False
     for station in range(env.num_stations):
-        seen = canary(obs, rule.level, station, torch.Generator().manual_seed(station))
-        after = rule.act(seen, state, torch.Generator().manual_seed(1))[0]
+        reports = canary(obs, rule.level, station, torch.Generator().manual_seed(station))
+        after = rule.act(reports, state, torch.Generator().manual_seed(1))[0]
         own = env.cells.station[0] == station
         assert torch.equal(after.power_w[station], before.power_w[station])
         assert torch.equal(after.airtime[own], before.airtime[own])

@@ -11,8 +11,9 @@ from torch_geometric.data import Batch
 from hetgraph.envs import CellularEnv, ConflictEnv, Traffic, rollout
 from hetgraph.envs.queues.conflict_rules import QCSMA, GreedyMaximal, LongestLocalQueue, RandomScheduler
 from hetgraph.envs.queues.delays import Delays, PacketLog, nearest_rank
-from hetgraph.envs.queues.traffic import Arrivals
+from hetgraph.envs.queues.traffic import Arrivals, poisson_cdf, thresholds_passed
 from hetgraph.graph import CHANNEL, check
+from hetgraph.graph.streams import stream
 from hetgraph.radio import Allocation, policy, violations
 
 SCHEDULERS = [GreedyMaximal(), GreedyMaximal(paper=True), LongestLocalQueue(), QCSMA(), RandomScheduler()]
@@ -124,8 +125,8 @@ def test_a_restarted_network_does_not_show_its_present() -> None:
     for _ in range(9):
         env.step(silence(env))
         assert not torch.equal(env._gains[0], env._gains[1])
-        own = env._own_gain(env.gain, torch.empty_like(env._seen["own_gain"]))
-        assert float((own - env._seen["own_gain"]).abs().min(2).values.min()) > 0
+        own = env._own_gain(env.gain, torch.empty_like(env._reports["own_gain"]))
+        assert float((own - env._reports["own_gain"]).abs().min(2).values.min()) > 0
 
 
 def test_arrivals_have_the_load_and_come_in_bursts() -> None:
@@ -137,6 +138,43 @@ def test_arrivals_have_the_load_and_come_in_bursts() -> None:
         assert float(lag) == pytest.approx(0.0, abs=0.01) if not traffic.burst_slots else float(lag) > 0.4
     poisson = torch.stack([Arrivals(Traffic(1.7), s, range(400), 100).draw().clone() for s in range(9)])
     assert float(poisson.var()) == pytest.approx(1.7, rel=0.03)
+
+
+def test_thresholds_passed_are_those_of_a_binary_search() -> None:
+    source = Generator().manual_seed(0)
+    for rate in (0.01, 0.5, 7.0, 80.0):
+        edges = torch.tensor(poisson_cdf(rate))
+        value = torch.cat([torch.rand(4000, generator=source), edges[edges < 1], torch.tensor([0.0, 1 - 2.0**-24])])
+        assert torch.equal(thresholds_passed(value, edges.tolist()).long(), torch.bucketize(value, edges, right=True))
+
+
+def test_blocks_of_draws_are_the_streams_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Arrivals(Traffic(0.7), 5, range(70), 40)
+    drawn = torch.stack([plain.draw().clone() for _ in range(300)])
+    for network in (0, 69):  # the first chunk of networks and the last
+        uniform = torch.rand(300, 40, generator=stream(5, network, "arrivals"))
+        assert torch.equal(drawn[:, network], torch.bucketize(uniform, torch.tensor(plain.cdf), right=True).float())
+    monkeypatch.setattr("hetgraph.envs.queues.draws.CHUNK_NUMBERS", 1)
+    alone = Arrivals(Traffic(0.7), 5, range(70), 40)
+    assert torch.equal(drawn, torch.stack([alone.draw().clone() for _ in range(300)]))
+
+
+def test_one_layout_and_several_clear_the_same_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One matrix over pairs of device and block, one over devices, and a matrix for each network."""
+    env = ConflictEnv("conflict-8", 5)
+    fast, source = env._capacity, Generator().manual_seed(0)
+    monkeypatch.setattr("hetgraph.envs.queues.conflict.MOST_PAIRS", 0)
+    plain = ConflictEnv("conflict-8", 5)
+    assert env._pairs is not None and plain._pairs is None
+    active = (torch.rand(5 * env.num_devices, env.num_rbs, generator=source) < 0.3).float()
+    power = torch.ones(5 * env.num_stations, env.num_rbs)
+    room = plain._capacity(active, power)
+    assert torch.equal(fast(active, power), room) and 0 < float(room.sum()) < float(active.sum())
+    cost = torch.randint(0, 9, (5, env.num_devices), generator=source).float()
+    reward = env._reward(cost)
+    plain._weights, plain.disturbs = None, plain.disturbs.expand(5, -1, -1)
+    assert torch.equal(plain._capacity(active, power), room)
+    assert torch.equal(plain._reward(cost), reward)
 
 
 def test_the_packet_log_splits_a_delay_into_waiting_and_transmission() -> None:

@@ -29,7 +29,7 @@ class Queues:
     devices: int
     size: float
     waiting: list[list[Packet]] = field(default_factory=list)
-    seen: list[Packet] = field(default_factory=list)
+    reports: list[Packet] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.waiting = [[] for _ in range(self.devices)]
@@ -39,7 +39,7 @@ class Queues:
             for _ in range(int(count)):
                 packet = Packet(device, slot, self.size)
                 self.waiting[device].append(packet)
-                self.seen.append(packet)
+                self.reports.append(packet)
 
     def serve(self, slot: int, room: list[float], *, whole: bool) -> None:
         for device, total in enumerate(room):
@@ -60,7 +60,7 @@ class Queues:
 
 def compare(env: ConflictEnv | CellularEnv, queues: Queues, last_slot: int) -> None:
     delays = env.delays()
-    order = sorted(queues.seen, key=lambda p: (p.device, p.arrival))
+    order = sorted(queues.reports, key=lambda p: (p.device, p.arrival))
     assert len(order) == len(delays.total), "every packet is in the books"
     for place, packet in enumerate(order):
         assert int(delays.device[place]) == packet.device and int(delays.arrival[place]) == packet.arrival
@@ -97,9 +97,9 @@ def test_conflict_graph_packet_by_packet(traffic: Traffic) -> None:
         queues.arrive(slot + 1, env.arrivals.count[0].tolist())
         assert env.queue[0].tolist() == queues.lengths()
     assert collisions > 500
-    queues.seen = [p for p in queues.seen if p.arrival < SLOTS]
+    queues.reports = [p for p in queues.reports if p.arrival < SLOTS]
     one = env.delays().of_network(0)
-    order = sorted(queues.seen, key=lambda p: (p.device, p.arrival))
+    order = sorted(queues.reports, key=lambda p: (p.device, p.arrival))
     assert [int(a) for a in one.arrival] == [p.arrival for p in order]
     expected_delay = [p.delay if p.delay is not None else SLOTS - p.arrival for p in order]
     assert one.total.tolist() == expected_delay
@@ -140,7 +140,7 @@ def test_cellular_network_packet_by_packet() -> None:
                 assert float(graph["ue"].interference_w[u, r]) == pytest.approx(other, rel=1e-6)
         queues.arrive(slot + 1, env.arrivals.count[0].tolist())
         assert env.queue[0].tolist() == pytest.approx(queues.lengths(), abs=1e-6)
-    queues.seen = [p for p in queues.seen if p.arrival < SLOTS]
+    queues.reports = [p for p in queues.reports if p.arrival < SLOTS]
     compare(env, queues, SLOTS)
 
 

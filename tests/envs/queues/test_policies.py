@@ -78,7 +78,7 @@ def test_a_canary_in_far_cells_changes_no_local_action(kind: str, name: str) -> 
     power, airtime = actions(env, name)
     foreign = ~near[station][env.cells.station[0]]
     env.queue[:, foreign] += 7
-    for value in getattr(env, "_seen", {}).values():
+    for value in getattr(env, "_reports", {}).values():
         value[:, foreign] *= 3
     after = actions(env, name)
     assert torch.equal(after[0][:, station], power[:, station])

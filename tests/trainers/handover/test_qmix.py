@@ -197,7 +197,7 @@ def test_experience_is_what_happened(finite: bool) -> None:
     step = env.step
 
     def spy(action: HandoverAction) -> Any:
-        before = env.cell.clone()
+        before = env.users.cell.clone()
         out = step(action)
         told.append((before, action, out.reward))
         return out

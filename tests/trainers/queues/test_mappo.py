@@ -148,7 +148,7 @@ def test_nobody_sees_further_than_the_hops_or_into_the_present(hops: int) -> Non
     foreign = (~reach[far]).nonzero().flatten()
     assert len(foreign)
     env.queue[:, torch.isin(env.cells.station[0], foreign)] += 7
-    env._seen["own_gain"][:, torch.isin(env.cells.station[0], foreign)] *= 3
+    env._reports["own_gain"][:, torch.isin(env.cells.station[0], foreign)] *= 3
     after = logits()
     assert torch.equal(after[far], before[far]) and not torch.equal(after[foreign], before[foreign])
     assert memory.shape == (2, 1, 19, 16)

@@ -6,6 +6,6 @@ _STEPS = ("propagate", "message", "aggregate", "message_and_aggregate", "edge_up
 _HOOKS = tuple(f"_{step}_forward_{when}" for step in _STEPS for when in ("hooks", "pre_hooks"))
 
 
-def watched(layer: MessagePassing) -> bool:
+def has_hooks(layer: MessagePassing) -> bool:
     """An explainer masks the layer's messages, or hooks of PyG are set on its steps."""
     return bool(layer.explain) or any(getattr(layer, hooks) for hooks in _HOOKS)

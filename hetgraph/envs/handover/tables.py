@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from hetgraph.graph.others import sum_of_others
+from hetgraph.graph.sums_of_others import sum_of_others
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.radio.handover import HandoverRule
 from hetgraph.radio.rates import spectral_efficiency
@@ -14,12 +14,12 @@ _PART = 5_000_000  # pairs of a user and a cell at once
 
 
 @dataclass(frozen=True)
-class Look:
+class ReportedLinks:
     """Each user's serving cell and its strongest others at one step, the serving one in place 0: ``[B, U, k + 1]`` each.
 
     Args:
         cell: number of the cell.
-        where: place in the pool's tables.
+        where: place in the flat tables.
         received_db: received power over noise, dB.
         biased_db: the same plus the cell's range expansion where the rule counts it.
         efficiency: log2(1 + SINR) with all other cells at full power, bit/s/Hz.
@@ -33,7 +33,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Pool:
+class TrajectoryTables:
     """Trajectories and what follows from them.
 
     Args:
@@ -61,8 +61,10 @@ class Pool:
     any_measured: bool
 
     @staticmethod
-    def of(trajectories: Trajectories, rule: HandoverRule, bias_db: float, neighbours: int, height_m: Tensor) -> "Pool":
-        """Work out a pool.
+    def of(
+        trajectories: Trajectories, rule: HandoverRule, bias_db: float, neighbours: int, height_m: Tensor
+    ) -> "TrajectoryTables":
+        """Work out the tables of some trajectories.
 
         Args:
             trajectories: of the users.
@@ -96,13 +98,13 @@ class Pool:
             total.flatten(),
             strongest.flatten(0, 1),
         )
-        return Pool(t, bias, *tables, biases=bool(bias.any()), any_measured=bool(t.measured.any()))
+        return TrajectoryTables(t, bias, *tables, biases=bool(bias.any()), any_measured=bool(t.measured.any()))
 
     def rows(self, network: Tensor, step: Tensor) -> Tensor:
         """Rows ``[B]`` of networks at steps; after the last step users stand still."""
         return network * self.trajectories.steps + step.clamp_max(self.trajectories.steps - 1)
 
-    def look(self, row: Tensor, cell: Tensor) -> Look:
+    def links(self, row: Tensor, cell: Tensor) -> ReportedLinks:
         """Serving cells and their rivals.
 
         Args:
@@ -110,19 +112,19 @@ class Pool:
             cell: serving cell of each user ``[B, U]``.
         """
         strongest = self.strongest.index_select(0, row)
-        found = torch.empty_like(strongest)
-        found[..., 0] = cell
+        result = torch.empty_like(strongest)
+        result[..., 0] = cell
         met = torch.zeros_like(cell, dtype=torch.bool)
         for place in range(strongest.shape[2] - 1):  # skip the serving cell where it is met
             met |= strongest[..., place] == cell
-            torch.where(met, strongest[..., place + 1], strongest[..., place], out=found[..., place + 1])
-        where = self._where(row, found)
+            torch.where(met, strongest[..., place + 1], strongest[..., place], out=result[..., place + 1])
+        where = self._where(row, result)
         biased, efficiency = _pick(self.biased_db, where), _pick(self.efficiency, where)
         if not self.biases:
-            return Look(found, where, biased, biased, efficiency)
+            return ReportedLinks(result, where, biased, biased, efficiency)
         network = torch.div(row, self.trajectories.steps, rounding_mode="floor")
-        bias = _pick(self.bias_db.view(-1), found + self.trajectories.cells * network.reshape(-1, 1, 1))
-        return Look(found, where, biased - bias, biased, efficiency)
+        bias = _pick(self.bias_db.view(-1), result + self.trajectories.cells * network.reshape(-1, 1, 1))
+        return ReportedLinks(result, where, biased - bias, biased, efficiency)
 
     def _where(self, row: Tensor, cell: Tensor) -> Tensor:
         users, cells = self.trajectories.users, self.trajectories.cells
@@ -134,18 +136,18 @@ class Pool:
         t = self.trajectories
         return self.biased_db.view(-1, t.users, t.cells)[row]
 
-    def present(self, look: Look, row: Tensor) -> Look:
+    def present(self, links: ReportedLinks, row: Tensor) -> ReportedLinks:
         """The same cells one step after they were looked at.
 
         Args:
-            look: of :meth:`look`.
+            links: of :meth:`links`.
             row: rows that it was of ``[B]``.
         """
-        where = self._where(self.after(row), look.cell)
+        where = self._where(self.after(row), links.cell)
         biased, efficiency = _pick(self.biased_db, where), _pick(self.efficiency, where)
         if not self.biases:
-            return Look(look.cell, where, biased, biased, efficiency)
-        return Look(look.cell, where, biased - (look.biased_db - look.received_db), biased, efficiency)
+            return ReportedLinks(links.cell, where, biased, biased, efficiency)
+        return ReportedLinks(links.cell, where, biased - (links.biased_db - links.received_db), biased, efficiency)
 
     def after(self, row: Tensor) -> Tensor:
         """Rows of the next step; after the last step users stand still."""
@@ -156,34 +158,34 @@ class Pool:
         """Users' positions ``[B, U, 3]``, m."""
         return self.ue_pos[row]
 
-    def gain(self, look: Look) -> Tensor:
+    def gain(self, links: ReportedLinks) -> Tensor:
         """Power gains ``[B, U, k + 1]``."""
-        return _pick(self.trajectories.gain.view(-1), look.where)
+        return _pick(self.trajectories.gain.view(-1), links.where)
 
-    def far_interference_w(self, row: Tensor, look: Look, gain: Tensor) -> Tensor:
+    def far_interference_w(self, row: Tensor, links: ReportedLinks, gain: Tensor) -> Tensor:
         """What users receive from cells that are none of their candidates, all at full power ``[B, U]``, W.
 
         Args:
             row: rows of the networks ``[B]``.
-            look: cells and where they are in the tables.
+            links: cells and where they are in the tables.
             gain: of :meth:`gain`.
         """
         t = self.trajectories
         network = torch.div(row, t.steps, rounding_mode="floor")
         power = t.power_w[network]
-        at = (look.where // t.cells)[..., 0]  # row of each user in the tables
-        near = gain.double() * power.gather(1, look.cell.flatten(1)).view_as(gain).double()
+        at = (links.where // t.cells)[..., 0]  # row of each user in the tables
+        near = gain.double() * power.gather(1, links.cell.flatten(1)).view_as(gain).double()
         return (self.total_w[at] - near.sum(2)).clamp_min(0).to(gain.dtype)
 
-    def distance(self, look: Look) -> Tensor:
+    def distance(self, links: ReportedLinks) -> Tensor:
         """Distance to cells ``[B, U, k + 1]``, m."""
-        return _pick(self.distance_m, look.where)
+        return _pick(self.distance_m, links.where)
 
-    def measured(self, look: Look) -> Tensor:
+    def measured(self, links: ReportedLinks) -> Tensor:
         """Which cells' gains were measured ``[B, U, k + 1]``."""
         if not self.any_measured:
-            return torch.zeros_like(look.where, dtype=torch.bool)
-        return self.trajectories.measured.take(look.where)
+            return torch.zeros_like(links.where, dtype=torch.bool)
+        return self.trajectories.measured.take(links.where)
 
 
 def _pick(table: Tensor, where: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 
-class Seen:
+class VerifiedTensors:
     """Memory of checks that passed, by the identity and version of the tensors that they read; it keeps none of them alive."""
 
     def __init__(self) -> None:

@@ -17,8 +17,8 @@ def plain(values: Any) -> Any:
     if not dataclasses.is_dataclass(values):
         return values
     hints = typing.get_type_hints(type(values))
-    held = {f.name: getattr(values, f.name) for f in dataclasses.fields(values)}
-    return {name: dict(value) if hints[name] == Pairs else plain(value) for name, value in held.items()}
+    own = {f.name: getattr(values, f.name) for f in dataclasses.fields(values)}
+    return {name: dict(value) if hints[name] == Pairs else plain(value) for name, value in own.items()}
 
 
 def changed(values: Any) -> Any:

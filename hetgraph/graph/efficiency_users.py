@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.channel import thermal_noise_w
-from hetgraph.graph.heard import HeardPlaces
+from hetgraph.graph.efficiency_places import EfficiencyPlaces
 from hetgraph.graph.propagation import Propagation
 from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.streams import Streams
@@ -15,7 +15,7 @@ from hetgraph.units import db_to_linear, dbm_to_w
 
 
 @functools.lru_cache(8)
-def _made(
+def _cached_places(
     stations: int,
     hears: int,
     efficiencies: tuple[float, ...],
@@ -23,31 +23,33 @@ def _made(
     spacing_m: float,
     power_w: float,
     noise_w: float,
-) -> HeardPlaces:
-    return HeardPlaces(stations, hears, efficiencies, bonus, spacing_m, power_w, noise_w)
+) -> EfficiencyPlaces:
+    return EfficiencyPlaces(stations, hears, efficiencies, bonus, spacing_m, power_w, noise_w)
 
 
-def heard_places(scenario: ScenarioFields) -> HeardPlaces:
+def places_of_scenario(scenario: ScenarioFields) -> EfficiencyPlaces:
     """The places of a scenario whose ``users.placement`` is ``heard``."""
     tier, users, radio = scenario.tiers[0], scenario.users, scenario.radio
     noise_w = thermal_noise_w(radio.bandwidth_hz, noise_figure_db=radio.noise_figure_db)
     power_w = dbm_to_w(tier.power_dbm)
-    return _made(tier.count, users.hears, users.efficiencies, users.first_bonus, tier.spacing_m, power_w, noise_w)
+    return _cached_places(
+        tier.count, users.hears, users.efficiencies, users.first_bonus, tier.spacing_m, power_w, noise_w
+    )
 
 
-def _drawn(scenario: ScenarioFields, streams: Streams) -> tuple[HeardPlaces, Tensor, Tensor]:
+def _drawn(scenario: ScenarioFields, streams: Streams) -> tuple[EfficiencyPlaces, Tensor, Tensor]:
     """The places, and each user's group of stations and combination ``[n, U]``."""
-    made, users = heard_places(scenario), scenario.users.count
-    levels = len(made.efficiencies)
-    level = (streams.uniform("users/levels", users, made.hears) * levels).long().clamp_max(levels - 1)
-    number = (streams.uniform("users/groups", users) * len(made.groups)).long().clamp_max(len(made.groups) - 1)
-    return made, number, made.combination(level, made.groups[number])
+    places, users = places_of_scenario(scenario), scenario.users.count
+    levels = len(places.efficiencies)
+    level = (streams.uniform("users/levels", users, places.hears) * levels).long().clamp_max(levels - 1)
+    number = (streams.uniform("users/groups", users) * len(places.groups)).long().clamp_max(len(places.groups) - 1)
+    return places, number, places.combination(level, places.groups[number])
 
 
-def place_heard(scenario: ScenarioFields, streams: Streams) -> Tensor:
+def place_by_efficiency(scenario: ScenarioFields, streams: Streams) -> Tensor:
     """User coordinates ``[n, U, 2]``, m."""
-    made, number, combination = _drawn(scenario, streams)
-    pos = made.pos[number * len(made.table.gain) + combination, :2]
+    places, number, combination = _drawn(scenario, streams)
+    pos = places.pos[number * len(places.table.gain) + combination, :2]
     return pos + torch.tensor([scenario.layout.width_m, scenario.layout.height_m]) / 2
 
 
@@ -59,10 +61,10 @@ def behind_walls(scenario: ScenarioFields, paths: Propagation, streams: Streams)
     Returns:
         the paths, and the penetration losses ``[n, U, R]``, dB.
     """
-    made, number, combination = _drawn(scenario, streams)
-    loss_db = made.table.loss_db[combination].float().unsqueeze(1)  # [n, 1, U]
-    station = made.groups[number].transpose(1, 2).unsqueeze(3)  # [n, K, U, 1]
-    exact = made.table.gain.float()[combination].transpose(1, 2).unsqueeze(3)  # [n, K, U, 1]
+    places, number, combination = _drawn(scenario, streams)
+    loss_db = places.table.loss_db[combination].float().unsqueeze(1)  # [n, 1, U]
+    station = places.groups[number].transpose(1, 2).unsqueeze(3)  # [n, K, U, 1]
+    exact = places.table.gain.float()[combination].transpose(1, 2).unsqueeze(3)  # [n, K, U, 1]
     blocks = paths.gain.shape[3]
     gain = paths.gain * db_to_linear(-loss_db).unsqueeze(3)
     gain = gain.scatter(1, station.expand(-1, -1, -1, blocks), exact.expand(-1, -1, -1, blocks))

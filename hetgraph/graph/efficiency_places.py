@@ -15,11 +15,11 @@ from torch import Tensor
 
 from hetgraph.channel import pathloss_db
 from hetgraph.graph.hexagons import hex_rings
-from hetgraph.graph.others import sum_of_others
+from hetgraph.graph.sums_of_others import sum_of_others
 
 CARRIER_HZ, BS_HEIGHT_M, UE_HEIGHT_M = 2e9, 30.0, 1.5
 SLOPE = 3.76  # of the LTE law: 37.6 dB a decade
-MOST_HEARD = 3  # four gains fix no place in the plane
+MOST_STATIONS = 3  # four gains fix no place in the plane
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def gain_of(distance_m: Tensor, loss_db: Tensor) -> Tensor:
 
 
 def places(
-    efficiency: Tensor, allowed: Tensor, heard: int, *, spacing_m: float, power_w: float, noise_w: float
+    efficiency: Tensor, allowed: Tensor, stations_heard: int, *, spacing_m: float, power_w: float, noise_w: float
 ) -> Places:
     """Places at which a user hears ``heard`` neighbouring stations at given spectral efficiencies without interference.
 
@@ -85,16 +85,18 @@ def places(
     Raises:
         ValueError: more stations, or efficiencies that no place between the stations gives.
     """
-    if heard > MOST_HEARD:
-        raise ValueError(f"hears: got {heard} stations, expected at most {MOST_HEARD}, whose gains fix a user's place")
-    levels = list(itertools.product(range(len(efficiency)), repeat=heard))
+    if stations_heard > MOST_STATIONS:
+        raise ValueError(
+            f"hears: got {stations_heard} stations, expected at most {MOST_STATIONS}, whose gains fix a user's place"
+        )
+    levels = list(itertools.product(range(len(efficiency)), repeat=stations_heard))
     wanted = efficiency[torch.tensor(levels)]  # [C, K]
     snr = torch.expm1(wanted * math.log(2))
     relative = snr.pow(-2 / SLOPE)  # squared distances up to a factor
-    if heard == 1:
+    if stations_heard == 1:
         weight = torch.ones_like(relative)
         squared = torch.full_like(relative, (spacing_m / 4) ** 2)
-    elif heard == 2:
+    elif stations_heard == 2:
         weight = (relative.sqrt() / relative.sqrt().sum(1, keepdim=True)).flip(1)
         squared = (weight.flip(1) * spacing_m).square()
     else:
@@ -111,7 +113,7 @@ def places(
             "expected efficiencies that some place between them gives"
         )
     nowhere = ~allowed.unsqueeze(1)
-    return Places(weight.masked_fill(nowhere, torch.nan), gain, loss_db, spacing_m / 4 if heard == 1 else 0.0)
+    return Places(weight.masked_fill(nowhere, torch.nan), gain, loss_db, spacing_m / 4 if stations_heard == 1 else 0.0)
 
 
 def _in_triangle(relative: Tensor, side_m: float) -> tuple[Tensor, Tensor]:
@@ -132,7 +134,7 @@ def _in_triangle(relative: Tensor, side_m: float) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class HeardPlaces:
+class EfficiencyPlaces:
     """All places of users who hear neighbouring stations of a hexagonal grid at given spectral efficiencies.
 
     Rows of the tables are combinations of the efficiencies' numbers, the first station's counting most; numbers from ``L`` on are
@@ -160,7 +162,7 @@ class HeardPlaces:
     noise_w: float
 
     def __post_init__(self) -> None:
-        most = min(self.stations, MOST_HEARD)
+        most = min(self.stations, MOST_STATIONS)
         if not 0 < self.hears <= most:
             raise ValueError(
                 f"hears: got {self.hears} of {self.stations} stations, expected 1 to {most}, whose gains fix a user's place"
