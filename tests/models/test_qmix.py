@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.handover.graph import Sizes, Terms, set_network, skeleton
+from hetgraph.envs.handover.graph import Sizes, Terms, set_network, empty_graph
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.models import GraphQMIX
@@ -40,7 +40,7 @@ def network(b: int = 3, k: int = 6, u: int = 20, places: int = 4, seed: int = 0)
     """A batch of random networks as a handover environment shows them; the last cell of each has no users."""
     generator = torch.Generator().manual_seed(seed)
     terms = Terms(HandoverRule(max_users=12), "shared", 5, 20e6, 1e-12, 0.5, 4e5, 50)
-    graph = skeleton(Sizes(b, k, u, places), terms, torch.device("cpu"))
+    graph = empty_graph(Sizes(b, k, u, places), terms, torch.device("cpu"))
     set_network(graph, 500 * torch.rand(b, k, 2, generator=generator), 1 + 20 * torch.rand(b, k, generator=generator))
     bs, ue, edges = graph["bs"], graph["ue"], graph[CHANNEL]
     order = torch.rand(b, u, k, generator=generator)

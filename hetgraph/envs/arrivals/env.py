@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs.actions import ActionSpec, Part
-from hetgraph.envs.arrivals.graph import DENSE, HearingPairs, bind, set_layout, share_stations, skeleton
+from hetgraph.envs.arrivals.graph import DENSE, HearingPairs, bind, set_layout, share_stations, empty_graph
 from hetgraph.envs.arrivals.incoming import incoming
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.replay import pack, unpack
@@ -90,7 +90,7 @@ class ArrivalEnv(GraphEnv[Tensor]):
         """Tensors and graphs, once."""
         b, k = self.num_envs, self.source.links_per_user
         self.seats = Seats(b, self.service, k, self.source.period, self.slots, self.device)
-        graph = skeleton(self.source, b, self.seats)
+        graph = empty_graph(self.source, b, self.seats)
         share_stations(graph, self.seats)
         graph.slots_left = torch.zeros(b, device=self.device)
         below = copy.copy(graph)  # two levels that know the same

@@ -14,7 +14,7 @@ DENSE = 30  # stations up to which all are neighbours; beyond, those that the ar
 STATIONS = ("users", "free_rb", "utility", "backlog_slots")  # rows of what stations know of their users
 
 
-def skeleton(source: Source, networks: int, seats: Seats) -> HeteroData:
+def empty_graph(source: Source, networks: int, seats: Seats) -> HeteroData:
     """Graph of networks without their layout: how nodes, edges and antennas are numbered."""
     device, n, u, k = seats.active.device, source.service.stations, seats.active.shape[1], source.links_per_user
     graph, each = Batch(_base_cls=HeteroData), torch.arange(networks, device=device)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.arrivals.graph import DENSE, HearingPairs, bind, set_layout, share_stations, skeleton
+from hetgraph.envs.arrivals.graph import DENSE, HearingPairs, bind, set_layout, share_stations, empty_graph
 from hetgraph.envs.arrivals.incoming import RATE
 from hetgraph.envs.arrivals.layout import Layout
 from hetgraph.envs.arrivals.seats import Seats
@@ -42,7 +42,7 @@ def unpack(rows: dict[str, Tensor], source: Source, layout: Layout, level: Level
     """Observations of rows, whose stations are those of a layout but for their places, which the rows have."""
     b, device = len(rows["network"]), rows["real"].device
     seats = Seats(b, source.service, source.links_per_user, source.period, 0, device)
-    graph = skeleton(source, b, seats)
+    graph = empty_graph(source, b, seats)
     share_stations(graph, seats)
     reported = source.period and level != "genie"
     seats.now.real.copy_(rows["real"].transpose(0, 1))

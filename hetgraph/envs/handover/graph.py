@@ -95,7 +95,7 @@ def set_network(graph: HeteroData, bs_pos: Tensor, power_w: Tensor) -> Tensor | 
     """What changes with the networks: places, powers and neighbours of cells.
 
     Args:
-        graph: of :func:`skeleton`.
+        graph: of :func:`empty_graph`.
         bs_pos: cells' positions ``[B, K, 2]``, m.
         power_w: their powers ``[B, K]``, W.
 
@@ -124,7 +124,7 @@ def set_masts(graph: HeteroData, masts: Masts, network: Tensor, tier: Tensor) ->
     """Antennas, heights and kinds of the stations.
 
     Args:
-        graph: of :func:`skeleton` after :func:`set_network`.
+        graph: of :func:`empty_graph` after :func:`set_network`.
         masts: of all networks.
         network: number of each network of the graph ``[B]``.
         tier: of its cells ``[B, K]``.
