@@ -88,6 +88,21 @@ class EdgeSums:
         bags = _bags(links, stacked) if nodes and not links.dense else None
         return EdgeSums(links, to, stacked, torch.cat(sums, 1), bags)
 
+    @staticmethod
+    def among(edge_index: Tensor, edge_attr: Tensor, network: Tensor, num_networks: int) -> "EdgeSums":
+        """Means over edges between nodes of one kind, as (bs, neighbours, bs), at the nodes that hear.
+
+        Args:
+            edge_index: who is heard by whom ``[2, E]``, in any order.
+            edge_attr: columns of edges ``[E, C]``.
+            network: network of each node ``[N]``.
+            num_networks: number of networks.
+        """
+        order = torch.argsort(edge_index[1], stable=True)
+        source, target = edge_index[:, order]
+        links = Links(source, target, network, network, num_networks, None, False)
+        return EdgeSums.of(links, edge_attr[order], edge_attr.new_ones(len(order), 1), "ue")
+
     def nodes(self, state: Tensor) -> Tensor:
         """Sums of node states over the edges at whose other ends they are.
 
@@ -99,6 +114,11 @@ class EdgeSums:
         """
         links, width = self.links, state.shape[-1]
         if not links.dense:
+            assert self.bags is not None
+            if not (
+                torch.is_grad_enabled() and state.requires_grad
+            ):  # ``apply`` costs more than the sums of a small graph
+                return _BagSum.forward(state, self.to, self.bags)
             out: Tensor = _BagSum.apply(state, self.to, self.bags)  # type: ignore[no-untyped-call]
             return out
         networks, stations = links.num_networks, links.num_bs // links.num_networks
@@ -152,6 +172,8 @@ def _bag(table: Tensor, row: Tensor, first: Tensor, weight: Tensor) -> Tensor:
 def _sum_to_ue(links: Links, edge_attr: Tensor, weight: Tensor) -> Tensor:
     """Weighted sums of edge columns at users ``[U, C]``."""
     columns = edge_attr.shape[1]
+    if not columns:
+        return edge_attr.new_zeros(links.num_ue, 0)
     if links.degree is None:
         return _bag(edge_attr, torch.arange(links.num_edges, device=weight.device), links.first_edge, weight)
     weighed = (edge_attr * weight.unsqueeze(1)).reshape(links.num_ue, links.degree * columns)

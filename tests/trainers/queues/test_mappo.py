@@ -137,7 +137,7 @@ def test_nobody_sees_further_than_the_hops_or_into_the_present(hops: int) -> Non
 
     def logits() -> Tensor:
         inputs = inputs_of(env.observe("neighbourhood"), around)
-        device, station = policy.actor(inputs, around)
+        device, station = policy.actor(inputs.columns(), around)
         return policy._blocks(device, station, inputs, around).logits().detach()[0]
 
     before = logits()
@@ -161,12 +161,14 @@ def test_devices_in_another_order_get_the_same_probabilities() -> None:
     around = surroundings_of(obs)
     inputs = inputs_of(obs, around)
     order = torch.tensor([2, 0, 1])
+    users = around.cells.device[0][:, order].flatten()[around.cells.device[0].flatten().argsort()]
+    assert inputs.block is not None
     turned = Inputs(
-        inputs.device[:, :, order], inputs.block[:, :, order], inputs.queue[:, :, order], inputs.room[:, :, order]
+        inputs.device[:, users], inputs.block[:, :, users], inputs.queue[:, users], inputs.room[:, :, users]
     )
     values = []
     for seen in (inputs, turned):
-        device, station = policy.actor(seen, around)
+        device, station = policy.actor(seen.columns(), around)
         blocks = policy._blocks(device, station, seen, around)
         blocks.place = 1
         values.append(blocks.logits()[..., 1:])
