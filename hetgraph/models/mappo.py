@@ -23,7 +23,7 @@ from hetgraph.nn.agents import AgentGRU, AgentLinear, agent_mlp
 from hetgraph.radio.allocation import Allocation
 
 LEFT_FEATURES = 5
-LEFT_LEAST, LEFT_MOST = torch.zeros(5), torch.tensor([math.inf, 1.0, 3.0, 1.0, math.inf])
+LEFT_MOST = (math.inf, 1.0, 3.0, 1.0, math.inf)
 NOTHING = 1e-6  # packets
 NEVER = -1e9  # logit
 
@@ -90,6 +90,12 @@ class NeighbourhoodMAPPO(nn.Module):
         self.value_head = agent_mlp(hidden, hidden, 1, agents=agents)
         self.level_scale: Tensor
         self.register_buffer("level_scale", 10 ** (torch.tensor(tuple(levels_db)) / 10))
+        self.left_most: Tensor
+        self.left_least: Tensor
+        self.nobody: Tensor
+        self.register_buffer("left_most", torch.tensor(LEFT_MOST), persistent=False)
+        self.register_buffer("left_least", torch.zeros(LEFT_FEATURES), persistent=False)
+        self.register_buffer("nobody", torch.full((1, self.levels), NEVER), persistent=False)  # where no device is
         self.block = nn.Embedding(blocks * colours, hidden)
         self.device_in = AgentLinear(hidden, hidden, agents)
         self.station_in = AgentLinear(hidden, hidden, agents)
@@ -168,12 +174,12 @@ class NeighbourhoodMAPPO(nn.Module):
                 memory = memory.masked_fill(ended[number - 1].reshape(-1, 1, 1), 0)
             memory = cell.step(part, memory)
             out.append(memory)
-        return value + torch.cat(out), memory
+        return value + (torch.cat(out) if len(out) > 1 else out[0]), memory
 
     def _blocks(self, device: Tensor, station: Tensor, inputs: Inputs, around: Surroundings) -> "_Blocks":
         """What of the logits does not depend on decisions, for all resource blocks at once."""
-        colour = around.colour.clamp_max(self.colours - 1)
-        embedded = self.block.weight.reshape(self.colours, -1, self.hidden)[colour, : around.power_w.shape[2]]
+        of_colour = self.block.weight.reshape(self.colours, -1, self.hidden)[:, : around.power_w.shape[2]]
+        embedded = (around.colour @ of_colour.flatten(1)).unflatten(2, of_colour.shape[1:])
         place = self.station_in(station).unsqueeze(2) + embedded  # [B, N, R, H]
         none = self.none_out(nn.functional.silu(place)).reshape(-1, place.shape[2])
         reports = device.new_zeros(1, len(device), len(BLOCK_COLUMNS)) if inputs.block is None else inputs.block
@@ -195,13 +201,13 @@ class NeighbourhoodMAPPO(nn.Module):
 
     def allocation(self, choice: Tensor, around: Surroundings) -> Allocation:
         """Allocation of a decision."""
-        index = (choice - 1).clamp_min(0)
-        device = torch.where(choice > 0, index.div(self.levels, rounding_mode="floor") + 1, 0)
-        return around.cells.allocation(device, around.power_w * self.level_scale[index % self.levels])
+        index = choice - 1  # none is -1, of which the device is 0 and the power counts for nothing
+        device = index.div(self.levels, rounding_mode="floor") + 1
+        return around.cells.allocation(device, around.power_w * self.level_scale.take(index % self.levels))
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Surroundings and memory."""
-        around = surroundings_of(obs)
+        around = surroundings_of(obs, self.colours)
         return around, self.initial_memory(around)[0]
 
     @torch.inference_mode()
@@ -223,19 +229,17 @@ class _Blocks:
         self.given, self.place = torch.zeros_like(self.queue), 0
         self.rank = around.cells.rank.flatten()
         self.blocked = self.queue <= NOTHING
-        self.least, self.most = LEFT_LEAST.to(base), LEFT_MOST.to(base)
-        self.nobody = base.new_full((1, policy.levels), NEVER)
 
     def logits(self) -> Tensor:
         """Logits over none and the pairs of device and level on the next resource block ``[B, N, 1 + D * L]``."""
         policy, (b, n, _, _) = self.policy, self.around.cells.shape
         left, room = (self.queue - self.given).clamp_min(0), self.room[self.place]
         local = torch.stack([left.log1p(), left, self.given, left - 1, torch.minimum(left, room)], 1)
-        added = policy.at_devices(policy.left_in, local.clamp(self.least, self.most), self.around)
+        added = policy.at_devices(policy.left_in, local.clamp(policy.left_least, policy.left_most), self.around)
         joint = nn.functional.silu(self.base[self.place] + added)
         blocked = self.blocked if policy.overbook else left <= NOTHING
         score = policy.at_devices(policy.device_out, joint, self.around).masked_fill(blocked.unsqueeze(1), NEVER)
-        wide = torch.cat([score, self.nobody]).index_select(0, self.around.table)
+        wide = torch.cat([score, policy.nobody]).index_select(0, self.around.table)
         return torch.cat([self.none[self.place].unsqueeze(1), wide.reshape(b * n, -1)], 1).reshape(b, n, -1)
 
     def give(self, choice: Tensor) -> None:

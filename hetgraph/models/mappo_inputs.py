@@ -82,7 +82,7 @@ class Surroundings:
         own_max_w: largest power of devices' stations on each of their resource blocks ``[B * U, R]``.
         cells: cells of the networks.
         relations: which devices conflict ``[B, U, U, 3]``, see :class:`Messages`; ``None`` without conflicts.
-        colour: colour of each station in a greedy colouring of the neighbourhood graph ``[B, N]``.
+        colour: colour of each station in a greedy colouring of the neighbourhood graph, as zeros and a one ``[B, N, C]``.
         power_w: largest power per resource block ``[B, N, R]``.
         packets_per_nat: packets that a resource block carries in a slot, by spectral efficiency in nats ``[R, B, U]``.
         messages: edges of messages.
@@ -118,17 +118,23 @@ class Surroundings:
         return near / degree.clamp_min(1), heard, silent
 
 
-def surroundings_of(obs: HeteroData) -> Surroundings:
-    """Surroundings of the networks of an observation."""
+def surroundings_of(obs: HeteroData, colours: int) -> Surroundings:
+    """Surroundings of the networks of an observation.
+
+    Args:
+        obs: of any level from ``neighbourhood``.
+        colours: number C of colours; stations with a later one have the last.
+    """
     cells = cells_of(obs)
     b, n, u, _ = cells.shape
     relations = _relations(obs[CONFLICTS].edge_index, b, u)
     most = obs["bs"].rb_power_max_w.reshape(b, n, -1)
     band = obs.rb_bandwidth_hz.reshape(b, -1).T.unsqueeze(2) * obs.slot_s.reshape(b, 1)
     per_nat = band * LOG2E / obs["ue"].packet_bits.reshape(b, u)
-    colour, links = _colours(cells.neighbours), links_of(obs)
+    colour = _colours(cells.neighbours).clamp_max(colours - 1).unsqueeze(2) == torch.arange(colours, device=most.device)
+    links = links_of(obs)
     built = (Messages.of(cells, relations), _table(cells))
-    return Surroundings(links, Facts(obs, links).own_max_w, cells, relations, colour, most, per_nat, *built)
+    return Surroundings(links, Facts(obs, links).own_max_w, cells, relations, colour.to(most), most, per_nat, *built)
 
 
 def _relations(conflicts: Tensor, networks: int, users: int) -> Tensor | None:

@@ -25,7 +25,6 @@ class Trunk(nn.Module):
 
     def __init__(self, hidden: int, hops: int, colours: int) -> None:
         super().__init__()
-        self.colours = colours
         self.graph = HeteroEncoder(
             {"ue": DEVICE_COLUMNS, CHANNEL: ("own",)},
             hidden,
@@ -47,9 +46,7 @@ class Trunk(nn.Module):
             around: surroundings.
         """
         messages = around.messages
-        colour = torch.arange(self.colours, device=columns.device)
-        mine = around.colour.clamp_max(self.colours - 1).reshape(-1, 1) == colour
-        states = self.graph(_arguments({"bs": mine.to(columns.dtype), "ue": columns}, messages))
+        states = self.graph(_arguments({"bs": around.colour.flatten(0, 1), "ue": columns}, messages))
         device, station = states["ue"], states["bs"]
         if messages.conflicts is not None:
             pairs, sums = messages.conflicts
@@ -57,7 +54,7 @@ class Trunk(nn.Module):
             device = self.conflicts((device, device), pairs, one, sums.weight.T, sums)
             ends = (messages.serving, messages.own, messages.own, messages.sums.to_bs)
             station = self.gather((station, device), *ends)
-        return device, station.reshape(*around.colour.shape, -1)
+        return device, station.unflatten(0, around.colour.shape[:2])
 
 
 def _arguments(columns: dict[str, Tensor], messages: Messages) -> dict[str, object]:
@@ -102,7 +99,7 @@ class AgentTrunk(nn.Module):
             for matrix, linear in zip(around.relations.unbind(3), self.related, strict=True):
                 device = device + linear(cells.gather(torch.bmm(matrix, flat)))
         device = nn.functional.silu(device) * cells.mask.unsqueeze(3)
-        colour = self.colour(around.colour.clamp_max(self.colour.num_embeddings - 1))
+        colour = around.colour @ self.colour.weight
         station = nn.functional.silu(self.gather(device.sum(2)) + colour)
         # By lists: a dense [N, N] table is a third of the time of training where stations have few neighbours.
         near, heard, silent = around.heard

@@ -8,7 +8,7 @@ from torch.nn.functional import linear, silu
 from torch_geometric.nn import MessagePassing
 
 from hetgraph.graph.links import Links
-from hetgraph.nn.edge_sums import Aggregation, EdgeSums, Target, normalised
+from hetgraph.nn.edge_sums import Aggregation, EdgeSums, Target, normalised, stacked
 from hetgraph.nn.watched import watched
 
 Message = Literal["linear", "relu"]
@@ -126,13 +126,12 @@ class ChannelConv(MessagePassing):  # type: ignore[misc]
         """States are transformed where nodes are few: stations before they speak to users, sums after users spoke to them."""
         bs, ue = x
         if self.to == "bs" or not self.sender:
-            edges = sums.edges.to(bs.dtype)
-            heard = torch.cat([*sums.nodes(ue), edges], 1) if self.sender else edges
-            return self._next(bs if self.to == "bs" else ue, heard)
+            nodes = sums.nodes(ue) if self.sender else ()
+            return self._next(bs if self.to == "bs" else ue, *nodes, sums.edges.to(bs.dtype))
         own, *sent, edge = torch.split(
             self.update_state.weight, [self.hidden] * (1 + self.groups) + [sums.edges.shape[1]], 1
         )
-        spoken = torch.stack([linear(bs, weight) for weight in sent])  # [G, N, H]
+        spoken = stacked([linear(bs, weight) for weight in sent])  # [G, N, H]
         change = linear(ue, own, self.update_state.bias) + linear(sums.edges.to(ue.dtype), edge)
         return ue + silu(change + sums.nodes(spoken))
 
@@ -152,8 +151,8 @@ class ChannelConv(MessagePassing):  # type: ignore[misc]
     def _sent(self, source: Tensor) -> Tensor:
         return self.from_source(source) if self.from_source is not None else source.new_zeros(len(source), self.hidden)
 
-    def _next(self, state: Tensor, heard: Tensor) -> Tensor:
-        out: Tensor = state + silu(self.update_state(torch.cat([state, heard], 1)))
+    def _next(self, state: Tensor, *heard: Tensor) -> Tensor:
+        out: Tensor = state + silu(self.update_state(torch.cat([state, *heard], 1)))
         return out
 
     def __repr__(self) -> str:

@@ -1,5 +1,6 @@
 """Weighted sums over channel edges, made ready once and used by several layers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -125,12 +126,17 @@ class EdgeSums:
         matrices = self.weight.to(state.dtype).reshape(len(self.weight), networks, -1, stations).unbind(0)
         if self.to == "bs":
             users = state.reshape(networks, -1, width)
-            return torch.stack([torch.bmm(m.transpose(1, 2), users).reshape(-1, width) for m in matrices])
+            return stacked([torch.bmm(m.transpose(1, 2), users).reshape(-1, width) for m in matrices])
         tables = state.reshape(-1, networks, stations, width)
         total = torch.bmm(matrices[0], tables[0])
         for matrix, table in zip(matrices[1:], tables[1:], strict=True):
             total = torch.baddbmm(total, matrix, table)
         return total.reshape(-1, width)
+
+
+def stacked(groups: Sequence[Tensor]) -> Tensor:
+    """Tensors of groups as one, without a copy where there is one group."""
+    return groups[0].unsqueeze(0) if len(groups) == 1 else torch.stack(list(groups))
 
 
 def _bags(links: Links, weight: Tensor) -> Bags:
@@ -144,7 +150,7 @@ class _BagSum(torch.autograd.Function):
     @staticmethod
     def forward(state: Tensor, to: Target, bags: Bags) -> Tensor:
         if to == "bs":
-            return torch.stack([_bag(state, bags.ue, bags.bs_first, weight) for weight in bags.by_bs])
+            return stacked([_bag(state, bags.ue, bags.bs_first, weight) for weight in bags.by_bs])
         total = _bag(state[0], bags.bs, bags.ue_first, bags.by_ue[0])
         for table, weight in zip(state[1:], bags.by_ue[1:], strict=True):
             total += _bag(table, bags.bs, bags.ue_first, weight)

@@ -20,7 +20,7 @@ def test_columns_are_the_formulas(env: QueueEnv) -> None:
         obs = env.observe("local")
         env.step(rule.act(obs, rule.initial_state(obs), torch.Generator().manual_seed(1))[0])
     obs = env.observe("neighbourhood")
-    around = surroundings_of(obs)
+    around = surroundings_of(obs, 6)
     found, cells, ue = inputs_of(obs, around), env.cells, obs["ue"]
     for network in range(2):
         for device in range(0, env.num_devices, 3):

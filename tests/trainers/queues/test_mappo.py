@@ -105,7 +105,7 @@ def test_probabilities_are_those_of_one_joint_distribution(kind: str) -> None:
     env = make(kind, 1)
     policy = policy_of(kind, recurrent=False)
     obs, _ = env.reset(seed=2)
-    around = surroundings_of(obs)
+    around = surroundings_of(obs, 6)
     inputs = inputs_of(obs, around)
     count = 1 + around.cells.shape[3] * policy.levels
     grid = torch.cartesian_prod(*(torch.arange(count),) * 3)  # every joint action of a station
@@ -128,7 +128,7 @@ def test_nobody_sees_further_than_the_hops_or_into_the_present(hops: int) -> Non
     env = CellularEnv("hex-19", 1, load=25.0, seed=3)
     policy = policy_of("cellular", hops=hops)
     obs, _ = env.reset()
-    around = surroundings_of(obs)
+    around = surroundings_of(obs, 6)
     near = around.cells.neighbours[0] | torch.eye(19, dtype=torch.bool)
     reach = near
     for _ in range(hops - 1):
@@ -158,7 +158,7 @@ def test_devices_in_another_order_get_the_same_probabilities() -> None:
     env = CellularEnv("hex-19:rings=1", 1, load=25.0, seed=3)
     policy = policy_of("cellular")
     obs, _ = env.reset()
-    around = surroundings_of(obs)
+    around = surroundings_of(obs, 6)
     inputs = inputs_of(obs, around)
     order = torch.tensor([2, 0, 1])
     users = around.cells.device[0][:, order].flatten()[around.cells.device[0].flatten().argsort()]
