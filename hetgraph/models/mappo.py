@@ -179,8 +179,10 @@ class NeighbourhoodMAPPO(nn.Module):
     def _blocks(self, device: Tensor, station: Tensor, inputs: Inputs, around: Surroundings) -> "_Blocks":
         """What of the logits does not depend on decisions, for all resource blocks at once."""
         of_colour = self.block.weight.reshape(self.colours, -1, self.hidden)[:, : around.power_w.shape[2]]
-        embedded = (around.colour @ of_colour.flatten(1)).unflatten(2, of_colour.shape[1:])
-        place = self.station_in(station).unsqueeze(2) + embedded  # [B, N, R, H]
+        embedded = around.colour @ of_colour.flatten(1)
+        place = self.station_in(station).unsqueeze(2) + embedded.reshape(
+            *station.shape[:2], -1, self.hidden
+        )  # [B, N, R, H]
         none = self.none_out(nn.functional.silu(place)).reshape(-1, place.shape[2])
         reports = device.new_zeros(1, len(device), len(BLOCK_COLUMNS)) if inputs.block is None else inputs.block
         # In place, as fresh memory is most of the time of adding.
@@ -196,7 +198,8 @@ class NeighbourhoodMAPPO(nn.Module):
             return out
         cells = around.cells
         b, _, u, _ = cells.shape
-        wide = cells.gather(value.movedim(-2, 0).unflatten(0, (b, u)))
+        rows = value.movedim(-2, 0)
+        wide = cells.gather(rows.reshape(b, u, *rows.shape[1:]))
         return cells.spread(layer(wide)).flatten(0, 1).movedim(0, -2)
 
     def allocation(self, choice: Tensor, around: Surroundings) -> Allocation:

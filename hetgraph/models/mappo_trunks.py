@@ -54,7 +54,7 @@ class Trunk(nn.Module):
             device = self.conflicts((device, device), pairs, one, sums.weight.T, sums)
             ends = (messages.serving, messages.own, messages.own, messages.sums.to_bs)
             station = self.gather((station, device), *ends)
-        return device, station.unflatten(0, around.colour.shape[:2])
+        return device, station.reshape(*around.colour.shape[:2], -1)
 
 
 def _arguments(columns: dict[str, Tensor], messages: Messages) -> dict[str, object]:

@@ -44,9 +44,9 @@ class NeighbourConv(MessagePassing):  # type: ignore[misc]
         if edge_attr.shape[1] != self.edge_dim:
             raise ValueError(f"edge_attr: got {edge_attr.shape[1]} columns, expected {self.edge_dim}")
         if sums is None or watched(self):
-            heard = (self.propagate(edge_index, x=bs, edge_attr=edge_attr),)
+            heard = [self.propagate(edge_index, x=bs, edge_attr=edge_attr)]
         else:
-            heard = sums.nodes(bs.unsqueeze(0)), sums.edges.to(bs.dtype)
+            heard = [sums.nodes(bs.unsqueeze(0)), sums.edges.to(bs.dtype)]
         out: Tensor = bs + silu(self.update_state(torch.cat([bs, *heard], 1)))
         return out
 

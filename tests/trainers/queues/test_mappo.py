@@ -247,3 +247,22 @@ def test_training_shortens_queues(tmp_path: Path) -> None:
     run.fit(student, datamodule=many)
     (after,) = run.validate(student, datamodule=many, verbose=False)
     assert after["val/mean-0.3"] < 1.5 < before["val/mean-0.3"]
+    env, policy = make("conflict", 4), student.policy.eval()
+    env.reset(seed=5)
+    changed = decided = 0
+    for _ in range(20):
+        obs = env.observe(policy.level)
+        state = policy.initial_state(obs)
+        action, _ = policy.act(obs, state, None)
+        with policy.actor.graph.register_forward_hook(without):  # type: ignore[union-attr,operator]
+            blind, _ = policy.act(obs, state, None)
+        assert action.airtime is not None and blind.airtime is not None
+        changed += int((action.airtime != blind.airtime).any(1).sum())
+        decided += int((action.airtime > 0).any(1).sum())
+        env.step(action)
+    assert changed > 0.1 * decided > 0, "the encoder's output decides"
+
+
+def without(module: torch.nn.Module, args: object, states: dict[str, Tensor]) -> dict[str, Tensor]:
+    """States of zeros in place of what the encoder found."""
+    return {store: torch.zeros_like(state) for store, state in states.items()}
