@@ -204,6 +204,8 @@ class NeighbourhoodMAPPO(nn.Module):
 
     def allocation(self, choice: Tensor, around: Surroundings) -> Allocation:
         """Allocation of a decision."""
+        if self.levels == 1:
+            return around.cells.allocation(choice, around.power_w * self.level_scale)
         index = choice - 1  # none is -1, of which the device is 0 and the power counts for nothing
         device = index.div(self.levels, rounding_mode="floor") + 1
         return around.cells.allocation(device, around.power_w * self.level_scale.take(index % self.levels))
@@ -247,7 +249,8 @@ class _Blocks:
 
     def give(self, choice: Tensor) -> None:
         """Give the resource block; the next one knows what this is expected to clear."""
-        number = (choice - 1).div(self.policy.levels, rounding_mode="floor").flatten()
+        levels, number = self.policy.levels, (choice - 1).flatten()
+        number = number if levels == 1 else number.div(levels, rounding_mode="floor")
         chosen = number.index_select(0, self.around.cells.serving) == self.rank
         self.given = self.given + chosen * self.room[self.place]
         self.place += 1

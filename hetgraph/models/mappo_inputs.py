@@ -84,7 +84,7 @@ class Surroundings:
         relations: which devices conflict ``[B, U, U, 3]``, see :class:`Messages`; ``None`` without conflicts.
         colour: colour of each station in a greedy colouring of the neighbourhood graph, as zeros and a one ``[B, N, C]``.
         power_w: largest power per resource block ``[B, N, R]``.
-        packets_per_nat: packets that a resource block carries in a slot, by spectral efficiency in nats ``[R, B, U]``.
+        packets_per_reach: packets that a resource block carries in a slot, by the column ``block_reach_log`` ``[R, B, U]``.
         messages: edges of messages.
         table: devices of each station in the numbering of the batch, ``B * U`` where there is none ``[B * N * D]``.
     """
@@ -95,7 +95,7 @@ class Surroundings:
     relations: Tensor | None
     colour: Tensor
     power_w: Tensor
-    packets_per_nat: Tensor
+    packets_per_reach: Tensor
     messages: Messages
     table: Tensor
 
@@ -103,7 +103,7 @@ class Surroundings:
         """Some of the networks, as often as they are named; ``links`` and ``own_max_w`` stay those of all."""
         cells = self.cells.select(networks)
         relations = None if self.relations is None else self.relations[networks]
-        of_network = (self.colour[networks], self.power_w[networks], self.packets_per_nat[:, networks])
+        of_network = (self.colour[networks], self.power_w[networks], self.packets_per_reach[:, networks])
         built = (Messages.of(cells, relations), _table(cells))
         return Surroundings(self.links, self.own_max_w, cells, relations, *of_network, *built)
 
@@ -130,11 +130,11 @@ def surroundings_of(obs: HeteroData, colours: int) -> Surroundings:
     relations = _relations(obs[CONFLICTS].edge_index, b, u)
     most = obs["bs"].rb_power_max_w.reshape(b, n, -1)
     band = obs.rb_bandwidth_hz.reshape(b, -1).T.unsqueeze(2) * obs.slot_s.reshape(b, 1)
-    per_nat = band * LOG2E / obs["ue"].packet_bits.reshape(b, u)
+    per_reach = COLUMNS["ue", BLOCK_COLUMNS[REACH]].scale * band * LOG2E / obs["ue"].packet_bits.reshape(b, u)
     colour = _colours(cells.neighbours).clamp_max(colours - 1).unsqueeze(2) == torch.arange(colours, device=most.device)
     links = links_of(obs)
     built = (Messages.of(cells, relations), _table(cells))
-    return Surroundings(links, Facts(obs, links).own_max_w, cells, relations, colour.to(most), most, per_nat, *built)
+    return Surroundings(links, Facts(obs, links).own_max_w, cells, relations, colour.to(most), most, per_reach, *built)
 
 
 def _relations(conflicts: Tensor, networks: int, users: int) -> Tensor | None:
@@ -215,6 +215,6 @@ def inputs_of(obs: HeteroData, around: Surroundings) -> Inputs:
     device, queue = features(facts, "ue", DEVICE_COLUMNS).reshape(b, u, -1), facts.packets.reshape(b, u)
     if "own_gain" not in facts.store("ue"):
         return Inputs(device, None, queue, device.new_ones(blocks, b, u))
-    block = features(facts, "ue", BLOCK_COLUMNS).transpose(0, 1).reshape(blocks, b, u, -1)  # means over blocks are fast
-    room = block[..., REACH] * (COLUMNS["ue", BLOCK_COLUMNS[REACH]].scale * around.packets_per_nat)
-    return Inputs(device, block, queue, room)
+    block = features(facts, "ue", BLOCK_COLUMNS).transpose(0, 1).contiguous()  # means over blocks are fast
+    block = block.reshape(blocks, b, u, -1)
+    return Inputs(device, block, queue, block[..., REACH] * around.packets_per_reach)

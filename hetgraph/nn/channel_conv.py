@@ -8,7 +8,7 @@ from torch.nn.functional import linear, silu
 from torch_geometric.nn import MessagePassing
 
 from hetgraph.graph.links import Links
-from hetgraph.nn.edge_sums import Aggregation, EdgeSums, Target, normalised, stacked
+from hetgraph.nn.edge_sums import Aggregation, EdgeSums, Target, normalised
 from hetgraph.nn.watched import watched
 
 Message = Literal["linear", "relu"]
@@ -131,9 +131,9 @@ class ChannelConv(MessagePassing):  # type: ignore[misc]
         own, *sent, edge = torch.split(
             self.update_state.weight, [self.hidden] * (1 + self.groups) + [sums.edges.shape[1]], 1
         )
-        spoken = stacked([linear(bs, weight) for weight in sent])  # [G, N, H]
-        change = linear(ue, own, self.update_state.bias) + linear(sums.edges.to(ue.dtype), edge)
-        return ue + silu(change + sums.nodes(spoken))
+        spoken = [linear(bs, weight) for weight in sent]  # G of [N, H]
+        change = torch.addmm(linear(ue, own, self.update_state.bias), sums.edges.to(ue.dtype), edge.T)
+        return ue + silu(change + sums.nodes(*spoken))
 
     def _relu(self, x: tuple[Tensor, Tensor], edge_attr: Tensor, weight: Tensor, links: Links) -> Tensor:
         """Messages in the edge layout of the links."""

@@ -104,30 +104,29 @@ class EdgeSums:
         links = Links(source, target, network, network, num_networks, None, False)
         return EdgeSums.of(links, edge_attr[order], edge_attr.new_ones(len(order), 1), "ue")
 
-    def nodes(self, state: Tensor) -> Tensor:
+    def nodes(self, *state: Tensor) -> Tensor:
         """Sums of node states over the edges at whose other ends they are.
 
         Args:
-            state: to users, states of stations for each group ``[G, N, H]``; to stations, states of users ``[U, H]``.
+            state: to users, states of stations ``[N, H]`` for each group; to stations, states of users ``[U, H]``.
 
         Returns:
             Sums over all groups ``[U, H]``, or sums for each group ``[G, N, H]``.
         """
-        links, width = self.links, state.shape[-1]
+        links, width = self.links, state[0].shape[-1]
         if not links.dense:
             assert self.bags is not None
-            if not (
-                torch.is_grad_enabled() and state.requires_grad
-            ):  # ``apply`` costs more than the sums of a small graph
-                return _BagSum.forward(state, self.to, self.bags)
-            out: Tensor = _BagSum.apply(state, self.to, self.bags)  # type: ignore[no-untyped-call]
+            if not (torch.is_grad_enabled() and any(table.requires_grad for table in state)):
+                return _bag_sums(state, self.to, self.bags)  # ``apply`` costs more than the sums of a small graph
+            value = state[0] if self.to == "bs" else stacked(state)
+            out: Tensor = _BagSum.apply(value, self.to, self.bags)  # type: ignore[no-untyped-call]
             return out
         networks, stations = links.num_networks, links.num_bs // links.num_networks
-        matrices = self.weight.to(state.dtype).reshape(len(self.weight), networks, -1, stations).unbind(0)
+        matrices = self.weight.to(state[0].dtype).reshape(len(self.weight), networks, -1, stations).unbind(0)
         if self.to == "bs":
-            users = state.reshape(networks, -1, width)
+            users = state[0].reshape(networks, -1, width)
             return stacked([torch.bmm(m.transpose(1, 2), users).reshape(-1, width) for m in matrices])
-        tables = state.reshape(-1, networks, stations, width)
+        tables = [table.reshape(networks, stations, width) for table in state]
         total = torch.bmm(matrices[0], tables[0])
         for matrix, table in zip(matrices[1:], tables[1:], strict=True):
             total = torch.baddbmm(total, matrix, table)
@@ -149,12 +148,7 @@ class _BagSum(torch.autograd.Function):
 
     @staticmethod
     def forward(state: Tensor, to: Target, bags: Bags) -> Tensor:
-        if to == "bs":
-            return stacked([_bag(state, bags.ue, bags.bs_first, weight) for weight in bags.by_bs])
-        total = _bag(state[0], bags.bs, bags.ue_first, bags.by_ue[0])
-        for table, weight in zip(state[1:], bags.by_ue[1:], strict=True):
-            total += _bag(table, bags.bs, bags.ue_first, weight)
-        return total
+        return _bag_sums((state,) if to == "bs" else state.unbind(), to, bags)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -166,6 +160,16 @@ class _BagSum(torch.autograd.Function):
         other: Target = "ue" if ctx.to == "bs" else "bs"
         slope: Tensor = _BagSum.apply(grads[0], other, Bags(*ctx.saved_tensors))  # type: ignore[no-untyped-call]
         return slope, None, None
+
+
+def _bag_sums(state: Sequence[Tensor], to: Target, bags: Bags) -> Tensor:
+    if to == "bs":
+        return stacked([_bag(state[0], bags.ue, bags.bs_first, weight) for weight in bags.by_bs.unbind()])
+    weights = bags.by_ue.unbind()
+    total = _bag(state[0], bags.bs, bags.ue_first, weights[0])
+    for table, weight in zip(state[1:], weights[1:], strict=True):
+        total += _bag(table, bags.bs, bags.ue_first, weight)
+    return total
 
 
 def _bag(table: Tensor, row: Tensor, first: Tensor, weight: Tensor) -> Tensor:

@@ -39,14 +39,14 @@ class NeighbourConv(MessagePassing):  # type: ignore[misc]
         Raises:
             ValueError: columns that the layer was not made for, or none where it was.
         """
-        if edge_attr is None:
-            edge_attr = bs.new_zeros(edge_index.shape[1], 0)
-        if edge_attr.shape[1] != self.edge_dim:
-            raise ValueError(f"edge_attr: got {edge_attr.shape[1]} columns, expected {self.edge_dim}")
+        columns = 0 if edge_attr is None else edge_attr.shape[1]
+        if columns != self.edge_dim:
+            raise ValueError(f"edge_attr: got {columns} columns, expected {self.edge_dim}")
         if sums is None or watched(self):
+            edge_attr = bs.new_zeros(edge_index.shape[1], 0) if edge_attr is None else edge_attr
             heard = [self.propagate(edge_index, x=bs, edge_attr=edge_attr)]
         else:
-            heard = [sums.nodes(bs.unsqueeze(0)), sums.edges.to(bs.dtype)]
+            heard = [sums.nodes(bs), sums.edges.to(bs.dtype)]
         out: Tensor = bs + silu(self.update_state(torch.cat([bs, *heard], 1)))
         return out
 
