@@ -81,8 +81,8 @@ CASES |= {
 }
 CASES |= {
     f"MAPPO training step {name}, {n} networks x {slots} slots": (
-        f"from hetgraph.envs import {kind}; from hetgraph.trainers import MAPPOModule; "
-        f"from hetgraph.trainers.rollouts import RolloutDataset; torch.manual_seed(0); env = {kind}('{name}', {n}); "
+        f"from hetgraph.envs import {kind}; from hetgraph.trainers import MAPPOModule; torch.manual_seed(0); "
+        f"RolloutDataset = sys.modules[MAPPOModule.__module__].RolloutDataset; env = {kind}('{name}', {n}); "
         f"agents = MAPPOModule({options}); batch = RolloutDataset(env, agents.policy, {slots}, 1).collect(); "
         f"goal = agents._targets(batch); part = (0, {slots}, torch.arange({n}))",
         "agents.zero_grad(); agents._loss(batch, part, *goal, 0.01).backward()",

@@ -17,8 +17,8 @@ from hetgraph.models.mappo_inputs import (
     inputs_of,
     surroundings_of,
 )
-from hetgraph.models.options import keep_options
 from hetgraph.models.mappo_trunks import AgentTrunk, Trunk
+from hetgraph.models.options import keep_options
 from hetgraph.nn.agents import AgentGRU, AgentLinear, agent_mlp
 from hetgraph.radio.allocation import Allocation
 
