@@ -230,7 +230,7 @@ class _Blocks:
         self, policy: NeighbourhoodMAPPO, base: Tensor, none: Tensor, inputs: Inputs, around: Surroundings
     ) -> None:
         self.policy, self.around, self.queue = policy, around, inputs.queue.flatten()
-        self.base, self.none, self.room = base.unbind(0), none.unbind(1), inputs.room.flatten(1).unbind(0)
+        self.base, self.none, self.room = base.unbind(0), torch.split(none, 1, 1), inputs.room.flatten(1).unbind(0)
         self.given, self.place = torch.zeros_like(self.queue), 0
         self.rank = around.cells.rank.flatten()
         self.blocked = self.queue <= NOTHING
@@ -245,7 +245,7 @@ class _Blocks:
         blocked = self.blocked if policy.overbook else left <= NOTHING
         score = policy.at_devices(policy.device_out, joint, self.around).masked_fill(blocked.unsqueeze(1), NEVER)
         wide = torch.cat([score, policy.nobody]).index_select(0, self.around.table)
-        return torch.cat([self.none[self.place].unsqueeze(1), wide.reshape(b * n, -1)], 1).reshape(b, n, -1)
+        return torch.cat([self.none[self.place], wide.reshape(b * n, -1)], 1).reshape(b, n, -1)
 
     def give(self, choice: Tensor) -> None:
         """Give the resource block; the next one knows what this is expected to clear."""

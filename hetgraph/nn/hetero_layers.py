@@ -14,6 +14,7 @@ from hetgraph.nn.mount_conv import MountConv
 from hetgraph.nn.neighbour_conv import NeighbourConv
 
 EdgeType = tuple[str, str, str]
+_NAMES = {key: "__".join(key) for key in (CHANNEL, NEIGHBOURS, MOUNTED_ON)}
 Store = str | EdgeType
 
 
@@ -108,7 +109,7 @@ class HeteroLayers(nn.Module):
         }
         self.edge_types = tuple(key for key, value in convs.items() if value)
         # Explainers look for the layers of an edge type under this key.
-        self.convs = nn.ModuleDict({"__".join(key): nn.ModuleList(value) for key, value in convs.items() if value})
+        self.convs = nn.ModuleDict({_NAMES[key]: nn.ModuleList(value) for key, value in convs.items() if value})
 
     def forward(
         self,
@@ -147,5 +148,5 @@ class HeteroLayers(nn.Module):
         return {"bs": bs, "ue": ue}
 
     def _of(self, key: EdgeType) -> list[nn.Module]:
-        name = "__".join(key)
-        return list(self.convs[name].children()) if name in self.convs else []
+        name = _NAMES[key]
+        return list(self.convs[name]) if name in self.convs else []  # type: ignore[call-overload]
