@@ -80,6 +80,19 @@ CASES |= {
     )
 }
 CASES |= {
+    f"MAPPO training step {name}, {n} networks x {slots} slots": (
+        f"from hetgraph.envs import {kind}; from hetgraph.trainers import MAPPOModule; torch.manual_seed(0); "
+        f"RolloutDataset = sys.modules[MAPPOModule.__module__].RolloutDataset; env = {kind}('{name}', {n}); "
+        f"agents = MAPPOModule({options}); batch = RolloutDataset(env, agents.policy, {slots}, 1).collect(); "
+        f"goal = agents._targets(batch); part = (0, {slots}, torch.arange({n}))",
+        "agents.zero_grad(); agents._loss(batch, part, *goal, 0.01).backward()",
+    )
+    for kind, name, n, slots, options in (
+        ("ConflictEnv", "conflict-8", 64, 16, "64"),
+        ("CellularEnv", "random-19", 4, 32, "32, levels_db=(0.0, -5.75, -11.5, -17.25, -23.0), overbook=True"),
+    )
+}
+CASES |= {
     f"step handover-full x {n}": (
         "import torch; from hetgraph.envs import HandoverAction, HandoverEnv; from hetgraph.graph import roaming; "
         f"env = HandoverEnv(roaming(), {n}); source = torch.Generator().manual_seed(0); "

@@ -1,6 +1,7 @@
 """Physical facts of a graph that several columns share, each worked out once."""
 
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,6 +37,13 @@ class Facts:
     def __init__(self, graph: HeteroData, links: Links | None = None) -> None:
         self.graph = graph
         self.links = links_of(graph) if links is None else links
+        self._stores: dict[Any, Any] = {}
+
+    def store(self, name: str | tuple[str, str, str] | None) -> Any:
+        """Store of a node or edge type, or the graph's own; PyG looks a name up in several microseconds, here it is once."""
+        if name not in self._stores:
+            self._stores[name] = self.graph._global_store if name is None else self.graph[name]
+        return self._stores[name]
 
     @property
     def dtype(self) -> torch.dtype:
@@ -46,22 +54,22 @@ class Facts:
 
     def bs(self, name: str) -> Tensor:
         """Attribute of stations ``[N, *]``."""
-        value: Tensor = self.graph["bs"][name]
+        value: Tensor = self.store("bs")[name]
         return value
 
     def ue(self, name: str) -> Tensor:
         """Attribute of users ``[U, *]``."""
-        value: Tensor = self.graph["ue"][name]
+        value: Tensor = self.store("ue")[name]
         return value
 
     def antenna(self, name: str) -> Tensor:
         """Attribute of antennas ``[A, *]``."""
-        value: Tensor = self.graph["antenna"][name]
+        value: Tensor = self.store("antenna")[name]
         return value
 
     def edge(self, name: str) -> Tensor:
         """Attribute of channel edges ``[E, *]``."""
-        value: Tensor = self.graph[CHANNEL][name]
+        value: Tensor = self.store(CHANNEL)[name]
         return value
 
     def network(self, name: str) -> Tensor:

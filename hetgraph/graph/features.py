@@ -7,6 +7,7 @@ being made, as inputs of critics and of refinement rounds do, is no column.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -54,7 +55,7 @@ class Column:
     fn: Callable[[Facts], Tensor]
     block: bool = False
 
-    @property
+    @cached_property
     def attributes(self) -> tuple[tuple[Store, str], ...]:
         """What it needs, as store and name."""
         return tuple((_STORES[store], name) for store, name in (need.split(".") for need in self.needs))
@@ -213,6 +214,11 @@ def columns_of(store: Store, names: Sequence[str]) -> tuple[Column, ...]:
     Raises:
         ValueError: a name that the store has no column of.
     """
+    return _columns_of(store, tuple(names))
+
+
+@cache
+def _columns_of(store: Store, names: tuple[str, ...]) -> tuple[Column, ...]:
     for name in names:
         if (store, name) not in COLUMNS:
             known = ", ".join(sorted(n for s, n in COLUMNS if s == store)) or "none"
@@ -246,7 +252,7 @@ def features(graph: HeteroData | Facts, store: Store, names: Sequence[str]) -> T
 
 def _scaled(facts: Facts, column: Column) -> Tensor:
     for store, name in column.attributes:
-        if not _has(facts.graph, store, name):
+        if name not in facts.store(store):
             where = name if store is None else f"{_label(store)}.{name}"
             raise ValueError(
                 f"{where}: got nothing, expected it for the column {column.name!r} of {_label(column.store)}"

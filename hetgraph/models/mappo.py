@@ -12,63 +12,20 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.schema import Level
 from hetgraph.models.mappo_inputs import (
     BLOCK_COLUMNS,
-    DEVICE_COLUMNS,
     Inputs,
     Surroundings,
     inputs_of,
     surroundings_of,
 )
+from hetgraph.models.mappo_trunks import AgentTrunk, Trunk
 from hetgraph.models.options import keep_options
 from hetgraph.nn.agents import AgentGRU, AgentLinear, agent_mlp
 from hetgraph.radio.allocation import Allocation
 
 LEFT_FEATURES = 5
-LEFT_LEAST, LEFT_MOST = torch.zeros(5), torch.tensor([math.inf, 1.0, 3.0, 1.0, math.inf])
+LEFT_MOST = (math.inf, 1.0, 3.0, 1.0, math.inf)
 NOTHING = 1e-6  # packets
-
-
-class Trunk(nn.Module):
-    """Station states from own devices and neighbours.
-
-    Devices exchange messages along conflicts, each kind with its own weights; stations sum over their devices, any number of
-    them, and hear the mean of their neighbours' states, one or more hops far.
-
-    Args:
-        hidden: width.
-        hops: rounds of messages between neighbouring stations.
-        colours: colours that tell neighbouring stations apart.
-        agents: agents with weights of their own; 0 for shared ones.
-    """
-
-    def __init__(self, hidden: int, hops: int, colours: int, agents: int) -> None:
-        super().__init__()
-        self.enter = agent_mlp(len(DEVICE_COLUMNS) + 2 * len(BLOCK_COLUMNS), hidden, hidden, agents=agents)
-        self.related = nn.ModuleList(AgentLinear(hidden, hidden, agents, bias=False) for _ in range(3))
-        self.colour = nn.Embedding(colours, hidden)
-        self.gather = AgentLinear(hidden, hidden, agents)
-        self.hops = nn.ModuleList(AgentLinear(3 * hidden, hidden, agents) for _ in range(hops))
-
-    def forward(self, inputs: Inputs, around: Surroundings) -> tuple[Tensor, Tensor]:
-        """States of devices ``[B, N, D, H]`` and stations ``[B, N, H]``."""
-        cells = around.cells
-        mask = cells.mask.unsqueeze(3)
-        device = self.enter(torch.cat([inputs.device, inputs.block.mean(3), inputs.block.amax(3)], 3))
-        if around.relations:
-            flat = device.new_zeros(*cells.station.shape, device.shape[3])
-            place = cells.device.flatten(1).unsqueeze(2).expand(-1, -1, flat.shape[2])
-            flat = flat.scatter_add(1, place, (device * mask).flatten(1, 2))
-            for matrix, linear in zip(around.relations, self.related, strict=True):
-                device = device + linear(cells.gather(torch.bmm(matrix, flat)))
-        device = nn.functional.silu(device) * mask
-        colour = self.colour(around.colour.clamp_max(self.colour.num_embeddings - 1))
-        station = nn.functional.silu(self.gather(device.sum(2)) + colour)
-        # By lists: a dense [N, N] table is a third of the time of training where stations have few neighbours.
-        place = around.heard.flatten(1).unsqueeze(2).expand(-1, -1, station.shape[2])
-        for hop in self.hops:
-            mean = torch.bmm(around.neighbours, station)
-            most = station.gather(1, place).reshape(*around.heard.shape, -1).masked_fill(around.silent, -1).amax(2)
-            station = station + nn.functional.silu(hop(torch.cat([station, mean, most], 2)))
-        return device, station
+NEVER = -1e9  # logit
 
 
 @dataclass(frozen=True)
@@ -126,11 +83,19 @@ class NeighbourhoodMAPPO(nn.Module):
         super().__init__()
         self.overbook = overbook
         self.hidden, self.colours, self.levels = hidden, colours, len(levels_db)
-        self.actor, self.critic = (Trunk(hidden, hops, colours, agents) for _ in range(2))
+        self.actor, self.critic = (
+            AgentTrunk(hidden, hops, colours, agents) if agents else Trunk(hidden, hops, colours) for _ in range(2)
+        )
         self.memory = nn.ModuleList(AgentGRU(hidden, agents) for _ in range(2)) if recurrent else None
         self.value_head = agent_mlp(hidden, hidden, 1, agents=agents)
         self.level_scale: Tensor
         self.register_buffer("level_scale", 10 ** (torch.tensor(tuple(levels_db)) / 10))
+        self.left_most: Tensor
+        self.left_least: Tensor
+        self.nobody: Tensor
+        self.register_buffer("left_most", torch.tensor(LEFT_MOST), persistent=False)
+        self.register_buffer("left_least", torch.zeros(LEFT_FEATURES), persistent=False)
+        self.register_buffer("nobody", torch.full((1, self.levels), NEVER), persistent=False)  # where no device is
         self.block = nn.Embedding(blocks * colours, hidden)
         self.device_in = AgentLinear(hidden, hidden, agents)
         self.station_in = AgentLinear(hidden, hidden, agents)
@@ -165,8 +130,9 @@ class NeighbourhoodMAPPO(nn.Module):
             taken: decisions to judge instead ``[T * B, N, R]``.
             ended: networks that ended after each slot ``[T, B]``, whose memory starts anew; for ``taken``.
         """
-        device, station = self.actor(inputs, around)
-        _, judged = self.critic(inputs, around)
+        columns = inputs.columns()
+        device, station = self.actor(columns, around)
+        _, judged = self.critic(columns, around)
         station, acted = self._remember(0, station, memory[0], ended)
         judged, remembered = self._remember(1, judged, memory[1], ended)
         value = self.value_head(judged).squeeze(-1)
@@ -187,7 +153,7 @@ class NeighbourhoodMAPPO(nn.Module):
 
     def most_likely(self, inputs: Inputs, around: Surroundings, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Most likely decision on each resource block in turn ``[B, N, R]`` and the actor's memory ``[B, N, H]``; no critic."""
-        device, station = self.actor(inputs, around)
+        device, station = self.actor(inputs.columns(), around)
         station, memory = self._remember(0, station, memory, None)
         blocks = self._blocks(device, station, inputs, around)
         choices = [blocks.logits().argmax(2)]
@@ -208,26 +174,45 @@ class NeighbourhoodMAPPO(nn.Module):
                 memory = memory.masked_fill(ended[number - 1].reshape(-1, 1, 1), 0)
             memory = cell.step(part, memory)
             out.append(memory)
-        return value + torch.cat(out), memory
+        return value + (torch.cat(out) if len(out) > 1 else out[0]), memory
 
     def _blocks(self, device: Tensor, station: Tensor, inputs: Inputs, around: Surroundings) -> "_Blocks":
         """What of the logits does not depend on decisions, for all resource blocks at once."""
-        colour = around.colour.clamp_max(self.colours - 1)
-        embedded = self.block.weight.reshape(self.colours, -1, self.hidden)[colour, : around.power_w.shape[2]]
-        place = self.station_in(station).unsqueeze(2) + embedded  # [B, N, R, H]
-        none = self.none_out(nn.functional.silu(place))
-        base = self.block_in(inputs.block) + self.device_in(device).unsqueeze(3) + place.unsqueeze(2)
+        of_colour = self.block.weight.reshape(self.colours, -1, self.hidden)[:, : around.power_w.shape[2]]
+        embedded = around.colour @ of_colour.flatten(1)
+        place = self.station_in(station).unsqueeze(2) + embedded.reshape(
+            *station.shape[:2], -1, self.hidden
+        )  # [B, N, R, H]
+        none = self.none_out(nn.functional.silu(place)).reshape(-1, place.shape[2])
+        reports = device.new_zeros(1, len(device), len(BLOCK_COLUMNS)) if inputs.block is None else inputs.block
+        # In place, as fresh memory is most of the time of adding.
+        base = place.flatten(0, 1).transpose(0, 1).index_select(1, around.cells.serving)  # [R, B * U, H]
+        base += self.at_devices(self.device_in, device, around)
+        base += self.at_devices(self.block_in, reports.reshape(len(reports), len(device), -1), around)
         return _Blocks(self, base, none, inputs, around)
+
+    def at_devices(self, layer: AgentLinear, value: Tensor, around: Surroundings) -> Tensor:
+        """A layer on values of devices ``[*, B * U, F]``, with the weights of their stations where these have their own."""
+        if not layer.agents:
+            out: Tensor = layer(value)
+            return out
+        cells = around.cells
+        b, _, u, _ = cells.shape
+        rows = value.movedim(-2, 0)
+        wide = cells.gather(rows.reshape(b, u, *rows.shape[1:]))
+        return cells.spread(layer(wide)).flatten(0, 1).movedim(0, -2)
 
     def allocation(self, choice: Tensor, around: Surroundings) -> Allocation:
         """Allocation of a decision."""
-        index = (choice - 1).clamp_min(0)
-        device = torch.where(choice > 0, index.div(self.levels, rounding_mode="floor") + 1, 0)
-        return around.cells.allocation(device, around.power_w * self.level_scale[index % self.levels])
+        if self.levels == 1:
+            return around.cells.allocation(choice, around.power_w * self.level_scale)
+        index = choice - 1  # none is -1, of which the device is 0 and the power counts for nothing
+        device = index.div(self.levels, rounding_mode="floor") + 1
+        return around.cells.allocation(device, around.power_w * self.level_scale.take(index % self.levels))
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Surroundings and memory."""
-        around = surroundings_of(obs)
+        around = surroundings_of(obs, self.colours)
         return around, self.initial_memory(around)[0]
 
     @torch.inference_mode()
@@ -244,24 +229,28 @@ class _Blocks:
     def __init__(
         self, policy: NeighbourhoodMAPPO, base: Tensor, none: Tensor, inputs: Inputs, around: Surroundings
     ) -> None:
-        self.policy, self.inputs = policy, inputs
-        self.base, self.none, self.room = base.unbind(3), none.unbind(2), inputs.room.unbind(3)
-        self.given, self.place = torch.zeros_like(inputs.queue), 0
-        self.rank = torch.arange(inputs.queue.shape[2], device=base.device)
-        self.blocked = ~around.cells.mask | (inputs.queue <= NOTHING)
+        self.policy, self.around, self.queue = policy, around, inputs.queue.flatten()
+        self.base, self.none, self.room = base.unbind(0), torch.split(none, 1, 1), inputs.room.flatten(1).unbind(0)
+        self.given, self.place = torch.zeros_like(self.queue), 0
+        self.rank = around.cells.rank.flatten()
+        self.blocked = self.queue <= NOTHING
 
     def logits(self) -> Tensor:
         """Logits over none and the pairs of device and level on the next resource block ``[B, N, 1 + D * L]``."""
-        left, room = (self.inputs.queue - self.given).clamp_min(0), self.room[self.place]
-        local = torch.stack([left.log1p(), left, self.given, left - 1, torch.minimum(left, room)], 3)
-        local = local.clamp(LEFT_LEAST.to(local), LEFT_MOST.to(local))
-        joint = nn.functional.silu(self.base[self.place] + self.policy.left_in(local))
-        blocked = self.blocked if self.policy.overbook else self.blocked | (left <= NOTHING)
-        score = self.policy.device_out(joint).masked_fill(blocked.unsqueeze(3), -1e9).flatten(2)
-        return torch.cat([self.none[self.place], score], 2)
+        policy, (b, n, _, _) = self.policy, self.around.cells.shape
+        left, room = (self.queue - self.given).clamp_min(0), self.room[self.place]
+        local = torch.stack([left.log1p(), left, self.given, left - 1, torch.minimum(left, room)], 1)
+        added = policy.at_devices(policy.left_in, local.clamp(policy.left_least, policy.left_most), self.around)
+        joint = nn.functional.silu(self.base[self.place] + added)
+        blocked = self.blocked if policy.overbook else left <= NOTHING
+        score = policy.at_devices(policy.device_out, joint, self.around).masked_fill(blocked.unsqueeze(1), NEVER)
+        wide = torch.cat([score, policy.nobody]).index_select(0, self.around.table)
+        return torch.cat([self.none[self.place], wide.reshape(b * n, -1)], 1).reshape(b, n, -1)
 
     def give(self, choice: Tensor) -> None:
         """Give the resource block; the next one knows what this is expected to clear."""
-        number = (choice - 1).div(self.policy.levels, rounding_mode="floor").unsqueeze(2)
-        self.given = self.given + (number == self.rank) * self.room[self.place]
+        levels, number = self.policy.levels, (choice - 1).flatten()
+        number = number if levels == 1 else number.div(levels, rounding_mode="floor")
+        chosen = number.index_select(0, self.around.cells.serving) == self.rank
+        self.given = self.given + chosen * self.room[self.place]
         self.place += 1

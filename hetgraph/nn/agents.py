@@ -55,9 +55,10 @@ class AgentGRU(nn.Module):
 
     def step(self, entry: Tensor, memory: Tensor) -> Tensor:
         """Memory after a slot from ``self.entry(value)``, which needs no memory and so is computed for many slots at once."""
-        reset_in, update_in, new_in = entry.chunk(3, -1)
-        reset_past, update_past, new_past = self.past(memory).chunk(3, -1)
-        reset, update = (reset_in + reset_past).sigmoid(), (update_in + update_past).sigmoid()
+        hidden = memory.shape[-1]
+        gates_in, new_in = torch.split(entry, [2 * hidden, hidden], -1)
+        gates_past, new_past = torch.split(self.past(memory), [2 * hidden, hidden], -1)
+        reset, update = (gates_in + gates_past).sigmoid().chunk(2, -1)
         new = (new_in + reset * new_past).tanh()
         out: Tensor = new + update * (memory - new)
         return out

@@ -126,15 +126,14 @@ class ChannelConv(MessagePassing):  # type: ignore[misc]
         """States are transformed where nodes are few: stations before they speak to users, sums after users spoke to them."""
         bs, ue = x
         if self.to == "bs" or not self.sender:
-            edges = sums.edges.to(bs.dtype)
-            heard = torch.cat([*sums.nodes(ue), edges], 1) if self.sender else edges
-            return self._next(bs if self.to == "bs" else ue, heard)
+            nodes = sums.nodes(ue) if self.sender else ()
+            return self._next(bs if self.to == "bs" else ue, *nodes, sums.edges.to(bs.dtype))
         own, *sent, edge = torch.split(
             self.update_state.weight, [self.hidden] * (1 + self.groups) + [sums.edges.shape[1]], 1
         )
-        spoken = torch.stack([linear(bs, weight) for weight in sent])  # [G, N, H]
-        change = linear(ue, own, self.update_state.bias) + linear(sums.edges.to(ue.dtype), edge)
-        return ue + silu(change + sums.nodes(spoken))
+        spoken = [linear(bs, weight) for weight in sent]  # G of [N, H]
+        change = torch.addmm(linear(ue, own, self.update_state.bias), sums.edges.to(ue.dtype), edge.T)
+        return ue + silu(change + sums.nodes(*spoken))
 
     def _relu(self, x: tuple[Tensor, Tensor], edge_attr: Tensor, weight: Tensor, links: Links) -> Tensor:
         """Messages in the edge layout of the links."""
@@ -152,8 +151,8 @@ class ChannelConv(MessagePassing):  # type: ignore[misc]
     def _sent(self, source: Tensor) -> Tensor:
         return self.from_source(source) if self.from_source is not None else source.new_zeros(len(source), self.hidden)
 
-    def _next(self, state: Tensor, heard: Tensor) -> Tensor:
-        out: Tensor = state + silu(self.update_state(torch.cat([state, heard], 1)))
+    def _next(self, state: Tensor, *heard: Tensor) -> Tensor:
+        out: Tensor = state + silu(self.update_state(torch.cat([state, *heard], 1)))
         return out
 
     def __repr__(self) -> str:

@@ -1,5 +1,6 @@
 """Weighted sums over channel edges, made ready once and used by several layers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -88,29 +89,53 @@ class EdgeSums:
         bags = _bags(links, stacked) if nodes and not links.dense else None
         return EdgeSums(links, to, stacked, torch.cat(sums, 1), bags)
 
-    def nodes(self, state: Tensor) -> Tensor:
+    @staticmethod
+    def among(edge_index: Tensor, edge_attr: Tensor, network: Tensor, num_networks: int) -> "EdgeSums":
+        """Means over edges between nodes of one kind, as (bs, neighbours, bs), at the nodes that hear.
+
+        Args:
+            edge_index: who is heard by whom ``[2, E]``, in any order.
+            edge_attr: columns of edges ``[E, C]``.
+            network: network of each node ``[N]``.
+            num_networks: number of networks.
+        """
+        order = torch.argsort(edge_index[1], stable=True)
+        source, target = edge_index[:, order]
+        links = Links(source, target, network, network, num_networks, None, False)
+        return EdgeSums.of(links, edge_attr[order], edge_attr.new_ones(len(order), 1), "ue")
+
+    def nodes(self, *state: Tensor) -> Tensor:
         """Sums of node states over the edges at whose other ends they are.
 
         Args:
-            state: to users, states of stations for each group ``[G, N, H]``; to stations, states of users ``[U, H]``.
+            state: to users, states of stations ``[N, H]`` for each group; to stations, states of users ``[U, H]``.
 
         Returns:
             Sums over all groups ``[U, H]``, or sums for each group ``[G, N, H]``.
         """
-        links, width = self.links, state.shape[-1]
+        links, width = self.links, state[0].shape[-1]
         if not links.dense:
-            out: Tensor = _BagSum.apply(state, self.to, self.bags)  # type: ignore[no-untyped-call]
+            assert self.bags is not None
+            if not (torch.is_grad_enabled() and any(table.requires_grad for table in state)):
+                return _bag_sums(state, self.to, self.bags)  # ``apply`` costs more than the sums of a small graph
+            value = state[0] if self.to == "bs" else stacked(state)
+            out: Tensor = _BagSum.apply(value, self.to, self.bags)  # type: ignore[no-untyped-call]
             return out
         networks, stations = links.num_networks, links.num_bs // links.num_networks
-        matrices = self.weight.to(state.dtype).reshape(len(self.weight), networks, -1, stations).unbind(0)
+        matrices = self.weight.to(state[0].dtype).reshape(len(self.weight), networks, -1, stations).unbind(0)
         if self.to == "bs":
-            users = state.reshape(networks, -1, width)
-            return torch.stack([torch.bmm(m.transpose(1, 2), users).reshape(-1, width) for m in matrices])
-        tables = state.reshape(-1, networks, stations, width)
+            users = state[0].reshape(networks, -1, width)
+            return stacked([torch.bmm(m.transpose(1, 2), users).reshape(-1, width) for m in matrices])
+        tables = [table.reshape(networks, stations, width) for table in state]
         total = torch.bmm(matrices[0], tables[0])
         for matrix, table in zip(matrices[1:], tables[1:], strict=True):
             total = torch.baddbmm(total, matrix, table)
         return total.reshape(-1, width)
+
+
+def stacked(groups: Sequence[Tensor]) -> Tensor:
+    """Tensors of groups as one, without a copy where there is one group."""
+    return groups[0].unsqueeze(0) if len(groups) == 1 else torch.stack(list(groups))
 
 
 def _bags(links: Links, weight: Tensor) -> Bags:
@@ -123,12 +148,7 @@ class _BagSum(torch.autograd.Function):
 
     @staticmethod
     def forward(state: Tensor, to: Target, bags: Bags) -> Tensor:
-        if to == "bs":
-            return torch.stack([_bag(state, bags.ue, bags.bs_first, weight) for weight in bags.by_bs])
-        total = _bag(state[0], bags.bs, bags.ue_first, bags.by_ue[0])
-        for table, weight in zip(state[1:], bags.by_ue[1:], strict=True):
-            total += _bag(table, bags.bs, bags.ue_first, weight)
-        return total
+        return _bag_sums((state,) if to == "bs" else state.unbind(), to, bags)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -142,6 +162,16 @@ class _BagSum(torch.autograd.Function):
         return slope, None, None
 
 
+def _bag_sums(state: Sequence[Tensor], to: Target, bags: Bags) -> Tensor:
+    if to == "bs":
+        return stacked([_bag(state[0], bags.ue, bags.bs_first, weight) for weight in bags.by_bs.unbind()])
+    weights = bags.by_ue.unbind()
+    total = _bag(state[0], bags.bs, bags.ue_first, weights[0])
+    for table, weight in zip(state[1:], weights[1:], strict=True):
+        total += _bag(table, bags.bs, bags.ue_first, weight)
+    return total
+
+
 def _bag(table: Tensor, row: Tensor, first: Tensor, weight: Tensor) -> Tensor:
     """Sums of weighted rows ``table[row]`` from each ``first`` to the next one."""
     return functional.embedding_bag(
@@ -152,6 +182,8 @@ def _bag(table: Tensor, row: Tensor, first: Tensor, weight: Tensor) -> Tensor:
 def _sum_to_ue(links: Links, edge_attr: Tensor, weight: Tensor) -> Tensor:
     """Weighted sums of edge columns at users ``[U, C]``."""
     columns = edge_attr.shape[1]
+    if not columns:
+        return edge_attr.new_zeros(links.num_ue, 0)
     if links.degree is None:
         return _bag(edge_attr, torch.arange(links.num_edges, device=weight.device), links.first_edge, weight)
     weighed = (edge_attr * weight.unsqueeze(1)).reshape(links.num_ue, links.degree * columns)

@@ -12,6 +12,7 @@ from hetgraph.graph.features import columns_of, features
 from hetgraph.graph.levels import check_level, sees_everything
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS, Level
 from hetgraph.nn.edge_groups import associated_networks, edge_groups
+from hetgraph.nn.edge_sums import Aggregation
 from hetgraph.nn.hetero_layers import HeteroLayers, LayerSums, Store
 
 _STORES: tuple[Store, ...] = ("bs", "ue", "antenna", CHANNEL, NEIGHBOURS)
@@ -33,6 +34,10 @@ class HeteroEncoder(nn.Module):
         layers: rounds of messages.
         hops: rounds in which stations hear their neighbours; ``local`` has none.
         level: ``local``, ``neighbourhood``, ``global`` or ``genie``.
+        extra: number of columns of stores that are no columns of the table, after those that are; such an encoder takes ready
+            arguments only.
+        reports: below ``global``, users read the columns of known edges over which no messages pass.
+        aggr: ``mean`` or ``sum`` of messages over channel edges.
 
     Raises:
         ValueError: an unknown store, column or level, a store without columns, or more hops than layers.
@@ -45,16 +50,19 @@ class HeteroEncoder(nn.Module):
         layers: int = 2,
         hops: int = 1,
         level: Level = "global",
+        extra: Mapping[Store, int] | None = None,
+        reports: bool = True,
+        aggr: Aggregation = "mean",
     ) -> None:
         super().__init__()
         self.columns = {store: tuple(names) for store, names in columns.items() if names}
-        self.level = level
-        _check(self.columns, layers, hops, level)
-        widths = {store: len(names) for store, names in self.columns.items()}
+        self.level, self.extra = level, dict(extra or {})
+        _check(self.columns, self.extra, layers, hops, level)
+        stores = [*self.columns, *(store for store in self.extra if store not in self.columns)]
+        widths = {store: len(self.columns.get(store, ())) + self.extra.get(store, 0) for store in stores}
         wide = sees_everything(level)
-        self.layers = HeteroLayers(
-            widths, hidden, layers, 0 if level == "local" else hops, groups=1 + wide, reports=not wide
-        )
+        hops = 0 if level == "local" else hops
+        self.layers = HeteroLayers(widths, hidden, layers, hops, 1 + wide, reports and not wide, aggr)
 
     def forward(self, graph: HeteroData | Facts | dict[str, Any]) -> dict[str, Tensor]:
         """States of stations ``bs [N, H]`` and users ``ue [U, H]``.
@@ -71,7 +79,14 @@ class HeteroEncoder(nn.Module):
 
         Args:
             graph: a graph or a batch, or its facts.
+
+        Raises:
+            ValueError: the encoder has columns that are not of the table.
         """
+        if self.extra:
+            raise ValueError(
+                f"graph: got a graph, expected ready arguments with {sum(self.extra.values())} extra columns"
+            )
         facts = graph if isinstance(graph, Facts) else Facts(graph)
         dtype = next(self.parameters()).dtype
         x = {
@@ -79,36 +94,38 @@ class HeteroEncoder(nn.Module):
             for store, names in self.columns.items()
         }
         weight, reports = edge_groups(facts, self.level)
-        weight, reports = weight.to(dtype), None if reports is None else reports.to(dtype)
+        weight = weight.to(dtype)
+        reports = reports.to(dtype) if reports is not None and self.layers.reports else None
         return {
             "x_dict": {store: value for store, value in x.items() if isinstance(store, str)},
             "edge_index_dict": {kind: facts.graph[kind].edge_index for kind in self.layers.edge_types},
             "edge_attr_dict": {store: value for store, value in x.items() if not isinstance(store, str)},
             "weight": weight,
             "reports": reports,
-            "links": _sums(facts, x[CHANNEL], weight, reports),
+            "links": self._sums(facts, x[CHANNEL], weight, reports),
         }
 
+    def _sums(self, facts: Facts, edge: Tensor, weight: Tensor, reports: Tensor | None) -> LayerSums | None:
+        if not facts.links.num_edges:
+            return None
+        if sees_everything(self.level) or not bool(associated_networks(facts).all()):
+            return LayerSums.of(facts.links, edge, weight, reports, self.layers.aggr)
+        return LayerSums.of_serving(facts.links, edge, weight, reports, facts.serving_slot, self.layers.aggr)
 
-def _sums(facts: Facts, edge: Tensor, weight: Tensor, reports: Tensor | None) -> LayerSums | None:
-    if not facts.links.num_edges:
-        return None
-    if reports is None or not bool(associated_networks(facts).all()):
-        return LayerSums.of(facts.links, edge, weight, reports)
-    return LayerSums.of_serving(facts.links, edge, weight, reports, facts.serving_slot)
 
-
-def _check(columns: Mapping[Store, Sequence[str]], layers: int, hops: int, level: str) -> None:
+def _check(
+    columns: Mapping[Store, Sequence[str]], extra: Mapping[Store, int], layers: int, hops: int, level: str
+) -> None:
     check_level(level)
-    for store in columns:
+    for store in (*columns, *extra):
         if store not in _STORES:
             raise ValueError(f"columns: got store {store!r}, expected one of {', '.join(map(str, _STORES))}")
-        if any(column.block for column in columns_of(store, columns[store])):
+        if any(column.block for column in columns_of(store, columns.get(store, ()))):
             raise ValueError(
                 f"columns: got columns of resource blocks of {store!r}, expected columns of a whole node or edge"
             )
     for store in _NEEDED:
-        if store not in columns:
+        if store not in columns and not extra.get(store):
             raise ValueError(f"columns: got none of {store!r}, expected at least one")
     if layers < 1 or not 0 <= hops <= layers:
         raise ValueError(f"hops: got {hops} with {layers} layers, expected 0 to {layers} and at least one layer")

@@ -9,49 +9,62 @@ from torch import Tensor, nn
 from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS
 from hetgraph.nn.channel_conv import ChannelConv
-from hetgraph.nn.edge_sums import EdgeSums
+from hetgraph.nn.edge_sums import Aggregation, EdgeSums
 from hetgraph.nn.mount_conv import MountConv
 from hetgraph.nn.neighbour_conv import NeighbourConv
 
 EdgeType = tuple[str, str, str]
+_NAMES = {key: "__".join(key) for key in (CHANNEL, NEIGHBOURS, MOUNTED_ON)}
 Store = str | EdgeType
 
 
 @dataclass(frozen=True)
 class LayerSums:
-    """Sums over channel edges that all layers share.
+    """Sums over edges that all layers share.
 
     Args:
         to_ue: at users.
         to_bs: at stations.
         reports: at users, over edges that they report; ``None`` if there are no such edges apart.
+        near: means over neighbours; ``None`` for PyG's own path.
     """
 
     to_ue: EdgeSums
     to_bs: EdgeSums
     reports: EdgeSums | None
+    near: EdgeSums | None = None
 
     @staticmethod
-    def of(links: Links, edge_attr: Tensor, weight: Tensor, reports: Tensor | None) -> "LayerSums":
-        """Sums over all edges with the weights of their groups."""
-        to_ue, to_bs = (EdgeSums.of(links, edge_attr, weight, to) for to in ("ue", "bs"))
+    def of(
+        links: Links, edge_attr: Tensor, weight: Tensor, reports: Tensor | None, aggr: Aggregation = "mean"
+    ) -> "LayerSums":
+        """Sums, or means, over all edges with the weights of their groups."""
+        to_ue, to_bs = (EdgeSums.of(links, edge_attr, weight, to, aggr) for to in ("ue", "bs"))
         return LayerSums(to_ue, to_bs, None if reports is None else _told(links, edge_attr, reports))
 
     @staticmethod
-    def of_serving(links: Links, edge_attr: Tensor, weight: Tensor, reports: Tensor, slot: Tensor) -> "LayerSums":
+    def of_serving(
+        links: Links,
+        edge_attr: Tensor,
+        weight: Tensor,
+        reports: Tensor | None,
+        slot: Tensor,
+        aggr: Aggregation = "mean",
+    ) -> "LayerSums":
         """The same where only serving edges carry weight: one edge of each user is read, not all of them.
 
         Args:
             links: index structure of all edges.
             edge_attr: columns ``[E, C]``.
             weight: weights ``[E, 1]``, zero but on serving edges.
-            reports: weights of reported edges ``[E, 1]``.
+            reports: weights of reported edges ``[E, 1]``, if they are read.
             slot: slot of users' stations ``[U]``, -1 without one.
+            aggr: ``mean`` or ``sum``.
         """
         user = torch.arange(links.num_ue, device=slot.device)
         serving = replace(links, bs=links.station_of(slot).clamp_min(0), ue=user, degree=1, dense=False)
-        own = LayerSums.of(serving, links.pick(edge_attr, slot), links.pick(weight, slot), None)
-        return replace(own, reports=_told(links, edge_attr, reports))
+        own = LayerSums.of(serving, links.pick(edge_attr, slot), links.pick(weight, slot), None, aggr)
+        return own if reports is None else replace(own, reports=_told(links, edge_attr, reports))
 
 
 def _told(links: Links, edge_attr: Tensor, reports: Tensor) -> EdgeSums:
@@ -68,18 +81,26 @@ class HeteroLayers(nn.Module):
         hops: rounds in which stations hear their neighbours, too.
         groups: groups of channel edges.
         reports: users read the columns of edges that carry no messages.
+        aggr: ``mean`` or ``sum`` over the channel edges of a group.
     """
 
     def __init__(
-        self, widths: Mapping[Store, int], hidden: int, layers: int, hops: int, groups: int, reports: bool
+        self,
+        widths: Mapping[Store, int],
+        hidden: int,
+        layers: int,
+        hops: int,
+        groups: int,
+        reports: bool,
+        aggr: Aggregation = "mean",
     ) -> None:
         super().__init__()
         edge, near = widths.get(CHANNEL, 0), widths.get(NEIGHBOURS, 0)
         self.enter = nn.ModuleDict(
             {name: nn.Linear(widths[name], hidden) for name in ("bs", "ue", "antenna") if name in widths}
         )
-        rounds = (ChannelConv(hidden, edge, to, groups=groups) for _ in range(layers) for to in ("ue", "bs"))
-        self.reports = int(reports)
+        rounds = (ChannelConv(hidden, edge, to, aggr=aggr, groups=groups) for _ in range(layers) for to in ("ue", "bs"))
+        self.reports, self.aggr = int(reports), aggr
         told = [ChannelConv(hidden, edge, groups=1, source=False)] * self.reports
         convs: dict[EdgeType, list[nn.Module]] = {
             CHANNEL: [*told, *rounds],
@@ -88,7 +109,7 @@ class HeteroLayers(nn.Module):
         }
         self.edge_types = tuple(key for key, value in convs.items() if value)
         # Explainers look for the layers of an edge type under this key.
-        self.convs = nn.ModuleDict({"__".join(key): nn.ModuleList(value) for key, value in convs.items() if value})
+        self.convs = nn.ModuleDict({_NAMES[key]: nn.ModuleList(value) for key, value in convs.items() if value})
 
     def forward(
         self,
@@ -112,8 +133,8 @@ class HeteroLayers(nn.Module):
         state = {name: linear(x_dict[name]).relu() for name, linear in self.enter.items()}
         bs, ue = state["bs"], state["ue"]
         index, edge = edge_index_dict[CHANNEL], edge_attr_dict[CHANNEL]
-        sums = LayerSums.of(links, edge, weight, reports) if isinstance(links, Links) else links
-        at_ue, at_bs = (None, None) if sums is None else (sums.to_ue, sums.to_bs)
+        sums = LayerSums.of(links, edge, weight, reports, self.aggr) if isinstance(links, Links) else links
+        at_ue, at_bs, around = (None, None, None) if sums is None else (sums.to_ue, sums.to_bs, sums.near)
         for mount in self._of(MOUNTED_ON):
             bs = mount((state["antenna"], bs), edge_index_dict[MOUNTED_ON])
         channel, near = self._of(CHANNEL), self._of(NEIGHBOURS)
@@ -123,9 +144,9 @@ class HeteroLayers(nn.Module):
             ue = channel[place]((bs, ue), index, edge, weight, at_ue)
             bs = channel[place + 1]((bs, ue), index, edge, weight, at_bs)
             if i < len(near):
-                bs = near[i](bs, edge_index_dict[NEIGHBOURS], edge_attr_dict.get(NEIGHBOURS))
+                bs = near[i](bs, edge_index_dict[NEIGHBOURS], edge_attr_dict.get(NEIGHBOURS), around)
         return {"bs": bs, "ue": ue}
 
     def _of(self, key: EdgeType) -> list[nn.Module]:
-        name = "__".join(key)
-        return list(self.convs[name].children()) if name in self.convs else []
+        name = _NAMES[key]
+        return list(self.convs[name]) if name in self.convs else []  # type: ignore[call-overload]

@@ -50,6 +50,12 @@ class Cells:
         out = value.gather(1, index).reshape(b, n, d, *value.shape[2:])
         return out * self.mask.reshape(b, n, d, *([1] * (value.dim() - 2)))
 
+    def spread(self, value: Tensor) -> Tensor:
+        """Values by station ``[B, N, D, *]`` in the order of devices ``[B, U, *]``: what :meth:`gather` undoes."""
+        b, _, u, d = self.shape
+        index = (self.station * d + self.rank).reshape(b, u, *([1] * (value.dim() - 3)))
+        return value.flatten(1, 2).gather(1, index.expand(b, u, *value.shape[3:]))
+
     def at_device(self, value: Tensor) -> Tensor:
         """Values of stations ``[B, N, *]`` at their devices ``[B, U, *]``."""
         b, _, u, _ = self.shape

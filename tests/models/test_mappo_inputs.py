@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv
-from hetgraph.models.mappo_inputs import BLOCK_COLUMNS, inputs_of, surroundings_of
+from hetgraph.models.mappo_inputs import inputs_of, surroundings_of
 from hetgraph.radio import policy
 
 
@@ -20,21 +20,21 @@ def test_columns_are_the_formulas(env: QueueEnv) -> None:
         obs = env.observe("local")
         env.step(rule.act(obs, rule.initial_state(obs), torch.Generator().manual_seed(1))[0])
     obs = env.observe("neighbourhood")
-    around = surroundings_of(obs)
+    around = surroundings_of(obs, 6)
     found, cells, ue = inputs_of(obs, around), env.cells, obs["ue"]
     for network in range(2):
         for device in range(0, env.num_devices, 3):
-            station, rank = int(cells.station[network, device]), int(cells.rank[network, device])
-            row, place = network * env.num_devices + device, (network, station, rank)
+            station, row = int(cells.station[network, device]), network * env.num_devices + device
             q = float(env.queue[network, device])
             expected = [math.log1p(q), min(q, 1), min(max(q - 1, 0), 1), min(max(q - 2, 0), 1), math.sqrt(q) / 2]
-            assert float(found.queue[place]) == pytest.approx(q, abs=1e-5)
-            assert found.device[place].tolist() == pytest.approx(expected, abs=1e-5)
+            assert float(found.queue[network, device]) == pytest.approx(q, abs=1e-5)
+            assert found.device[network, device].tolist() == pytest.approx(expected, abs=1e-5)
             for block in range(env.num_rbs):
-                values = found.block[place][block].tolist()
-                if "own_gain" not in ue:
-                    assert values == [0.0] * len(BLOCK_COLUMNS) and float(found.room[place][block]) == 1
+                room_here = float(found.room[block, network, device])
+                if found.block is None:
+                    assert "own_gain" not in ue and room_here == 1
                     continue
+                values = found.block[block, network, device].tolist()
                 most = float(around.power_w[network, station, block])
                 gain, other, noise, sent, efficiency = (
                     float(ue[name][row, block])
@@ -44,4 +44,4 @@ def test_columns_are_the_formulas(env: QueueEnv) -> None:
                 expected = [snr / 3, math.log10(other / noise) / 3, efficiency / 10, math.sqrt(sent / most), reach / 7]
                 assert values == pytest.approx([*expected, max(snr - 3, 0)], abs=1e-5)
                 room = reach / math.log(2) * 10e6 * 0.02 / 0.5e6
-                assert float(found.room[place][block]) == pytest.approx(room, rel=1e-5)
+                assert room_here == pytest.approx(room, rel=1e-5)

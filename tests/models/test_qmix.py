@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.handover.graph import Sizes, Terms, set_network, empty_graph
+from hetgraph.envs.handover.graph import Sizes, Terms, empty_graph, set_network
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.models import GraphQMIX

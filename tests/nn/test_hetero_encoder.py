@@ -11,7 +11,8 @@ from torch_geometric.data import Batch, HeteroData
 from hetgraph.graph import Scenario, links_of, preset
 from hetgraph.graph.levels import canary
 from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS, Level
-from hetgraph.nn import HeteroEncoder
+from hetgraph.nn import HeteroEncoder, NeighbourConv
+from hetgraph.nn.edge_sums import EdgeSums
 
 COLUMNS = {
     "bs": ("power_dbm", "free_rb", "queue_mbit"),
@@ -153,6 +154,58 @@ def test_fused_paths_and_propagate_agree_forward_and_backward(level: Level, cand
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6 * float(theirs.abs().max()))
 
 
+@pytest.mark.parametrize("candidates", [0, 3])
+@pytest.mark.parametrize("level", LEVELS)
+def test_sums_instead_of_means_agree_on_all_paths_and_count_users(level: Level, candidates: int) -> None:
+    graph, net = observation(candidates), encoder(level, aggr="sum", reports=False).double()
+    graph["ue"].serving_slot.clamp_min_(0)
+    inputs = net.inputs(graph)
+    assert inputs["reports"] is None
+    fused, plain = net(inputs), net({**inputs, "links": None})
+    for name in ("bs", "ue"):
+        torch.testing.assert_close(fused[name], plain[name], rtol=1e-6, atol=1e-6)
+    made = {store: torch.zeros_like(value) for store, value in inputs["x_dict"].items()}
+    attr = {kind: torch.ones_like(value) for kind, value in inputs["edge_attr_dict"].items()}
+    alike = net({**inputs, "x_dict": made, "edge_attr_dict": attr, "links": links_of(graph)})["bs"]
+    mean = encoder(level, hops=0, reports=False).double()
+    flat = mean({**inputs, "x_dict": made, "edge_attr_dict": attr, "links": None})["bs"]
+    served = (
+        inputs["weight"][:, 0].new_zeros(len(alike)).index_add(0, graph[CHANNEL].edge_index[0], inputs["weight"][:, 0])
+    )
+    busy = served > 0
+    assert float(alike[busy].detach().std(0).max()) > 1e-3  # users differ in nothing but their number
+    if level in ("local", "neighbourhood"):
+        assert float(flat[busy].detach().std(0).max()) < 1e-6
+
+
+@pytest.mark.parametrize("columns", [True, False])
+def test_means_over_neighbours_made_once_are_those_of_propagate(columns: bool) -> None:
+    graph = observation(make=sparse)
+    edge_index = graph[NEIGHBOURS].edge_index[:, ::2].flip(1)  # in no order, and some stations hear nobody
+    stations, generator = len(graph["bs"].power_max_w), torch.Generator().manual_seed(1)
+    edge_index = edge_index[:, edge_index[1] != 3]
+    attr = torch.rand(edge_index.shape[1], 2 * columns, generator=generator, dtype=torch.float64)
+    state = torch.rand(stations, 8, generator=generator, dtype=torch.float64, requires_grad=True)
+    layer = NeighbourConv(8, 2 * columns).double()
+    sums = EdgeSums.among(edge_index, attr, links_of(graph).bs_network, 2)
+    outs = [layer(state, edge_index, attr), layer(state, edge_index, attr, sums)]
+    slopes = [torch.autograd.grad(out.pow(2).sum(), [state, *layer.parameters()]) for out in outs]
+    torch.testing.assert_close(outs[1], outs[0])
+    for ours, theirs in zip(slopes[1], slopes[0], strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert not torch.equal(outs[0], layer(state, edge_index[:, 1:], attr[1:]))
+
+
+def test_extra_columns_come_ready() -> None:
+    graph, net = observation(), encoder(level="neighbourhood", extra={"bs": 2})
+    inputs = encoder(level="neighbourhood").inputs(graph)
+    with pytest.raises(ValueError, match="graph: got a graph, expected ready arguments with 2 extra columns"):
+        net(graph)
+    wide = torch.nn.functional.pad(inputs["x_dict"]["bs"], (0, 2), value=0.5)
+    out = net({**inputs, "x_dict": {**inputs["x_dict"], "bs": wide}})
+    assert out["bs"].shape == (14, 16)
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_network_has_the_same_states_alone_and_in_a_batch(level: Level) -> None:
     single, net = [observation(networks=1, seed=seed) for seed in (1, 2, 3)], encoder(level)
@@ -196,6 +249,7 @@ def test_a_graph_without_channel_edges_has_states() -> None:
     [
         ({"bs": ()}, {}, "columns: got none of 'bs'"),
         ({"roof": ("x",)}, {}, "columns: got store 'roof'"),
+        ({}, {"extra": {"roof": 2}}, "columns: got store 'roof'"),
         ({"ue": ("block_snr_db",)}, {}, "columns: got columns of resource blocks of 'ue'"),
         ({"ue": ("height",)}, {}, "features: got 'height' of ue"),
         ({}, {"level": "city"}, "level: got 'city'"),

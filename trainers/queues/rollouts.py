@@ -55,7 +55,7 @@ class RolloutDataset(IterableDataset[Rollout]):
     def __init__(self, env: QueueEnv, policy: NeighbourhoodMAPPO, slots: int, count: int) -> None:
         self.env, self.policy, self.slots, self.count = env, policy, slots, count
         self.obs, _ = env.reset()
-        self.around = surroundings_of(self.obs)
+        self.around = surroundings_of(self.obs, policy.colours)
         self.memory = policy.initial_memory(self.around)
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs.actions import ActionSpec, Part
-from hetgraph.envs.arrivals.graph import DENSE, HearingPairs, bind, set_layout, share_stations, empty_graph
+from hetgraph.envs.arrivals.graph import DENSE, HearingPairs, bind, empty_graph, set_layout, share_stations
 from hetgraph.envs.arrivals.incoming import incoming
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.replay import pack, unpack

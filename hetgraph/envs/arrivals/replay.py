@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.arrivals.graph import DENSE, HearingPairs, bind, set_layout, share_stations, empty_graph
+from hetgraph.envs.arrivals.graph import DENSE, HearingPairs, bind, empty_graph, set_layout, share_stations
 from hetgraph.envs.arrivals.incoming import RATE
 from hetgraph.envs.arrivals.layout import Layout
 from hetgraph.envs.arrivals.seats import Seats

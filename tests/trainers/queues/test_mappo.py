@@ -105,7 +105,7 @@ def test_probabilities_are_those_of_one_joint_distribution(kind: str) -> None:
     env = make(kind, 1)
     policy = policy_of(kind, recurrent=False)
     obs, _ = env.reset(seed=2)
-    around = surroundings_of(obs)
+    around = surroundings_of(obs, 6)
     inputs = inputs_of(obs, around)
     count = 1 + around.cells.shape[3] * policy.levels
     grid = torch.cartesian_prod(*(torch.arange(count),) * 3)  # every joint action of a station
@@ -128,7 +128,7 @@ def test_nobody_sees_further_than_the_hops_or_into_the_present(hops: int) -> Non
     env = CellularEnv("hex-19", 1, load=25.0, seed=3)
     policy = policy_of("cellular", hops=hops)
     obs, _ = env.reset()
-    around = surroundings_of(obs)
+    around = surroundings_of(obs, 6)
     near = around.cells.neighbours[0] | torch.eye(19, dtype=torch.bool)
     reach = near
     for _ in range(hops - 1):
@@ -137,7 +137,7 @@ def test_nobody_sees_further_than_the_hops_or_into_the_present(hops: int) -> Non
 
     def logits() -> Tensor:
         inputs = inputs_of(env.observe("neighbourhood"), around)
-        device, station = policy.actor(inputs, around)
+        device, station = policy.actor(inputs.columns(), around)
         return policy._blocks(device, station, inputs, around).logits().detach()[0]
 
     before = logits()
@@ -158,15 +158,17 @@ def test_devices_in_another_order_get_the_same_probabilities() -> None:
     env = CellularEnv("hex-19:rings=1", 1, load=25.0, seed=3)
     policy = policy_of("cellular")
     obs, _ = env.reset()
-    around = surroundings_of(obs)
+    around = surroundings_of(obs, 6)
     inputs = inputs_of(obs, around)
     order = torch.tensor([2, 0, 1])
+    users = around.cells.device[0][:, order].flatten()[around.cells.device[0].flatten().argsort()]
+    assert inputs.block is not None
     turned = Inputs(
-        inputs.device[:, :, order], inputs.block[:, :, order], inputs.queue[:, :, order], inputs.room[:, :, order]
+        inputs.device[:, users], inputs.block[:, :, users], inputs.queue[:, users], inputs.room[:, :, users]
     )
     values = []
     for seen in (inputs, turned):
-        device, station = policy.actor(seen, around)
+        device, station = policy.actor(seen.columns(), around)
         blocks = policy._blocks(device, station, seen, around)
         blocks.place = 1
         values.append(blocks.logits()[..., 1:])
@@ -245,3 +247,22 @@ def test_training_shortens_queues(tmp_path: Path) -> None:
     run.fit(student, datamodule=many)
     (after,) = run.validate(student, datamodule=many, verbose=False)
     assert after["val/mean-0.3"] < 1.5 < before["val/mean-0.3"]
+    env, policy = make("conflict", 4), student.policy.eval()
+    env.reset(seed=5)
+    changed = decided = 0
+    for _ in range(20):
+        obs = env.observe(policy.level)
+        state = policy.initial_state(obs)
+        action, _ = policy.act(obs, state, None)
+        with policy.actor.graph.register_forward_hook(without):  # type: ignore[union-attr,operator]
+            blind, _ = policy.act(obs, state, None)
+        assert action.airtime is not None and blind.airtime is not None
+        changed += int((action.airtime != blind.airtime).any(1).sum())
+        decided += int((action.airtime > 0).any(1).sum())
+        env.step(action)
+    assert changed > 0.1 * decided > 0, "the encoder's output decides"
+
+
+def without(module: torch.nn.Module, args: object, states: dict[str, Tensor]) -> dict[str, Tensor]:
+    """States of zeros in place of what the encoder found."""
+    return {store: torch.zeros_like(state) for store, state in states.items()}
