@@ -6,7 +6,7 @@ from torch.nn.functional import silu
 from torch_geometric.nn import MessagePassing
 
 from hetgraph.nn.edge_sums import EdgeSums
-from hetgraph.nn.watched import watched
+from hetgraph.nn.hooks import has_hooks
 
 
 class NeighbourConv(MessagePassing):  # type: ignore[misc]
@@ -42,7 +42,7 @@ class NeighbourConv(MessagePassing):  # type: ignore[misc]
         columns = 0 if edge_attr is None else edge_attr.shape[1]
         if columns != self.edge_dim:
             raise ValueError(f"edge_attr: got {columns} columns, expected {self.edge_dim}")
-        if sums is None or watched(self):
+        if sums is None or has_hooks(self):
             edge_attr = bs.new_zeros(edge_index.shape[1], 0) if edge_attr is None else edge_attr
             heard = [self.propagate(edge_index, x=bs, edge_attr=edge_attr)]
         else:
