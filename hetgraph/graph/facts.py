@@ -13,6 +13,7 @@ from hetgraph.graph.schema import CHANNEL
 
 LEAST_RATIO = 1e-12  # ratios of powers below it are -120 dB
 LEAST_POWER = 1e-30  # the same of gains and of powers in W
+LEAST_RATE = 1e-6  # of what a station could send in a unit of time
 
 
 def ratio_db(value: Tensor) -> Tensor:
@@ -225,9 +226,14 @@ class Facts:
         return self.edge("rate") * self.at_ue(self.network("time_unit"))[self.links.ue]
 
     @cached_property
-    def own_data_rate(self) -> Tensor:
-        """The same on users' own edges ``[U]``."""
-        return self.own(self.data_rate)
+    def need(self) -> Tensor:
+        """Units of time that the rest of the user's demand takes if the station were its alone ``[E]``."""
+        return self.ue("demand")[self.links.ue] / self.data_rate.clamp_min(LEAST_RATE)
+
+    @cached_property
+    def share_log(self) -> Tensor:
+        """Logarithm of one plus the data in a unit of time of an equal share beside those who are there ``[E]``."""
+        return (self.data_rate / self.users_with_me.clamp_min(1)).log1p()
 
     @cached_property
     def packets(self) -> Tensor:
