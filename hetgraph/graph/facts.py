@@ -1,6 +1,7 @@
 """Physical facts of a graph that several columns share, each worked out once."""
 
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,37 +38,44 @@ class Facts:
     def __init__(self, graph: HeteroData, links: Links | None = None) -> None:
         self.graph = graph
         self.links = links_of(graph) if links is None else links
+        self._stores: dict[Any, Any] = {None: graph._global_store}
 
     @property
     def dtype(self) -> torch.dtype:
         """Of real attributes and of columns."""
         return self.edge("gain").dtype
 
+    def store(self, key: str | tuple[str, str, str] | None) -> Any:
+        """Attributes of nodes or edges of a type, or of the networks; PyG looks types up more slowly than columns are made."""
+        if key not in self._stores:
+            self._stores[key] = self.graph[key]
+        return self._stores[key]
+
     # Attributes by name.
 
     def bs(self, name: str) -> Tensor:
         """Attribute of stations ``[N, *]``."""
-        value: Tensor = self.graph["bs"][name]
+        value: Tensor = self.store("bs")[name]
         return value
 
     def ue(self, name: str) -> Tensor:
         """Attribute of users ``[U, *]``."""
-        value: Tensor = self.graph["ue"][name]
+        value: Tensor = self.store("ue")[name]
         return value
 
     def antenna(self, name: str) -> Tensor:
         """Attribute of antennas ``[A, *]``."""
-        value: Tensor = self.graph["antenna"][name]
+        value: Tensor = self.store("antenna")[name]
         return value
 
     def edge(self, name: str) -> Tensor:
         """Attribute of channel edges ``[E, *]``."""
-        value: Tensor = self.graph[CHANNEL][name]
+        value: Tensor = self.store(CHANNEL)[name]
         return value
 
     def network(self, name: str) -> Tensor:
         """Attribute of networks ``[B, *]``."""
-        value: Tensor = self.graph[name]
+        value: Tensor = self.store(None)[name]
         return value
 
     def real(self, value: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
-from hetgraph.graph.features import Store, columns_of, features
+from hetgraph.graph.features import Store, features
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.models.options import keep_options
 from hetgraph.nn.arrival_sums import arrival_sums, arrival_weights
@@ -209,15 +210,19 @@ def station_features(facts: Facts, count: int) -> Tensor:
     b = facts.links.num_networks
     k = facts.links.num_bs // b
     found: dict[int, Tensor] = {}
-    for store in ("bs", "ue", CHANNEL, None):
-        here = [place for place, (where, _) in enumerate(COLUMNS[:count]) if where == store]
-        if not here:
-            continue
-        values = features(facts, store, [COLUMNS[place][1] for place in here]).view(b, -1, len(here))
+    for store, (places, names) in _by_store(count).items():
+        values = features(facts, store, names, scaled=False).view(b, -1, len(names))
         values = values[:, -k:] if store in ("bs", CHANNEL) else values[:, -1:].expand(-1, k, -1)
-        found |= dict(zip(here, values.unbind(2), strict=True))
-    scaled = torch.stack([found[place] for place in range(count)], 2)
-    table = [columns_of(store, (name,))[0] for store, name in COLUMNS[:count]]
-    shift, scale = scaled.new_tensor([[c.shift for c in table], [c.scale for c in table]])
-    out: Tensor = scaled * scale + shift
-    return out
+        found |= dict(zip(places, values.unbind(2), strict=True))
+    return torch.stack([found[place] for place in range(count)], 2)
+
+
+@cache
+def _by_store(count: int) -> dict[Store, tuple[list[int], list[str]]]:
+    """Places and names of the first ``COLUMNS`` of each store."""
+    held: dict[Store, tuple[list[int], list[str]]] = {}
+    for place, (store, name) in enumerate(COLUMNS[:count]):
+        places, names = held.setdefault(store, ([], []))
+        places.append(place)
+        names.append(name)
+    return held

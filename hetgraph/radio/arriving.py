@@ -16,7 +16,7 @@ from hetgraph.graph.facts import Facts
 from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL
 
-OF_STATIONS = ("power_max_w", "rb_power_max_w", "users", "free_rb", "utility", "backlog_slots")
+OF_STATIONS = ("power_max_w", "users", "free_rb", "utility", "backlog_slots")
 OF_USERS = ("demand", "asked_rb", "active", "noise_w")
 OF_EDGES = ("gain", "rate", "own", "may_serve")
 OF_NETWORKS = ("arrival_probability", "mean_demand", "slots_left", "time_unit")
