@@ -40,7 +40,7 @@ class Facts:
         self.links = links_of(graph) if links is None else links
         self._stores: dict[Any, Any] = {None: graph._global_store}
 
-    @property
+    @cached_property
     def dtype(self) -> torch.dtype:
         """Of real attributes and of columns."""
         return self.edge("gain").dtype
@@ -84,11 +84,11 @@ class Facts:
 
     def at_ue(self, network: Tensor) -> Tensor:
         """Values of networks ``[B, *]`` at their users ``[U, *]``."""
-        return network[self.links.ue_network]
+        return network.index_select(0, self.links.ue_network)
 
     def at_bs(self, network: Tensor) -> Tensor:
         """Values of networks ``[B, *]`` at their stations ``[N, *]``."""
-        return network[self.links.bs_network]
+        return network.index_select(0, self.links.bs_network)
 
     # Powers at equal power on all resource blocks, edge layout, W, means over the station's blocks.
 
@@ -163,7 +163,7 @@ class Facts:
     @cached_property
     def serving_slot(self) -> Tensor:
         """Slot of each user's station ``[U]``, -1 without one; without an association nobody is served."""
-        if "serving_slot" in self.graph["ue"]:
+        if "serving_slot" in self.store("ue"):
             return self.ue("serving_slot")
         return torch.full((self.links.num_ue,), -1, device=self.links.ue.device)
 
@@ -224,19 +224,19 @@ class Facts:
     @cached_property
     def own_edge(self) -> Tensor:
         """Edges to serving stations ``[E]``, bool."""
-        if "own" in self.graph[CHANNEL]:
+        if "own" in self.store(CHANNEL):
             return self.edge("own")
         return self.edge("slot") == self.serving_slot[self.links.ue]
 
     @cached_property
     def data_rate(self) -> Tensor:
         """Data per unit of time on each edge if the station were the user's alone ``[E]``."""
-        return self.edge("rate") * self.at_ue(self.network("time_unit"))[self.links.ue]
+        return self.edge("rate") * self.network("time_unit").index_select(0, self.links.edge_network)
 
     @cached_property
     def need(self) -> Tensor:
         """Units of time that the rest of the user's demand takes if the station were its alone ``[E]``."""
-        return self.ue("demand")[self.links.ue] / self.data_rate.clamp_min(LEAST_RATE)
+        return self.ue("demand").index_select(0, self.links.ue) / self.data_rate.clamp_min(LEAST_RATE)
 
     @cached_property
     def share_log(self) -> Tensor:

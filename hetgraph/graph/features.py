@@ -7,7 +7,7 @@ being made, as inputs of critics and of refinement rounds do, is no column.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -213,6 +213,11 @@ def columns_of(store: Store, names: Sequence[str]) -> tuple[Column, ...]:
     Raises:
         ValueError: a name that the store has no column of.
     """
+    return _columns_of(store, tuple(names))
+
+
+@cache
+def _columns_of(store: Store, names: tuple[str, ...]) -> tuple[Column, ...]:
     for name in names:
         if (store, name) not in COLUMNS:
             known = ", ".join(sorted(n for s, n in COLUMNS if s == store)) or "none"

@@ -35,6 +35,8 @@ class ArrivalShape:
         links: the same as index structure.
         own: one where a user in service has a station ``[K C, K]``.
         dense: nodes alone, as if every user heard all stations of its network.
+        user: number of each user in an observation, with the first station of all for its own one ``[B, K C + 1]``.
+        edge: likewise of the arriving user's edges ``[B, K]``.
     """
 
     edge_index: Tensor
@@ -42,21 +44,33 @@ class ArrivalShape:
     links: Links
     own: Tensor
     dense: Links
+    user: Tensor
+    edge: Tensor
 
     @staticmethod
     @lru_cache(maxsize=16)
-    def of(networks: int, stations: int, places: int, device: torch.device) -> "ArrivalShape":
-        """Of so many networks, stations that a user hears, and places of a station; the same again for the same numbers."""
+    def of(networks: int, stations: int, places: int, device: torch.device, users: int = 0) -> "ArrivalShape":
+        """Of so many networks, stations that a user hears, places of a station, and users of an observation by network."""
         b, k, c = networks, stations, places
-        each, station = torch.arange(b, device=device), torch.arange(k, device=device)
+        each, station = torch.arange(b, device=device).unsqueeze(1), torch.arange(k, device=device)
         place = torch.arange(k * c, device=device)
-        bs = torch.cat([station.repeat_interleave(c), station]) + k * each.unsqueeze(1)
-        ue = torch.cat([place, place.new_full((k,), k * c)]) + (k * c + 1) * each.unsqueeze(1)
+        bs = torch.cat([station.repeat_interleave(c), station]) + k * each
+        ue = torch.cat([place, place.new_full((k,), k * c)]) + (k * c + 1) * each
         slot = torch.cat([torch.zeros_like(place), station]).repeat(b)
-        numbers = each.repeat_interleave(k), each.repeat_interleave(k * c + 1)
+        numbers = (each.flatten().repeat_interleave(count) for count in (k, k * c + 1))
         links = Links(bs.flatten(), ue.flatten(), *numbers, b, k if not c else None, not c)
-        own = torch.eye(k, device=device).repeat_interleave(c, 0)
-        return ArrivalShape(torch.stack([links.bs, links.ue]), slot, links, own, replace(links, degree=k, dense=True))
+        # A network's users come after one for each place of earlier stations, and one for each earlier network.
+        last = users * (each + 1) - 1
+        user = torch.cat([torch.arange(c, device=device).repeat(k) + each, last], 1)
+        return ArrivalShape(
+            torch.stack([links.bs, links.ue]),
+            slot,
+            links,
+            torch.eye(k, device=device).repeat_interleave(c, 0),
+            replace(links, degree=k, dense=True),
+            user,
+            last * k + station,
+        )
 
 
 def arrival_facts(graph: HeteroData, users: bool = True) -> Facts:
@@ -69,31 +83,22 @@ def arrival_facts(graph: HeteroData, users: bool = True) -> Facts:
     b, bs, ue, edges = len(graph.mean_demand), graph["bs"], graph["ue"], graph[CHANNEL]
     n, per = len(bs.users) // b, len(ue.demand) // b
     station = edges.edge_index[0].view(b, per, -1)[:, -1]  # [B, K]
-    k = station.shape[1]
-    shape = ArrivalShape.of(b, k, (per - 1) // n if users else 0, station.device)
-    row, edge = _rows(graph, station, len(shape.own) // k, n, per)
-    out, near = HeteroData(num_graphs=b), station.flatten()
-    stations, there, heard = out["bs"], out["ue"], out[CHANNEL]
-    stations.update({name: bs[name][near] for name in OF_STATIONS})
-    stations.batch, there.batch = shape.links.bs_network, shape.links.ue_network
-    there.update({name: ue[name][row] for name in OF_USERS})
-    there.serving_slot = ue.serving_slot[row].clamp_max(0)  # the only edge of users in service
-    heard.update({name: edges[name][edge] for name in OF_EDGES})
-    heard.edge_index, heard.slot, heard.users = shape.edge_index, shape.slot, stations.users[shape.links.bs]
-    for name in OF_NETWORKS:
-        out[name] = graph[name]
-    return Facts(out, shape.links)
-
-
-def _rows(graph: HeteroData, station: Tensor, c: int, n: int, per: int) -> tuple[Tensor, Tensor]:
-    """Users and edges of the observation that the graph of the arrivals has ``[B (K C + 1)]``, ``[B (K C + K)]``."""
-    b, k = station.shape
-    network = torch.arange(b, device=station.device).unsqueeze(1)
-    last = per * (network + 1) - 1
-    # A network's users come after one for each place of earlier stations, and one for each earlier network.
-    first = c * station + network  # [B, K]
-    mine = (first.unsqueeze(2) + torch.arange(c, device=station.device)).view(b, k * c)
-    slot = graph["ue"].serving_slot[mine].clamp_min(0)
-    row = torch.cat([mine, last], 1).flatten()
-    edge = torch.cat([mine * k + slot, last * k + torch.arange(k, device=station.device)], 1).flatten()
-    return row, edge
+    k, c = station.shape[1], (per - 1) // n * users
+    shape = ArrivalShape.of(b, k, c, station.device, per)
+    user = shape.user.clone()
+    user[:, :-1].view(b, k, c).add_(station.unsqueeze(2), alpha=c)
+    row = user.flatten()
+    slot = ue.serving_slot.index_select(0, row)
+    mine = slot.clamp_min(0).add_(row, alpha=k).view(b, -1)[:, :-1]  # edges of users in service, one each
+    edge, near = torch.cat([mine, shape.edge], 1).flatten(), station.flatten()
+    stations, there, heard = (
+        {name: values[name].index_select(0, where) for name in names}
+        for values, names, where in ((bs, OF_STATIONS, near), (ue, OF_USERS, row), (edges, OF_EDGES, edge))
+    )
+    links, out = shape.links, HeteroData(num_graphs=b)
+    out["bs"]._mapping.update(stations, batch=links.bs_network)
+    out["ue"]._mapping.update(there, serving_slot=slot.clamp_max(0), batch=links.ue_network)
+    users_there = stations["users"].index_select(0, links.bs)
+    out[CHANNEL]._mapping.update(heard, edge_index=shape.edge_index, slot=shape.slot, users=users_there)
+    out._global_store._mapping.update({name: graph[name] for name in OF_NETWORKS})
+    return Facts(out, links)
