@@ -66,14 +66,6 @@ class Arrival:
         """Some of the networks."""
         return Arrival(*(value[rows] for value in vars(self).values()))
 
-    def permuted(self, order: Tensor) -> "Arrival":
-        """The same with the stations in another order ``[K]``."""
-        k = len(order)
-        users, edges = self.ue[:, :-1].unflatten(1, (k, -1)), self.edge[:, :-k].unflatten(1, (k, -1))
-        ue = torch.cat([users[:, order].flatten(1, 2), self.ue[:, -1:]], 1)
-        edge = torch.cat([edges[:, order].flatten(1, 2), self.edge[:, -k:][:, order]], 1)
-        return Arrival(self.station[:, order], self.room[:, order], ue, edge)
-
 
 @keep_options
 class GROWS(nn.Module):
@@ -85,7 +77,7 @@ class GROWS(nn.Module):
     level ``neighbourhood``, so that its messages pass over all edges; stations hear each other in the filters.
 
     Args:
-        widths: widths of the filters' outputs, and of the states the first of them; the paper's are 4 and 2.
+        widths: widths of the filters' outputs, the paper's are 4 and 2; states of the encoder are half as wide as the first.
         taps: taps of a filter; 2 reach one hop.
         features: ``paper`` for users, mean utility, signal and demand; ``full`` adds what else stations know.
         users: read the graph of the arrival, with the users in service.
@@ -136,7 +128,7 @@ class GROWS(nn.Module):
             none = station.new_zeros(b, 0, 0)
             return Arrival(station, room, none, none)
         ue, edge = (features(facts, store, GRAPH_COLUMNS[store]).clamp_(-LARGEST, LARGEST) for store in ("ue", CHANNEL))
-        return Arrival(station, room, ue.unflatten(0, (b, -1)), edge.unflatten(0, (b, -1)))
+        return Arrival(station, room, *(value.view(b, -1, value.shape[1]) for value in (ue, edge)))
 
     def set_scale(self, station: Tensor, room: Tensor) -> None:
         """Bring features to mean zero and deviation one over the stations of some arrivals."""
@@ -167,9 +159,9 @@ class GROWS(nn.Module):
         assert self.encoder is not None
         (b, k), served = arrival.room.shape, (arrival.ue[:, :-1, 0] > 0).to(bs.dtype)
         state = self.encoder(graph_inputs(arrival, bs, served))
-        ue = state["ue"].unflatten(0, (b, -1))
-        users = (ue[:, :-1] * served.unsqueeze(2) / SUM_UNIT).unflatten(1, (k, -1)).sum(2)
-        return torch.cat([state["bs"].unflatten(0, (b, k)), users, ue[:, -1:].expand(-1, k, -1)], 2) * mask
+        station, ue = state["bs"].view(b, k, -1), state["ue"].view(b, -1, state["ue"].shape[1])
+        users = (ue[:, :-1] * (served / SUM_UNIT).unsqueeze(2)).reshape(b, k, -1, ue.shape[2]).sum(2)
+        return torch.cat([station, users, ue[:, -1:].expand(-1, k, -1)], 2) * mask
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""

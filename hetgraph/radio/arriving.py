@@ -57,8 +57,8 @@ class ArrivalShape:
         bs = torch.cat([station.repeat_interleave(c), station]) + k * each
         ue = torch.cat([place, place.new_full((k,), k * c)]) + (k * c + 1) * each
         slot = torch.cat([torch.zeros_like(place), station]).repeat(b)
-        numbers = (each.flatten().repeat_interleave(count) for count in (k, k * c + 1))
-        links = Links(bs.flatten(), ue.flatten(), *numbers, b, k if not c else None, not c)
+        of_bs, of_ue = (each.flatten().repeat_interleave(count) for count in (k, k * c + 1))
+        links = Links(bs.flatten(), ue.flatten(), of_bs, of_ue, b, k if not c else None, not c)
         # A network's users come after one for each place of earlier stations, and one for each earlier network.
         last = users * (each + 1) - 1
         user = torch.cat([torch.arange(c, device=device).repeat(k) + each, last], 1)
