@@ -239,6 +239,11 @@ class Facts:
         return self.ue("demand").index_select(0, self.links.ue) / self.data_rate.clamp_min(LEAST_RATE)
 
     @cached_property
+    def need_log(self) -> Tensor:
+        """Logarithm of one plus these ``[E]``."""
+        return self.need.log1p()
+
+    @cached_property
     def share_log(self) -> Tensor:
         """Logarithm of one plus the data in a unit of time of an equal share beside those who are there ``[E]``."""
         return (self.data_rate / self.users_with_me.clamp_min(1)).log1p()

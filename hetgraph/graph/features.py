@@ -178,7 +178,7 @@ _TABLE = (
     Column("users", CHANNEL, "", ("channel.users",), 10, 10, lambda f: f.real(f.edge("users"))),
     Column("rate", CHANNEL, "data", _DATA, 0, 1, lambda f: f.data_rate),
     Column("rate_log", CHANNEL, "log", _DATA, 0, 1, lambda f: f.data_rate.log1p()),
-    Column("need_log", CHANNEL, "log", _NEED, 0, 1, lambda f: f.need.log1p()),
+    Column("need_log", CHANNEL, "log", _NEED, 0, 1, lambda f: f.need_log),
     Column("need", CHANNEL, "unit", _NEED, 0, 10, links.edge_need),
     Column("share_log", CHANNEL, "log", _SHARE, 0, 1, lambda f: f.share_log),
     Column("join_loss", CHANNEL, "log", _SHARE, 0, 1, links.join_loss),
@@ -225,14 +225,13 @@ def _columns_of(store: Store, names: tuple[str, ...]) -> tuple[Column, ...]:
     return tuple(COLUMNS[store, name] for name in names)
 
 
-def features(graph: HeteroData | Facts, store: Store, names: Sequence[str], scaled: bool = True) -> Tensor:
+def features(graph: HeteroData | Facts, store: Store, names: Sequence[str]) -> Tensor:
     """Scaled columns ``(x - shift) / scale`` of a store ``[n, len(names)]``, or ``[n, R, len(names)]`` of block columns.
 
     Args:
         graph: a graph or a batch, or its :class:`~hetgraph.graph.facts.Facts`, which several calls share.
         store: node type, edge type, or ``None`` for the networks ``[B, len(names)]``.
         names: columns, all of blocks or none.
-        scaled: ``False`` for ``x`` itself, for a model that has a scale of its own.
 
     Raises:
         ValueError: an unknown name, block columns among others, or an attribute that a column needs and the graph lacks.
@@ -244,10 +243,15 @@ def features(graph: HeteroData | Facts, store: Store, names: Sequence[str], scal
             f"features: got {block!r} of resource blocks among others, expected them in a call of their own"
         )
     facts = graph if isinstance(graph, Facts) else Facts(graph)
-    values = [_scaled(facts, column) if scaled else _value(facts, column) for column in columns]
+    values = [_scaled(facts, column) for column in columns]
     if not values:
         return torch.zeros(_rows(facts, store), 0, dtype=facts.dtype, device=facts.links.ue.device)
     return torch.stack(values, -1)
+
+
+def unscaled(facts: Facts, store: Store, names: Sequence[str]) -> list[Tensor]:
+    """The same columns one by one, as they are, for a model that has a scale of its own."""
+    return [_value(facts, column) for column in columns_of(store, names)]
 
 
 def _value(facts: Facts, column: Column) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
-from hetgraph.graph.features import Store, features
+from hetgraph.graph.features import Store, features, unscaled
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.models.options import keep_options
 from hetgraph.nn.arrival_sums import arrival_sums, arrival_weights
@@ -203,9 +203,9 @@ def station_features(facts: Facts, count: int) -> Tensor:
     k = facts.links.num_bs // b
     found: dict[int, Tensor] = {}
     for store, (places, names) in _by_store(count).items():
-        values = features(facts, store, names, scaled=False).view(b, -1, len(names))
-        values = values[:, -k:] if store in ("bs", CHANNEL) else values[:, -1:].expand(-1, k, -1)
-        found |= dict(zip(places, values.unbind(2), strict=True))
+        values = [value.view(b, -1) for value in unscaled(facts, store, names)]
+        each = store in ("bs", CHANNEL)  # of stations, or of edges, of which those of the last user come last
+        found |= zip(places, (v[:, -k:] if each else v[:, -1:].expand(-1, k) for v in values), strict=True)
     return torch.stack([found[place] for place in range(count)], 2)
 
 
