@@ -118,6 +118,21 @@ CASES |= {
     )
     for name, n in (("grows-3", 1), ("grows-3", 64), ("grows-3", 1000), ("grows-city:stations=60", 8))
 }
+CASES |= {
+    f"GROWS {what} {name} x {n}": (
+        f"import torch; from hetgraph.envs import ArrivalEnv; from hetgraph.models import GROWS; torch.manual_seed(0); "
+        f"env = ArrivalEnv('{name}', {n}, seed=0); env.reset(seed=0); "
+        f"agent = GROWS((64, 64), 2, 'full', users=True, dueling=True); place = torch.zeros({n}, dtype=torch.long); "
+        "[env.step(place) for _ in range(25)]; obs = env.observe('neighbourhood'); seen = agent.views(obs)",
+        run,
+    )
+    for name, n in (("grows-3", 64), ("grows-3", 512), ("grows-city:stations=60", 8))
+    for what, run in (
+        ("inputs", "[agent.views(obs) for _ in range(40)]"),
+        ("decision", "[agent.act(obs, None, None) for _ in range(20)]"),
+        ("gradient", "[agent(seen).clamp_min(-1e6).sum().backward() for _ in range(5)]"),
+    )
+}
 CASES["pf_teacher hetnet-3tier"] = (
     "from hetgraph.graph import preset; from hetgraph.radio import policy; teacher = policy('pf_teacher'); "
     "scenario = preset('hetnet-3tier')",

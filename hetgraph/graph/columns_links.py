@@ -11,7 +11,6 @@ from hetgraph.units import w_to_dbm
 
 MOST_NEED, MOST_SLOTS, MOST_RATIO = 20.0, 10, 1000.0  # where needs, slots since a handover and SINRs are cut
 ENOUGH_DB = 30.0
-LEAST_RATE = 1e-6  # of what a station could send in a unit of time
 _NEPER_DB = 10 / math.log(10)  # decibels of a natural logarithm of one
 PACKETS = ("ue.queue_bits", "ue.packet_bits")
 
@@ -83,13 +82,13 @@ def fading_db(f: Facts) -> Tensor:
 
 
 def edge_need(f: Facts) -> Tensor:
-    """Logarithm of one plus the time units that the user's demand takes if the station were its alone."""
-    return (f.ue("demand")[f.links.ue] / f.data_rate.clamp_min(LEAST_RATE)).log1p()
+    """Time units that the rest of the user's demand takes if the station were its alone, twenty at most."""
+    return f.need.clamp_max(MOST_NEED)
 
 
-def edge_share(f: Facts) -> Tensor:
-    """Logarithm of one plus the data in a unit of time of an equal share beside those who are there."""
-    return (f.data_rate / f.users_with_me.clamp_min(1)).log1p()
+def join_loss(f: Facts) -> Tensor:
+    """What the user's equal share of the station, as a logarithm, loses by one more user there."""
+    return f.share_log - (f.data_rate / (f.users_with_me + 1)).log1p()
 
 
 # Users.
@@ -131,31 +130,6 @@ def own_sinr_db(f: Facts) -> Tensor:
 def own_efficiency(f: Facts) -> Tensor:
     """Spectral efficiency on the own edge."""
     return f.own(edge_efficiency(f))
-
-
-def own_users(f: Facts) -> Tensor:
-    """Users of each user's station."""
-    return f.of_station(f.bs("users"))
-
-
-def own_need(f: Facts) -> Tensor:
-    """Time units that the rest of a user's demand takes if the station were its alone."""
-    return f.ue("demand") / f.own_data_rate.clamp_min(LEAST_RATE)
-
-
-def own_need_cut(f: Facts) -> Tensor:
-    """The same, twenty at most."""
-    return own_need(f).clamp_max(MOST_NEED)
-
-
-def own_share(f: Facts) -> Tensor:
-    """Logarithm of one plus the data in a unit of time that an equal share gives."""
-    return (f.own_data_rate / own_users(f).clamp_min(1)).log1p()
-
-
-def own_join_loss(f: Facts) -> Tensor:
-    """What of it one more user of the station would take."""
-    return own_share(f) - (f.own_data_rate / (own_users(f) + 1)).log1p()
 
 
 def interference_db(f: Facts) -> Tensor:

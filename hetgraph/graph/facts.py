@@ -14,6 +14,7 @@ from hetgraph.graph.sums_of_others import sum_of_other_edges
 
 LEAST_RATIO = 1e-12  # ratios of powers below it are -120 dB
 LEAST_POWER = 1e-30  # the same of gains and of powers in W
+LEAST_RATE = 1e-6  # of what a station could send in a unit of time
 
 
 def ratio_db(value: Tensor) -> Tensor:
@@ -37,18 +38,18 @@ class Facts:
     def __init__(self, graph: HeteroData, links: Links | None = None) -> None:
         self.graph = graph
         self.links = links_of(graph) if links is None else links
-        self._stores: dict[Any, Any] = {}
+        self._stores: dict[Any, Any] = {None: graph._global_store}
 
-    def store(self, name: str | tuple[str, str, str] | None) -> Any:
-        """Store of a node or edge type, or the graph's own; PyG looks a name up in several microseconds, here it is once."""
-        if name not in self._stores:
-            self._stores[name] = self.graph._global_store if name is None else self.graph[name]
-        return self._stores[name]
-
-    @property
+    @cached_property
     def dtype(self) -> torch.dtype:
         """Of real attributes and of columns."""
         return self.edge("gain").dtype
+
+    def store(self, key: str | tuple[str, str, str] | None) -> Any:
+        """Attributes of nodes or edges of a type, or of the networks; PyG looks types up more slowly than columns are made."""
+        if key not in self._stores:
+            self._stores[key] = self.graph[key]
+        return self._stores[key]
 
     # Attributes by name.
 
@@ -74,7 +75,7 @@ class Facts:
 
     def network(self, name: str) -> Tensor:
         """Attribute of networks ``[B, *]``."""
-        value: Tensor = self.graph[name]
+        value: Tensor = self.store(None)[name]
         return value
 
     def real(self, value: Tensor) -> Tensor:
@@ -83,11 +84,11 @@ class Facts:
 
     def at_ue(self, network: Tensor) -> Tensor:
         """Values of networks ``[B, *]`` at their users ``[U, *]``."""
-        return network[self.links.ue_network]
+        return network.index_select(0, self.links.ue_network)
 
     def at_bs(self, network: Tensor) -> Tensor:
         """Values of networks ``[B, *]`` at their stations ``[N, *]``."""
-        return network[self.links.bs_network]
+        return network.index_select(0, self.links.bs_network)
 
     # Powers at equal power on all resource blocks, edge layout, W, means over the station's blocks.
 
@@ -162,7 +163,7 @@ class Facts:
     @cached_property
     def serving_slot(self) -> Tensor:
         """Slot of each user's station ``[U]``, -1 without one; without an association nobody is served."""
-        if "serving_slot" in self.graph["ue"]:
+        if "serving_slot" in self.store("ue"):
             return self.ue("serving_slot")
         return torch.full((self.links.num_ue,), -1, device=self.links.ue.device)
 
@@ -223,19 +224,29 @@ class Facts:
     @cached_property
     def own_edge(self) -> Tensor:
         """Edges to serving stations ``[E]``, bool."""
-        if "own" in self.graph[CHANNEL]:
+        if "own" in self.store(CHANNEL):
             return self.edge("own")
         return self.edge("slot") == self.serving_slot[self.links.ue]
 
     @cached_property
     def data_rate(self) -> Tensor:
         """Data per unit of time on each edge if the station were the user's alone ``[E]``."""
-        return self.edge("rate") * self.at_ue(self.network("time_unit"))[self.links.ue]
+        return self.edge("rate") * self.network("time_unit").index_select(0, self.links.edge_network)
 
     @cached_property
-    def own_data_rate(self) -> Tensor:
-        """The same on users' own edges ``[U]``."""
-        return self.own(self.data_rate)
+    def need(self) -> Tensor:
+        """Units of time that the rest of the user's demand takes if the station were its alone ``[E]``."""
+        return self.ue("demand").index_select(0, self.links.ue) / self.data_rate.clamp_min(LEAST_RATE)
+
+    @cached_property
+    def need_log(self) -> Tensor:
+        """Logarithm of one plus these ``[E]``."""
+        return self.need.log1p()
+
+    @cached_property
+    def share_log(self) -> Tensor:
+        """Logarithm of one plus the data in a unit of time of an equal share beside those who are there ``[E]``."""
+        return (self.data_rate / self.users_with_me.clamp_min(1)).log1p()
 
     @cached_property
     def packets(self) -> Tensor:

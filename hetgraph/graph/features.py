@@ -87,7 +87,8 @@ _OWN = ("ue.serving_slot",)
 _OWN_EFFICIENCY = ("channel.spectral_efficiency", *_OWN)
 _HEARD = ("channel.rsrp_dbm", "channel.interference_w")
 _DATA = ("channel.rate", "graph.time_unit")
-_IN_SERVICE = (*_DATA, *_OWN)
+_NEED = ("ue.demand", *_DATA)
+_SHARE = ("channel.users", *_DATA)
 _HAD = ("ue.rate_bps", "graph.rate_unit_bps")
 _OWN_POWER = ("ue.own_gain", *_OWN)
 
@@ -139,11 +140,6 @@ _TABLE = (
     Column("demand", "ue", "data or slots", ("ue.demand",), 0, 1, _ue("demand")),
     Column("demand_log", "ue", "log", ("ue.demand",), 0, 1, lambda f: f.ue("demand").log1p()),
     Column("asked_rb", "ue", "", ("ue.asked_rb",), 0, 5, _ue("asked_rb")),
-    Column("own_rate_log", "ue", "log", _IN_SERVICE, 0, 1, lambda f: f.own_data_rate.log1p()),
-    Column("own_need_log", "ue", "log", ("ue.demand", *_IN_SERVICE), 0, 1, lambda f: links.own_need(f).log1p()),
-    Column("own_need", "ue", "unit", ("ue.demand", *_IN_SERVICE), 0, 10, links.own_need_cut),
-    Column("own_share_log", "ue", "log", ("bs.users", *_IN_SERVICE), 0, 1, links.own_share),
-    Column("own_join_loss", "ue", "log", ("bs.users", *_IN_SERVICE), 0, 1, links.own_join_loss),
     # Users, on each resource block.
     Column("block_snr_db", "ue", "dB", _OWN_POWER, 0, 30, links.block_snr_db, True),
     Column("block_snr_excess_db", "ue", "dB", _OWN_POWER, 0, 10, links.block_snr_excess_db, True),
@@ -181,8 +177,11 @@ _TABLE = (
     Column("fading_db", CHANNEL, "dB", ("channel.rsrp_dbm",), 0, 3, links.fading_db),
     Column("users", CHANNEL, "", ("channel.users",), 10, 10, lambda f: f.real(f.edge("users"))),
     Column("rate", CHANNEL, "data", _DATA, 0, 1, lambda f: f.data_rate),
-    Column("need_log", CHANNEL, "log", ("ue.demand", *_DATA), 0, 1, links.edge_need),
-    Column("share_log", CHANNEL, "log", ("channel.users", *_DATA), 0, 1, links.edge_share),
+    Column("rate_log", CHANNEL, "log", _DATA, 0, 1, lambda f: f.data_rate.log1p()),
+    Column("need_log", CHANNEL, "log", _NEED, 0, 1, lambda f: f.need_log),
+    Column("need", CHANNEL, "unit", _NEED, 0, 10, links.edge_need),
+    Column("share_log", CHANNEL, "log", _SHARE, 0, 1, lambda f: f.share_log),
+    Column("join_loss", CHANNEL, "log", _SHARE, 0, 1, links.join_loss),
     # Pairs of neighbouring stations.
     Column("distance_m", NEIGHBOURS, "m", ("bs.pos",), 0, 500, nodes.pair_distance_m),
     # Networks.
@@ -250,14 +249,23 @@ def features(graph: HeteroData | Facts, store: Store, names: Sequence[str]) -> T
     return torch.stack(values, -1)
 
 
-def _scaled(facts: Facts, column: Column) -> Tensor:
+def unscaled(facts: Facts, store: Store, names: Sequence[str]) -> list[Tensor]:
+    """The same columns one by one, as they are, for a model that has a scale of its own."""
+    return [_value(facts, column) for column in columns_of(store, names)]
+
+
+def _value(facts: Facts, column: Column) -> Tensor:
     for store, name in column.attributes:
         if name not in facts.store(store):
             where = name if store is None else f"{_label(store)}.{name}"
             raise ValueError(
                 f"{where}: got nothing, expected it for the column {column.name!r} of {_label(column.store)}"
             )
-    value = column.fn(facts)
+    return column.fn(facts)
+
+
+def _scaled(facts: Facts, column: Column) -> Tensor:
+    value = _value(facts, column)
     if column.shift:
         return (value - column.shift).div_(column.scale)
     return value / column.scale if column.scale != 1 else value

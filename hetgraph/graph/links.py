@@ -61,6 +61,11 @@ class Links:
         """Number of channel edges E."""
         return self.bs.numel()
 
+    @cached_property
+    def edge_network(self) -> Tensor:
+        """Network of each edge ``[E]``."""
+        return self.ue_network.index_select(0, self.ue)
+
     def lift(self, edge: Tensor) -> Tensor:
         """``[E, *]`` in the edge layout."""
         if self.dense:

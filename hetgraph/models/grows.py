@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -10,11 +11,13 @@ from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
-from hetgraph.graph.features import Store, columns_of, features
+from hetgraph.graph.features import Store, features, unscaled
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.models.options import keep_options
+from hetgraph.nn.arrival_sums import arrival_sums, arrival_weights
 from hetgraph.nn.filters import GraphFilter, complete_shift
-from hetgraph.radio.arriving import arriving, in_service
+from hetgraph.nn.hetero_encoder import LARGEST, HeteroEncoder
+from hetgraph.radio.arriving import ArrivalShape, arrival_facts
 
 Features = Literal["paper", "full"]
 COLUMNS: tuple[tuple[Store, str], ...] = (  # of a station that a user hears; the paper's are the first four
@@ -31,17 +34,14 @@ COLUMNS: tuple[tuple[Store, str], ...] = (  # of a station that a user hears; th
     (None, "arrival_probability"),
     (None, "mean_demand"),
 )
-SERVED = (
-    "active",
-    "demand_log",
-    "own_rate_log",
-    "asked_rb",
-    "own_need_log",
-    "own_need",
-    "own_share_log",
-    "own_join_loss",
-)
+GRAPH_COLUMNS: dict[str | tuple[str, str, str], tuple[str, ...]] = {  # of the encoder of the arrival's graph
+    "bs": ("users", "utility", "free_rb", "backlog_log"),
+    "ue": ("served", "demand_log", "asked_rb"),
+    CHANNEL: ("rate_log", "need_log", "need", "share_log", "join_loss"),
+}
+BS = tuple(COLUMNS.index(("bs", name)) for name in GRAPH_COLUMNS["bs"])
 PAPER, FULL = 4, len(COLUMNS)
+SUM_UNIT = 10  # users in service whose summed states count as one
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,16 @@ class Arrival:
     Args:
         station: features of the stations that the user hears ``[B, K, F]``.
         room: stations that may be chosen ``[B, K]``.
-        user: features of the users that these have in service ``[B, K, C, 8]``, the first one 1; zero in free places, and
-            ``C = 0`` where they are not read.
+        ue: columns of the users that these have in service, by station and place, and of the one that arrives
+            ``[B, K C + 1, 3]``, see :class:`~hetgraph.radio.arriving.ArrivalShape`; none, not even the last one, where the graph is
+            not read.
+        edge: columns of their edges ``[B, K C + K, 5]``.
     """
 
     station: Tensor
     room: Tensor
-    user: Tensor
+    ue: Tensor
+    edge: Tensor
 
     def select(self, rows: Tensor) -> "Arrival":
         """Some of the networks."""
@@ -69,14 +72,19 @@ class GROWS(nn.Module):
     """Q-values of the stations that an arriving user hears.
 
     The candidates form a complete graph; two layers of graph filters and a readout at each node give the value of choosing it.
-    With ``users`` it is the heterogeneous graph: users in service send messages to their station first.
+    With ``users`` these filters start from the states that :class:`~hetgraph.nn.HeteroEncoder` finds on the graph of the arrival:
+    users in service send messages to their stations, the one that arrives to those with room. All of this graph is known at
+    level ``neighbourhood``, so that its messages pass over all edges; stations hear each other in the filters.
 
     Args:
-        widths: widths of the filters' outputs; the paper's are 4 and 2.
+        widths: widths of the filters' outputs, the paper's are 4 and 2; states of the encoder are half as wide as the first.
         taps: taps of a filter; 2 reach one hop.
         features: ``paper`` for users, mean utility, signal and demand; ``full`` adds what else stations know.
-        users: users in service send messages to their stations.
+        users: read the graph of the arrival, with the users in service.
         dueling: a value of the whole graph, and of each station how much better it is than the mean (Wang et al. 2016).
+
+    Raises:
+        ValueError: an unknown option, or the graph without the features that its stations have.
     """
 
     level: Level = "neighbourhood"
@@ -93,15 +101,17 @@ class GROWS(nn.Module):
         super().__init__()
         if features not in ("paper", "full"):
             raise ValueError(f"features: got {features!r}, expected 'paper' or 'full'")
+        if users and features != "full":
+            raise ValueError(f"features: got {features!r} with users, expected 'full'")
         self.features, self.reads_users = features, users
         self.count = count = PAPER if features == "paper" else FULL
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.zeros(count))
         self.register_buffer("std", torch.ones(count))
-        hidden = widths[0]
-        self.served = nn.Sequential(nn.Linear(len(SERVED), hidden), nn.ReLU()) if users else None
-        entry = count + (2 * hidden if users else 0)
+        hidden = max(widths[0] // 2, 1)
+        self.encoder = HeteroEncoder(GRAPH_COLUMNS, hidden, layers=1, hops=0, level="global") if users else None
+        entry = count + (3 * hidden if users else 0)
         sizes = [entry, *widths]
         self.layers = nn.ModuleList(GraphFilter(a, b, taps) for a, b in pairwise(sizes))
         self.readout = nn.Linear(widths[-1], 1)
@@ -109,14 +119,16 @@ class GROWS(nn.Module):
 
     def views(self, obs: HeteroData) -> Arrival:
         """What is read of an observation."""
-        arrival = arriving(obs)
-        b = len(arrival["ue"].demand)
-        station = station_features(arrival, self.count)
-        room = arrival[CHANNEL].may_serve.reshape(b, -1)
+        facts = arrival_facts(obs, self.reads_users)
+        b = facts.links.num_networks
+        room = facts.edge("may_serve").view(b, -1)
+        station = station_features(facts, self.count)
+        room = room[:, room.shape[1] - station.shape[1] :]
         if not self.reads_users:
-            return Arrival(station, room, station.new_zeros(*station.shape[:2], 0, len(SERVED)))
-        first = len(arrival["bs"].users) // b * torch.arange(b, device=room.device).unsqueeze(1)
-        return Arrival(station, room, served_users(obs, arrival[CHANNEL].edge_index[0].reshape(b, -1) - first))
+            none = station.new_zeros(b, 0, 0)
+            return Arrival(station, room, none, none)
+        ue, edge = (features(facts, store, GRAPH_COLUMNS[store]).clamp_(-LARGEST, LARGEST) for store in ("ue", CHANNEL))
+        return Arrival(station, room, *(value.view(b, -1, value.shape[1]) for value in (ue, edge)))
 
     def set_scale(self, station: Tensor, room: Tensor) -> None:
         """Bring features to mean zero and deviation one over the stations of some arrivals."""
@@ -129,8 +141,8 @@ class GROWS(nn.Module):
         room = arrival.room
         mask = room.unsqueeze(2).float()
         node = (arrival.station - self.mean) / self.std * mask
-        if self.served is not None:
-            node = torch.cat([node, self._messages(arrival)], 2)
+        if self.encoder is not None:
+            node = torch.cat([node, self._states(arrival, node[..., BS], mask)], 2)
         shift = complete_shift(room)
         for layer in self.layers:
             node = torch.tanh(layer(node, shift)) * mask
@@ -142,12 +154,14 @@ class GROWS(nn.Module):
         out: Tensor = score.masked_fill(~room, -torch.inf)
         return out
 
-    def _messages(self, arrival: Arrival) -> Tensor:
-        """Mean and sum of what users in service send to their stations ``[B, K, 2 H]``."""
-        assert self.served is not None
-        on = arrival.user[..., :1]
-        total = (self.served(arrival.user) * on).sum(2)
-        return torch.cat([total / on.sum(2).clamp_min(1), total / 10], 2)
+    def _states(self, arrival: Arrival, bs: Tensor, mask: Tensor) -> Tensor:
+        """States of stations, sums of those of their users in service, in tens, and the arriving user's ``[B, K, 3 H]``."""
+        assert self.encoder is not None
+        (b, k), served = arrival.room.shape, (arrival.ue[:, :-1, 0] > 0).to(bs.dtype)
+        state = self.encoder(graph_inputs(arrival, bs, served))
+        station, ue = state["bs"].view(b, k, -1), state["ue"].view(b, -1, state["ue"].shape[1])
+        users = (ue[:, :-1] * (served / SUM_UNIT).unsqueeze(2)).reshape(b, k, -1, ue.shape[2]).sum(2)
+        return torch.cat([station, users, ue[:, -1:].expand(-1, k, -1)], 2) * mask
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""
@@ -159,32 +173,48 @@ class GROWS(nn.Module):
         return value.argmax(1).masked_fill(value.isinf().all(1), value.shape[1]), state
 
 
-def station_features(arrival: HeteroData, count: int) -> Tensor:
+def graph_inputs(arrival: Arrival, bs: Tensor, served: Tensor) -> dict[str, Any]:
+    """Arguments of the encoder's layers: edges in two groups, of users in service, and of who arrives to stations with room.
+
+    Args:
+        arrival: with the columns of users and edges.
+        bs: columns of stations ``[B, K, 4]``.
+        served: one where a user is in service ``[B, K C]``.
+    """
+    room, (b, k) = arrival.room, arrival.room.shape
+    shape = ArrivalShape.of(b, k, served.shape[1] // k, bs.device)
+    return {
+        "x_dict": {"bs": bs.flatten(0, 1), "ue": arrival.ue.flatten(0, 1)},
+        "edge_index_dict": {CHANNEL: shape.edge_index},
+        "edge_attr_dict": {CHANNEL: arrival.edge.flatten(0, 1)},
+        "weight": arrival_weights(served, room),
+        "links": arrival_sums(shape, arrival.edge, served, room),
+    }
+
+
+def station_features(facts: Facts, count: int) -> Tensor:
     """Columns of the stations that users hear ``[B, K, F]``, unscaled: the model has a scale of its own.
 
     Args:
-        arrival: the arriving users alone, see :func:`~hetgraph.radio.arriving.arriving`.
+        facts: of the graph of the arrivals, see :func:`~hetgraph.radio.arriving.arrival_facts`.
         count: how many of ``COLUMNS``.
     """
-    facts, b = Facts(arrival), len(arrival["ue"].demand)
-    station = arrival[CHANNEL].edge_index[0].reshape(b, -1)
+    b = facts.links.num_networks
+    k = facts.links.num_bs // b
     found: dict[int, Tensor] = {}
-    for store in ("bs", "ue", CHANNEL, None):
-        here = [place for place, (where, _) in enumerate(COLUMNS[:count]) if where == store]
-        names = [COLUMNS[place][1] for place in here]
-        if not names:
-            continue
-        values = features(facts, store, names)
-        values = values[station] if store == "bs" else values.reshape(b, -1, len(names)).expand(*station.shape, -1)
-        found |= dict(zip(here, values.unbind(2), strict=True))
-    scaled = torch.stack([found[place] for place in range(count)], 2)
-    table = [columns_of(store, (name,))[0] for store, name in COLUMNS[:count]]
-    shift, scale = scaled.new_tensor([[c.shift for c in table], [c.scale for c in table]])
-    out: Tensor = scaled * scale + shift
-    return out
+    for store, (places, names) in _by_store(count).items():
+        values = [value.view(b, -1) for value in unscaled(facts, store, names)]
+        each = store in ("bs", CHANNEL)  # of stations, or of edges, of which those of the last user come last
+        found |= zip(places, (v[:, -k:] if each else v[:, -1:].expand(-1, k) for v in values), strict=True)
+    return torch.stack([found[place] for place in range(count)], 2)
 
 
-def served_users(obs: HeteroData, station: Tensor) -> Tensor:
-    """Columns of the users that stations ``[B, K]`` have in service ``[B, K, C, 8]``; zero in free places."""
-    users = in_service(obs, station)
-    return features(users, "ue", SERVED).reshape(*station.shape, -1, len(SERVED))
+@cache
+def _by_store(count: int) -> dict[Store, tuple[list[int], list[str]]]:
+    """Places and names of the first ``COLUMNS`` of each store."""
+    held: dict[Store, tuple[list[int], list[str]]] = {}
+    for place, (store, name) in enumerate(COLUMNS[:count]):
+        places, names = held.setdefault(store, ([], []))
+        places.append(place)
+        names.append(name)
+    return held

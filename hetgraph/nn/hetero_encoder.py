@@ -17,7 +17,7 @@ from hetgraph.nn.hetero_layers import HeteroLayers, LayerSums, Store
 
 _STORES: tuple[Store, ...] = ("bs", "ue", "antenna", CHANNEL, NEIGHBOURS)
 _NEEDED: tuple[Store, ...] = ("bs", "ue", CHANNEL)
-_LARGEST = 10.0  # scaled columns are cut there, so that what is as good as nothing, at -300 dB, is no outlier
+LARGEST = 10.0  # scaled columns are cut there, so that what is as good as nothing, at -300 dB, is no outlier
 
 
 class HeteroEncoder(nn.Module):
@@ -90,7 +90,7 @@ class HeteroEncoder(nn.Module):
         facts = graph if isinstance(graph, Facts) else Facts(graph)
         dtype = next(self.parameters()).dtype
         x = {
-            store: features(facts, store, names).to(dtype).clamp_(-_LARGEST, _LARGEST)
+            store: features(facts, store, names).to(dtype).clamp_(-LARGEST, LARGEST)
             for store, names in self.columns.items()
         }
         weight, reports = edge_groups(facts, self.level)

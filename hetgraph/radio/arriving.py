@@ -1,74 +1,104 @@
-"""Parts of an observation of arrivals: the arriving users alone, and the users that some stations serve.
+"""The graph of an arrival: the stations that the arriving user hears, the users that they have in service, and the user itself.
 
-Both are contract graphs of all stations with as many edges for each user, from which named columns are made at the cost of what is
-read; the graph of an observation has an edge from every user in service to each of its ``K`` stations.
+It is a contract graph, of which named columns are made and over which messages pass at the cost of what is read; an observation has
+edges from every user in service to all stations that it heard when it came. All that it holds is known to every station of it at
+level ``neighbourhood``: they are neighbours of each other, users in service report to their own one, who arrives to all.
 """
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.data.storage import NodeStorage
 
+from hetgraph.graph.facts import Facts
+from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL
 
-OF_USERS = ("demand", "asked_rb", "rate", "active", "noise_w")
+OF_STATIONS = ("power_max_w", "users", "free_rb", "utility", "backlog_slots")
+OF_USERS = ("demand", "asked_rb", "active", "noise_w")
+OF_EDGES = ("gain", "rate", "own", "may_serve")
 OF_NETWORKS = ("arrival_probability", "mean_demand", "slots_left", "time_unit")
 
 
-def arriving(graph: HeteroData) -> HeteroData:
-    """The last user of each network and its ``K`` edges, in the order of networks; ``users`` of an edge are its station's."""
-    b, ue, edges = len(graph.mean_demand), graph["ue"], graph[CHANNEL]
-    per = len(ue.demand) // b
-    out, bs = _stations(graph, b)
-    users, near = out["ue"], out[CHANNEL]
-    users.batch = torch.arange(b, device=bs.users.device)
-    for name in OF_USERS:
-        users[name] = ue[name].reshape(b, per, *ue[name].shape[1:])[:, -1]
-    station = _last(edges.edge_index[0], b, per)
-    near.edge_index = torch.stack([station, users.batch.repeat_interleave(len(station) // b)])
-    for name in ("slot", "gain", "rate", "may_serve"):
-        near[name] = _last(edges[name], b, per)
-    near.users = bs.users[station]
-    return out
+@dataclass(frozen=True)
+class ArrivalShape:
+    """How nodes and edges of arrivals in ``B`` networks are numbered, where users hear ``K`` stations of ``C`` places each.
 
-
-def in_service(graph: HeteroData, station: Tensor) -> HeteroData:
-    """The users of some stations ``[B, K]`` by network, station and place, with an edge to their station alone.
+    A network has ``K C + 1`` users by station and place, the last one arrives; those in service have one edge, to their station, the
+    last one has ``K``.
 
     Args:
-        graph: an observation.
-        station: numbers within the network.
+        edge_index: stations and users of edges ``[2, B (K C + K)]``.
+        slot: of each edge among those of its user.
+        links: the same as index structure.
+        own: one where a user in service has a station ``[K C, K]``.
+        dense: nodes alone, as if every user heard all stations of its network.
+        user: number of each user in an observation, with the first station of all for its own one ``[B, K C + 1]``.
+        edge: likewise of the arriving user's edges ``[B, K]``.
     """
-    b, ue = len(station), graph["ue"]
-    out, bs = _stations(graph, b)
+
+    edge_index: Tensor
+    slot: Tensor
+    links: Links
+    own: Tensor
+    dense: Links
+    user: Tensor
+    edge: Tensor
+
+    @staticmethod
+    @lru_cache(maxsize=16)
+    def of(networks: int, stations: int, places: int, device: torch.device, users: int = 0) -> "ArrivalShape":
+        """Of so many networks, stations that a user hears, places of a station, and users of an observation by network."""
+        b, k, c = networks, stations, places
+        each, station = torch.arange(b, device=device).unsqueeze(1), torch.arange(k, device=device)
+        place = torch.arange(k * c, device=device)
+        bs = torch.cat([station.repeat_interleave(c), station]) + k * each
+        ue = torch.cat([place, place.new_full((k,), k * c)]) + (k * c + 1) * each
+        slot = torch.cat([torch.zeros_like(place), station]).repeat(b)
+        of_bs, of_ue = (each.flatten().repeat_interleave(count) for count in (k, k * c + 1))
+        links = Links(bs.flatten(), ue.flatten(), of_bs, of_ue, b, k if not c else None, not c)
+        # A network's users come after one for each place of earlier stations, and one for each earlier network.
+        last = users * (each + 1) - 1
+        user = torch.cat([torch.arange(c, device=device).repeat(k) + each, last], 1)
+        return ArrivalShape(
+            torch.stack([links.bs, links.ue]),
+            slot,
+            links,
+            torch.eye(k, device=device).repeat_interleave(c, 0),
+            replace(links, degree=k, dense=True),
+            user,
+            last * k + station,
+        )
+
+
+def arrival_facts(graph: HeteroData, users: bool = True) -> Facts:
+    """The graph of the arrivals of an observation, with its facts.
+
+    Args:
+        graph: an observation of :class:`~hetgraph.envs.ArrivalEnv`; the last user of each network is the one that arrives.
+        users: with the users in service; else the arriving ones alone.
+    """
+    b, bs, ue, edges = len(graph.mean_demand), graph["bs"], graph["ue"], graph[CHANNEL]
     n, per = len(bs.users) // b, len(ue.demand) // b
-    c, network = (per - 1) // n, torch.arange(b, device=station.device).unsqueeze(1)
-    row = ((c * station + per * network).unsqueeze(2) + torch.arange(c, device=station.device)).flatten()
-    users, edges = out["ue"], out[CHANNEL]
-    users.batch = network.expand(b, len(row) // b).flatten()
-    for name in OF_USERS:
-        users[name] = ue[name][row]
-    users.serving_slot = users.active.long() - 1
-    own = (station + n * network).flatten().repeat_interleave(c)
-    edges.edge_index = torch.stack([own, torch.arange(len(row), device=row.device)])
-    edges.slot, edges.rate, edges.gain = torch.zeros_like(row), users.rate, torch.zeros_like(users.noise_w)
-    return out
-
-
-def _stations(graph: HeteroData, networks: int) -> tuple[HeteroData, NodeStorage]:
-    """An observation's stations and networks; the columns' index structure asks for ``num_graphs`` and ``batch``."""
-    out, bs = HeteroData(num_graphs=networks), graph["bs"]
-    stations = out["bs"]
-    for name, value in bs.items():
-        stations[name] = value
-    if "batch" not in bs:
-        stations.batch = torch.zeros(len(bs.users), dtype=torch.long, device=bs.users.device)
-    for name in OF_NETWORKS:
-        out[name] = graph[name]
-    return out, stations
-
-
-def _last(value: Tensor, networks: int, users: int) -> Tensor:
-    """The last user's edges of each network ``[B K, *]``."""
-    each: Tensor = value.reshape(networks, users, -1, *value.shape[1:])[:, -1]
-    return each.flatten(0, 1)
+    station = edges.edge_index[0].view(b, per, -1)[:, -1]  # [B, K]
+    k, c = station.shape[1], (per - 1) // n * users
+    shape = ArrivalShape.of(b, k, c, station.device, per)
+    user = shape.user.clone()
+    user[:, :-1].view(b, k, c).add_(station.unsqueeze(2), alpha=c)
+    row = user.flatten()
+    slot = ue.serving_slot.index_select(0, row)
+    mine = slot.clamp_min(0).add_(row, alpha=k).view(b, -1)[:, :-1]  # edges of users in service, one each
+    edge, near = torch.cat([mine, shape.edge], 1).flatten(), station.flatten()
+    stations, there, heard = (
+        {name: values[name].index_select(0, where) for name in names}
+        for values, names, where in ((bs, OF_STATIONS, near), (ue, OF_USERS, row), (edges, OF_EDGES, edge))
+    )
+    links, out = shape.links, HeteroData(num_graphs=b)
+    out["bs"]._mapping.update(stations, batch=links.bs_network)
+    out["ue"]._mapping.update(there, serving_slot=slot.clamp_max(0), batch=links.ue_network)
+    users_there = stations["users"].index_select(0, links.bs)
+    out[CHANNEL]._mapping.update(heard, edge_index=shape.edge_index, slot=shape.slot, users=users_there)
+    out._global_store._mapping.update({name: graph[name] for name in OF_NETWORKS})
+    return Facts(out, links)

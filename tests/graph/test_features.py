@@ -121,14 +121,16 @@ def test_users_of_a_station_against_plain_python() -> None:
     for u, b in enumerate(SERVING):
         snr = float(received[u, b] / ue.noise_w[u].mean()) if b >= 0 else 0.0
         assert raw(data, "ue", "own_snr_db")[u] == pytest.approx(db(snr))
-        rate = float(edges.rate[u * N + b] * data.time_unit) if b >= 0 else 0.0
-        there = float(bs.users[b]) if b >= 0 else 0.0
-        assert raw(data, "ue", "own_share_log")[u] == pytest.approx(math.log1p(rate / max(there, 1)))
-        need = min(float(ue.demand[u]) / max(rate, 1e-6), 20)
-        assert raw(data, "ue", "own_need")[u] == pytest.approx(need)
         for m in range(N):
             e = u * N + m
             count = max(float(edges.users[e]) + 1 - (m == b), 1)
+            rate = float(edges.rate[e] * data.time_unit)
+            share = math.log1p(rate / count)
+            assert raw(data, CHANNEL, "share_log")[e] == pytest.approx(share)
+            assert raw(data, CHANNEL, "join_loss")[e] == pytest.approx(share - math.log1p(rate / (count + 1)))
+            need = float(ue.demand[u]) / max(rate, 1e-6)
+            assert raw(data, CHANNEL, "need")[e] == pytest.approx(min(need, 20))
+            assert raw(data, CHANNEL, "need_log")[e] == pytest.approx(math.log1p(need))
             log_rate = math.log1p(efficiency[u][m] / count * band / unit)
             lost = (count - 1) * math.log(count / (count - 1)) if count > 1 else 0
             assert raw(data, CHANNEL, "log_rate")[e] == pytest.approx(log_rate)

@@ -11,7 +11,7 @@ from hetgraph.envs import ArrivalEnv
 from hetgraph.models.grows import GROWS, Arrival
 from hetgraph.trainers.common.replay import ReplayBuffer, Sample
 
-NAMES = ("station", "room", "user")
+NAMES = ("station", "room", "ue", "edge")
 
 
 class Experience(IterableDataset[Sample]):

@@ -92,7 +92,7 @@ class LocalReturns(IterableDataset[Sample]):
         """Keep a slot's choices."""
         rows = views.room.any(1).nonzero().squeeze(1)
         gain = (utility[rows] / self.scale).to(views.station.dtype)
-        held = {"station": views.station, "room": views.room, "user": views.user, "action": place}
+        held = vars(views) | {"action": place}
         row = {name: value[rows] for name, value in held.items()}
         self.buffer.add(row | {"gain": gain, "discount": torch.zeros_like(gain)})
 

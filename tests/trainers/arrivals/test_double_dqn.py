@@ -1,5 +1,6 @@
 """Double DQN: the target by hand, replay, semi-Markov experience, permutations, masks."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,22 @@ def test_values_follow_a_permutation_of_the_stations_and_full_ones_are_masked(ki
     value = agent(seen)
     assert bool(torch.isinf(value[~seen.room]).all()) and bool(torch.isfinite(value[seen.room]).all())
     order = torch.tensor([2, 0, 1])
-    moved = agent(Arrival(seen.station[:, order], seen.room[:, order], seen.user[:, order]))
-    torch.testing.assert_close(moved, value[:, order])
+    torch.testing.assert_close(agent(permuted(seen, order)), value[:, order])
     assert len(value[seen.room].unique()) > 20
-    changed = Arrival(seen.station.clone(), seen.room, seen.user)
+    changed = replace(seen, station=seen.station.clone())
     changed.station[~seen.room] += 100.0
     torch.testing.assert_close(agent(changed), value)  # what a full station is like does not matter
+
+
+def permuted(seen: Arrival, order: torch.Tensor) -> Arrival:
+    """The same arrivals with the stations in another order ``[K]``."""
+    if not seen.ue.numel():
+        return Arrival(seen.station[:, order], seen.room[:, order], seen.ue, seen.edge)
+    k = len(order)
+    users, edges = seen.ue[:, :-1].unflatten(1, (k, -1)), seen.edge[:, :-k].unflatten(1, (k, -1))
+    ue = torch.cat([users[:, order].flatten(1, 2), seen.ue[:, -1:]], 1)
+    edge = torch.cat([edges[:, order].flatten(1, 2), seen.edge[:, -k:][:, order]], 1)
+    return Arrival(seen.station[:, order], seen.room[:, order], ue, edge)
 
 
 def test_a_graph_filter_is_the_sum_of_its_taps() -> None:
@@ -164,6 +175,36 @@ def test_training_moves_weights_and_copies_the_target(tmp_path: Path) -> None:
     fresh = DoubleDQN(users=True, features="full", widths=(8, 8), dueling=True)
     assert not torch.equal(fresh.model.readout.weight, module.model.readout.weight)
     assert float(module.model.std.max()) > 1.5  # features were brought to scale
+
+
+def test_zeroing_the_encoder_changes_trained_decisions(tmp_path: Path) -> None:
+    module, _ = fit(tmp_path, 2, users=True, features="full", widths=(16, 16), dueling=True, lr=1e-2, target_every=5)
+    agent, env, changed = module.policy.eval(), ArrivalEnv("grows-3", 200), 0
+    obs, _ = env.reset(seed=1_000_000)
+    for _ in range(env.slots - 1):
+        action, _ = agent.act(obs, None, None)
+        assert agent.encoder is not None
+        with agent.encoder.register_forward_hook(lambda *args: {k: torch.zeros_like(v) for k, v in args[2].items()}):
+            blind, _ = agent.act(obs, None, None)
+        changed += int((action != blind).sum())
+        obs = env.step(action).obs
+    assert changed > 0
+
+
+def test_checkpoints_of_the_network_before_the_encoder_are_refused(tmp_path: Path) -> None:
+    module, _ = fit(tmp_path, 1, users=True, features="full", widths=(8, 8), dueling=True)
+    path = tmp_path / "last.ckpt"
+    content = torch.load(path, weights_only=True)
+    state = {k: v for k, v in content["state_dict"].items() if "encoder" not in k}
+    content["state_dict"] = state | {
+        "policy.served.0.weight": torch.zeros(8, 8),
+        "policy.served.0.bias": torch.zeros(8),
+    }
+    torch.save(content, tmp_path / "old.ckpt")
+    with pytest.raises(ValueError, match=r"^\S*old.ckpt: got \S+ (nowhere|\(8, 28\)), expected .*: another model$"):
+        load_association(tmp_path / "old.ckpt")
+    loaded = load_association(path)
+    assert torch.equal(loaded.readout.weight, module.policy.readout.weight)
 
 
 def test_the_flat_network_trains_and_refuses_another_number_of_stations(tmp_path: Path) -> None:
