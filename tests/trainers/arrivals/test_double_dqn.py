@@ -179,7 +179,7 @@ def test_training_moves_weights_and_copies_the_target(tmp_path: Path) -> None:
 
 def test_zeroing_the_encoder_changes_trained_decisions(tmp_path: Path) -> None:
     module, _ = fit(tmp_path, 2, users=True, features="full", widths=(16, 16), dueling=True, lr=1e-2, target_every=5)
-    agent, env, changed = module.policy.eval(), ArrivalEnv("grows-3", 200), 0
+    agent, env, changed = module.model.eval(), ArrivalEnv("grows-3", 200), 0
     obs, _ = env.reset(seed=1_000_000)
     for _ in range(env.slots - 1):
         action, _ = agent.act(obs, None, None)
@@ -189,22 +189,6 @@ def test_zeroing_the_encoder_changes_trained_decisions(tmp_path: Path) -> None:
         changed += int((action != blind).sum())
         obs = env.step(action).obs
     assert changed > 0
-
-
-def test_checkpoints_of_the_network_before_the_encoder_are_refused(tmp_path: Path) -> None:
-    module, _ = fit(tmp_path, 1, users=True, features="full", widths=(8, 8), dueling=True)
-    path = tmp_path / "last.ckpt"
-    content = torch.load(path, weights_only=True)
-    state = {k: v for k, v in content["state_dict"].items() if "encoder" not in k}
-    content["state_dict"] = state | {
-        "policy.served.0.weight": torch.zeros(8, 8),
-        "policy.served.0.bias": torch.zeros(8),
-    }
-    torch.save(content, tmp_path / "old.ckpt")
-    with pytest.raises(ValueError, match=r"^\S*old.ckpt: got \S+ (nowhere|\(8, 28\)), expected .*: another model$"):
-        load_association(tmp_path / "old.ckpt")
-    loaded = load_association(path)
-    assert torch.equal(loaded.readout.weight, module.policy.readout.weight)
 
 
 def test_the_flat_network_trains_and_refuses_another_number_of_stations(tmp_path: Path) -> None:
