@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,9 @@ def show(trial: Trial) -> None:
     for name in trial.values:
         anu, *others = (mean(trial, name, key).value for key in SHOWN)
         gain = difference(trial, name, "max_rsrp", "anu").text("+.2f", ".2f")
-        cells = [f"{value:.4g}" if key == "asc" else f"{value:.4f}" for key, value in zip(SHOWN[1:], others, strict=True)]
+        cells = [
+            f"{value:.4g}" if key == "asc" else f"{value:.4f}" for key, value in zip(SHOWN[1:], others, strict=True)
+        ]
         print(f"| {name} | {anu:.2f} | {gain} | {' | '.join(cells)} |")
 
 

@@ -21,7 +21,7 @@ from hetgraph.envs.iot.rules import at_station, deal, equal_power, max_rsrp
 from hetgraph.envs.rollout import Trial
 from hetgraph.graph.schema import Level
 from hetgraph.models import HybridMADDPG
-from hetgraph.models import iot_priors as priors
+from hetgraph.models.iot import priors
 from hetgraph.models.iot.decision import Discrete
 from hetgraph.models.iot.views import iot_views
 from hetgraph.radio import Policy, Schedule, iot_policy
@@ -135,7 +135,12 @@ def learned(networks: int = 16) -> None:
     print(
         f"iot-noma, {networks} networks, {', '.join(f'{n} {len(m)}' for n, m in methods.items() if len(m) > 1)} seeds"
     )
-    for text in (markdown(trial, KPIS), markdown_differences(trial, METHOD, DIFFERENCES), training(list(methods)), costs(methods)):
+    for text in (
+        markdown(trial, KPIS),
+        markdown_differences(trial, METHOD, DIFFERENCES),
+        training(list(methods)),
+        costs(methods),
+    ):
         print(f"\n{text}", flush=True)
     over = ratio(trial, METHOD, "wmmse_max_rsrp", "throughput_bps")
     print(f"\nthroughput over wmmse_max_rsrp: {over.text('.3f', '.3f')} (the paper's method: 1.33)")
@@ -152,7 +157,11 @@ def nothing(networks: int = 16) -> None:
     """Table 2 of agents that learn from nothing, on small networks."""
     methods = trained(tuple(NOTHING), NOTHING) | {name: [iot_policy(name)] for name in CLASSICAL}
     trial = judged({"nothing": (SMALL, methods)}, networks, "nothing")["nothing"]
-    for text in (markdown(trial, KPIS), markdown_differences(trial, METHOD, DIFFERENCES), training(list(methods), NOTHING)):
+    for text in (
+        markdown(trial, KPIS),
+        markdown_differences(trial, METHOD, DIFFERENCES),
+        training(list(methods), NOTHING),
+    ):
         print(f"\n{text}", flush=True)
     print(f"\n{save(learning_figure(returns_of(list(methods), NOTHING)), OUT, 'learning_from_nothing')}")
 
