@@ -119,9 +119,11 @@ def rate(number: int, batch: int = 128, steps: int = 150) -> tuple[float, float,
 def tables(env: HandoverEnv) -> list[Tensor]:
     """What a step has to read or write at least: the observation, and what users receive from their candidates."""
     obs, links = env.observe("neighbourhood"), env.state.links
-    edges, read = obs[CHANNEL], [links.received_db, links.efficiency, links.efficiency, links.cell]
-    written = [edges.edge_index[0], edges.edge_attr, edges.allowed, edges.efficiency, edges.gain_db]
-    return [*read, *written, obs["bs"].x, obs["ue"].x, obs["ue"].cell, obs["ue"].level]
+    edges, bs, ue = obs[CHANNEL], obs["bs"], obs["ue"]
+    read = [links.received_db, links.efficiency, links.efficiency, links.cell]
+    written = [edges.edge_index[0], edges.gain, edges.spectral_efficiency, edges.allowed, edges.users, edges.bias_db]
+    written += [edges.distance_m, edges.measured, bs.users, bs.room, ue.pos, ue.speed_mps, ue.rate_bps]
+    return [*read, *written, ue.level, ue.since_slots, ue.far_interference_w]
 
 
 def throughput() -> None:
