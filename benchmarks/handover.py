@@ -211,7 +211,9 @@ def tabular(bias: bool, seed: int, episodes: int = 30) -> HandoverTable:
         found = HandoverTable()
         found.table, found.visits = torch.load(kept, weights_only=True)
         return found
-    env = HandoverEnv(user_trajectories(roaming(), 32, steps=51, seed=seed), 32, rule=HandoverRule(bias=bias), seed=seed)
+    env = HandoverEnv(
+        user_trajectories(roaming(), 32, steps=51, seed=seed), 32, rule=HandoverRule(bias=bias), seed=seed
+    )
     found = handover_q_learning(env, episodes=episodes, epsilon_decay=0.85, seed=seed, progress=sys.stderr.isatty())
     kept.parent.mkdir(parents=True, exist_ok=True)
     torch.save((found.table, found.visits), kept)
