@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hetgraph.envs import rollout
 from hetgraph.radio import policy
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.statistics import Interval
-from hetgraph.trainers.queues.trial import judge
+from hetgraph.trainers.queues.task import Options, cases
 
 SEEDS, NETWORKS, DRAWS = 5, 40, 2000
 # Standard deviation of the seeds' effect, where that of the networks' and of the residual are one.
@@ -74,9 +75,11 @@ def delays(load: float) -> dict[str, Table]:
     kept = OUT / f"random-19-{load:g}.npz"
     if not kept.exists():
         rules = {name: [policy(name)] for name in (METHOD, REFERENCE)}
-        trial = judge("random-19", load, rules, layouts=LAYOUTS, traffics=TRAFFICS, slots=SLOTS)
+        (case,) = cases(Options("random-19", load=f"{load:g}", layouts=LAYOUTS, traffics=TRAFFICS, slots=SLOTS))
+        (env,) = case.environments()
+        values = rollout(env, rules, seed=case.seed).values  # of each traffic, which `compare` would average
         OUT.mkdir(parents=True, exist_ok=True)
-        np.savez(kept, **{name: trial.means(name)[0].reshape(TRAFFICS, LAYOUTS) for name in rules})
+        np.savez(kept, **{name: values[name]["mean_delay_ms"][0].reshape(TRAFFICS, LAYOUTS).numpy() for name in rules})
     with np.load(kept) as file:
         return {name: file[name] for name in (METHOD, REFERENCE)}
 

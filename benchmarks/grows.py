@@ -18,30 +18,32 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from hetgraph import load
 from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, clairvoyant, optimum
 from hetgraph.envs.arrivals.lookahead import play
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.rules import BestRate, Rule, Strongest
 from hetgraph.envs.arrivals.service import Users
-from hetgraph.envs.rollout import rollout
+from hetgraph.envs.rollout import Trial, rollout
 from hetgraph.graph.counters import Networks
 from hetgraph.models import GROWS
+from hetgraph.models.weights import read_weights
 from hetgraph.radio import Policy, policy
-from hetgraph.trainers import load_association
-from hetgraph.trainers.arrivals.finetune import adapt
+from hetgraph.trainers import Budget, compare
+from hetgraph.trainers.arrivals.figures import arrival_figures
 from hetgraph.trainers.arrivals.tabular import q_learning
-from hetgraph.trainers.arrivals.trial import (
-    STATISTICS,
-    ArrivalTrial,
-    arrival_figures,
-    judge_arrivals,
-    write_arrivals,
-)
+from hetgraph.trainers.arrivals.task import TASK, Options
+from hetgraph.trainers.commands.finetune import trained
+from hetgraph.trainers.common.networks import TEST
 from hetgraph.trainers.judge import statistics
+from hetgraph.trainers.judge.files import write_trials
 from hetgraph.trainers.judge.statistics import Interval
+from hetgraph.trainers.judge.trial import mean, ratio, table
 
-SEEDS, VALIDATION, TEST = range(5), 1_000_000, 2_000_000
+SEEDS, VALIDATION = range(5), 1_000_000
 OUT = Path("runs/results/grows")
+STATISTICS = ("utility", "rejections", "completions")
+RULES = ("argmax_blocking", "argmax", "least_loaded", "best_rate")
 SIZES = {"grows-3:stations=7": 400, "grows-3:stations=19": 100, "grows-3:stations=300": 4, "grows-city": 4}
 CHANCES, DEMANDS = (0.5, 0.7, 1.0), (6.0, 8.0, 10.0, 12.0, 14.0)
 # Table I of the paper, argmax ("B"): rows are mean demands, columns probabilities.
@@ -170,53 +172,75 @@ def cell_of(chance: float, demand: float) -> DiscreteArrivals:
     return replace(arrivals("grows-3"), probabilities=(chance,), demands=(demand,))
 
 
-def table(episodes: int = 2000) -> None:
+def judged(
+    scenario: str, policies: dict[str, list], episodes: int, chance: float | None = None, demand: float | None = None
+) -> Trial:
+    """Trial of one load; the scenario's range of loads without any."""
+    load_ = {
+        key: None if value is None else f"{value:g}" for key, value in (("probability", chance), ("demand", demand))
+    }
+    (trial,), _ = compare(TASK, Options(scenario, layouts=episodes, **load_), policies)
+    return trial
+
+
+def joined(trial: Trial, name: str, values: dict[str, np.ndarray]) -> Trial:
+    """A trial with one more policy, of which the values on the same episodes are known."""
+    tensors = {key: torch.from_numpy(value) for key, value in values.items()}
+    return Trial(trial.values | {name: tensors}, trial.seconds | {name: np.nan}, trial.meta, trial.details)
+
+
+def first(trial: Trial, names: tuple[str, ...], episodes: int) -> Trial:
+    """Some policies on the first episodes of a trial: network i is the same among few and many."""
+    values = {name: {key: value[:, :episodes] for key, value in trial.values[name].items()} for name in names}
+    return Trial(values, trial.seconds, trial.meta | {"networks": episodes})
+
+
+def table_1(episodes: int = 2000) -> None:
     """Table I: 15 cells; the two references on fewer episodes, beside GROWS and the rules on the same ones."""
-    names = ("argmax_blocking", "argmax", "least_loaded", "random_station", "best_rate")
+    names = (*RULES, "random_station")
     policies: dict[str, list] = {name: [policy(name)] for name in names} | {"GROWS": agents("grows")}
     if Path("runs/dqn-flat-4/best.ckpt").exists():
         policies["dqn, no graph"] = agents("dqn-flat")
     trials = []
     for chance in CHANCES:
         for demand in DEMANDS:
-            load = {"probability": chance, "demand": demand}
-            trial = judge_arrivals("grows-3", policies, **load, episodes=episodes)
+            trial = judged("grows-3", policies, episodes, chance, demand)
             with np.load(OUT / f"cell-{chance:g}-{demand:g}.npz") as kept:
-                trial.found["q_learning"] = {k: kept[f"q_{k}"] for k in STATISTICS}
                 few = kept["clairvoyant_utility"].shape[1]
-                small = judge_arrivals("grows-3", {n: policies[n] for n in (*names, "GROWS")}, **load, episodes=few)
-                small.found["rollout"] = {k: kept[f"rollout_{k}"] for k in STATISTICS}
-                small.found["clairvoyant"] = {"utility": kept["clairvoyant_utility"]}
+                small = first(trial, (*names, "GROWS"), few)
+                small = joined(small, "rollout", {k: kept[f"rollout_{k}"] for k in STATISTICS})
+                small = joined(small, "clairvoyant", {"utility": kept["clairvoyant_utility"]})
+                trial = joined(trial, "q_learning", {k: kept[f"q_{k}"] for k in STATISTICS})
             report(trial, small)
             trials.append(trial)
-    write_arrivals(trials, "best_rate", OUT)
+    write_trials(TASK, trials, "best_rate", OUT)
     arrival_figures(trials, "best_rate", OUT)
 
 
-def share(small: ArrivalTrial, who: str = "GROWS") -> Interval:
+def share(small: Trial, who: str = "GROWS") -> Interval:
     """Part of the rollout's gain over the best rule of the cell that agents take."""
-    rules = ("argmax", "argmax_blocking", "least_loaded", "best_rate")
-    best = max(rules, key=lambda name: small.found[name]["utility"].mean())
-    return statistics.share(*(small.found[name]["utility"] for name in (who, best, "rollout")))
+    best = max(RULES, key=lambda name: float(small.values[name]["utility"].mean()))
+    return statistics.share(*(table(small, name, "utility") for name in (who, best, "rollout")))
 
 
-def report(trial: ArrivalTrial, small: ArrivalTrial) -> None:
+def report(trial: Trial, small: Trial) -> None:
     """Rows of a cell."""
-    print(f"\n**p = {trial.probability:g}, mean demand {trial.demand:g}**\n")
+    load_ = trial.meta["keys"]
+    print(f"\n**p = {load_['probability']:g}, mean demand {load_['demand']:g}**\n")
     print(
         "| policy | utility | over blocking argmax | over best rate | rejections | completions |\n|---|---|---|---|---|---|"
     )
-    for name, values in trial.found.items():
-        cells = [trial.mean(name, "utility").text(".4f", ".4f")]
-        cells += [trial.ratio(name, base).text(".4f", ".4f") for base in ("argmax_blocking", "best_rate")]
-        cells += [trial.mean(name, "rejections").text(".3f", ".3f"), f"{values['completions'].mean():.2f}"]
-        print(f"| {name} | {' | '.join(cells)} |")
-    means = {n: small.found[n]["utility"].mean() for n in ("best_rate", "GROWS", "rollout", "clairvoyant")}
-    over = small.ratio("rollout", "best_rate")
+    for name in trial.values:
+        cells = [mean(trial, name, "utility").text(".4f", ".4f")]
+        cells += [ratio(trial, name, base, "utility").text(".4f", ".4f") for base in ("argmax_blocking", "best_rate")]
+        cells += [mean(trial, name, "rejections").text(".3f", ".3f")]
+        print(f"| {name} | {' | '.join(cells)} | {mean(trial, name, 'completions').value:.2f} |")
+    means = {n: mean(small, n, "utility").value for n in ("best_rate", "GROWS", "rollout", "clairvoyant")}
+    over = ratio(small, "rollout", "best_rate", "utility")
     print(
-        f"\nFirst {small.found['rollout']['utility'].shape[1]} episodes: "
+        f"\nFirst {small.meta['networks']} episodes: "
         + ", ".join(f"{n} {v:.4f}" for n, v in means.items())
-        + f"; rollout over best rate {over.text('.4f', '.4f')}, its rejections {small.found['rollout']['rejections'].mean():.3f}; "
+        + f"; rollout over best rate {over.text('.4f', '.4f')}, its rejections {mean(small, 'rollout', 'rejections').value:.3f}; "
         + f"GROWS takes {share(small).text('.1%', '.1%')} of the rollout's gain over the best rule.",
         flush=True,
     )
@@ -224,77 +248,77 @@ def report(trial: ArrivalTrial, small: ArrivalTrial) -> None:
 
 def tiny(episodes: int = 20_000) -> None:
     """Two stations and six slots: the share of the room between the best rule and the optimum of dynamic programming."""
-    most, loads = optimum(arrivals("grows-tiny")), {"episodes": episodes, "seed": TEST}
+    most = optimum(arrivals("grows-tiny"))
     policies: dict[str, list] = {name: [policy(name)] for name in ("argmax", "least_loaded", "best_rate")}
     policies |= {
         "rollout, 64 futures": [RolloutLookahead(arrivals("grows-tiny"), BestRate(), 64)],
         "GROWS": agents("grows-tiny"),
     }
-    trial = judge_arrivals("grows-tiny", policies, **loads)  # type: ignore[arg-type]
+    trial = judged("grows-tiny", policies, episodes)
     print(
         f"dynamic programming: {most.utility:.4f}, {most.states} states\n| policy | utility | share of the optimum |\n|---|---|---|"
     )
-    for name in trial.found:
-        total = trial.mean(name, "utility").scaled(6)
+    for name in trial.values:
+        total = mean(trial, name, "utility").scaled(6)
         of_most = total.scaled(1 / most.utility)
         print(f"| {name} | {total.text('.4f', '.4f')} | {of_most.text('.4f', '.4f')} |", flush=True)
 
 
 def sizes() -> None:
     """Agents of three stations on 7, 19 and 300, and in the city, as they are."""
-    names = ("argmax_blocking", "argmax", "least_loaded", "best_rate")
+    policies: dict[str, list] = {name: [policy(name)] for name in RULES} | {"GROWS": agents("grows")}
     for scenario, episodes in SIZES.items():
         for chance, demand in ((0.5, 6.0), (1.0, 14.0)):
-            policies = {name: [policy(name)] for name in names} | {"GROWS": agents("grows")}
-            trial = judge_arrivals(scenario, policies, probability=chance, demand=demand, episodes=episodes)
-            print(f"\n{scenario}, p = {chance:g}, mean demand {demand:g}, {episodes} episodes")
-            print("| policy | utility over best rate | rejections |\n|---|---|---|")
-            for name, values in trial.found.items():
-                ratio = trial.ratio(name, "best_rate")
-                print(f"| {name} | {ratio.text('.4f', '.4f')} | {values['rejections'].mean():.3f} |", flush=True)
+            print_ratios(judged(scenario, policies, episodes, chance, demand))
+
+
+def print_ratios(trial: Trial, note: str = "") -> None:
+    """Utilities beside the best rate's, and rejections."""
+    print(f"\n{trial.meta['title']}, {trial.meta['networks']} episodes{note}")
+    print("| policy | utility over best rate | rejections |\n|---|---|---|")
+    for name in trial.values:
+        over = ratio(trial, name, "best_rate", "utility").text(".4f", ".4f")
+        print(f"| {name} | {over} | {mean(trial, name, 'rejections').value:.3f} |", flush=True)
+
+
+def tuned(budget: Budget, folder: str, scenario: str, **load_: str) -> list[GROWS]:
+    """Agents of all loads, fine-tuned elsewhere, each training seed in a folder of its own."""
+    found = []
+    for seed in SEEDS:
+        header, tensors = read_weights(f"runs/grows-{seed}/best.ckpt")
+        training = TASK.training(header, tensors, Options(scenario, **load_), replace(budget, seed=seed))
+        found.append(trained(training, Path(f"runs/{folder}-{seed}")))
+    return found
 
 
 def finetuned(epochs: int = 4, draws: int = 400, lr: float = 1e-3) -> None:
     """Agents of three stations, fine-tuned on another layout; the city's on pieces of 21 stations."""
-    names = ("argmax_blocking", "argmax", "least_loaded", "best_rate")
+    policies: dict[str, list] = {name: [policy(name)] for name in RULES} | {"before": agents("grows")}
     for scenario, episodes in SIZES.items():
         layout = "grows-city:stations=21" if scenario == "grows-city" else scenario
-        before, after = agents("grows"), []
-        for seed in SEEDS:
-            path = f"runs/grows-{seed}/best.ckpt"
-            options = torch.load(path, weights_only=True)["hyper_parameters"]
-            after.append(adapt(path, options, layout, epochs, draws, lr, seed).model.eval())
+        policies["after"] = tuned(Budget(epochs, draws, lr), f"grows-tuned-{scenario.replace(':', '-')}", layout)
         for target in dict.fromkeys((layout, scenario)):
             count = episodes if target == scenario else 60
             for chance, demand in ((0.5, 6.0), (1.0, 14.0)):
-                policies = {name: [policy(name)] for name in names} | {"before": before, "after": after}
-                trial = judge_arrivals(target, policies, probability=chance, demand=demand, episodes=count)
-                print(f"\n{target}, p = {chance:g}, mean demand {demand:g}, {count} episodes, fine-tuned on {layout}")
-                print("| policy | utility over best rate | rejections |\n|---|---|---|")
-                for name, values in trial.found.items():
-                    ratio = trial.ratio(name, "best_rate")
-                    print(f"| {name} | {ratio.text('.4f', '.4f')} | {values['rejections'].mean():.3f} |", flush=True)
+                print_ratios(judged(target, policies, count, chance, demand), f", fine-tuned on {layout}")
 
 
 def cells(epochs: int = 6, draws: int = 400, lr: float = 1e-3, episodes: int = 300) -> None:
     """Agents of all loads, fine-tuned on one: the cells in which they take least of the rollout's gain."""
-    names = ("argmax_blocking", "argmax", "least_loaded", "best_rate")
+    policies: dict[str, list] = {name: [policy(name)] for name in RULES} | {"GROWS": agents("grows")}
     for chance, demand in ((0.5, 6.0), (1.0, 12.0), (1.0, 14.0)):
-        load, after = {"probability": chance, "demand": demand}, []
-        for seed in SEEDS:
-            path = f"runs/grows-{seed}/best.ckpt"
-            options = torch.load(path, weights_only=True)["hyper_parameters"]
-            after.append(adapt(path, options, "grows-3", epochs, draws, lr, seed, **load).model.eval())
-        policies = {name: [policy(name)] for name in names} | {"GROWS": agents("grows"), "fine-tuned": after}
+        load_ = {"probability": f"{chance:g}", "demand": f"{demand:g}"}
+        folder = f"grows-cell-{chance:g}-{demand:g}"
+        policies["fine-tuned"] = tuned(Budget(epochs, draws, lr), folder, "grows-3", **load_)
+        whole = judged("grows-3", policies, 2000, chance, demand)
         with np.load(OUT / f"cell-{chance:g}-{demand:g}.npz") as kept:
-            small = judge_arrivals("grows-3", policies, **load, episodes=episodes)
-            small.found["rollout"] = {k: kept[f"rollout_{k}"] for k in STATISTICS}
-        whole = judge_arrivals("grows-3", policies, **load, episodes=2000)
+            values = {k: kept[f"rollout_{k}"] for k in STATISTICS}
+            small = joined(first(whole, tuple(policies), episodes), "rollout", values)
         for who in ("GROWS", "fine-tuned"):
-            part, ratio = share(small, who), whole.ratio(who, "argmax_blocking")
+            over = ratio(whole, who, "argmax_blocking", "utility").text(".4f", ".4f")
             print(
-                f"p = {chance:g}, demand {demand:g}, {who}: {part.text('.1%', '.1%')} of the rollout's gain; "
-                f"over blocking {ratio.text('.4f', '.4f')}; rejections {whole.found[who]['rejections'].mean():.3f}",
+                f"p = {chance:g}, demand {demand:g}, {who}: {share(small, who).text('.1%', '.1%')} of the rollout's gain; "
+                f"over blocking {over}; rejections {mean(whole, who, 'rejections').value:.3f}",
                 flush=True,
             )
 
@@ -338,14 +362,14 @@ def validation_utilities(path: str) -> list[float]:
 
 def agents(name: str) -> list[GROWS]:
     """Best checkpoints of the training seeds."""
-    return [load_association(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
+    return [load(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
 
 
 COMMANDS: dict[str, Callable[[], None]] = {
     "references": references,
     "calibrate": calibrate,
     "throughput": throughput,
-    "table": table,
+    "table": table_1,
     "tiny": tiny,
     "sizes": sizes,
     "finetuned": finetuned,

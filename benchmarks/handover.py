@@ -8,30 +8,29 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
+from hetgraph import load
 from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverAction, HandoverEnv
 from hetgraph.envs.handover.rules import Announced, Mover, ProportionalFair, StrongestCell
 from hetgraph.envs.handover.search_rules import DualPrice, Negotiated, Optimum
-from hetgraph.envs.rollout import rollout
+from hetgraph.envs.rollout import Trial, rollout
 from hetgraph.graph import CHANNEL, Trajectories, roaming, user_trajectories
 from hetgraph.models import GraphQMIX
 from hetgraph.radio import handover_policy
 from hetgraph.radio.handover import HandoverRule, ResourceModel
-from hetgraph.trainers import load_handovers
 from hetgraph.trainers.handover.price import CROWDING, fitted_price
 from hetgraph.trainers.handover.tabular import HandoverTable, handover_q_learning
 from hetgraph.trainers.judge import statistics
+from hetgraph.trainers.judge.trial import difference, mean, ratio, table
 
 VALIDATION, TEST = 1_000_000, int(os.environ.get("TEST_SEED", 2_000_000))
 NAMES = (
@@ -86,7 +85,6 @@ PATIENT: dict[str, Callable[[float], Any]] = {
 }
 RIVALS = ("max_rsrp", "cre", "greedy", "genetic", *NAMES[-6:])
 RATIOS = ("anu", "asc", "jain", "load_imbalance")
-Found = dict[str, NDArray[np.float64]]
 
 
 def rate(number: int, batch: int = 128, steps: int = 150) -> tuple[float, float, float]:
@@ -121,9 +119,11 @@ def rate(number: int, batch: int = 128, steps: int = 150) -> tuple[float, float,
 def tables(env: HandoverEnv) -> list[Tensor]:
     """What a step has to read or write at least: the observation, and what users receive from their candidates."""
     obs, links = env.observe("neighbourhood"), env.state.links
-    edges, read = obs[CHANNEL], [links.received_db, links.efficiency, links.efficiency, links.cell]
-    written = [edges.edge_index[0], edges.edge_attr, edges.allowed, edges.efficiency, edges.gain_db]
-    return [*read, *written, obs["bs"].x, obs["ue"].x, obs["ue"].cell, obs["ue"].level]
+    edges, bs, ue = obs[CHANNEL], obs["bs"], obs["ue"]
+    read = [links.received_db, links.efficiency, links.efficiency, links.cell]
+    written = [edges.edge_index[0], edges.gain, edges.spectral_efficiency, edges.allowed, edges.users, edges.bias_db]
+    written += [edges.distance_m, edges.measured, bs.users, bs.room, ue.pos, ue.speed_mps, ue.rate_bps]
+    return [*read, *written, ue.level, ue.since_slots, ue.far_interference_w]
 
 
 def throughput() -> None:
@@ -140,27 +140,26 @@ def throughput() -> None:
     print(f"share of the floor {own / copy:.2f}")
 
 
-def judged(world: Trajectories, bias: bool, model: ResourceModel, policies: dict[str, Any]) -> dict[str, Found]:
+def judged(world: Trajectories, bias: bool, model: ResourceModel, policies: dict[str, Any]) -> Trial:
     """Indicators of each network under each policy, on the same episodes."""
     env = HandoverEnv(world, world.networks, rule=HandoverRule(bias=bias), resource_model=model)
-    found = rollout(env, policies, seed=TEST).values
-    return {name: {key: value[0].numpy() for key, value in result.items()} for name, result in found.items()}
+    return rollout(env, policies, seed=TEST)
 
 
-def show(found: dict[str, Found], names: Sequence[str]) -> None:
+def show(trial: Trial) -> None:
     """Table of a mode, ANU beside max RSRP's paired difference."""
-    base = found["max_rsrp"]["anu"]
     print(
         "| policy | ANU | ANU - max_rsrp | ASC | Jain | load imbalance | handover rate | ping-pong |\n"
         + "|---" * 8
         + "|"
     )
-    for name in names:
-        gain = statistics.difference(found[name]["anu"][None], base[None])
+    for name in trial.values:
+        anu, *others = (mean(trial, name, key).value for key in SHOWN)
+        gain = difference(trial, name, "max_rsrp", "anu").text("+.2f", ".2f")
         cells = [
-            f"{found[name][key].mean():.4g}" if key == "asc" else f"{found[name][key].mean():.4f}" for key in SHOWN[1:]
+            f"{value:.4g}" if key == "asc" else f"{value:.4f}" for key, value in zip(SHOWN[1:], others, strict=True)
         ]
-        print(f"| {name} | {found[name]['anu'].mean():.2f} | {gain.text('+.2f', '.2f')} | {' | '.join(cells)} |")
+        print(f"| {name} | {anu:.2f} | {gain} | {' | '.join(cells)} |")
 
 
 def baselines(networks: int = 20) -> None:
@@ -169,18 +168,18 @@ def baselines(networks: int = 20) -> None:
     policies = {name: handover_policy(name) for name in NAMES} | {"max_rsrp, level 3": StrongestCell(level_of_all=3)}
     for model in ("shared", "paper"):
         for bias in (False, True):
-            found = judged(world, bias, model, policies)  # type: ignore[arg-type]
-            room = statistics.difference(*(found[name]["anu"][None] for name in ("pf_optimum", "max_rsrp")))
-            part = room.value / found["max_rsrp"]["anu"].mean()
+            trial = judged(world, bias, model, policies)  # type: ignore[arg-type]
+            room = difference(trial, "pf_optimum", "max_rsrp", "anu")
+            part = room.value / mean(trial, "max_rsrp", "anu").value
             print(f"\nresources {model}, rule {'CRE' if bias else 'margin'}, {networks} networks")
             print(f"room max_rsrp to pf_optimum {room.text('.2f', '.2f')} ({part:.2%} of ANU)")
-            show(found, list(policies))
+            show(trial)
 
 
 def agents(name: str) -> list[GraphQMIX]:
     """Best checkpoints of the training seeds, none where one is missing."""
     paths = [Path(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
-    return [load_handovers(path) for path in paths] if all(path.exists() for path in paths) else []
+    return [load(path) for path in paths] if all(path.exists() for path in paths) else []
 
 
 class AtTop:
@@ -208,17 +207,17 @@ def alone(bias: bool) -> dict[str, list[Any]]:
 def tabular(bias: bool, seed: int, episodes: int = 30) -> HandoverTable:
     """A table trained on 32 networks of its own, with shared resources; kept in a file."""
     kept = Path(f"runs/results/handover/table-{'cre' if bias else 'margin'}-{seed}.pt")
-    table = HandoverTable()
     if kept.exists():
-        table.table, table.visits = torch.load(kept, weights_only=True)
-        return table
+        found = HandoverTable()
+        found.table, found.visits = torch.load(kept, weights_only=True)
+        return found
     env = HandoverEnv(
         user_trajectories(roaming(), 32, steps=51, seed=seed), 32, rule=HandoverRule(bias=bias), seed=seed
     )
-    table = handover_q_learning(env, episodes=episodes, epsilon_decay=0.85, seed=seed, progress=sys.stderr.isatty())
+    found = handover_q_learning(env, episodes=episodes, epsilon_decay=0.85, seed=seed, progress=sys.stderr.isatty())
     kept.parent.mkdir(parents=True, exist_ok=True)
-    torch.save((table.table, table.visits), kept)
-    return table
+    torch.save((found.table, found.visits), kept)
+    return found
 
 
 def teams(names: dict[str, str]) -> dict[str, list[GraphQMIX]]:
@@ -277,24 +276,19 @@ def traces(folder: str | None = None, networks: int = 16) -> None:
 
 def compare(world: Trajectories, bias: bool, model: ResourceModel, members: dict[str, list[Any]]) -> None:
     """Indicators beside max RSRP's, shares of the room to the central searches; intervals over training seeds and networks."""
-    policies: dict[str, Any] = {name: handover_policy(name) for name in RIVALS}
-    policies |= {f"{label} {seed}": one for label, team in members.items() for seed, one in enumerate(team)}
-    found = judged(world, bias, model, policies)
-    tables = {name: {key: found[name][key][None] for key in SHOWN} for name in RIVALS}
-    for name, team in members.items():
-        tables[name] = {key: np.stack([found[f"{name} {i}"][key] for i in range(len(team))]) for key in SHOWN}
+    policies: dict[str, Any] = {name: handover_policy(name) for name in RIVALS} | members
+    trial = judged(world, bias, model, policies)
     heads = ["policy", "ANU - max_rsrp", "of pf_optimum's room", "of pf_patient's", "ANU - pf_patient", *RATIOS]
     heads += ["handover rate", "ping-pong"]
     print(f"| {' | '.join(heads)} |\n" + "|---" * len(heads) + "|")
-    base, optimum, patient = (tables[name]["anu"] for name in ("max_rsrp", "pf_optimum", "pf_patient"))
-    for name, table in tables.items():
-        shares = (statistics.share(table["anu"], base, high) for high in (optimum, patient))
-        cells = [statistics.difference(table["anu"], base).text("+.3f", ".3f")]
+    base, optimum, patient = (table(trial, name, "anu") for name in ("max_rsrp", "pf_optimum", "pf_patient"))
+    for name in trial.values:
+        shares = (statistics.share(table(trial, name, "anu"), base, high) for high in (optimum, patient))
+        cells = [difference(trial, name, "max_rsrp", "anu").text("+.3f", ".3f")]
         cells += [each.text(".3f", ".3f") for each in shares]
-        cells += [statistics.difference(table["anu"], patient).text("+.3f", ".3f")]
-        ratios = (statistics.ratio(table[key], tables["max_rsrp"][key]) for key in RATIOS)
-        cells += [each.text(".4f", ".4f") for each in ratios]
-        cells += [statistics.mean(table[key]).text(".4f", ".4f") for key in ("handover_rate", "ping_pong_rate")]
+        cells += [difference(trial, name, "pf_patient", "anu").text("+.3f", ".3f")]
+        cells += [ratio(trial, name, "max_rsrp", key).text(".4f", ".4f") for key in RATIOS]
+        cells += [mean(trial, name, key).text(".4f", ".4f") for key in ("handover_rate", "ping_pong_rate")]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
@@ -306,10 +300,11 @@ def tune(networks: int = 16) -> None:
         policies |= {f"pf_greedy {gain:g}": ProportionalFair(gain), f"dual_price {gain:g}": DualPrice(least_gain=gain)}
         policies |= {f"pf_announced {gain:g}": Announced(gain), f"pf_patient {gain:g}": Optimum(gain)}
     for bias in (False, True):
-        found = judged(world, bias, "shared", policies)
+        trial = judged(world, bias, "shared", policies)
         print(f"\nrule {'CRE' if bias else 'margin'}\n| policy | ANU | handover rate |\n|---|---|---|")
-        for name, result in found.items():
-            print(f"| {name} | {result['anu'].mean():.3f} | {result['handover_rate'].mean():.4f} |", flush=True)
+        for name in trial.values:
+            anu, handovers = (mean(trial, name, key).value for key in ("anu", "handover_rate"))
+            print(f"| {name} | {anu:.3f} | {handovers:.4f} |", flush=True)
 
 
 COMMANDS: dict[str, Callable[[], None]] = {

@@ -11,28 +11,32 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import yaml
-from rich.progress import Progress
 from torch import Generator
 from torch_geometric.data import HeteroData
 
+from hetgraph import load
 from hetgraph.envs import IoTEnv
 from hetgraph.envs.iot.max_weight import MaxWeight, Memory
 from hetgraph.envs.iot.rules import at_station, deal, equal_power, max_rsrp
+from hetgraph.envs.rollout import Trial
 from hetgraph.graph.schema import Level
 from hetgraph.models import HybridMADDPG
-from hetgraph.models import iot_priors as priors
+from hetgraph.models.iot import priors
 from hetgraph.models.iot.decision import Discrete
 from hetgraph.models.iot.views import iot_views
 from hetgraph.radio import Policy, Schedule, iot_policy
 from hetgraph.radio.schedule import budgeted
 from hetgraph.radio.spectrum import spectrum_of
 from hetgraph.solvers.layers import layer_gains, layered_wmmse
-from hetgraph.trainers import decision_cost, load_hybrid
+from hetgraph.trainers import compare, decision_cost
 from hetgraph.trainers.cli import config_path
-from hetgraph.trainers.iot.trial import episodes_to, judge_iot, learning_figure, training_returns
+from hetgraph.trainers.iot.learning import episodes_to, learning_figure, training_returns
+from hetgraph.trainers.iot.task import TASK, Options
 from hetgraph.trainers.judge import statistics
+from hetgraph.trainers.judge.differences import curve_figure
+from hetgraph.trainers.judge.files import write_trials
 from hetgraph.trainers.judge.plots import save
-from hetgraph.trainers.judge.trial import NetworkTrial, curve_figure, differences_of, table_of, write_networks
+from hetgraph.trainers.judge.trial import difference, markdown, markdown_differences, ratio
 
 SEEDS, OUT = range(5), Path("runs/results/iot")
 M, D, T = "--model.init_args.", "--data.init_args.", "--trainer."
@@ -68,6 +72,7 @@ NOTHING: Runs = {
     if name != "MAPPO" and "rule" not in name
 }
 CLASSICAL = ("proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss")
+KPIS = tuple(column.kpi for column in TASK.columns)
 DIFFERENCES = ("throughput_bps", "bit_per_j", "qos_violation", "return")
 PANELS = ("throughput_bps", "bit_per_j", "qos_violation", "jain")
 # Of the scenario's argument its label, the number in training, and the numbers of the curve.
@@ -87,14 +92,14 @@ def commands() -> dict[str, list[str]]:
             for seed in SEEDS:
                 where = ["--seed_everything", str(seed), f"{D}seed", str(seed)]
                 where += [f"{T}default_root_dir", f"runs/{run}-{seed}"]
-                out[f"{run}-{seed}"] = ["hetgraph", "fit", "--config", config, *where, *options]
+                out[f"{run}-{seed}"] = ["hetgraph", "fit", "--config", config, "--overwrite", "true", *where, *options]
     return out
 
 
 def members(name: str, of: Runs = RUNS) -> list[HybridMADDPG]:
     """Best checkpoints of the training seeds that there are."""
     paths = [Path("runs") / f"{of[name][0]}-{seed}" / "best.ckpt" for seed in SEEDS]
-    return [load_hybrid(path) for path in paths if path.exists()]
+    return [load(path) for path in paths if path.exists()]
 
 
 def trained(names: Sequence[str], of: Runs = RUNS) -> dict[str, Sequence[Policy[Schedule]]]:
@@ -111,15 +116,14 @@ def trained(names: Sequence[str], of: Runs = RUNS) -> dict[str, Sequence[Policy[
 
 def judged(
     cases: Mapping[str, tuple[str, Mapping[str, Sequence[Policy[Schedule]]]]], networks: int, out: str, slots: int = 200
-) -> dict[str, NetworkTrial]:
+) -> dict[str, Trial]:
     """Trials of some cases, each of a scenario and policies; written to files, too."""
     torch.set_num_threads(1)
-    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
-        trials = {
-            c: judge_iot(s, policies, networks=networks, slots=slots, progress=bar)
-            for c, (s, policies) in cases.items()
-        }
-    write_networks(trials, OUT / out)
+    trials = {}
+    for case, (scenario, policies) in cases.items():
+        (trials[case],), reference = compare(TASK, Options(scenario, layouts=networks, slots=slots), policies)
+        trials[case].meta["keys"] = {"case": case, "scenario": scenario}
+    write_trials(TASK, list(trials.values()), reference, OUT / out)
     return trials
 
 
@@ -131,16 +135,21 @@ def learned(networks: int = 16) -> None:
     print(
         f"iot-noma, {networks} networks, {', '.join(f'{n} {len(m)}' for n, m in methods.items() if len(m) > 1)} seeds"
     )
-    for text in (table_of(trial), differences_of(trial, METHOD, DIFFERENCES), training(list(methods)), costs(methods)):
+    for text in (
+        markdown(trial, KPIS),
+        markdown_differences(trial, METHOD, DIFFERENCES),
+        training(list(methods)),
+        costs(methods),
+    ):
         print(f"\n{text}", flush=True)
-    over = trial.ratio(METHOD, "wmmse_max_rsrp", "throughput_bps")
+    over = ratio(trial, METHOD, "wmmse_max_rsrp", "throughput_bps")
     print(f"\nthroughput over wmmse_max_rsrp: {over.text('.3f', '.3f')} (the paper's method: 1.33)")
 
 
 def ablations(networks: int = 16) -> None:
     """Table 2: the method, without one of its parts each, and MADDPG."""
     trial = judged({"ablations": ("iot-noma", trained((*ABLATIONS, "MADDPG")))}, networks, "ablations")["ablations"]
-    for text in (table_of(trial), differences_of(trial, METHOD, DIFFERENCES), training(list(trial.found))):
+    for text in (markdown(trial, KPIS), markdown_differences(trial, METHOD, DIFFERENCES), training(list(trial.values))):
         print(f"\n{text}", flush=True)
 
 
@@ -148,7 +157,11 @@ def nothing(networks: int = 16) -> None:
     """Table 2 of agents that learn from nothing, on small networks."""
     methods = trained(tuple(NOTHING), NOTHING) | {name: [iot_policy(name)] for name in CLASSICAL}
     trial = judged({"nothing": (SMALL, methods)}, networks, "nothing")["nothing"]
-    for text in (table_of(trial), differences_of(trial, METHOD, DIFFERENCES), training(list(methods), NOTHING)):
+    for text in (
+        markdown(trial, KPIS),
+        markdown_differences(trial, METHOD, DIFFERENCES),
+        training(list(methods), NOTHING),
+    ):
         print(f"\n{text}", flush=True)
     print(f"\n{save(learning_figure(returns_of(list(methods), NOTHING)), OUT, 'learning_from_nothing')}")
 
@@ -205,7 +218,7 @@ def curves(networks: int = 8, slots: int = 100) -> None:
         trials = judged(cases, networks, f"curve-{argument}", slots) | {f"{usual:g}": home}
         print(save(curve_figure({float(n): t for n, t in trials.items()}, label, PANELS), OUT, f"curve_{argument}"))
         for number in sorted(trials, key=float):
-            table = table_of(trials[number], ("throughput_bps", "bit_per_j", "qos_violation", "jain"))
+            table = markdown(trials[number], PANELS)
             print(f"\n{label} {number}\n\n{table}", flush=True)
 
 
@@ -214,7 +227,7 @@ def oma(networks: int = 16) -> None:
     methods = trained(()) | {name: [iot_policy(name)] for name in CLASSICAL[2:]}
     cases = {f"{s}, {u} users": (f"{s}:users={u}", methods) for u in (100, 200) for s in ("iot-noma", "iot-oma")}
     for case, trial in judged(cases, networks, "oma").items():
-        print(f"\n{case}\n\n{table_of(trial, ('throughput_bps', 'bit_per_j', 'qos_violation', 'jain'))}", flush=True)
+        print(f"\n{case}\n\n{markdown(trial, PANELS)}", flush=True)
 
 
 Source = Literal["paper", "strong", "agents"]
@@ -290,7 +303,7 @@ def gap(networks: int = 8) -> None:
     print(
         "association + clusters + powers of the paper's baseline, of the strong policy (one filling) or of the agents\n"
     )
-    print(table_of(trial, ("throughput_bps", "bit_per_j", "qos_violation", "handover_rate")))
+    print(markdown(trial, ("throughput_bps", "bit_per_j", "qos_violation", "handover_rate")))
     for rival in rivals:
         print(
             f"\n| gap of agents to {rival}, Mbit/s | given by the rival alone | taken from the rival alone |\n|---|---|---|"
@@ -298,6 +311,6 @@ def gap(networks: int = 8) -> None:
         for place, part in enumerate(("association", "clusters", "powers")):
             one, other = ["agents"] * 3, [rival] * 3
             one[place], other[place] = rival, "agents"
-            lost = trial.difference("agents", " + ".join(one), "throughput_bps").value / 1e6
-            won = trial.difference(" + ".join(other), " + ".join([rival] * 3), "throughput_bps").value / 1e6
+            lost = difference(trial, "agents", " + ".join(one), "throughput_bps").value / 1e6
+            won = difference(trial, " + ".join(other), " + ".join([rival] * 3), "throughput_bps").value / 1e6
             print(f"| {part} | {lost:+.1f} | {won:+.1f} |")

@@ -5,84 +5,102 @@ Intervals are over training seeds and networks together, see :mod:`hetgraph.trai
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs import ConflictEnv, rollout
+import hetgraph
+from hetgraph.envs import ConflictEnv, SnapshotEnv, rollout
 from hetgraph.envs.queues.conflict_rules import QCSMA, GreedyMaximal, LongestLocalQueue
-from hetgraph.envs.queues.delays import tail_slots
+from hetgraph.envs.queues.delays import nearest_rank, tail_slots
 from hetgraph.envs.queues.local_score import TUNED, LocalScore
 from hetgraph.envs.queues.power_control import PowerControl
+from hetgraph.envs.rollout import Trial
 from hetgraph.graph import Scenario, interference_k, links_of, preset
 from hetgraph.models import HetGNN
 from hetgraph.radio import Allocation, Policy, evaluate, one_shot, pf_gain, policy
 from hetgraph.radio.kpi_table import vs_reference
+from hetgraph.radio.policy import OneShotPolicy
 from hetgraph.solvers import ascent_path, gradient_ascent, utility_reference, wmmse
-from hetgraph.trainers import load_agents, load_model
+from hetgraph.trainers import Case, compare
+from hetgraph.trainers.common.networks import TEST
 from hetgraph.trainers.judge import statistics
+from hetgraph.trainers.judge.files import write_trials
+from hetgraph.trainers.judge.run import run
 from hetgraph.trainers.judge.statistics import Interval
-from hetgraph.trainers.queues.figures import delay_figures
-from hetgraph.trainers.queues.trial import Trial, judge, write_trials
-from hetgraph.trainers.snapshot.comparison import Comparison, Method, compare
+from hetgraph.trainers.judge.trial import mean, ratio, table
+from hetgraph.trainers.queues import task as queues
+from hetgraph.trainers.snapshot import task as snapshot
 
 SEEDS = range(5)
 OUT = Path("runs/results")
+FORMS = (".4f", ".1%", ".3f", ".3f", ".3f")  # of a snapshot's gain, share of the teacher's, and ratios
 
 
 def students(name: str) -> list[HetGNN]:
     """Best checkpoints of the training seeds."""
-    return [load_model(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
+    return [hetgraph.load(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
 
 
-def at(models: Sequence[HetGNN], rounds: int) -> list[Method]:
+def method(function: Callable[[HeteroData], Allocation]) -> OneShotPolicy:
+    """A function from graph to allocation as a row's policy."""
+    return OneShotPolicy("", function)
+
+
+def rules(*names: str) -> dict[str, list[Policy]]:
+    """Classical methods of single networks by name."""
+    return {name: [one_shot(name)] for name in names}
+
+
+def at(models: Sequence[HetGNN], rounds: int) -> list[Policy]:
     """Models run for a number of rounds."""
-    return [lambda graph, m=model: m.allocate(graph, rounds) for model in models]
+    return [method(lambda graph, m=model: m.allocate(graph, rounds)) for model in models]
 
 
-def then_ascent(models: Sequence[HetGNN], rounds: int, steps: int) -> list[Method]:
+def then_ascent(models: Sequence[HetGNN], rounds: int, steps: int) -> list[Policy]:
     """Models as warm starts of gradient ascent."""
 
-    def method(graph: HeteroData, model: HetGNN) -> Allocation:
+    def ascend(graph: HeteroData, model: HetGNN) -> Allocation:
         return gradient_ascent(graph, steps=steps, rate=0.3, start=model.allocate(graph, rounds))
 
-    return [lambda graph, m=model: method(graph, m) for model in models]
+    return [method(lambda graph, m=model: ascend(graph, m)) for model in models]
 
 
-def ascents(steps: int, rate: float) -> list[Method]:
+def ascents(steps: int, rate: float) -> list[Policy]:
     """Gradient ascent without a network."""
-
-    def method(graph: HeteroData) -> Allocation:
-        return gradient_ascent(graph, steps=steps, rate=rate)
-
-    return [method]
+    return [method(lambda graph: gradient_ascent(graph, steps=steps, rate=rate))]
 
 
-def report(name: str, result: Comparison, teacher: str | None = "pf_teacher") -> None:
-    """Print and store: gain, share of the teacher's gain, ratios to the reference."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    values, reference, rows = result.values, result.reference, {}
-    gains = values["pf_gain"]
-    print(f"\n{name}: {gains[reference].shape[1]} layouts, scenario {result.scenario} {result.scenario_hash}")
-    print("| method | PF gain | share of teacher | sum rate | 5th pct. | Jain | ms |")
-    print("|---|---|---|---|---|---|---|")
-    for method in result.wall_ms:
-        found = {"pf_gain": statistics.pairwise(result.gains[method])}
-        if teacher:
-            found["pf_gain_share_of_room"] = statistics.ratio(gains[method], gains[teacher])
+def snapshots(title: str, scenario: Scenario, policies: dict[str, list[Policy]], layouts: int) -> None:
+    """Judge on test layouts one by one; print and store gain, share of the teacher's gain, and ratios to the first one's."""
+
+    def environments() -> Iterator[SnapshotEnv]:
+        for first in range(layouts):
+            yield SnapshotEnv(scenario, first=first, seed=TEST)
+
+    reference = next(iter(policies))
+    trial = run(snapshot.TASK, Case(title, {}, environments, TEST), policies, reference)
+    gains = {name: table(trial, name, "pf_gain").mean(1) for name in policies}  # over the reference's seeds
+    rows = {}
+    print(f"\n{title}: {layouts} layouts, scenario {scenario.name} {scenario.hash}")
+    print("| method | PF gain | share of teacher | sum rate | 5th pct. | Jain | ms |\n|---|---|---|---|---|---|---|")
+    for name in policies:
+        found = {"pf_gain": mean(trial, name, "pf_gain")}
+        found["pf_gain_share_of_room"] = statistics.ratio(gains[name], gains["pf_teacher"])
         for key in ("sum_rate_bps", "p5_rate_bps", "jain"):
-            found[vs_reference(key)] = statistics.ratio(values[key][method], values[key][reference])
-        cells = [show(found["pf_gain"], ".4f"), show(found["pf_gain_share_of_room"], ".1%") if teacher else "-"]
-        cells += [show(interval, ".3f") for key, interval in found.items() if key.endswith("_vs_reference")]
-        print(f"| {method} | {' | '.join(cells)} | {result.wall_ms[method]:.1f} |", flush=True)
-        rows[method] = {key: vars(interval) for key, interval in found.items()} | {"wall_ms": result.wall_ms[method]}
+            found[vs_reference(key)] = ratio(trial, name, reference, key)
+        cells = [show(interval, form) for interval, form in zip(found.values(), FORMS, strict=True)]
+        wall_ms = 1e3 * trial.seconds[name]
+        print(f"| {name} | {' | '.join(cells)} | {wall_ms:.1f} |", flush=True)
+        rows[name] = {key: vars(interval) for key, interval in found.items()} | {"wall_ms": wall_ms}
     best = np.max([per_layout.max(0) for per_layout in gains.values()], 0)
     print(f"Best known gain, the best answer of any row on each layout: {best.mean():.4f}")
-    stored = {"scenario_hash": result.scenario_hash, "best_known_pf_gain": best.tolist(), "rows": rows}
-    (OUT / f"{name}.json").write_text(json.dumps(stored, indent=1))
+    stored = {"scenario_hash": scenario.hash, "best_known_pf_gain": best.tolist(), "rows": rows}
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / f"{title}.json").write_text(json.dumps(stored, indent=1))
 
 
 def show(interval: Interval, form: str) -> str:
@@ -92,16 +110,17 @@ def show(interval: Interval, form: str) -> str:
 
 def hetnet(layouts: int = 50) -> None:
     """Everything in one table."""
-    methods: dict[str, list[Method]] = {n: [one_shot(n)] for n in ("max_rsrp", "cre", "pf", "wmmse", "fp", "wmmse_pf")}
-    methods |= {n: [one_shot(n)] for n in ("sum_rate_teacher", "pf_teacher_6", "pf_teacher")}
-    methods |= {f"ascent, {steps} steps": ascents(steps, rate) for steps, rate in ASCENTS}
-    methods["the paper's student, distilled, one pass"] = at(students("paper"), 0)
-    methods["student, distilled, 12 rounds"] = at(students("distill"), 12)
+    policies = rules(
+        "max_rsrp", "cre", "pf", "wmmse", "fp", "wmmse_pf", "sum_rate_teacher", "pf_teacher_6", "pf_teacher"
+    )
+    policies |= {f"ascent, {steps} steps": ascents(steps, rate) for steps, rate in ASCENTS}
+    policies["the paper's student, distilled, one pass"] = at(students("paper"), 0)
+    policies["student, distilled, 12 rounds"] = at(students("distill"), 12)
     tuned = students("hetnet")
-    methods |= {f"student, {rounds} rounds": at(tuned, rounds) for rounds in (0, 1, 2, 4, 8, 12, 16, 24, 32)}
-    methods |= {f"student, {r} rounds + {s} ascent": then_ascent(tuned, r, s) for r, s in ((8, 8), (16, 16), (16, 64))}
-    methods["reference"] = [utility_reference]
-    report("hetnet", compare(preset("hetnet-3tier"), methods, layouts=layouts))
+    policies |= {f"student, {rounds} rounds": at(tuned, rounds) for rounds in (0, 1, 2, 4, 8, 12, 16, 24, 32)}
+    policies |= {f"student, {r} rounds + {s} ascent": then_ascent(tuned, r, s) for r, s in ((8, 8), (16, 16), (16, 64))}
+    policies["reference"] = [method(utility_reference)]
+    snapshots("hetnet", preset("hetnet-3tier"), policies, layouts)
 
 
 # Step sizes: the best of tune_ascent() on validation layouts.
@@ -121,20 +140,19 @@ def tune_ascent() -> None:
 
 def generalise(layouts: int = 20) -> None:
     """Twice the users, stations or square metres, without retraining."""
-    tuned = students("hetnet")
+    policies = rules("max_rsrp", "pf_teacher")
+    policies |= {f"student, {rounds} rounds": at(students("hetnet"), rounds) for rounds in (8, 12, 16, 24)}
     for name, scale in (("users", {"users": 2.0}), ("stations", {"stations": 2.0}), ("area", {"area": 2.0})):
-        methods = {"max_rsrp": [one_shot("max_rsrp")], "pf_teacher": [one_shot("pf_teacher")]}
-        methods |= {f"student, {rounds} rounds": at(tuned, rounds) for rounds in (8, 12, 16, 24)}
-        report(f"twice-{name}", compare(preset("hetnet-3tier").scaled(**scale), methods, layouts=layouts))
+        snapshots(f"twice-{name}", preset("hetnet-3tier").scaled(**scale), policies, layouts)
 
 
 def uma(layouts: int = 10) -> None:
     """The paper's scenario at full size."""
-    methods = {n: [one_shot(n)] for n in ("max_rsrp", "pf", "wmmse", "sum_rate_teacher", "pf_teacher_6", "pf_teacher")}
-    methods |= {f"student, {rounds} rounds": at(students("uma"), rounds) for rounds in (0, 4, 8, 16)}
-    methods["the paper's network, one pass, trained without labels"] = at(students("paper-uma"), 0)
-    methods["student of the sum-rate teacher"] = at(students("uma-sum"), 8)
-    report("uma", compare(preset("uma-5bs"), methods, layouts=layouts))
+    policies = rules("max_rsrp", "pf", "wmmse", "sum_rate_teacher", "pf_teacher_6", "pf_teacher")
+    policies |= {f"student, {rounds} rounds": at(students("uma"), rounds) for rounds in (0, 4, 8, 16)}
+    policies["the paper's network, one pass, trained without labels"] = at(students("paper-uma"), 0)
+    policies["student of the sum-rate teacher"] = at(students("uma-sum"), 8)
+    snapshots("uma", preset("uma-5bs"), policies, layouts)
 
 
 def interference(
@@ -186,13 +204,13 @@ def interference_row(scenario: Scenario, models: Sequence[HetGNN], layouts: int)
 def ablations(layouts: int = 50) -> None:
     """Encoders beside each other, without rounds and with eight."""
     for rounds in (0, 8):
-        methods: dict[str, list[Method]] = {"max_rsrp": [one_shot("max_rsrp")], "pf_teacher": [one_shot("pf_teacher")]}
+        policies = rules("max_rsrp", "pf_teacher")
         for encoder in ("hetero", "no_antennas", "homogeneous", "bs_only", "edge_mlp"):
             name = f"ablation-{encoder}-r{rounds}"
             if Path(f"runs/{name}-4/best.ckpt").exists():
-                methods[encoder] = at(students(name), rounds)
-        if len(methods) > 2:
-            report(f"ablations-r{rounds}", compare(preset("hetnet-3tier"), methods, layouts=layouts))
+                policies[encoder] = at(students(name), rounds)
+        if len(policies) > 2:
+            snapshots(f"ablations-r{rounds}", preset("hetnet-3tier"), policies, layouts)
 
 
 def antenna(layouts: int = 50) -> None:
@@ -217,7 +235,7 @@ def conflict(slots: int = 5000, envs: int = 20) -> None:
     }
     for kind in ("shared", "individual"):
         if Path(f"runs/conflict-{kind}-4/best.ckpt").exists():
-            schedulers[f"MAPPO, {kind}"] = [load_agents(f"runs/conflict-{kind}-{seed}/best.ckpt") for seed in SEEDS]
+            schedulers[f"MAPPO, {kind}"] = agents_of(f"conflict-{kind}")
     print(
         "| policy | load | mean | worst seed | worst episode | 99th pct. | max | longest queue |\n" + "|---" * 8 + "|"
     )
@@ -243,16 +261,22 @@ def conflict(slots: int = 5000, envs: int = 20) -> None:
 NETWORKS = {"random-19": (20.0, 25.0, 30.0), "hex-19": (15.0, 20.0, 25.0)}
 
 
+def judged(scenario: str, load: float, policies: dict[str, list[Policy]], **more: int) -> Trial:
+    """Trial of a load: delays of each network."""
+    (trial,), _ = compare(queues.TASK, queues.Options(scenario, load=f"{load:g}", **more), policies)  # type: ignore[arg-type]
+    return trial
+
+
 def cells(layouts: int = 40, slots: int = 400, networks: Sequence[str] = tuple(NETWORKS)) -> None:
     """Delays in cells, ms, with what each policy knows; agents trained at heavy load only."""
     for network, loads in ((name, NETWORKS[name]) for name in networks):
         found = []
         for load in loads:
-            policies = cell_policies(network, load) | {"MAPPO": agents_of(f"{network}-heavy")}
-            found.append(judge(network, load, policies, layouts=layouts, slots=slots))
+            policies = cell_policies(network, load) | trained("MAPPO", f"{network}-heavy")
+            found.append(judged(network, load, policies, layouts=layouts, slots=slots))
             print_cells(found[-1], knowledge(policies))
-            write_trials(found, "lqf_subband", OUT / network)
-        delay_figures(found, OUT / network)
+        write_trials(queues.TASK, found, "lqf_subband", OUT / network)
+        queues.TASK.figures(found, "lqf_subband", OUT / network)
 
 
 def spread(layouts: int = 40, slots: int = 2000) -> None:
@@ -261,8 +285,8 @@ def spread(layouts: int = 40, slots: int = 2000) -> None:
         "| load | mean of the median layout | 10th to 90th pct. of layouts | smallest | largest |\n|---|---|---|---|---|"
     )
     for load in NETWORKS["random-19"]:
-        trial = judge("random-19", load, {"lqf": [policy("lqf_subband")]}, layouts=layouts, traffics=1, slots=slots)
-        each = np.sort(trial.means("lqf")[0])
+        trial = judged("random-19", load, {"lqf": [policy("lqf_subband")]}, layouts=layouts, slots=slots)
+        each = np.sort(table(trial, "lqf", "mean_delay_ms")[0])
         low, half, high = np.quantile(each, (0.1, 0.5, 0.9))
         print(f"| {load:g} | {half:.1f} | {low:.1f} to {high:.1f} | {each[0]:.1f} | {each[-1]:.1f} |", flush=True)
 
@@ -279,8 +303,8 @@ def larger(slots: int = 400) -> None:
     ):
         network = name.split(":")[0]
         policies = {n: [policy(n)] for n in ("lqf_subband", "lqf_best", "max_weight_local")}
-        policies |= {"local_score": [LocalScore(TUNED[network, load])], "MAPPO": agents_of(f"{network}-heavy")}
-        print_cells(judge(name, load, policies, slots=slots, layouts=3, traffics=2), knowledge(policies))
+        policies |= {"local_score": [LocalScore(TUNED[network, load])]} | trained("MAPPO", f"{network}-heavy")
+        print_cells(judged(name, load, policies, slots=slots, layouts=3, traffics=2), knowledge(policies))
 
 
 UPPER = ("genie", "wmmse_genie")  # the better of the two is the upper reference
@@ -303,26 +327,40 @@ def knowledge(policies: dict[str, list[Policy]]) -> dict[str, str]:
 def agents_of(name: str) -> list[Policy]:
     """Best checkpoints of the training seeds that were run."""
     paths = [Path(f"runs/{name}-{seed}/best.ckpt") for seed in SEEDS]
-    return [load_agents(str(path)) for path in paths if path.exists()]
+    return [hetgraph.load(path) for path in paths if path.exists()]
+
+
+def trained(label: str, name: str) -> dict[str, list[Policy]]:
+    """A row of agents, none where no run of theirs is there."""
+    found = agents_of(name)
+    return {label: found} if found else {}
+
+
+def pooled(trial: Trial, name: str, percent: int) -> float:
+    """Percentile of the delays of all networks' packets together, mean over training seeds."""
+    packets = [torch.cat([run.total for run in seed]).sort().values for seed in trial.details[name]]
+    return float(np.mean([nearest_rank(ordered, percent) for ordered in packets]))
 
 
 def print_cells(trial: Trial, levels: dict[str, str]) -> None:
     """Table of a trial, and paired ratios of the agents to what they are to beat and to the upper reference."""
-    print(f"\n{trial.scenario} at {trial.load:g} packets/s, {trial.networks} networks\n")
+    print(f"\n{trial.meta['title']} packets/s, {trial.meta['networks']} networks\n")
     columns = ("policy", "level", "mean, ms", "worst seed", "95th pct.", "99th pct.", "max", "waiting", "transmission")
     print(f"| {' | '.join(columns)} |\n" + "|---" * len(columns) + "|")
-    for name in trial.delays:
-        worst = trial.means(name).mean(1).max()
-        rest = [f"{trial.pooled(name, s).mean():.1f}" for s in ("p95", "p99", "max")]
-        rest += [f"{trial.mean(name, part).value:.1f}" for part in ("waiting", "transmission")]
-        cells = [name, levels[name], show(trial.mean(name), ".2f"), f"{worst:.2f}", *rest]
+    for name in trial.values:
+        worst = table(trial, name, "mean_delay_ms").mean(1).max()
+        rest = [f"{pooled(trial, name, percent):.1f}" for percent in (95, 99, 100)]
+        rest += [f"{mean(trial, name, part).value:.1f}" for part in ("waiting_ms", "transmission_ms")]
+        cells = [name, levels[name], show(mean(trial, name, "mean_delay_ms"), ".2f"), f"{worst:.2f}", *rest]
         print(f"| {' | '.join(cells)} |", flush=True)
-    rivals = [name for name in trial.delays if name != "MAPPO"]
-    print("MAPPO over: " + ", ".join(f"{name} {show(trial.ratio('MAPPO', name), '.3f')}" for name in rivals))
-    upper = [name for name in UPPER if name in trial.delays]
+    if "MAPPO" not in trial.values:
+        return
+    over = {name: show(ratio(trial, "MAPPO", name, "mean_delay_ms"), ".3f") for name in trial.values if name != "MAPPO"}
+    print("MAPPO over: " + ", ".join(f"{name} {text}" for name, text in over.items()))
+    upper = [name for name in UPPER if name in trial.values]
     if upper:
-        best = min(upper, key=lambda name: trial.mean(name).value)
-        print(f"upper reference: {best}, MAPPO over it {show(trial.ratio('MAPPO', best), '.3f')}")
+        best = min(upper, key=lambda name: mean(trial, name, "mean_delay_ms").value)
+        print(f"upper reference: {best}, MAPPO over it {over[best]}")
 
 
 COMMANDS: dict[str, Callable[[], None]] = {

@@ -21,7 +21,8 @@ def fit(name: str, config: str, seed: int, *options: str) -> list[str]:
     """Command of one run; everything it writes is under runs/NAME-SEED."""
     folder = f"runs/{name}-{seed}"
     return [
-        "hetgraph", "fit", "--config", config, "--seed_everything", str(seed), f"{T}default_root_dir", folder, *options,
+        "hetgraph", "fit", "--config", config, "--overwrite", "true", "--seed_everything", str(seed),
+        f"{T}default_root_dir", folder, *options,
     ]  # fmt: skip
 
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from hetgraph import load
 from hetgraph.graph import links_of, preset
 from hetgraph.radio import Allocation, evaluate, one_shot, pf_gain
 from hetgraph.solvers import gradient_ascent, max_rsrp_association, utility_teacher, wmmse
-from hetgraph.trainers import load_model
 from hetgraph.trainers.judge.plots import quality_over_time, save
 
 Method = Callable[[HeteroData], Allocation]
@@ -27,7 +27,7 @@ OUT = Path("runs/results")
 
 def curves(run: str) -> dict[str, list[tuple[int, Method]]]:
     """Family -> (effort, method) in ascending effort."""
-    model = load_model(f"runs/{run}-0/best.ckpt")
+    model = load(f"runs/{run}-0/best.ckpt")
     paper = Path("runs/paper-uma-0/best.ckpt" if run == "uma" else "runs/paper-0/best.ckpt")
 
     def rounds(k: int) -> Method:
@@ -53,7 +53,7 @@ def curves(run: str) -> dict[str, list[tuple[int, Method]]]:
         "student, 8 rounds + ascent": [(k, both(k)) for k in (8, 16, 32, 64, 128)],
     }
     if paper.exists():  # `python benchmarks/runs.py paper` trains it
-        network = load_model(paper)
+        network = load(paper)
         families["the paper's network, one pass"] = [(0, lambda g: network.allocate(g, 0))]
     return families
 

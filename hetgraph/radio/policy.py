@@ -132,8 +132,6 @@ def one_shot(name: str) -> OneShotPolicy:
         ValueError: an unknown name, or a policy that acts slot by slot in an environment.
     """
     if name in (*scheduler_names(), *association_names()):
-        raise ValueError(
-            f"policy: got {name!r}, which acts in an environment, expected one for single graphs; see --env"
-        )
+        raise ValueError(f"policy: got {name!r}, which acts in an environment, expected one for single graphs")
     result: OneShotPolicy = policy(name)
     return result

@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
     policies["before"] = [before]
     for name, (training, folder) in runs.items():
         console.print(f"{name}: {training.epochs} epochs")
-        policies[name] = [_trained(training, folder)]
+        policies[name] = [trained(training, folder)]
     trials, reference = compare(task, options, policies, "before")
     report(task, trials, reference, out, figures=not args.no_figures)
     console.print(f"weights, of the validation's best epoch: {out / BEST}")
@@ -88,7 +88,7 @@ def _checkpoint(arguments: Sequence[str]) -> str:
     return path
 
 
-def _trained(training: Training, folder: Path) -> Any:
+def trained(training: Training, folder: Path) -> Any:
     """Model of the epoch that validation found best, that before training among them."""
     best = BestCheckpoint(folder)
     trainer = lightning.Trainer(
