@@ -160,9 +160,10 @@ def test_agents_values_are_the_weighted_sum_by_hand() -> None:
 def test_cells_hear_wishes_and_places_read_their_user_and_both_cells() -> None:
     """The formulas of the encoder, by loops over cells, users and places."""
     made, facts = agent(**KINDS["graph"]), Facts(double(network(2)))
-    seen, encoder = made._scaled(candidates_of(facts)), made.encoder.messages
+    raw, encoder = candidates_of(facts), made.encoder.messages
+    inputs, seen = encoder.inputs(facts, raw), made._scaled(raw)
     seen = replace(seen, ue=user_columns(seen))
-    state, (station, place) = encoder.graph(facts), encoder(seen, facts)
+    state, (station, place) = encoder.graph(facts), encoder(seen, inputs)
     assert encoder.graph.level == made.level == "global"
     for cell in range(12):
         heard = [torch.zeros(8 + seen.edge.shape[2], dtype=torch.float64) for _ in range(3)]
