@@ -101,6 +101,24 @@ CASES |= {
     )
     for n in (1, 64)
 }
+QMIX_OPTIONS = "importance='sum', personal=True, intentions=4, agreements=4"
+QMIX_SETUP = (
+    "import torch; from hetgraph.envs import HandoverEnv; from hetgraph.graph import roaming; torch.manual_seed(0); "
+    "env = HandoverEnv(roaming(), 8); act = lambda agents, obs: agents.act(obs, None, None)[0]; "
+)
+CASES["QMIX decision handover-full x 8"] = (
+    f"{QMIX_SETUP}from hetgraph.models import GraphQMIX; agents = GraphQMIX({QMIX_OPTIONS}); "
+    "obs = env.observe(agents.level)",
+    "[act(agents, obs.clone()) for _ in range(5)]",
+)
+CASES["QMIX training step handover-full x 8"] = (
+    f"{QMIX_SETUP}from types import SimpleNamespace; from hetgraph.trainers import QMIX; "
+    f"module = QMIX({QMIX_OPTIONS}, gamma=0.9, joint=0.1, credit=1.0, gap=0.5); obs = env.observe(module.policy.level).clone(); "
+    "action = act(module.policy, obs); next_obs = env.step(action).obs.clone(); "
+    "draw = lambda: SimpleNamespace(obs=obs.clone(), next_obs=next_obs.clone(), action=action, reward=torch.rand(8, 25), "
+    "credit=torch.rand(8, 250), terminated=torch.zeros(8, dtype=torch.bool))",
+    "[module.training_step(draw(), 1).backward() for _ in range(3)]",
+)
 CASES |= {
     f"wmmse hex-19 x {n}, {budget}": (
         "from hetgraph.graph import preset; from hetgraph.solvers import max_rsrp_association, wmmse; "

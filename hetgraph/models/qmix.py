@@ -9,9 +9,10 @@ from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
+from hetgraph.graph.kept import Kept
 from hetgraph.graph.schema import Level
 from hetgraph.models.options import keep_options
-from hetgraph.nn.candidates import Candidates, candidates_of, sum_by, union
+from hetgraph.nn.candidates import Candidates, GraphInputs, candidates_of, sum_by, union
 from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, GraphEncoder, encoder_of
 from hetgraph.nn.mixer import FixedMixer, MonotonicMixer
 from hetgraph.radio.handover import HandoverAction
@@ -21,6 +22,8 @@ from hetgraph.solvers.negotiated import negotiated
 
 Mixing = Literal["qmix", "vdn", "independent"]
 Importance = Literal["power", "equal", "sum"]
+Read = tuple[Candidates, GraphInputs | None]  # with announcements; and what the encoder reads of the graph beside them
+_KEPT: Kept[Read] = Kept()  # the online and the target network read the same observations
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,16 @@ class GraphQMIX(nn.Module):
             worth = announced_value(choice, rounds=self.intentions, patience=patience, crowding=crowding)
         return replace(raw, edge=torch.cat([raw.edge, worth.flatten(0, 1).unsqueeze(2)], 2))
 
+    def _read(self, obs: HeteroData) -> Read:
+        """What is read of an observation; of one that did not change since the last call, the same again."""
+        options = self.totals, self.intentions, self.agreements, self.price()
+        encoder = type(self.encoder), next(self.parameters()).dtype, torch.is_autocast_enabled("cpu")
+        return _KEPT.get(obs, (options, encoder), lambda: self._made(Facts(obs)))
+
+    def _made(self, facts: Facts) -> Read:
+        raw = candidates_of(facts, self.totals)
+        return self._announced(raw), self.encoder.inputs(facts, raw)
+
     def _scaled(self, raw: Candidates) -> Candidates:
         """The same with features brought to scale."""
         scaled = {
@@ -217,15 +230,14 @@ class GraphQMIX(nn.Module):
         Raises:
             ValueError: another number of places than in training, or of cells than a flat encoder is for.
         """
-        facts = Facts(obs)
-        raw = self._announced(candidates_of(facts, self.totals))
+        raw, inputs = self._read(obs)
         b, k, u, c = raw.shape
         if c != self.places and not self.of_users:
             raise ValueError(f"places: got {c} of each user, expected {self.places}, as in training")
         if self.cells and k != self.cells:
             raise ValueError(f"cells: got {k}, expected {self.cells}, as in training: the flat encoder is for no other")
         seen = self._scaled(raw)
-        found: Encoded = self.encoder(seen, facts)
+        found: Encoded = self.encoder(seen, inputs)
         place, level, own, user = found.place, found.level, found.own, found.user
         if self.dueling:
             place, level = place - place[:, :1], level - level.mean(1, keepdim=True)

@@ -11,6 +11,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.features import features
+from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.nn.channel_conv import ChannelConv
 from hetgraph.nn.hetero_encoder import HeteroEncoder
@@ -110,6 +111,19 @@ class Candidates:
         return self.shape[0] * self.shape[1]
 
 
+@dataclass(frozen=True)
+class GraphInputs:
+    """What :class:`CandidateEncoder` reads beside candidates that are brought to scale.
+
+    Args:
+        layers: arguments of the layers of its encoder of the graph.
+        links: index structure of the channel edges.
+    """
+
+    layers: dict[str, Any]
+    links: Links
+
+
 def candidates_of(graph: HeteroData | Facts, totals: bool = True) -> Candidates:
     """What is read of an observation.
 
@@ -176,16 +190,27 @@ class CandidateEncoder(nn.Module):
         self.ue_in, self.edge_in = nn.Linear(hidden + ue, hidden), nn.Linear(edge, hidden, bias=False)
         self.ends = nn.Linear(hidden, 2 * hidden, bias=False)
 
-    def forward(self, seen: Candidates, facts: Facts) -> tuple[Tensor, Tensor]:
+    def inputs(self, facts: Facts, raw: Candidates) -> GraphInputs:
+        """Inputs of :meth:`forward`, whose columns are those of the candidates.
+
+        Args:
+            facts: of a graph.
+            raw: its candidates, as they were read.
+        """
+        edge = raw.edge[..., : len(EDGE_COLUMNS)].flatten(0, 1)
+        ready: dict[Store, Tensor] = {"bs": raw.bs[:, : len(BS_COLUMNS)], "ue": raw.ue, CHANNEL: edge}
+        return GraphInputs(self.graph.inputs(facts, ready), facts.links)
+
+    def forward(self, seen: Candidates, inputs: GraphInputs) -> tuple[Tensor, Tensor]:
         """States of cells ``[B * K, H]`` and of places ``[B * U, C, H]``.
 
         Args:
             seen: users and places, brought to scale.
-            facts: of the graph that they are of.
+            inputs: of the graph that they are of.
         """
-        state, ends = self.graph(facts), facts.graph[CHANNEL].edge_index
+        state, ends = self.graph(inputs.layers), inputs.layers["edge_index_dict"][CHANNEL]
         station: Tensor = self.wishes(
-            (state["bs"], state["ue"]), ends, seen.edge.flatten(0, 1), wish_weights(seen), facts.links
+            (state["bs"], state["ue"]), ends, seen.edge.flatten(0, 1), wish_weights(seen), inputs.links
         )
         there, here = self.ends(station).chunk(2, 1)
         user = self.ue_in(torch.cat([state["ue"], seen.ue], 1)) + here[seen.serving]

@@ -16,6 +16,7 @@ from hetgraph.nn.candidates import (
     UE_COLUMNS,
     CandidateEncoder,
     Candidates,
+    GraphInputs,
     sum_by,
 )
 from hetgraph.nn.encoder import mlp
@@ -94,10 +95,15 @@ class GraphEncoder(nn.Module):
         self.user, self.user_linear = head(hidden, 2), head(ue, 2)
         self.widths = hidden, 2 * hidden
 
-    def forward(self, seen: Candidates, facts: Facts) -> Encoded:
+    def inputs(self, facts: Facts, raw: Candidates) -> GraphInputs:
+        """What messages read of a graph, beside candidates that are brought to scale."""
+        return self.messages.inputs(facts, raw)
+
+    def forward(self, seen: Candidates, inputs: GraphInputs | None) -> Encoded:
         """Values and states."""
+        assert inputs is not None
         seen = replace(seen, ue=user_columns(seen))
-        station, place = self.messages(seen, facts)
+        station, place = self.messages(seen, inputs)
         wide = station.reshape(seen.shape[0], seen.shape[1], -1)
         state = torch.cat([wide.mean(1), wide.amax(1)], 1)
         level = self.level.expand(len(seen.ue), -1)
@@ -173,7 +179,10 @@ class FlatEncoder(nn.Module):
         self.out, self.own = head(hidden, SLOTS * (places + levels + 1)), nn.Linear(hidden, 1)
         self.widths = hidden, GLOBAL
 
-    def forward(self, seen: Candidates, facts: Facts) -> Encoded:
+    def inputs(self, facts: Facts, raw: Candidates) -> None:
+        """Nothing beside candidates."""
+
+    def forward(self, seen: Candidates, inputs: GraphInputs | None) -> Encoded:
         """Values; zero for users without a slot."""
         cells = seen.cells()
         rank = rank_in_group(seen.ue[:, RECEIVED], seen.serving, cells)
@@ -220,7 +229,10 @@ class UserEncoder(nn.Module):
         self.place, self.level, self.user = head(hidden, 1), head(hidden, levels), head(hidden, 2)
         self.widths = 0, GLOBAL
 
-    def forward(self, seen: Candidates, facts: Facts) -> Encoded:
+    def inputs(self, facts: Facts, raw: Candidates) -> None:
+        """Nothing beside candidates."""
+
+    def forward(self, seen: Candidates, inputs: GraphInputs | None) -> Encoded:
         """Values of users and their places."""
         _, _, u, c = seen.shape
         columns, whole = [seen.ue.unsqueeze(1).expand(-1, c, -1), seen.edge], totals(seen)

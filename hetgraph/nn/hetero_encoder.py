@@ -74,11 +74,12 @@ class HeteroEncoder(nn.Module):
         return out
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # columns are a walk over a table, of which a compiler makes a graph for each store
-    def inputs(self, graph: HeteroData | Facts) -> dict[str, Any]:
+    def inputs(self, graph: HeteroData | Facts, ready: Mapping[Store, Tensor] | None = None) -> dict[str, Any]:
         """Arguments of :class:`~hetgraph.nn.hetero_layers.HeteroLayers`: columns, edges and weights, as tensors.
 
         Args:
             graph: a graph or a batch, or its facts.
+            ready: the encoder's columns of some stores, where somebody made them already.
 
         Raises:
             ValueError: the encoder has columns that are not of the table.
@@ -89,8 +90,9 @@ class HeteroEncoder(nn.Module):
             )
         facts = graph if isinstance(graph, Facts) else Facts(graph)
         dtype = next(self.parameters()).dtype
+        made = {} if ready is None else ready
         x = {
-            store: features(facts, store, names).to(dtype).clamp_(-LARGEST, LARGEST)
+            store: (made[store] if store in made else features(facts, store, names)).to(dtype).clamp(-LARGEST, LARGEST)
             for store, names in self.columns.items()
         }
         weight, reports = edge_groups(facts, self.level)

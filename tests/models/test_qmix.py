@@ -160,9 +160,10 @@ def test_agents_values_are_the_weighted_sum_by_hand() -> None:
 def test_cells_hear_wishes_and_places_read_their_user_and_both_cells() -> None:
     """The formulas of the encoder, by loops over cells, users and places."""
     made, facts = agent(**KINDS["graph"]), Facts(double(network(2)))
-    seen, encoder = made._scaled(candidates_of(facts)), made.encoder.messages
+    raw, encoder = candidates_of(facts), made.encoder.messages
+    inputs, seen = encoder.inputs(facts, raw), made._scaled(raw)
     seen = replace(seen, ue=user_columns(seen))
-    state, (station, place) = encoder.graph(facts), encoder(seen, facts)
+    state, (station, place) = encoder.graph(facts), encoder(seen, inputs)
     assert encoder.graph.level == made.level == "global"
     for cell in range(12):
         heard = [torch.zeros(8 + seen.edge.shape[2], dtype=torch.float64) for _ in range(3)]
@@ -180,6 +181,25 @@ def test_cells_hear_wishes_and_places_read_their_user_and_both_cells() -> None:
         told = encoder.ue_in(torch.cat([state["ue"][user], seen.ue[user]])) + there @ cell + here @ home
         expected = torch.nn.functional.silu(told + encoder.edge_in(seen.edge[user, spot]))
         torch.testing.assert_close(place[user, spot], expected)
+
+
+def test_an_observation_is_read_once_and_again_when_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the online and the target network together; with other announcements, or after a write, anew."""
+    read: list[HeteroData] = []
+    monkeypatch.setattr(
+        "hetgraph.models.qmix.candidates_of",
+        lambda facts, totals: (read.append(facts.graph), candidates_of(facts, totals))[1],
+    )
+    online, target, other = (agent(intentions=rounds) for rounds in (3, 3, 1))
+    obs = network()
+    first = online(obs)
+    assert torch.equal(target(obs).cell, first.cell) and torch.equal(online(obs).place, first.place) and len(read) == 1
+    assert other(obs) is not None and len(read) == 2
+    obs["bs"].users[0] += 5
+    changed = online(obs)
+    assert len(read) == 3 and not torch.equal(changed.agent, first.agent)
+    same = online(obs.clone())
+    assert len(read) == 4 and torch.equal(same.agent, changed.agent)
 
 
 def test_staying_is_worth_nothing_with_dueling_heads_and_untrained_agents_stay() -> None:

@@ -1,6 +1,7 @@
 """Arrivals on any layout: users come to the places of the users of sampled or given graphs."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from hetgraph.graph.check import check
 from hetgraph.graph.counters import Networks, uniforms
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.source import Drawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,23 +42,19 @@ class LayoutArrivals(Source):
     _kept: dict[Networks, "Places"] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.layout, Scenario):
-            if len(self.layout.carriers) > 1:
-                raise ValueError(f"radio.carriers: got {len(self.layout.carriers)}, expected one, which arrivals share")
-            return
-        check(self.layout)
-        power_w = self.layout["bs"].rb_power_max_w
-        if bool((power_w == 0).any()):
-            raise ValueError("bs.rb_power_max_w: got stations without power on a block, expected one carrier")
-        if self._graph["bs"].ptr.diff()[0] != self.service.stations:
-            got = int(self._graph["bs"].ptr[1])
-            raise ValueError(f"service.stations: got {self.service.stations}, expected the graph's {got}")
+        if isinstance(self.layout, HeteroData):
+            check(self.layout)
+            self._check(as_batch(self.layout))
+        elif len(self.layout.carriers) > 1:
+            raise ValueError(f"radio.carriers: got {len(self.layout.carriers)}, expected one, which arrivals share")
 
-    @property
-    def _graph(self) -> HeteroData:
-        """Given graphs as a batch."""
-        assert isinstance(self.layout, HeteroData)
-        return self.layout if "ptr" in self.layout["bs"] else Batch.from_data_list([self.layout])
+    def _check(self, graph: HeteroData) -> None:
+        """Refuse networks that do not fit."""
+        if bool((graph["bs"].rb_power_max_w == 0).any()):
+            raise ValueError("bs.rb_power_max_w: got stations without power on a block, expected one carrier")
+        got = equal_count(graph, "bs")
+        if got != self.service.stations:
+            raise ValueError(f"service.stations: got {self.service.stations}, expected the graph's {got}")
 
     @property
     def links_per_user(self) -> int:
@@ -68,12 +66,10 @@ class LayoutArrivals(Source):
         """How many of them may take it."""
         return self.most_candidates
 
-    @property
+    @cached_property
     def band_hz(self) -> float:
         """Bandwidth that a station shares among its users, Hz."""
-        if isinstance(self.layout, Scenario):
-            return self.layout.radio.bandwidth_hz
-        return float(self.layout.rb_bandwidth_hz[0].sum())
+        return size_of(self.layout)[1]
 
     def signals(self, networks: Networks, episode: int, slots: int) -> tuple[Signals, Layout]:
         """How users hear stations: each is one of the graph's."""
@@ -91,10 +87,25 @@ class LayoutArrivals(Source):
     def _places(self, networks: Networks) -> "Places":
         if isinstance(self.layout, Scenario):
             graph = self.layout.sample(len(networks.numbers), seed=networks.seed, first=networks.numbers.start)
+            self._check(graph)
             return places_of(graph, self.hearing, self.units_per_efficiency)
-        places = places_of(self._graph, self.hearing, self.units_per_efficiency)
+        places = places_of(as_batch(self.layout), self.hearing, self.units_per_efficiency)
         number = torch.tensor(list(networks.numbers)) % len(places.first)
         return Places(places.user, places.first[number], places.count[number], places.layout.select(number))
+
+
+def as_batch(graph: HeteroData) -> HeteroData:
+    """A graph as a batch of one; a batch as it is."""
+    return graph if "ptr" in graph["bs"] else Batch.from_data_list([graph])
+
+
+def size_of(layout: Scenario | HeteroData) -> tuple[int, float]:
+    """Stations of a network and the band that they share, Hz; of files, which alone tell, as in the first network."""
+    if isinstance(layout, Scenario):
+        if isinstance(layout.source, Drawn):
+            return layout.num_stations, layout.radio.bandwidth_hz
+        layout = layout.sample(1)
+    return int(as_batch(layout)["bs"].ptr[1]), float(layout.rb_bandwidth_hz[0].sum())
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs.arrivals.city import CityArrivals
-from hetgraph.envs.arrivals.layouts import LayoutArrivals
+from hetgraph.envs.arrivals.layouts import LayoutArrivals, size_of
 from hetgraph.envs.arrivals.service import Service
 from hetgraph.envs.arrivals.sources import DiscreteArrivals, Source
 from hetgraph.graph.presets import preset
@@ -100,11 +100,7 @@ def on_layout(layout: Scenario | HeteroData) -> LayoutArrivals:
         layout: a scenario, or a contract graph or batch of them.
     """
     rules = layout.rules if isinstance(layout, Scenario) else Rules()
-    if isinstance(layout, Scenario):
-        stations, band_hz = layout.num_stations, layout.radio.bandwidth_hz
-    else:
-        stations = int(layout["bs"].ptr[1]) if "ptr" in layout["bs"] else len(layout["bs"].power_max_w)
-        band_hz = float(layout.rb_bandwidth_hz[0].sum())
+    stations, band_hz = size_of(layout)
     many = stations / 3
     service = Service(stations, rules.blocks, share=rules.share, unit=1.19 / many, time_unit=many)  # as in grows-3
     return LayoutArrivals(

@@ -84,8 +84,7 @@ class CellularEnv(QueueEnv):
         if layouts is not None and layouts < 1:
             raise ValueError(f"layouts: got {layouts}, expected at least 1, or None for one each")
         drawn = [first_layout + (number % layouts if layouts else number) for number in numbers]
-        layout = prepared(graphs_of(scenario, drawn, layout_seed), Radio().slot_s).to(torch.device(device))
-        layout[CHANNEL].gain = layout[CHANNEL].gain.to(dtype)
+        layout = prepared(graphs_of(scenario, drawn, layout_seed), Radio().slot_s, dtype).to(torch.device(device))
         slot_s = float(layout.slot_s[0])
         self.packet_bits = packet_bits
         self.correlation = jakes_correlation(doppler_hz, slot_s)

@@ -62,7 +62,7 @@ def graphs_of(scenario: Scenario | HeteroData, numbers: Sequence[int], seed: int
     return Batch.from_data_list([singles[number] for number in numbers])
 
 
-def prepared(batch: Batch, slot_s: float) -> Batch:
+def prepared(batch: Batch, slot_s: float, dtype: torch.dtype | None = None) -> Batch:
     """The batch as environments keep it: contract graphs with an association that does not change.
 
     Of more than 64 stations a user keeps the 32 that it receives best; the others are far interference, at full power and without
@@ -72,6 +72,7 @@ def prepared(batch: Batch, slot_s: float) -> Batch:
     Args:
         batch: networks, changed in place.
         slot_s: length of a slot where the graphs do not say.
+        dtype: of real attributes; ``None`` for that of the gains.
 
     Raises:
         ValueError: networks of different sizes, a user without a station that may serve it, or one that is not there.
@@ -95,7 +96,16 @@ def prepared(batch: Batch, slot_s: float) -> Batch:
     _add_antennas(batch, links)
     if "slot_s" not in batch:
         put(batch, None, "slot_s", torch.full((links.num_networks,), slot_s))
+    _set_dtype(batch, batch[CHANNEL].gain.dtype if dtype is None else dtype)
     return batch
+
+
+def _set_dtype(batch: Batch, dtype: torch.dtype) -> None:
+    """Real attributes in one dtype; places keep theirs."""
+    for store in (batch._global_store, *batch.node_stores, *batch.edge_stores):
+        for name, value in store.items():
+            if isinstance(value, Tensor) and value.is_floating_point() and name != "pos":
+                store[name] = value.to(dtype)
 
 
 def _check_sizes(links: Links) -> None:
