@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Dataset, HeteroData
 
 from hetgraph.datasets.labels import add_labels
+from hetgraph.files import write_file
 from hetgraph.graph import Scenario
 from hetgraph.graph.collate import Stack
 from hetgraph.graph.features import available
@@ -100,20 +100,6 @@ def generate(
         manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
         write_file(folder / "manifest.json", json.dumps(manifest, indent=1).encode())
     return folder
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write under a temporary name, flush, rename: a reader sees the old file or the whole new one."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(f"{path}: got {error.strerror or error}, expected room and leave to write it") from error
 
 
 class SnapshotDataset(Dataset):  # type: ignore[misc]

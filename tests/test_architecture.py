@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("hetgraph", "datasets", "trainers")
 FLOORS = {
     "__init__": -1,
+    "files": 0,
     "units": 0,
     "channel": 1,
     "graph": 2,

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +12,8 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
+
+from hetgraph.files import write_file
 
 KEY = "hetgraph"  # of the metadata that holds the header
 FORMAT = 1
@@ -63,18 +63,7 @@ def write_weights(path: str | Path, header: Header, tensors: Mapping[str, Tensor
     kept = {name: value.detach().cpu().contiguous().clone() for name, value in sorted(tensors.items())}
     content = _serialise(header, kept, _ZERO_DIGEST)
     content = _serialise(header, kept, _digest(*_split(content)))
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # opened exclusively, name unpredictable
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())  # a temporary file is its owner's alone
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path
+    return write_file(path, content)
 
 
 def read_weights(path: str | Path) -> tuple[Header, dict[str, Tensor]]:
@@ -172,9 +161,3 @@ def _not_finite(tensors: Mapping[str, Tensor]) -> str | None:
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             return name
     return None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

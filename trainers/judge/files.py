@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from hetgraph.datasets.snapshot import write_file
 from hetgraph.envs.rollout import Trial
+from hetgraph.files import write_file
 from hetgraph.trainers.judge.columns import cells, check_columns
 from hetgraph.trainers.judge.trial import against, mean, ranks, table
 from hetgraph.trainers.task import Task

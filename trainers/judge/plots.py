@@ -1,11 +1,8 @@
 """Figures of comparisons and runs: PNG and PDF, in colours that colour-blind readers can tell apart."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from hetgraph.radio.kpi_table import indicator
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,44 +43,6 @@ def save(figure: "Figure", folder: Path, name: str) -> Path:
     figure.savefig(folder / f"{name}.png", dpi=150, bbox_inches="tight")
     pyplot().close(figure)
     return folder / f"{name}.png"
-
-
-def read_metrics(path: Path) -> dict[str, tuple[list[float], list[float]]]:
-    """Columns of Lightning's ``metrics.csv``: name -> (epochs, values).
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: another file.
-    """
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: got no such file, expected the metrics of a run")
-    out: dict[str, tuple[list[float], list[float]]] = {}
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        if "epoch" not in (reader.fieldnames or []):
-            raise ValueError(f"{path}: got no column 'epoch', expected Lightning's metrics")
-        for row in reader:
-            for name, cell in row.items():
-                if cell and name not in ("epoch", "step"):
-                    epochs, values = out.setdefault(name, ([], []))
-                    epochs.append(float(row["epoch"]) + 1)
-                    values.append(float(cell))
-    return out
-
-
-def training_curves(path: Path) -> "Figure":
-    """Loss and validation indicators over epochs."""
-    metrics = read_metrics(path)
-    names = ("pf_gain", "sum_rate_vs_reference", "p5_rate_vs_reference")
-    titles = {"train/loss": "training loss"} | {f"val/{name}": indicator(name).heading for name in names}
-    shown = [name for name in titles if name in metrics]
-    figure, axes = subplots(1, max(len(shown), 1), figsize=(3.6 * max(len(shown), 1), 3), squeeze=False)
-    for i, name in enumerate(shown):
-        axes[0][i].plot(*metrics[name], "o-", color=COLOURS[i], markersize=3)
-        axes[0][i].set(xlabel="epoch", title=titles[name])
-    figure.suptitle("validation against max RSRP", fontsize=9)
-    figure.tight_layout()
-    return figure
 
 
 def quality_over_time(

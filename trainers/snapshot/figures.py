@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+MOST_BARS = 30  # stations with a bar each; loads of more are drawn in order
+
+
 @dataclass(frozen=True)
 class Example:
     """What policies make of one network.
@@ -127,16 +130,26 @@ def association_map(result: Example, names: Sequence[str]) -> "Figure":
 
 
 def load_bars(result: Example) -> "Figure":
-    """Users of each station, a bar per method."""
+    """Users of each station: bars for each policy, and, of many stations, their loads in order."""
     links, names = links_of(result.layout), list(result.example)
     names = names if len(names) <= 6 else [*names[:4], *names[-2:]]
-    figure, axes = subplots(figsize=(max(6.0, 0.45 * links.num_bs), 3.6))
+    loads = [links.users_per_bs(result.example[name].serving).numpy() for name in names]
+    many = links.num_bs > MOST_BARS
+    figure, axes = subplots(figsize=(8.0 if many else max(6.0, 0.45 * links.num_bs), 3.6))
     width = 0.8 / len(names)
-    for i, name in enumerate(names):
-        load = links.users_per_bs(result.example[name].serving).numpy()
-        axes.bar(np.arange(len(load)) + (i - (len(names) - 1) / 2) * width, load, width, color=COLOURS[i], label=name)
-    axes.set(xlabel="station", ylabel="users served", title=f"{result.scenario}: load on one layout")
-    axes.set_xticks(np.arange(links.num_bs))
+    for i, (name, load) in enumerate(zip(names, loads, strict=True)):
+        if many:
+            axes.step(np.arange(len(load)), np.sort(load)[::-1], where="mid", color=COLOURS[i], label=name)
+        else:
+            axes.bar(
+                np.arange(len(load)) + (i - (len(names) - 1) / 2) * width, load, width, color=COLOURS[i], label=name
+            )
+    axes.set(
+        xlabel="stations in order of load" if many else "station",
+        ylabel="users served",
+        title=f"{result.scenario}: load on one network",
+    )
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 

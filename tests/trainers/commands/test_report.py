@@ -1,0 +1,64 @@
+"""`hetgraph report`: curves of any run, intervals with estimates, provenance, and no links followed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hetgraph.trainers.commands.report import write_report
+
+CSV = "policy,sum_rate_bps,sum_rate_bps_low,sum_rate_bps_high,seeds\nwmmse,3.0e6,2.5e6,3.5e6,1\n<b>,1.0,1.0,1.0,1\n"
+
+
+def test_tables_have_intervals_units_and_where_they_come_from(tmp_path: Path) -> None:
+    (tmp_path / "results.csv").write_text(CSV)
+    about = {
+        "reference": "pf",
+        "seed": 7,
+        "command": "hetgraph compare <x>",
+        "commit": "abc",
+        "versions": {"torch": "2"},
+    }
+    (tmp_path / "results.json").write_text(json.dumps(about))
+    page = write_report(tmp_path).read_text()
+    assert "<th>sum rate, bit/s</th>" in page and "3e+06<br><small>2.5e+06 to 3.5e+06</small>" in page
+    assert "sum_rate_bps_low" not in page and "&lt;b&gt;" in page and "<b>" not in page
+    assert "reference pf; seed 7; command hetgraph compare &lt;x&gt;; commit abc; torch 2" in page
+
+
+def test_curves_of_any_run(tmp_path: Path) -> None:
+    rows = [
+        "epoch,step,train/reward,val/score,val/anu,val/queue",
+        "0,9,1.0,,,",
+        "0,9,,2.0,3.0,4.0",
+        "1,19,1.5,2.5,3.5,4.5",
+    ]
+    (tmp_path / "metrics.csv").write_text("\n".join(rows) + "\n")
+    page = write_report(tmp_path).read_text()
+    assert page.count("data:image/png;base64") == 1 and "Training and validation over epochs" in page
+    (tmp_path / "metrics.csv").write_text("epoch,step\n0,9\n")
+    with pytest.raises(ValueError, match="got no column of training or validation"):
+        write_report(tmp_path)
+
+
+def test_links_are_neither_read_nor_written_through(tmp_path: Path) -> None:
+    folder, other = tmp_path / "run", tmp_path / "other"
+    folder.mkdir()
+    other.mkdir()
+    (other / "secret.png").write_bytes(b"secret picture")
+    (other / "results.csv").write_text("policy,jain\nsecret,1\n")
+    (other / "kept.html").write_text("kept")
+    (folder / "results.csv").write_text(CSV)
+    (folder / "figure.png").symlink_to(other / "secret.png")
+    (folder / "sub").symlink_to(other)
+    (folder / "metrics.csv").symlink_to(other / "results.csv")
+    (folder / "report.html").symlink_to(other / "kept.html")
+    page = write_report(folder).read_text()
+    assert "secret" not in page and "c2VjcmV0" not in page  # the latter is how base64 would begin
+    assert (other / "kept.html").read_text() == "kept" and not (folder / "report.html").is_symlink()
+    assert sorted(path.name for path in other.iterdir()) == ["kept.html", "results.csv", "secret.png"]
+
+
+def test_a_folder_with_nothing_to_show_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="got neither figures nor results"):
+        write_report(tmp_path)
