@@ -134,11 +134,13 @@ def build(path: str | Path, header: Header, tensors: Mapping[str, Tensor]) -> nn
     _check_sizes(path, header.options, state)
     try:
         with torch.device("meta"):  # nothing is allocated before sizes are known to be those of the file
-            model = cls(**header.options)
+            plan = cls(**header.options)
     except Exception as error:
         raise ValueError(f"{path}: got options that {header.system} does not take: {_first_line(error)}") from None
-    _check_shapes(path, model, state)
-    model.load_state_dict(state, assign=True)
+    _check_shapes(path, plan, state)
+    with torch.random.fork_rng(devices=[]):  # first weights that are written over; nobody's random numbers change
+        model = cls(**header.options)
+    model.load_state_dict(state)
     return model
 
 
@@ -162,9 +164,6 @@ def _check_shapes(path: str | Path, model: nn.Module, state: Mapping[str, Tensor
     extra = sorted(set(state) - set(own))
     if extra:
         raise ValueError(f"{path}: got weights {extra[0]!r} that the model lacks: another model")
-    elsewhere = [name for name, value in model.named_buffers() if name not in own and value.is_meta]
-    if elsewhere:
-        raise ValueError(f"{type(model).__name__}.{elsewhere[0]}: got a buffer that is not saved, expected a saved one")
 
 
 def _columns(model: nn.Module) -> dict[str, list[str]]:

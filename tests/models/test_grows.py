@@ -96,7 +96,7 @@ def test_columns_are_those_of_the_first_edition(name: str) -> None:
 @pytest.mark.parametrize("name", ["grows-3", "grows-city:stations=36"])
 def test_the_graph_of_an_arrival_is_the_observation_s_own(name: str, users: bool) -> None:
     env, obs = observed(name, 25)
-    facts, k, n = arrival_facts(obs, users), env.source.heard, env.num_stations
+    facts, k, n = arrival_facts(obs, users), env.source.links_per_user, env.num_stations
     part, made = facts.graph, links_of(facts.graph)
     for field in vars(made):
         ours, theirs = getattr(facts.links, field), getattr(made, field)
