@@ -13,7 +13,6 @@ from hetgraph.envs import IoTEnv
 from hetgraph.envs.rollout import rollout
 from hetgraph.models import HybridMADDPG
 from hetgraph.models.iot.priors import equal_parts
-from hetgraph.models.iot.views import iot_views
 from hetgraph.trainers import (
     MADDQNDMADDPG,
     BestCheckpoint,
@@ -155,7 +154,7 @@ def test_experience_is_what_the_environment_does() -> None:
         views, taken = seen.present(rows)
         assert torch.equal(taken.station, action.station) and torch.equal(taken.user, action.user)
         torch.testing.assert_close(taken.power, action.power, rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(views.spectrum.queue_bits, iot_views(obs).spectrum.queue_bits)
+        torch.testing.assert_close(views.spectrum.queue_bits, policy.views(obs).spectrum.queue_bits)
         step = env.step(action)
         torch.testing.assert_close(rows["reward"], step.reward)
         torch.testing.assert_close(rows["further"], step.info["continuous_reward"])
@@ -233,8 +232,9 @@ def test_the_weights_kept_are_never_worse_than_the_start(tmp_path: Path, later_s
     )  # fmt: skip
     trainer.fit(module, found)
     kept = load_hybrid(tmp_path / "best.ckpt")
-    assert best.best_model_score == max(1.0, later_score) and module.policy.edge_head.out.weight.any()
-    assert same(kept, module.policy) == (later_score > 1) and bool(kept.edge_head.out.weight.any()) == (later_score > 1)
+    assert best.best_model_score == max(1.0, later_score) and module.policy.bids.edge.out.weight.any()
+    assert same(kept, module.policy) == (later_score > 1)
+    assert bool(kept.bids.edge.out.weight.any()) == (later_score > 1)
 
 
 RIVALS: dict[str, dict[str, Any]] = {
@@ -251,7 +251,7 @@ RIVALS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", RIVALS)
 def test_rivals_learn_what_is_theirs(tmp_path: Path, kind: str) -> None:
     module, _ = fit(tmp_path, 1, lambda: MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0, **RIVALS[kind]))
-    heads = {"edge": module.policy.edge_head.out.weight, "layer": module.policy.layer_head.out.weight}
+    heads = {"edge": module.policy.bids.edge.out.weight, "layer": module.policy.powers.layer.out.weight}
     learned = {name: bool(weight.any()) for name, weight in heads.items()}
     assert learned == {"edge": kind not in ("maddpg", "powers"), "layer": kind not in ("qmix", "bids")}
     assert len(module.critics) == (1 if kind in ("maddpg", "powers") else 2)
@@ -269,7 +269,8 @@ def test_mappo_learns_and_resumes(tmp_path: Path) -> None:
     fit(tmp_path / "parts", 1, make, **short)
     runs.append(fit(tmp_path / "parts", 2, make, tmp_path / "parts/last.ckpt", **short)[0])
     assert same(*runs)
-    heads = (runs[0].policy.edge_head, runs[0].policy.pair_head, runs[0].policy.layer_head)
+    policy = runs[0].policy
+    heads = (policy.bids.edge, policy.bids.pair, policy.powers.layer)
     assert all(bool(head.out.weight.any()) for head in heads)
     assert same(load_hybrid(tmp_path / "parts/last.ckpt"), runs[1].policy)
 
@@ -351,8 +352,7 @@ def test_bids_learn_at_their_own_rate() -> None:
         groups = (found[0] if isinstance(found, list) else found).param_groups
         assert [group["lr"] for group in groups] == pytest.approx([1e-3, 1e-4])
         rest, bids = ([id(p) for p in group["params"]] for group in groups)
-        heads = (module.policy.edge_head, module.policy.pair_head, module.policy.pair_stats)
-        assert sorted(bids) == sorted(id(p) for head in heads for p in head.parameters())
+        assert sorted(bids) == sorted(id(p) for p in module.policy.bids.parameters())
         others = module.mix.parameters() if isinstance(module, MADDQNDMADDPG) else [module.log_deviation]
         assert sorted(rest + bids) == sorted(id(p) for p in (*module.policy.parameters(), *others))
 
