@@ -1,6 +1,5 @@
 """States of stations and of the channels that they hear, from the encoder that all systems share."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 

@@ -259,7 +259,11 @@ def test_gradients_reach_the_actor_and_are_finite(prior: bool) -> None:
                 if parameter.grad is not None:
                     parameter += 0.1 * parameter.grad
     encoder = policy.encoder
-    reached = policy.powers.layer.out.weight.grad, encoder.attention.query.weight.grad, encoder.graph.layers.enter["ue"].weight.grad
+    reached = (
+        policy.powers.layer.out.weight.grad,
+        encoder.attention.query.weight.grad,
+        encoder.graph.layers.enter["ue"].weight.grad,
+    )
     assert all(g is not None and bool((g != 0).any()) for g in reached)
 
 

@@ -237,6 +237,25 @@ def test_the_weights_kept_are_never_worse_than_the_start(tmp_path: Path, later_s
     assert bool(kept.bids.edge.out.weight.any()) == (later_score > 1)
 
 
+def test_trained_agents_decide_by_the_encoder(tmp_path: Path) -> None:
+    """Without the states of stations and users the same weights choose other clusters and powers."""
+    module, _ = fit(tmp_path, 2, lambda: MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0, lr=0.02), draws=16)
+    policy, env = module.policy, IoTEnv("iot-noma:users=40,small_cells=4,subchannels=6,load=4", 4, seed=9)
+    places, powers = 0, []
+    for _ in range(5):
+        obs = env.observe(policy.level)
+        plain, _ = policy.act(obs, None, None)
+        hook = policy.encoder.graph.register_forward_hook(
+            lambda *args: {store: torch.zeros_like(state) for store, state in args[-1].items()}
+        )
+        blind, _ = policy.act(obs, None, None)
+        hook.remove()
+        places += int((plain.user != blind.user).sum())
+        powers.append(float((plain.power - blind.power).abs().amax()))
+        env.step(plain)
+    assert places > 10 and max(powers) > 0.01
+
+
 RIVALS: dict[str, dict[str, Any]] = {
     "central": {"scope": "central", "mixing": "mean"},
     "maddpg": {"discrete": "greedy", "twin": False},
@@ -319,18 +338,19 @@ def test_costs_of_a_decision() -> None:
     obs, _ = env.reset()
     found = {kind: decision_cost(HybridMADDPG(8, **options), obs, 1) for kind, options in (
         ("agents", {}), ("central", {"scope": "central"}), ("greedy", {"discrete": "greedy"}))}  # fmt: skip
-    assert found["agents"].exchanged_kb == pytest.approx(4 * 3 * 5 / 1000)
+    columns = 3 * 2 * 6
+    assert found["agents"].exchanged_kb == pytest.approx(4 * (columns + 3 * 5) / 1000)
     assert found["central"].exchanged_kb == pytest.approx(4 * (3 * 5 * 3 + 5 * 6 + 5 + 2 * 3 * 3 * 2) / 1000)
-    assert found["greedy"].exchanged_kb == 0  # nobody was served yet
+    assert found["greedy"].exchanged_kb == pytest.approx(4 * columns / 1000)  # nobody was served yet
     action, _ = HybridMADDPG(8).act(obs, None, None)
     after, served = env.step(action).obs, float((env.sent.layer_power_w > 0).sum()) / 2
     assert served > 0
     for kind, contested in (("learned", 3 * 5), ("greedy", 0)):
         kb = decision_cost(HybridMADDPG(8, discrete=kind), after, 1).exchanged_kb
-        assert kb == pytest.approx(4 * (contested + 2 * (3 - 1) * served) / 1000)
+        assert kb == pytest.approx(4 * (columns + contested + 2 * (3 - 1) * served) / 1000)
     quiet = HybridMADDPG(8, prior=False, reports=False)
-    assert decision_cost(quiet, after, 1).exchanged_kb == pytest.approx(4 * 3 * 5 / 1000)
-    # The second layer alone: two operations for each of 8 states, 8 states and 15 channels.
+    assert decision_cost(quiet, after, 1).exchanged_kb == pytest.approx(4 * (columns + 3 * 5) / 1000)
+    # What an edge's bid reads of its channel alone: two operations for each of 8 states, 8 states and 15 channels.
     assert found["agents"].flops > 2 * 8 * 8 * 15 and found["agents"].ms > 0
     assert decision_cost(HybridMADDPG(16), obs, 1).flops > 2 * found["agents"].flops
 
