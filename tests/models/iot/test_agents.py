@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.envs import IoTEnv
+from hetgraph.graph.levels import canary
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.models import HybridMADDPG
 from hetgraph.models.iot import priors
@@ -428,3 +429,20 @@ def test_parts_of_the_rule_are_the_rule() -> None:
         env.step(plain)
     with pytest.raises(ValueError, match="prior: got False"):
         HybridMADDPG(8, prior=False, power="rule")
+
+
+@pytest.mark.parametrize("kind", ["full", "paper", "central"])
+def test_a_canary_outside_a_stations_view_changes_nothing_of_its_decision(kind: str) -> None:
+    """At the level that agents declare: all of the station's network counts, nothing of the other one."""
+    env, policy = IoTEnv(SMALL, 2, seed=3), stirred(**KINDS[kind])
+    obs, _ = env.reset()
+    for _ in range(3):
+        obs = env.step(policy.act(obs, None, None)[0]).obs
+    before, _ = policy.act(obs, None, None)
+    for station in range(6):
+        seen = canary(env.observe(policy.level), policy.level, station, torch.Generator().manual_seed(station))
+        after, _ = policy.act(seen, None, None)
+        own, other = station // 3, 1 - station // 3
+        for one, two in zip(vars(before).values(), vars(after).values(), strict=True):
+            assert torch.equal(one[own], two[own])
+        assert not torch.equal(before.power[other], after.power[other]), "the canary changed nothing"
