@@ -1,6 +1,7 @@
 """Physical facts of a graph that several columns share, each worked out once."""
 
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,37 +37,44 @@ class Facts:
     def __init__(self, graph: HeteroData, links: Links | None = None) -> None:
         self.graph = graph
         self.links = links_of(graph) if links is None else links
+        self._stores: dict[Any, Any] = {None: graph._global_store}
 
     @property
     def dtype(self) -> torch.dtype:
         """Of real attributes and of columns."""
         return self.edge("gain").dtype
 
+    def store(self, key: str | tuple[str, str, str] | None) -> Any:
+        """Attributes of nodes or edges of a type, or of the networks; PyG looks types up more slowly than columns are made."""
+        if key not in self._stores:
+            self._stores[key] = self.graph[key]
+        return self._stores[key]
+
     # Attributes by name.
 
     def bs(self, name: str) -> Tensor:
         """Attribute of stations ``[N, *]``."""
-        value: Tensor = self.graph["bs"][name]
+        value: Tensor = self.store("bs")[name]
         return value
 
     def ue(self, name: str) -> Tensor:
         """Attribute of users ``[U, *]``."""
-        value: Tensor = self.graph["ue"][name]
+        value: Tensor = self.store("ue")[name]
         return value
 
     def antenna(self, name: str) -> Tensor:
         """Attribute of antennas ``[A, *]``."""
-        value: Tensor = self.graph["antenna"][name]
+        value: Tensor = self.store("antenna")[name]
         return value
 
     def edge(self, name: str) -> Tensor:
         """Attribute of channel edges ``[E, *]``."""
-        value: Tensor = self.graph[CHANNEL][name]
+        value: Tensor = self.store(CHANNEL)[name]
         return value
 
     def network(self, name: str) -> Tensor:
         """Attribute of networks ``[B, *]``."""
-        value: Tensor = self.graph[name]
+        value: Tensor = self.store(None)[name]
         return value
 
     def real(self, value: Tensor) -> Tensor:
@@ -84,34 +92,35 @@ class Facts:
     # Powers at equal power on all resource blocks, edge layout, W, means over the station's blocks.
 
     @cached_property
-    def _powers(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _powers(self) -> tuple[Tensor, Tensor, Tensor]:
         links, bs, ue = self.links, self.graph["bs"], self.graph["ue"]
         flat, far = self.edge("gain"), "far_interference_w" in ue
-        noise = ue.noise_w
-        floor = noise + ue.far_interference_w if far else noise
         if bool((bs.rb_power_max_w > 0).all()):  # one carrier: means over blocks before sums over stations
             mean_gain = links.lift(torch.mv(flat, flat.new_full((flat.shape[1],), 1 / flat.shape[1])))
             received = mean_gain * links.from_bs(bs.power_max_w / flat.shape[1])
-            mean = links.from_ue(noise.mean(1))
-            mean_floor = links.from_ue(floor.mean(1)) if far else mean
-            return received, sum_of_other_edges(received, links), mean_floor, mean
+            floor = links.from_ue((ue.noise_w + ue.far_interference_w).mean(1)) if far else self.noise_w
+            return received, sum_of_other_edges(received, links), floor
         gain = links.lift(flat)
         owned = links.from_bs((bs.rb_power_max_w > 0).to(gain.dtype))
         count = owned.sum(-1).clamp_min(1)
         by_block = gain * links.from_bs(equal_power_w(bs.power_max_w, bs.rb_power_max_w))
         other = (sum_of_other_edges(by_block, links) * owned).sum(-1) / count
-        mean_floor, mean = ((links.from_ue(value) * owned).sum(-1) / count for value in (floor, noise))
-        return by_block.sum(-1) / count, other, mean_floor, mean
+        floor = (links.from_ue(ue.noise_w + ue.far_interference_w) * owned).sum(-1) / count if far else self.noise_w
+        return by_block.sum(-1) / count, other, floor
 
     @property
     def received_w(self) -> Tensor:
         """Received power of each edge."""
         return self._powers[0]
 
-    @property
+    @cached_property
     def noise_w(self) -> Tensor:
-        """Noise alone, broadcastable to the edge layout."""
-        return self._powers[3]
+        """Noise alone, mean over the station's blocks, broadcastable to the edge layout."""
+        links, noise, owned = self.links, self.ue("noise_w"), self.bs("rb_power_max_w") > 0
+        if bool(owned.all()):
+            return links.from_ue(noise.mean(1))
+        lifted = links.from_bs(owned.to(noise.dtype))
+        return (links.from_ue(noise) * lifted).sum(-1) / lifted.sum(-1).clamp_min(1)
 
     @cached_property
     def snr_db(self) -> Tensor:

@@ -7,6 +7,7 @@ being made, as inputs of critics and of refinement rounds do, is no column.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -54,7 +55,7 @@ class Column:
     fn: Callable[[Facts], Tensor]
     block: bool = False
 
-    @property
+    @cached_property
     def attributes(self) -> tuple[tuple[Store, str], ...]:
         """What it needs, as store and name."""
         return tuple((_STORES[store], name) for store, name in (need.split(".") for need in self.needs))
@@ -220,13 +221,14 @@ def columns_of(store: Store, names: Sequence[str]) -> tuple[Column, ...]:
     return tuple(COLUMNS[store, name] for name in names)
 
 
-def features(graph: HeteroData | Facts, store: Store, names: Sequence[str]) -> Tensor:
+def features(graph: HeteroData | Facts, store: Store, names: Sequence[str], scaled: bool = True) -> Tensor:
     """Scaled columns ``(x - shift) / scale`` of a store ``[n, len(names)]``, or ``[n, R, len(names)]`` of block columns.
 
     Args:
         graph: a graph or a batch, or its :class:`~hetgraph.graph.facts.Facts`, which several calls share.
         store: node type, edge type, or ``None`` for the networks ``[B, len(names)]``.
         names: columns, all of blocks or none.
+        scaled: ``False`` for ``x`` itself, for a model that has a scale of its own.
 
     Raises:
         ValueError: an unknown name, block columns among others, or an attribute that a column needs and the graph lacks.
@@ -238,20 +240,24 @@ def features(graph: HeteroData | Facts, store: Store, names: Sequence[str]) -> T
             f"features: got {block!r} of resource blocks among others, expected them in a call of their own"
         )
     facts = graph if isinstance(graph, Facts) else Facts(graph)
-    values = [_scaled(facts, column) for column in columns]
+    values = [_scaled(facts, column) if scaled else _value(facts, column) for column in columns]
     if not values:
         return torch.zeros(_rows(facts, store), 0, dtype=facts.dtype, device=facts.links.ue.device)
     return torch.stack(values, -1)
 
 
-def _scaled(facts: Facts, column: Column) -> Tensor:
+def _value(facts: Facts, column: Column) -> Tensor:
     for store, name in column.attributes:
-        if not _has(facts.graph, store, name):
+        if name not in facts.store(store):
             where = name if store is None else f"{_label(store)}.{name}"
             raise ValueError(
                 f"{where}: got nothing, expected it for the column {column.name!r} of {_label(column.store)}"
             )
-    value = column.fn(facts)
+    return column.fn(facts)
+
+
+def _scaled(facts: Facts, column: Column) -> Tensor:
+    value = _value(facts, column)
     if column.shift:
         return (value - column.shift).div_(column.scale)
     return value / column.scale if column.scale != 1 else value
