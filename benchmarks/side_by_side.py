@@ -80,6 +80,22 @@ CASES |= {
     )
 }
 CASES |= {
+    f"IoT agents, step and decision iot-noma x {n}": (
+        "import torch; from hetgraph.envs import IoTEnv; from hetgraph.models import HybridMADDPG; torch.manual_seed(0); "
+        f"env = IoTEnv('iot-noma', {n}, episode_slots=400); agents = HybridMADDPG().eval(); obs, _ = env.reset(seed=0)",
+        "for _ in range(10): obs = env.step(agents.act(obs, None, None)[0]).obs",
+    )
+    for n in (1, 16)
+}
+CASES["IoT agents, 5 slots and draws of the iot-noma configuration"] = (
+    "import lightning, logging, torch; from hetgraph.trainers import IoTDataModule, MADDQNDMADDPG; torch.manual_seed(0); "
+    "logging.getLogger('lightning.pytorch').setLevel(logging.ERROR); "
+    "data = IoTDataModule(draws=5, batch_size=16, least=256, capacity=1280, episode_slots=60); "
+    "module = MADDQNDMADDPG(lr=2e-4, bid_lr=0.1, energy_aware=True, warmup=0, stop_window=0); "
+    "quiet = {'logger': False, 'enable_checkpointing': False, 'enable_progress_bar': False, 'enable_model_summary': False}",
+    "lightning.Trainer(max_epochs=1, accelerator='cpu', limit_val_batches=0, num_sanity_val_steps=0, **quiet).fit(module, data)",
+)
+CASES |= {
     f"step handover-full x {n}": (
         "import torch; from hetgraph.envs import HandoverAction, HandoverEnv; from hetgraph.graph import roaming; "
         f"env = HandoverEnv(roaming(), {n}); source = torch.Generator().manual_seed(0); "
