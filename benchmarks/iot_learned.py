@@ -23,7 +23,6 @@ from hetgraph.graph.schema import Level
 from hetgraph.models import HybridMADDPG
 from hetgraph.models.iot import priors
 from hetgraph.models.iot.decision import Discrete
-from hetgraph.models.iot.views import iot_views
 from hetgraph.radio import Policy, Schedule, iot_policy
 from hetgraph.radio.schedule import budgeted
 from hetgraph.radio.spectrum import spectrum_of
@@ -254,7 +253,7 @@ class Parts(MaxWeight):
     @torch.inference_mode()
     def act(self, obs: HeteroData, state: Memory, generator: Generator | None) -> tuple[Schedule, Memory]:
         """Schedule of a slot."""
-        self.views = iot_views(obs)
+        self.views = self.agents.views(obs)
         self.states = self.agents.encode(self.views)
         if self.association == "agents":
             station = self.agents.choose(self.views, self.states).station

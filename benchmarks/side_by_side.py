@@ -82,8 +82,9 @@ CASES |= {
 CASES |= {
     f"MAPPO training step {name}, {n} networks x {slots} slots": (
         f"from hetgraph.envs import {kind}; from hetgraph.trainers import MAPPOModule; torch.manual_seed(0); "
-        f"RolloutDataset = sys.modules[MAPPOModule.__module__].RolloutDataset; env = {kind}('{name}', {n}); "
-        f"agents = MAPPOModule({options}); batch = RolloutDataset(env, agents.policy, {slots}, 1).collect(); "
+        "RolloutDataset = getattr(sys.modules[MAPPOModule.__module__], 'RolloutDataset', None) or "
+        f"__import__('hetgraph.trainers.queues.rollouts', fromlist=['rollouts']).RolloutDataset; env = {kind}('{name}', {n}); "
+        f"agents = MAPPOModule({options}); batch = RolloutDataset(env, getattr(agents, 'model', None) or agents.policy, {slots}, 1).collect(); "
         f"goal = agents._targets(batch); part = (0, {slots}, torch.arange({n}))",
         "agents.zero_grad(); agents._loss(batch, part, *goal, 0.01).backward()",
     )
@@ -92,6 +93,22 @@ CASES |= {
         ("CellularEnv", "random-19", 4, 32, "32, levels_db=(0.0, -5.75, -11.5, -17.25, -23.0), overbook=True"),
     )
 }
+CASES |= {
+    f"IoT agents, step and decision iot-noma x {n}": (
+        "import torch; from hetgraph.envs import IoTEnv; from hetgraph.models import HybridMADDPG; torch.manual_seed(0); "
+        f"env = IoTEnv('iot-noma', {n}, episode_slots=400); agents = HybridMADDPG().eval(); obs, _ = env.reset(seed=0)",
+        "for _ in range(10): obs = env.step(agents.act(obs, None, None)[0]).obs",
+    )
+    for n in (1, 16)
+}
+CASES["IoT agents, 5 slots and draws of the iot-noma configuration"] = (
+    "import lightning, logging, torch; from hetgraph.trainers import IoTDataModule, MADDQNDMADDPG; torch.manual_seed(0); "
+    "logging.getLogger('lightning.pytorch').setLevel(logging.ERROR); "
+    "data = IoTDataModule(draws=5, batch_size=16, least=256, capacity=1280, episode_slots=60); "
+    "module = MADDQNDMADDPG(lr=2e-4, bid_lr=0.1, energy_aware=True, warmup=0, stop_window=0); "
+    "quiet = {'logger': False, 'enable_checkpointing': False, 'enable_progress_bar': False, 'enable_model_summary': False}",
+    "lightning.Trainer(max_epochs=1, accelerator='cpu', limit_val_batches=0, num_sanity_val_steps=0, **quiet).fit(module, data)",
+)
 CASES |= {
     f"step handover-full x {n}": (
         "import torch; from hetgraph.envs import HandoverAction, HandoverEnv; from hetgraph.graph import roaming; "

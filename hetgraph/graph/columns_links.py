@@ -59,8 +59,9 @@ def edge_presence(f: Facts) -> Tensor:
 
 def mean_snr_db(f: Facts) -> Tensor:
     """Received power of the whole budget without fading, over the noise of its band."""
-    blocks = f.links.from_bs(f.real((f.bs("rb_power_max_w") > 0).sum(1)))
-    return f.edge("rsrp_dbm") - f.links.flat(w_to_dbm((f.noise_w * blocks).expand_as(f.received_w)))
+    links = f.links
+    blocks = links.from_bs(f.real((f.bs("rb_power_max_w") > 0).sum(1)))
+    return links.flat(links.lift(f.edge("rsrp_dbm")) - w_to_dbm(f.noise_w * blocks))
 
 
 def mean_gap_db(f: Facts) -> Tensor:

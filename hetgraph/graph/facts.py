@@ -93,34 +93,35 @@ class Facts:
     # Powers at equal power on all resource blocks, edge layout, W, means over the station's blocks.
 
     @cached_property
-    def _powers(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _powers(self) -> tuple[Tensor, Tensor, Tensor]:
         links, bs, ue = self.links, self.graph["bs"], self.graph["ue"]
         flat, far = self.edge("gain"), "far_interference_w" in ue
-        noise = ue.noise_w
-        floor = noise + ue.far_interference_w if far else noise
         if bool((bs.rb_power_max_w > 0).all()):  # one carrier: means over blocks before sums over stations
             mean_gain = links.lift(torch.mv(flat, flat.new_full((flat.shape[1],), 1 / flat.shape[1])))
             received = mean_gain * links.from_bs(bs.power_max_w / flat.shape[1])
-            mean = links.from_ue(noise.mean(1))
-            mean_floor = links.from_ue(floor.mean(1)) if far else mean
-            return received, sum_of_other_edges(received, links), mean_floor, mean
+            floor = links.from_ue((ue.noise_w + ue.far_interference_w).mean(1)) if far else self.noise_w
+            return received, sum_of_other_edges(received, links), floor
         gain = links.lift(flat)
         owned = links.from_bs((bs.rb_power_max_w > 0).to(gain.dtype))
         count = owned.sum(-1).clamp_min(1)
         by_block = gain * links.from_bs(equal_power_w(bs.power_max_w, bs.rb_power_max_w))
         other = (sum_of_other_edges(by_block, links) * owned).sum(-1) / count
-        mean_floor, mean = ((links.from_ue(value) * owned).sum(-1) / count for value in (floor, noise))
-        return by_block.sum(-1) / count, other, mean_floor, mean
+        floor = (links.from_ue(ue.noise_w + ue.far_interference_w) * owned).sum(-1) / count if far else self.noise_w
+        return by_block.sum(-1) / count, other, floor
 
     @property
     def received_w(self) -> Tensor:
         """Received power of each edge."""
         return self._powers[0]
 
-    @property
+    @cached_property
     def noise_w(self) -> Tensor:
-        """Noise alone, broadcastable to the edge layout."""
-        return self._powers[3]
+        """Noise alone, mean over the station's blocks, broadcastable to the edge layout."""
+        links, noise, owned = self.links, self.ue("noise_w"), self.bs("rb_power_max_w") > 0
+        if bool(owned.all()):
+            return links.from_ue(noise.mean(1))
+        lifted = links.from_bs(owned.to(noise.dtype))
+        return (links.from_ue(noise) * lifted).sum(-1) / lifted.sum(-1).clamp_min(1)
 
     @cached_property
     def snr_db(self) -> Tensor:

@@ -225,13 +225,14 @@ def _columns_of(store: Store, names: tuple[str, ...]) -> tuple[Column, ...]:
     return tuple(COLUMNS[store, name] for name in names)
 
 
-def features(graph: HeteroData | Facts, store: Store, names: Sequence[str]) -> Tensor:
+def features(graph: HeteroData | Facts, store: Store, names: Sequence[str], scaled: bool = True) -> Tensor:
     """Scaled columns ``(x - shift) / scale`` of a store ``[n, len(names)]``, or ``[n, R, len(names)]`` of block columns.
 
     Args:
         graph: a graph or a batch, or its :class:`~hetgraph.graph.facts.Facts`, which several calls share.
         store: node type, edge type, or ``None`` for the networks ``[B, len(names)]``.
         names: columns, all of blocks or none.
+        scaled: ``False`` for ``x`` itself, for a model that has a scale of its own.
 
     Raises:
         ValueError: an unknown name, block columns among others, or an attribute that a column needs and the graph lacks.
@@ -243,7 +244,7 @@ def features(graph: HeteroData | Facts, store: Store, names: Sequence[str]) -> T
             f"features: got {block!r} of resource blocks among others, expected them in a call of their own"
         )
     facts = graph if isinstance(graph, Facts) else Facts(graph)
-    values = [_scaled(facts, column) for column in columns]
+    values = [_scaled(facts, column) if scaled else _value(facts, column) for column in columns]
     if not values:
         return torch.zeros(_rows(facts, store), 0, dtype=facts.dtype, device=facts.links.ue.device)
     return torch.stack(values, -1)

@@ -178,7 +178,12 @@ class NeighbourhoodMAPPO(nn.Module):
 
     def _blocks(self, device: Tensor, station: Tensor, inputs: Inputs, around: Surroundings) -> "_Blocks":
         """What of the logits does not depend on decisions, for all resource blocks at once."""
-        of_colour = self.block.weight.reshape(self.colours, -1, self.hidden)[:, : around.power_w.shape[2]]
+        blocks, known = around.power_w.shape[2], self.block.num_embeddings // self.colours
+        if blocks > known:
+            raise ValueError(
+                f"blocks: got {blocks} resource blocks, expected at most {known}, as the agents were made for"
+            )
+        of_colour = self.block.weight.reshape(self.colours, -1, self.hidden)[:, :blocks]
         embedded = around.colour @ of_colour.flatten(1)
         place = self.station_in(station).unsqueeze(2) + embedded.reshape(
             *station.shape[:2], -1, self.hidden

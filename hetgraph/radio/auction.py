@@ -41,6 +41,8 @@ def auction(
             can = open_to & (user[..., layer] < 0).gather(1, place)
             offer = (bits * can).gather(2, order)
             asks = (offer.cumsum(2) - offer < lacks.unsqueeze(2)) & (offer > 0)
+            if not bool(asks.any()):
+                break
             asks = torch.zeros_like(asks).scatter(2, order, asks)
             wish = bid.masked_fill(~asks, -torch.inf)
             most = wish.new_full((b, stations, s), -torch.inf).scatter_reduce(1, place, wish, "amax")

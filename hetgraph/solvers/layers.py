@@ -79,7 +79,7 @@ def layered_wmmse(
     for _ in range(iterations):
         power = v * v
         interference = gains.interference(power)
-        inside = _inside(own, own / interference, sic_residual)
+        inside = inside_clusters(own, own / interference, sic_residual)
         value, pain = _slopes(own, inside, interference, weight, power)
         spilled = (gains.cross * pain.unsqueeze(4)).sum((1, 3)).transpose(1, 2)  # [B, N, S]
         curvature = own * pain + (inside * pain.unsqueeze(4)).sum(3) + spilled.unsqueeze(3)
@@ -103,7 +103,7 @@ def priced_wmmse(quality: Tensor, weight: Tensor, price: Tensor, start: Tensor, 
         iterations: rounds.
     """
     b, n, s, layers = quality.shape
-    inside, v = _inside(quality, quality), start.sqrt()
+    inside, v = inside_clusters(quality, quality), start.sqrt()
     interference = torch.ones_like(quality)
     for _ in range(iterations):
         value, pain = _slopes(quality, inside, interference, weight, v * v)
@@ -113,7 +113,7 @@ def priced_wmmse(quality: Tensor, weight: Tensor, price: Tensor, start: Tensor, 
     return v * v
 
 
-def _inside(own: Tensor, quality: Tensor, sic_residual: float = 0.0) -> Tensor:
+def inside_clusters(own: Tensor, quality: Tensor, sic_residual: float = 0.0) -> Tensor:
     """What a cluster's users hear of each other's layers ``[B, N, S, L, L]``: row i of the layers j above it in the order."""
     layers = own.shape[3]
     place = torch.arange(layers, device=own.device)

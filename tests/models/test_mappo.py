@@ -127,3 +127,10 @@ def test_values_of_devices_by_station_come_back_in_their_order() -> None:
     cells = played("cells").cells
     value = torch.rand(*cells.station.shape, 3)
     assert torch.equal(cells.spread(cells.gather(value)), value)
+
+
+def test_more_resource_blocks_than_the_agents_know_are_refused() -> None:
+    env, agents = CellularEnv("random-19", 1), NeighbourhoodMAPPO(8, blocks=2)
+    obs, _ = env.reset()
+    with pytest.raises(ValueError, match="blocks: got 3 resource blocks, expected at most 2"):
+        agents.act(obs, agents.initial_state(obs), None)

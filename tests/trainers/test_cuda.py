@@ -10,7 +10,6 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hetgraph.envs import IoTEnv
 from hetgraph.models import HybridMADDPG, load, save
-from hetgraph.models.iot.views import iot_views
 from hetgraph.trainers import MADDQNDMADDPG, IoTDataModule, IoTMAPPO
 from hetgraph.trainers.cli import quiet
 from hetgraph.trainers.common.random_state import RandomState
@@ -31,8 +30,9 @@ def test_a_slot_is_the_same_on_both() -> None:
     cpu, gpu = pair()
     torch.manual_seed(0)
     policy = HybridMADDPG(8)
-    action = policy.decide(iot_views(cpu.observe("global")))
-    there = policy.to("cuda").decide(iot_views(gpu.observe("global")))
+    action = policy.decide(policy.views(cpu.observe("global")))
+    policy.to("cuda")
+    there = policy.decide(policy.views(gpu.observe("global")))
     assert torch.equal(action.station, there.station.cpu())
     torch.testing.assert_close(action.power, there.power.cpu(), rtol=1e-3, atol=1e-5)
     steps = cpu.step(action), gpu.step(type(action)(*(value.cuda() for value in vars(action).values())))

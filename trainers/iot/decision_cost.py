@@ -7,6 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from torch_geometric.data import HeteroData
 
+from hetgraph.models.iot.encoder import STATION_COLUMNS
 from hetgraph.radio.policy import Policy
 from hetgraph.radio.schedule import Schedule
 from hetgraph.radio.spectrum import spectrum_of
@@ -51,9 +52,10 @@ def exchanged_kb(policy: Policy[Schedule], obs: HeteroData) -> float:
     """What stations need from others for a decision of one network, kB.
 
     What users report over the air is not counted: every method needs it. Rules of level ``local`` exchange nothing. Stations that
-    decide for themselves (agents of scope ``agents``) and contest users, unless users take the station of a rule, exchange one
-    number for each station and active user; and, where users report, each tells all others, for every user and subchannel on
-    which it was served, what it received of others and what it announces as the price of interference. Any other policy is
+    decide for themselves (agents of scope ``agents``) tell all others the columns of their own state, with which each can encode
+    what all users report; where they contest users, unless users take the station of a rule, they exchange one number for each
+    station and active user; and, where users report, each tells all others, for every user and subchannel on which it was
+    served, what it received of others and what it announces as the price of interference. Any other policy is
     decided in one place: each station sends what its users reported (gains of all channel edges, interference on every
     subchannel, queue, time left and mean rate), and gets its users, clusters and powers.
     """
@@ -64,10 +66,11 @@ def exchanged_kb(policy: Policy[Schedule], obs: HeteroData) -> float:
     if policy.level == "local" and not agents:
         return 0.0
     if agents:
+        columns = n * (n - 1) * len(STATION_COLUMNS)
         contested = n * users if getattr(policy, "discrete", "learned") == "learned" else 0.0
         served = float((obs["ue"].power_w > 0).sum()) / b
         announced = 2 * (n - 1) * served if getattr(policy, "reports", True) else 0.0
-        return WORD * (contested + announced) / 1000
+        return WORD * (columns + contested + announced) / 1000
     up = n * users * s + users * (s + 3)
     down = users + 2 * n * s * view.layers
     return WORD * (up + down) / 1000

@@ -9,7 +9,7 @@ from torch.utils.data import IterableDataset
 
 from hetgraph.envs import IoTEnv
 from hetgraph.models.iot.agents import HybridMADDPG
-from hetgraph.models.iot.views import IoTViews, iot_views
+from hetgraph.models.iot.views import IoTViews
 from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.common.exploration import ActionNoise
 from hetgraph.trainers.common.replay import Sample
@@ -60,7 +60,7 @@ class IoTExperience(IterableDataset[Sample]):
         self.batch_size, self.slots, self.draws, self.least = batch_size, slots, draws, least
         self.spread = spread if random == "near" else 1e4
         self.drawn = 0
-        self.views = iot_views(env.reset()[0])
+        self.views = policy.views(env.reset()[0])
         self.buffer = TrajectoryBuffer(capacity, env.num_envs, tuple(env.pack()), env.device)
         self.running = torch.zeros(env.num_envs, device=env.device)
         self.returns: list[float] = []  # of the episodes, one for each network
@@ -96,7 +96,7 @@ class IoTExperience(IterableDataset[Sample]):
                 self.returns += self.running.tolist()
                 self.running.zero_()
                 self.noise.reset()
-            self.views = iot_views(step.obs)
+            self.views = self.policy.views(step.obs)
 
     def _explore(self) -> Schedule:
         (b, n, u, s), device = self.views.spectrum.shape, self.env.device
@@ -118,7 +118,7 @@ class IoTExperience(IterableDataset[Sample]):
         return self._views({name.removeprefix("next_"): v for name, v in rows.items() if name.startswith("next_")})
 
     def _views(self, rows: dict[str, Tensor]) -> IoTViews:
-        return iot_views(self.env.unpack(rows, self.env.level))
+        return self.policy.views(self.env.unpack(rows, self.env.level))
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is; experience itself is the replay memory's."""
@@ -132,7 +132,7 @@ class IoTExperience(IterableDataset[Sample]):
         self.noise.state = None if held is None else held.to(device, copy=True)
         self.running = state["running"].to(device, copy=True)
         self.env.load_state_dict(state["env"])
-        self.views = iot_views(self.env.observe(self.env.level))
+        self.views = self.policy.views(self.env.observe(self.env.level))
 
 
 def settled(returns: list[float], window: int, least: float) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hetgraph.models.iot.agents import DiscreteBy, HybridMADDPG, PowerBy, Scope
-from hetgraph.models.iot.critic import GraphCritic
+from hetgraph.models.iot.critic import GraphCritic, compared
 from hetgraph.models.iot.decision import Agents, Discrete
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.nn.mixer import MonotonicMixer
@@ -200,7 +200,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
         """Target of the critics (eq. 4) ``[B, N]``, or ``[B, 1]`` of the team."""
         critics = self.target["critics"]
         assert isinstance(critics, nn.ModuleList)
-        values = [self._of_team(critic(views, action, reference)) for critic in critics]
+        seen = compared(views, action, reference)
+        values = [self._of_team(critic(seen)) for critic in critics]
         return twin_target(self._of_team(reward), values, self.gamma)
 
     def _of_team(self, value: Tensor) -> Tensor:
@@ -229,7 +230,8 @@ class MADDQNDMADDPG(lightning.LightningModule):
         if self.model.power_by == "learned":
             with torch.no_grad():
                 goal = self.critic_target(further, after, following, next_reference)
-            estimates = [self._of_team(critic(views, action, reference)) for critic in self.critics]
+            seen = compared(views, action, reference)
+            estimates = [self._of_team(critic(seen)) for critic in self.critics]
             loss = sum((_huber(estimate, goal, weight) for estimate in estimates), goal.new_zeros(()))
             self._update(critic_optimizer, loss, self.critics)
             found["critic"], found["critic_correlation"] = loss, _correlation(estimates[0], goal)
@@ -265,7 +267,7 @@ class MADDQNDMADDPG(lightning.LightningModule):
         if self.model.power_by == "learned":
             share = self.model.shares(views, agents, choice, rule=reference)
             self.critics.requires_grad_(False)
-            gain = self.critics[0](views, Schedule(choice.station, choice.user, share), reference).mean(1)
+            gain = self.critics[0](compared(views, Schedule(choice.station, choice.user, share), reference)).mean(1)
             self.critics.requires_grad_(True)
             found["gain"] = (gain * weight).mean()
             loss = loss - self.actor * found["gain"]

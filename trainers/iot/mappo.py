@@ -90,10 +90,11 @@ class IoTMAPPO(lightning.LightningModule):
         )  # fmt: skip
         goal = (advantage + batch.value).flatten(0, 1)
         advantage = ((advantage - advantage.mean()) / advantage.std().clamp_min(1e-6)).flatten(0, 1)
-        views, optimizer = self._rollouts().views_of(batch.rows), self.optimizers()
+        memory, optimizer = self._rollouts(), self.optimizers()
         for _ in range(self.epochs):
             for rows in torch.randperm(len(goal)).chunk(self.minibatches):
-                loss = self._loss(views.select(rows), batch, rows, advantage[rows], goal[rows])
+                views = memory.views_of({name: value[rows] for name, value in batch.rows.items()})
+                loss = self._loss(views, batch, rows, advantage[rows], goal[rows])
                 optimizer.zero_grad()  # type: ignore[union-attr]
                 self.manual_backward(loss)
                 nn.utils.clip_grad_norm_(self.parameters(), self.max_norm)

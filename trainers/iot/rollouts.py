@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from hetgraph.envs import IoTEnv
-from hetgraph.models.iot.agents import HybridMADDPG, shares_of
+from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.iot.decision import Agents, Discrete
-from hetgraph.models.iot.views import IoTViews, iot_views
+from hetgraph.models.iot.powers import shares_of
+from hetgraph.models.iot.views import IoTViews
 from hetgraph.radio.schedule import Schedule, contest
 
 
@@ -118,7 +119,7 @@ class IoTRollouts(IterableDataset[IoTRollout]):
     def __init__(self, env: IoTEnv, policy: HybridMADDPG, deviation: Tensor, slots: int, draws: int) -> None:
         self.env, self.policy, self.log_deviation, self.slots, self.draws = env, policy, deviation, slots, draws
         self.drawn = 0
-        self.views = iot_views(env.reset()[0])
+        self.views = policy.views(env.reset()[0])
         self.running = torch.zeros(env.num_envs, device=env.device)
         self.returns: list[float] = []
 
@@ -149,12 +150,12 @@ class IoTRollouts(IterableDataset[IoTRollout]):
             step = self.env.step(action)
             self.running += step.info["team_reward"].float()
             if "final_obs" in step.info:
-                final[slot] = self._value(iot_views(step.info["final_obs"]))
+                final[slot] = self._value(policy.views(step.info["final_obs"]))
                 self.returns += self.running.tolist()
                 self.running.zero_()
             for held, new in ((value, worth), (reward, step.info["continuous_reward"].float()), (done, step.truncated)):
                 held.append(new)
-            self.views = iot_views(step.obs)
+            self.views = policy.views(step.obs)
         values = torch.stack(value)
         after = torch.cat([values[1:], self._value(self.views).unsqueeze(0)])
         for slot, worth in final.items():
@@ -166,7 +167,7 @@ class IoTRollouts(IterableDataset[IoTRollout]):
 
     def views_of(self, rows: dict[str, Tensor]) -> IoTViews:
         """Tables of packed rows."""
-        return iot_views(self.env.unpack(rows, self.env.level))
+        return self.policy.views(self.env.unpack(rows, self.env.level))
 
     def _value(self, views: IoTViews) -> Tensor:
         out: Tensor = self.policy.value(self.policy.encode(views).station).squeeze(2)
@@ -182,7 +183,7 @@ class IoTRollouts(IterableDataset[IoTRollout]):
         self.drawn, self.returns = state["drawn"], list(state["returns"])
         self.running = state["running"].to(self.env.device, copy=True)
         self.env.load_state_dict(state["env"])
-        self.views = iot_views(self.env.observe(self.env.level))
+        self.views = self.policy.views(self.env.observe(self.env.level))
 
 
 def _around(mean: Tensor, deviation: Tensor) -> Tensor:

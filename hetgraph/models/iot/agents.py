@@ -1,6 +1,5 @@
 """MADDQN-DMADDPG: stations that choose users and subchannels by value, and powers by a policy (Xie 2026, Section 2.2)."""
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
@@ -10,11 +9,13 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
 from hetgraph.models.iot import priors
+from hetgraph.models.iot.bids import Bids
 from hetgraph.models.iot.decision import Agents, Discrete
-from hetgraph.models.iot.views import EDGE, STATION, USER, IoTViews, at_station, iot_views
+from hetgraph.models.iot.encoder import StationEncoder
+from hetgraph.models.iot.powers import PowerLogits, shares_of
+from hetgraph.models.iot.views import IoTViews, at_station, iot_views, serves
 from hetgraph.models.options import keep_options
-from hetgraph.nn.agents import AgentLinear, agent_mlp
-from hetgraph.nn.attention import EdgeHead, InterferenceAttention
+from hetgraph.nn.agents import agent_mlp
 from hetgraph.radio.auction import auction
 from hetgraph.radio.rates import shannon
 from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
@@ -22,8 +23,7 @@ from hetgraph.radio.schedule import Schedule, budgeted, clusters, contest
 Scope = Literal["agents", "central"]
 DiscreteBy = Literal["learned", "rule", "greedy"]
 PowerBy = Literal["learned", "rule", "equal"]
-PAIR, LAYER, LEAST_OFF = 6, 9, 1e-3
-BIDS = ("edge_head", "pair_head", "pair_stats")
+LEAST_OFF = 1e-3
 EDGE_LIMIT, PAIR_LIMIT, POWER_LIMIT = 0.3, 0.5, 1.0  # largest corrections: 3 dB, factors of 1.6 and 2.7
 
 
@@ -72,7 +72,7 @@ class HybridMADDPG(nn.Module):
     """
 
     name, task = "maddqn", "iot"
-    level: Level = "global"  # stations encode every user, whoever serves it
+    level: Level = "global"  # messages pass over all edges, whoever serves the user
 
     def __init__(
         self,
@@ -102,39 +102,20 @@ class HybridMADDPG(nn.Module):
         self.prior, self.scope, self.discrete, self.power_by, self.rounds = prior, scope, discrete, power, rounds
         self.reports, self.dueling = reports, dueling
         self.rule = priors.Rule(**(rule or {}))  # type: ignore[arg-type]
-        self.enter, self.enter_user = AgentLinear(EDGE, hidden, agents), AgentLinear(USER, hidden, agents, bias=False)
-        self.enter_station = AgentLinear(STATION, hidden, agents)
-        self.channel = AgentLinear(hidden, hidden, agents)
-        self.gather = AgentLinear(3 * hidden, hidden, agents)
-        self.everywhere = AgentLinear(hidden, hidden, agents) if scope == "central" else None
-        self.attention = InterferenceAttention(hidden, heads, agents, attention)
+        self.encoder = StationEncoder(hidden, heads, agents, attention, scope == "central", self.level)
         self.value = agent_mlp(hidden, hidden, 1, agents=agents)
-        self.edge_head = EdgeHead(hidden, hidden, hidden, 1, agents, prior)
-        self.pair_head = EdgeHead(hidden, hidden, hidden, hidden // 2 + 1, agents, prior)
-        self.pair_stats = nn.Linear(PAIR, hidden // 2)
-        self.layer_head = EdgeHead(hidden, 2 * hidden, hidden, hidden // 2 + 1, agents, prior)
-        self.layer_stats = nn.Linear(LAYER, hidden // 2)
-        self.off_head = agent_mlp(2 * hidden + 1, hidden, 1, agents=agents)
+        self.bids = Bids(hidden, agents, prior)
+        self.powers = PowerLogits(hidden, agents, prior)
         self.weights = nn.Parameter(torch.full((2,), -2.0))  # softplus: 0.13
-        if prior:
-            for parameter in self.off_head[-1].parameters():
-                nn.init.zeros_(parameter)
+
+    def views(self, obs: HeteroData) -> IoTViews:
+        """What agents read of an observation of :class:`~hetgraph.envs.IoTEnv`."""
+        return iot_views(obs, self.encoder.graph)
 
     def encode(self, views: IoTViews) -> Agents:
         """States of channels and stations."""
-        view = views.spectrum
-        b, n, u, _ = view.shape
-        user = self.enter_user(views.user_x.unsqueeze(1).expand(b, self.enter_user.agents or 1, u, USER))
-        own = self.enter_station(views.station_x)
-        channel = self.enter(views.edge_x) + user + own.unsqueeze(2)
-        channel = nn.functional.silu(self.channel(nn.functional.silu(channel)))
-        heard = view.active.unsqueeze(1).expand(b, n, u)
-        serves = _serves(view.station, n) & heard
-        served = _mean(channel, serves)
-        station = nn.functional.silu(self.gather(torch.cat([own, served, _mean(channel, heard)], 2)))
-        if self.everywhere is not None:
-            station = station + nn.functional.silu(self.everywhere(station.mean(1, keepdim=True).expand_as(station)))
-        return Agents(channel, station, self.attention(channel, served, heard), *self.reported(views))
+        channel, station, context = self.encoder(views)
+        return Agents(channel, station, context, *self.reported(views))
 
     @torch.no_grad()
     def reported(self, views: IoTViews) -> tuple[Tensor, Tensor]:
@@ -153,32 +134,16 @@ class HybridMADDPG(nn.Module):
         elif self.discrete == "rule":
             bid = self.rule.association_bid(view)
         else:
-            bid = self.edge_head(agents.channel, agents.station).squeeze(3)
+            bid = self.bids.of_edges(agents)
             bid = self.rule.association_bid(view) + _within(bid, EDGE_LIMIT) if self.prior else bid
         return bid.masked_fill(~view.active.unsqueeze(1), -torch.inf)
 
     def pair_bid(self, views: IoTViews, agents: Agents, station: Tensor, sinr: Tensor) -> Tensor:
         """Bids of users for subchannels of their station ``[B, U, S]``."""
-        view = views.spectrum
         rule = self.rule.subchannel_bid(views, sinr)
         if self.discrete != "learned":
             return rule if self.prior else shannon(sinr, nats=True)
-        share = view.power_w / view.power_max_w.unsqueeze(2)
-        home = station.clamp_min(0).unsqueeze(2).expand_as(sinr)
-        of_station, harm = share.gather(1, home) * sinr.shape[2], agents.harm.gather(1, home)
-        price = agents.price.gather(1, home)
-        rate, heard = shannon(sinr, nats=True), (view.interference_w / view.noise_w).log()
-        stats = [
-            rate / 3,
-            rate - rate.mean(2, keepdim=True),
-            of_station - 1,
-            heard / 3 - 1,
-            harm / 3,
-            price.log1p() / 3,
-        ]
-        basis = nn.functional.silu(self.pair_stats(torch.stack(stats, 3).clamp(-5, 5)))
-        factor = self.pair_head.own(agents.channel, agents.station, station)
-        bid = (basis * factor[..., :-1].unsqueeze(2)).sum(3) / math.sqrt(basis.shape[3]) + factor[..., -1:]
+        bid = self.bids.of_pairs(views, agents, station, sinr)
         return rule + _within(bid, PAIR_LIMIT) if self.prior else bid
 
     def choose(
@@ -228,7 +193,7 @@ class HybridMADDPG(nn.Module):
         """Weighted bids that stations chose ``[B, N]``."""
         _, n, _, s = views.spectrum.shape
         user, users = choice.user, views.spectrum.active.sum(1, keepdim=True)
-        edges = choice.edge_bid.masked_fill(~_serves(choice.station, n), 0).sum(2) * n / users
+        edges = choice.edge_bid.masked_fill(~serves(choice.station, n), 0).sum(2) * n / users
         block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
         chosen = choice.pair_bid.flatten(1).gather(1, (user.clamp_min(0) * s + block).flatten(1)).reshape(user.shape)
         pairs = (chosen * (user >= 0)).sum((2, 3)) / s
@@ -263,33 +228,14 @@ class HybridMADDPG(nn.Module):
         self, views: IoTViews, agents: Agents, choice: Discrete, rule: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Logits of layers ``[B, N, S, L]`` and of silence ``[B, N, 1]``; ``rule`` as in :meth:`shares`."""
-        view, user, sinr = views.spectrum, choice.user, choice.sinr
-        b, n, s, _ = user.shape
         if not self.prior:
-            rule = None
-        elif rule is None:
-            rule = self.reference(views, agents, choice)
-        on = user >= 0
-        quality = priors.of_layers(sinr, user)
-        heard = priors.of_layers((view.interference_w / view.noise_w).log(), user)
-        mates = on.sum(3, keepdim=True) - 1
-        best = torch.where(on, quality, 0).amax(3, keepdim=True)
-        level = (rule * s).clamp_min(1e-4).log() if rule is not None else torch.zeros_like(quality)
-        stats = [quality.log1p() / 3, heard / 3 - 1, mates.expand_as(quality), (quality < best).float(), level / 3]
-        weight = priors.urgency(view).clamp_min(1e-6).log().unsqueeze(2).expand_as(sinr)
-        stats += [(best.log1p() - quality.log1p()) / 3, agents.harm.unsqueeze(3).expand_as(quality) / 3]
-        stats += [agents.price.log1p().unsqueeze(3).expand_as(quality) / 3, priors.of_layers(weight, user) / 3 + 1.5]
-        basis = nn.functional.silu(self.layer_stats(torch.stack(stats, 4).clamp(-5, 5)))
-        around = torch.cat([agents.station, agents.context], 2)
-        factor = self.layer_head.own(agents.channel, around, choice.station)  # [B, U, K + 1]
-        place = user.clamp_min(0).flatten(1).unsqueeze(2).expand(-1, -1, factor.shape[2])
-        factor = factor.gather(1, place).reshape(*user.shape, -1)
-        logit = (basis * factor[..., :-1]).sum(4) / math.sqrt(basis.shape[4]) + factor[..., -1]
-        left = logit.new_ones(b, n, 1) if rule is None else 1 - rule.sum((2, 3)).unsqueeze(2)
-        left = left.to(logit).clamp_min(LEAST_OFF).log()
-        off = self.off_head(torch.cat([around, left], 2))
+            silence = agents.price.new_zeros(*agents.price.shape[:2], 1)
+            logits: tuple[Tensor, Tensor] = self.powers(views, agents, choice, None, silence)
+            return logits
         if rule is None:
-            return logit, off
+            rule = self.reference(views, agents, choice)
+        left = (1 - rule.sum((2, 3)).unsqueeze(2)).clamp_min(LEAST_OFF).log()
+        logit, off = self.powers(views, agents, choice, rule, left)
         return _within(logit, POWER_LIMIT) + rule.clamp_min(1e-12).log(), _within(off, POWER_LIMIT) + left
 
     @torch.no_grad()
@@ -314,8 +260,8 @@ class HybridMADDPG(nn.Module):
 
     def parameter_groups(self, others: Iterable[nn.Parameter], lr: float, bid_lr: float) -> list[dict[str, Any]]:
         """For an optimiser: the heads that bid with a learning rate of ``bid_lr * lr``, the rest and ``others`` with ``lr``."""
-        bids = [p for head in BIDS for p in getattr(self, head).parameters()]
-        rest = [p for name, p in self.named_parameters() if name.split(".")[0] not in BIDS]
+        bids = list(self.bids.parameters())
+        rest = [p for name, p in self.named_parameters() if not name.startswith("bids.")]
         return [{"params": [*rest, *others], "lr": lr}, {"params": bids, "lr": bid_lr * lr}]
 
     def initial_state(self, obs: HeteroData) -> Any:
@@ -324,34 +270,9 @@ class HybridMADDPG(nn.Module):
     @torch.inference_mode()
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Schedule, Any]:
         """Schedule of a slot, without exploration."""
-        return self.decide(iot_views(obs)), state
-
-
-def shares_of(logit: Tensor, off: Tensor, user: Tensor, cap: Tensor) -> Tensor:
-    """Shares of the budget ``[B, N, S, L]`` by a softmax over a station's layers and silence.
-
-    Args:
-        logit: of layers ``[B, N, S, L]``.
-        off: of silence ``[B, N, 1]``.
-        user: users of clusters; a free layer (-1) gets nothing.
-        cap: largest fraction on a subchannel ``[B, N, S]``.
-    """
-    logit = logit.masked_fill(user < 0, -torch.inf)
-    share = torch.softmax(torch.cat([logit.flatten(2), off], 2), 2)[..., :-1].reshape(user.shape)
-    return budgeted(share, cap)
-
-
-def _serves(station: Tensor, stations: int) -> Tensor:
-    """Whether a station serves a user ``[B, N, U]``."""
-    return station.unsqueeze(1) == torch.arange(stations, device=station.device).reshape(1, -1, 1)
+        return self.decide(self.views(obs)), state
 
 
 def _within(value: Tensor, limit: float) -> Tensor:
     """The same near zero, and never beyond the limit."""
     return limit * (value / limit).tanh()
-
-
-def _mean(channel: Tensor, counts: Tensor) -> Tensor:
-    """Mean of the states that count ``[B, N, H]``."""
-    weight = counts.to(channel.dtype).unsqueeze(2)
-    return (weight @ channel).squeeze(2) / weight.sum(3).clamp_min(1)

@@ -1,77 +1,68 @@
 """Centralised critics of schedules of IoT networks: what they promise, and message passing over stations, users and clusters."""
 
-import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hetgraph.graph.schema import CHANNEL
+from hetgraph.models.iot.encoder import EDGE_COLUMNS, STATION_COLUMNS, USER_COLUMNS
 from hetgraph.models.iot.priors import equal_parts
-from hetgraph.models.iot.views import STATION, USER, IoTViews, sum_at
+from hetgraph.models.iot.promise import Promise, promise
+from hetgraph.models.iot.views import IoTViews, serves, sum_at
 from hetgraph.nn.encoder import mlp
-from hetgraph.radio.interference import interference_on_blocks
-from hetgraph.radio.noma import noma_rates
+from hetgraph.nn.hetero_layers import HeteroLayers, LayerSums, Store
 from hetgraph.radio.schedule import Schedule
 
-PROMISED, OF_STATION, OF_EDGE = 6, 6, 3
+# What depends on the action is no column of the graph: it joins these.
+WIDTHS: dict[Store, int] = {
+    "bs": len(STATION_COLUMNS) + 6,
+    "ue": len(USER_COLUMNS) + 6,
+    CHANNEL: len(EDGE_COLUMNS) + 1,
+}
 FIRST = (1.0, 0.1, -0.1)  # weights of throughput, energy efficiency and interference in IoTEnv's rewards
+LARGEST = 5.0  # columns that depend on the action are cut there
 
 
 @dataclass(frozen=True)
-class Promise:
-    """What a schedule would bring with the gains of the slot before; differentiable in its powers.
+class Compared:
+    """An action beside reference powers on the same clusters, as critics read them.
 
     Args:
-        bits: that users' layers would carry ``[B, U]``.
-        served: of those that wait ``[B, U]``.
-        heard_db: interference plus noise over noise, mean over a user's layers ``[B, U]``, dB.
-        sent: part of the budget that is sent ``[B, N]``.
-        received_db: mean power that a user receives of each station over noise ``[B, N, U]``, dB, at least -20.
-        reward: throughput, energy efficiency and interference as in the reward of ``sharing="own"`` ``[B, N, 3]``.
+        action: arguments of :class:`~hetgraph.nn.hetero_layers.HeteroLayers` with the powers of the action.
+        reference: the same with reference powers.
+        reward: promised reward ``[B, N, 3]``, see :class:`~hetgraph.models.iot.promise.Promise`.
+        before: that of the reference.
     """
 
-    bits: Tensor
-    served: Tensor
-    heard_db: Tensor
-    sent: Tensor
-    received_db: Tensor
+    action: dict[str, Any]
+    reference: dict[str, Any]
     reward: Tensor
+    before: Tensor
 
 
-def promise(views: IoTViews, action: Schedule) -> Promise:
-    """Rates by the superposed convention, with the gains of the slot before."""
-    view, user, on = views.spectrum, action.user, action.user >= 0
-    b, n, u, s = view.shape
-    layer_w = action.power * view.power_max_w.reshape(b, n, 1, 1) * on
-    received = view.gain * layer_w.sum(3).unsqueeze(1)  # [B, U, N, S]
-    other = interference_on_blocks(received, action.station, view.noise_w)
-    network = torch.arange(b, device=user.device).reshape(b, 1, 1, 1)
-    block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
-    index = user.clamp_min(0)
-    gain = view.gain[network, index, torch.arange(n, device=user.device).reshape(1, n, 1, 1), block]
-    heard = other[network, index, block]
-    carried = noma_rates(gain, layer_w, heard) * view.bits_per_efficiency.reshape(b, 1, 1, 1) * on
-    level_db = (heard / view.noise_w[network, index, block]).log10() * 10 * on
-    where = index.flatten(1)
-    zero = torch.zeros(b, u, dtype=layer_w.dtype, device=user.device)
-    bits, level, layers = (zero.scatter_add(1, where, v.flatten(1)) for v in (carried, level_db, on.to(layer_w)))
-    served = torch.minimum(bits, view.queue_bits)
-    sent_w = layer_w.sum((2, 3))
-    drawn = sent_w / views.amplifier_efficiency + views.circuit_power_w
-    # Bits per slot over those of a subchannel at 1 bit/s/Hz and S subchannels: bit/s/Hz of the whole band.
-    throughput = sum_at(action.station, served, n) / (view.bits_per_efficiency * s).unsqueeze(1)
-    efficiency = served.sum(1) / (drawn.sum(1) * views.slot_s).clamp_min(1e-30) / 1e6
-    at_stations = level_db.sum((2, 3)) / on.sum((2, 3)).clamp_min(1) / 10
-    reward = torch.stack([throughput, efficiency.unsqueeze(1).expand(b, n), at_stations], 2)
-    received_db = (received.mean(3) / view.noise_w.mean(2, keepdim=True)).clamp_min(1e-2).log10() * 10
-    share = sent_w / view.power_max_w
-    return Promise(bits, served, level / layers.clamp_min(1), share, received_db.transpose(1, 2), reward)
+def compared(views: IoTViews, action: Schedule, reference: Tensor | None = None) -> Compared:
+    """Arguments that all critics of an action share, differentiable in ``action.power``.
+
+    Args:
+        views: of the networks.
+        action: association, clusters and powers.
+        reference: powers on the same clusters, whatever those of the action ``[B, N, S, L]``; equal parts when ``None``.
+    """
+    base = Schedule(action.station, action.user, equal_parts(action.user) if reference is None else reference)
+    found, before = promise(views, action), promise(views, base)
+    weight = _groups(views, action)
+    return Compared(
+        _arguments(views, action, found, weight), _arguments(views, base, before, weight), found.reward, before.reward
+    )
 
 
 class GraphCritic(nn.Module):
     """Values of joint actions, one for each station, by messages between stations and users; of one size for any number of them.
 
-    Users hear of their clusters (bits promised, bits left, time left) and of the power that they receive of each station; stations
+    The layers are those of :class:`~hetgraph.nn.HeteroEncoder`, over the association of the action in place of the present one:
+    users hear of their clusters (bits promised, bits left, time left) and of the power that they receive of each station; stations
     of the users that they serve and of those that they disturb; and all of the mean.
 
     The value is that of reference powers on the same clusters, plus what the powers gain over these, both by networks and by the
@@ -90,11 +81,7 @@ class GraphCritic(nn.Module):
 
     def __init__(self, hidden: int = 32, promised: bool = True) -> None:
         super().__init__()
-        self.user = nn.Linear(USER + PROMISED, hidden)
-        self.station = nn.Linear(STATION + OF_STATION, hidden)
-        self.edge = nn.Linear(OF_EDGE, hidden)
-        self.to_user = nn.Linear(2 * hidden, hidden)
-        self.to_station = nn.Linear(3 * hidden, hidden)
+        self.graph = HeteroLayers(WIDTHS, hidden, layers=1, hops=0, groups=2, reports=False)
         self.out = mlp(2 * hidden, hidden, 1)
         self.gain = mlp(2 * hidden, hidden, 1)
         self.first = nn.Parameter(torch.tensor(FIRST) if promised else torch.zeros(len(FIRST)))
@@ -104,68 +91,67 @@ class GraphCritic(nn.Module):
             for parameter in (*self.out[-1].parameters(), *self.gain[-1].parameters()):
                 nn.init.zeros_(parameter)
 
-    def forward(self, views: IoTViews, action: Schedule, reference: Tensor | None = None) -> Tensor:
-        """Values ``[B, N]``, differentiable in ``action.power``.
-
-        Args:
-            views: of the networks.
-            action: association, clusters and powers.
-            reference: powers on the same clusters, whatever those of the action ``[B, N, S, L]``; equal parts when ``None``.
-        """
-        base = Schedule(action.station, action.user, equal_parts(action.user) if reference is None else reference)
-        (state, reward), (level, before) = self._state(views, action), self._state(views, base)
+    def forward(self, seen: Compared) -> Tensor:
+        """Values ``[B, N]`` of an action of :func:`compared`."""
+        b, n, _ = seen.reward.shape
+        state, level = self._stations(seen.action, b, n), self._stations(seen.reference, b, n)
         gain = self.gain(state) - self.gain(level)
         out: Tensor = (self.out(level) + gain).squeeze(2)
-        return out + before @ self.level + (reward - before) @ self.first
+        return out + seen.before @ self.level + (seen.reward - seen.before) @ self.first
 
-    def _state(self, views: IoTViews, action: Schedule) -> tuple[Tensor, Tensor]:
-        """States of stations ``[B, N, 2 H]`` and the promised reward ``[B, N, 3]``."""
-        view, found = views.spectrum, promise(views, action)
-        n, there = view.shape[1], view.active
-        user = self._users(views, found, action)
-        station = nn.functional.silu(self.station(self._stations(views, found, action)))
-        own = (action.station.unsqueeze(1) == torch.arange(n, device=there.device).reshape(1, n, 1)).float()
-        edge = torch.stack([found.received_db / 20, own, view.rsrp_dbm.transpose(1, 2) / 40 + 2], 3)
-        edge = self.edge(edge.clamp(-5, 5))  # [B, N, U, H]
-        heard = nn.functional.silu(edge + station.unsqueeze(2)).mean(1)
-        user = user + nn.functional.silu(self.to_user(torch.cat([user, heard], 2)))
-        present = there.unsqueeze(1).float()
-        message = nn.functional.silu(edge + user.unsqueeze(1))
-        served = _share(message, own * present)
-        disturbed = _share(message, (1 - own) * present)
-        station = station + nn.functional.silu(self.to_station(torch.cat([station, served, disturbed], 2)))
-        everywhere = station.mean(1, keepdim=True).expand_as(station)
-        return torch.cat([station, everywhere], 2), found.reward
-
-    def _users(self, views: IoTViews, found: Promise, action: Schedule) -> Tensor:
-        view = views.spectrum
-        queue, left = view.queue_bits, view.queue_bits - found.served
-        last = (view.head_slots == 1).float()
-        some = (queue > 0).float()
-        columns = [
-            left / 1e5,
-            left / 1e5 * last,
-            found.served / queue.clamp_min(1),
-            ((found.bits + 1e3) / (queue + 1e3)).log() / 2,
-            some * (left / (queue + 1)) * last,
-            found.heard_db / 10,
-        ]
-        state = torch.cat([views.user_x, torch.stack(columns, 2).clamp(-5, 5)], 2)
-        out: Tensor = nn.functional.silu(self.user(state))
-        return out * (view.active & (action.station >= 0)).unsqueeze(2)
-
-    def _stations(self, views: IoTViews, found: Promise, action: Schedule) -> Tensor:
-        view = views.spectrum
-        n = view.shape[1]
-        left = sum_at(action.station, view.queue_bits - found.served, n) / 1e6
-        users = sum_at(action.station, view.active.float(), n)
-        sent = found.sent * view.power_max_w
-        columns = [found.sent, sent / 20, (sent + 0.01).log10(), left, users / 10, found.reward[..., 0]]
-        return torch.cat([views.station_x, torch.stack(columns, 2).clamp(-5, 5)], 2)
+    def _stations(self, arguments: dict[str, Any], networks: int, stations: int) -> Tensor:
+        """States of stations and their mean ``[B, N, 2 H]``."""
+        station = self.graph(**arguments)["bs"].reshape(networks, stations, -1)
+        return torch.cat([station, station.mean(1, keepdim=True).expand_as(station)], 2)
 
 
-def _share(message: Tensor, counts: Tensor) -> Tensor:
-    """Mean of the messages that count, times the logarithm of one plus their number ``[B, N, H]``."""
-    number = counts.sum(2, keepdim=True)
-    mean = (counts.unsqueeze(2) @ message).squeeze(2) / number.clamp_min(1)
-    return mean * (1 + number).log() / math.log(10)
+def _groups(views: IoTViews, action: Schedule) -> Tensor:
+    """Weights of edges in two groups, those to the stations of the action and others; none of absent users ``[E, 2]``."""
+    view = views.spectrum
+    own = serves(action.station, view.shape[1]).transpose(1, 2)  # [B, U, N]
+    groups = torch.stack([own, ~own]) & view.active.unsqueeze(2)
+    return groups.flatten(1).to(views.signal_w.dtype).T
+
+
+def _arguments(views: IoTViews, action: Schedule, found: Promise, weight: Tensor) -> dict[str, Any]:
+    """Arguments of the layers: columns of the graph, and beside them what is promised."""
+    held, links = views.inputs, views.links
+    bs, ue, edge = held["x_dict"]["bs"], held["x_dict"]["ue"], held["edge_attr_dict"][CHANNEL]
+    received = (found.received_db.transpose(1, 2).reshape(-1, 1) / 20).clamp(-LARGEST, LARGEST)
+    edge = torch.cat([edge, received], 1)
+    return {
+        "x_dict": {
+            "bs": torch.cat([bs, _of_stations(views, found, action).flatten(0, 1)], 1),
+            "ue": torch.cat([ue, _of_users(views, found).flatten(0, 1)], 1),
+        },
+        "edge_index_dict": held["edge_index_dict"],
+        "edge_attr_dict": {CHANNEL: edge},
+        "weight": weight,
+        "links": LayerSums.of(links, edge, weight, None),
+    }
+
+
+def _of_users(views: IoTViews, found: Promise) -> Tensor:
+    view = views.spectrum
+    queue, left = view.queue_bits, view.queue_bits - found.served
+    last = (view.head_slots == 1).float()
+    some = (queue > 0).float()
+    columns = [
+        left / 1e5,
+        left / 1e5 * last,
+        found.served / queue.clamp_min(1),
+        ((found.bits + 1e3) / (queue + 1e3)).log() / 2,
+        some * (left / (queue + 1)) * last,
+        found.heard_db / 10,
+    ]
+    return torch.stack(columns, 2).clamp(-LARGEST, LARGEST)
+
+
+def _of_stations(views: IoTViews, found: Promise, action: Schedule) -> Tensor:
+    view = views.spectrum
+    n = view.shape[1]
+    left = sum_at(action.station, view.queue_bits - found.served, n) / 1e6
+    users = sum_at(action.station, view.active.float(), n)
+    sent = found.sent * view.power_max_w
+    columns = [found.sent, sent / 20, (sent + 0.01).log10(), left, users / 10, found.reward[..., 0]]
+    return torch.stack(columns, 2).clamp(-LARGEST, LARGEST)

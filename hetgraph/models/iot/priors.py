@@ -8,11 +8,10 @@ from torch import Tensor, nn
 
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.radio.auction import needed_power
-from hetgraph.radio.cancellation import noma_sinr
 from hetgraph.radio.interference import interference_on_blocks
 from hetgraph.radio.rates import LOG2E, shannon
 from hetgraph.radio.spectrum import Spectrum
-from hetgraph.solvers.layers import priced_wmmse
+from hetgraph.solvers.layers import inside_clusters, priced_wmmse
 from hetgraph.units import linear_to_db
 
 LEAST_POWER = 1e-4
@@ -127,10 +126,12 @@ class Rule(nn.Module):
 
     def _needed(self, view: Spectrum, user: Tensor, quality: Tensor, power: Tensor) -> Tensor:
         """Powers with which layers carry what waits, with a margin; where a stronger layer sends less, less is needed."""
-        place, alone = user.clamp_min(0).flatten(1), torch.ones_like(quality)
+        place = user.clamp_min(0).flatten(1)
         bits = view.bits_per_efficiency.reshape(-1, 1, 1, 1) * LOG2E  # per nat
+        inside = inside_clusters(quality, quality)
         for _ in range(3):
-            nats = shannon(noma_sinr(quality, power, alone), nats=True)
+            heard = 1 + (inside * power.unsqueeze(3)).sum(4)
+            nats = shannon(quality * power / heard, nats=True)
             total = torch.zeros_like(view.queue_bits).scatter_add(1, place, (bits * nats).flatten(1))
             part = (
                 (self.margin * view.queue_bits / total.clamp_min(1)).clamp_max(1).gather(1, place).reshape(user.shape)
@@ -176,9 +177,9 @@ def harm(views: IoTViews) -> Tensor:
     """
     view = views.spectrum
     part_w = (view.power_max_w / view.shape[3]).unsqueeze(2)
-    counts = _foreign(view).unsqueeze(3) & (views.signal_w > 0).unsqueeze(2)
-    lost = (view.gain * part_w.unsqueeze(1) / view.interference_w.unsqueeze(2)).log1p()
-    return (lost * counts).sum(1)
+    over = torch.where(views.signal_w > 0, 1 / view.interference_w, 0)  # who was not served there loses nothing
+    lost = (view.gain * part_w.unsqueeze(1) * over.unsqueeze(2)).log1p()
+    return torch.einsum("buns,bun->bns", lost, _foreign(view).to(lost.dtype))
 
 
 def announced_price(views: IoTViews, weight: Tensor) -> Tensor:

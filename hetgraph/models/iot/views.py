@@ -1,4 +1,4 @@
-"""What agents of an IoT network read of an observation, as dense tables."""
+"""What agents of an IoT network read of an observation: dense tables of physical quantities, and the encoder's columns."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,18 +8,10 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
-from hetgraph.graph.features import features
+from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.nn.hetero_encoder import HeteroEncoder
 from hetgraph.radio.spectrum import Spectrum, spectrum_of
-
-STATION_COLUMNS = ("power_dbm", "users", "queue_mbit", "power_share", "busy_share", "interference_db")
-USER_COLUMNS = (
-    *("queue_mbit", "head_slots", "deadline_slots", "offered_mbps", "rate_mbps", "rate_mean_mbps", "served_share"),
-    *("served", "interference_db"),
-)
-EDGE_COLUMNS = ("mean_snr_db", "mean_sinr_db", "mean_gap_db", "fading_db", "own")
-STATION, USER, EDGE = len(STATION_COLUMNS), len(USER_COLUMNS), len(EDGE_COLUMNS)
-LARGEST = 5.0  # columns are cut at so many deviations
 
 
 @dataclass(frozen=True)
@@ -28,9 +20,8 @@ class IoTViews:
 
     Args:
         spectrum: dense tables.
-        station_x: scaled columns of stations ``[B, N, 6]``.
-        user_x: scaled columns of users ``[B, U, 9]``.
-        edge_x: scaled columns of channel edges ``[B, N, U, 5]``.
+        inputs: ready arguments of a :class:`~hetgraph.nn.HeteroEncoder`, which several networks with the same columns share.
+        links: index structure of the channel edges: all stations are candidates of all users.
         circuit_power_w: power of a station that does not send ``[B, N]``, W.
         amplifier_efficiency: of a station ``[B, N]``.
         slot_s: length of a slot ``[B]``, s.
@@ -38,51 +29,54 @@ class IoTViews:
     """
 
     spectrum: Spectrum
-    station_x: Tensor
-    user_x: Tensor
-    edge_x: Tensor
+    inputs: dict[str, Any]
+    links: Links
     circuit_power_w: Tensor
     amplifier_efficiency: Tensor
     slot_s: Tensor
     signal_w: Tensor
 
-    def select(self, rows: Tensor) -> "IoTViews":
-        """Some of the networks."""
-        view = self.spectrum
-        tables: dict[str, Any] = {name: value[rows] for name, value in vars(view).items() if isinstance(value, Tensor)}
-        columns = (value[rows] for name, value in vars(self).items() if name != "spectrum")
-        return IoTViews(replace(view, **tables), *columns)
+    @property
+    def edge_x(self) -> Tensor:
+        """Scaled columns of channel edges ``[B, N, U, C]``."""
+        b, n, u, _ = self.spectrum.shape
+        columns: Tensor = self.inputs["edge_attr_dict"][CHANNEL]
+        return columns.reshape(b, u, n, -1).transpose(1, 2)
 
 
-def iot_views(obs: HeteroData) -> IoTViews:
+def iot_views(obs: HeteroData, encoder: HeteroEncoder) -> IoTViews:
     """Tables of an observation of :class:`~hetgraph.envs.IoTEnv`, in float32.
+
+    Args:
+        obs: observation.
+        encoder: whose columns are read, at its level.
 
     Raises:
         ValueError: a graph of another environment.
     """
     view, facts = spectrum_of(obs), Facts(obs)
-    b, n, u, _ = view.shape
+    b, n, u, s = view.shape
     tables: dict[str, Any] = {
         name: value.float()
         for name, value in vars(view).items()
         if isinstance(value, Tensor) and value.is_floating_point()
     }
     bs = obs["bs"]
-    own = view.gain.gather(2, view.station.clamp_min(0).reshape(b, u, 1, 1).expand(b, u, 1, view.shape[3])).squeeze(2)
-    station_x, user_x, edge_x = (
-        features(facts, store, names).float().clamp_(-LARGEST, LARGEST)
-        for store, names in (("bs", STATION_COLUMNS), ("ue", USER_COLUMNS), (CHANNEL, EDGE_COLUMNS))
-    )
+    own = view.gain.gather(2, view.station.clamp_min(0).reshape(b, u, 1, 1).expand(b, u, 1, s)).squeeze(2)
     return IoTViews(
         replace(view, **tables),
-        station_x.reshape(b, n, STATION),
-        user_x.reshape(b, u, USER),
-        edge_x.reshape(b, u, n, EDGE).transpose(1, 2),
+        encoder.inputs(facts),
+        facts.links,
         bs.circuit_power_w.reshape(b, n).float(),
         bs.amplifier_efficiency.reshape(b, n).float(),
         obs.slot_s.float(),
         (own * obs["ue"].power_w.reshape(b, u, -1)).float(),
     )
+
+
+def serves(station: Tensor, stations: int) -> Tensor:
+    """Whether a station serves a user ``[B, N, U]``, of the users' stations ``[B, U]``."""
+    return station.unsqueeze(1) == torch.arange(stations, device=station.device).reshape(1, -1, 1)
 
 
 def at_station(station: Tensor, value: Tensor) -> Tensor:
@@ -93,7 +87,6 @@ def at_station(station: Tensor, value: Tensor) -> Tensor:
 
 def sum_at(station: Tensor, value: Tensor, stations: int) -> Tensor:
     """Sums of users' values ``[B, U, *]`` over the users of each station ``[B, N, *]``."""
-    own = station.unsqueeze(1) == torch.arange(stations, device=station.device).reshape(1, -1, 1)
     flat = value.flatten(2) if value.dim() > 2 else value.unsqueeze(2)
-    out: Tensor = torch.bmm(own.to(value.dtype), flat)
+    out: Tensor = torch.bmm(serves(station, stations).to(value.dtype), flat)
     return out.reshape(out.shape[0], stations, *value.shape[2:])

@@ -13,7 +13,6 @@ from hetgraph.envs import IoTEnv
 from hetgraph.envs.rollout import rollout
 from hetgraph.models import HybridMADDPG, load, save
 from hetgraph.models.iot.priors import equal_parts
-from hetgraph.models.iot.views import iot_views
 from hetgraph.trainers import (
     MADDQNDMADDPG,
     BestCheckpoint,
@@ -153,7 +152,7 @@ def test_experience_is_what_the_environment_does() -> None:
         views, taken = seen.present(rows)
         assert torch.equal(taken.station, action.station) and torch.equal(taken.user, action.user)
         torch.testing.assert_close(taken.power, action.power, rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(views.spectrum.queue_bits, iot_views(obs).spectrum.queue_bits)
+        torch.testing.assert_close(views.spectrum.queue_bits, policy.views(obs).spectrum.queue_bits)
         step = env.step(action)
         torch.testing.assert_close(rows["reward"], step.reward)
         torch.testing.assert_close(rows["further"], step.info["continuous_reward"])
@@ -229,8 +228,28 @@ def test_the_weights_kept_are_never_worse_than_the_start(tmp_path: Path, later_s
     )  # fmt: skip
     trainer.fit(module, found)
     kept = load(tmp_path / "best.ckpt")
-    assert best.best_model_score == max(1.0, later_score) and module.model.edge_head.out.weight.any()
-    assert same(kept, module.model) == (later_score > 1) and bool(kept.edge_head.out.weight.any()) == (later_score > 1)
+    assert best.best_model_score == max(1.0, later_score) and module.model.bids.edge.out.weight.any()
+    assert same(kept, module.model) == (later_score > 1)
+    assert bool(kept.bids.edge.out.weight.any()) == (later_score > 1)
+
+
+def test_trained_agents_decide_by_the_encoder(tmp_path: Path) -> None:
+    """Without the states of stations and users the same weights choose other clusters and powers."""
+    module, _ = fit(tmp_path, 2, lambda: MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0, lr=0.02), draws=16)
+    policy, env = module.model, IoTEnv("iot-noma:users=40,small_cells=4,subchannels=6,load=4", 4, seed=9)
+    places, powers = 0, []
+    for _ in range(5):
+        obs = env.observe(policy.level)
+        plain, _ = policy.act(obs, None, None)
+        hook = policy.encoder.graph.register_forward_hook(
+            lambda *args: {store: torch.zeros_like(state) for store, state in args[-1].items()}
+        )
+        blind, _ = policy.act(obs, None, None)
+        hook.remove()
+        places += int((plain.user != blind.user).sum())
+        powers.append(float((plain.power - blind.power).abs().amax()))
+        env.step(plain)
+    assert places > 10 and max(powers) > 0.01
 
 
 RIVALS: dict[str, dict[str, Any]] = {
@@ -247,7 +266,7 @@ RIVALS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", RIVALS)
 def test_rivals_learn_what_is_theirs(tmp_path: Path, kind: str) -> None:
     module, _ = fit(tmp_path, 1, lambda: MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0, **RIVALS[kind]))
-    heads = {"edge": module.model.edge_head.out.weight, "layer": module.model.layer_head.out.weight}
+    heads = {"edge": module.model.bids.edge.out.weight, "layer": module.model.powers.layer.out.weight}
     learned = {name: bool(weight.any()) for name, weight in heads.items()}
     assert learned == {"edge": kind not in ("maddpg", "powers"), "layer": kind not in ("qmix", "bids")}
     assert len(module.critics) == (1 if kind in ("maddpg", "powers") else 2)
@@ -265,7 +284,8 @@ def test_mappo_learns_and_resumes(tmp_path: Path) -> None:
     fit(tmp_path / "parts", 1, make, **short)
     runs.append(fit(tmp_path / "parts", 2, make, tmp_path / "parts/last.ckpt", **short)[0])
     assert same(*runs)
-    heads = (runs[0].model.edge_head, runs[0].model.pair_head, runs[0].model.layer_head)
+    policy = runs[0].model
+    heads = (policy.bids.edge, policy.bids.pair, policy.powers.layer)
     assert all(bool(head.out.weight.any()) for head in heads)
     assert same(load(save(runs[1].model, tmp_path / "best.ckpt")), runs[1].model)
 
@@ -314,18 +334,19 @@ def test_costs_of_a_decision() -> None:
     obs, _ = env.reset()
     found = {kind: decision_cost(HybridMADDPG(8, **options), obs, 1) for kind, options in (
         ("agents", {}), ("central", {"scope": "central"}), ("greedy", {"discrete": "greedy"}))}  # fmt: skip
-    assert found["agents"].exchanged_kb == pytest.approx(4 * 3 * 5 / 1000)
+    columns = 3 * 2 * 6
+    assert found["agents"].exchanged_kb == pytest.approx(4 * (columns + 3 * 5) / 1000)
     assert found["central"].exchanged_kb == pytest.approx(4 * (3 * 5 * 3 + 5 * 6 + 5 + 2 * 3 * 3 * 2) / 1000)
-    assert found["greedy"].exchanged_kb == 0  # nobody was served yet
+    assert found["greedy"].exchanged_kb == pytest.approx(4 * columns / 1000)  # nobody was served yet
     action, _ = HybridMADDPG(8).act(obs, None, None)
     after, served = env.step(action).obs, float((env.sent.layer_power_w > 0).sum()) / 2
     assert served > 0
     for kind, contested in (("learned", 3 * 5), ("greedy", 0)):
         kb = decision_cost(HybridMADDPG(8, discrete=kind), after, 1).exchanged_kb
-        assert kb == pytest.approx(4 * (contested + 2 * (3 - 1) * served) / 1000)
+        assert kb == pytest.approx(4 * (columns + contested + 2 * (3 - 1) * served) / 1000)
     quiet = HybridMADDPG(8, prior=False, reports=False)
-    assert decision_cost(quiet, after, 1).exchanged_kb == pytest.approx(4 * 3 * 5 / 1000)
-    # The second layer alone: two operations for each of 8 states, 8 states and 15 channels.
+    assert decision_cost(quiet, after, 1).exchanged_kb == pytest.approx(4 * (columns + 3 * 5) / 1000)
+    # What an edge's bid reads of its channel alone: two operations for each of 8 states, 8 states and 15 channels.
     assert found["agents"].flops > 2 * 8 * 8 * 15 and found["agents"].ms > 0
     assert decision_cost(HybridMADDPG(16), obs, 1).flops > 2 * found["agents"].flops
 
@@ -347,8 +368,7 @@ def test_bids_learn_at_their_own_rate() -> None:
         groups = (found[0] if isinstance(found, list) else found).param_groups
         assert [group["lr"] for group in groups] == pytest.approx([1e-3, 1e-4])
         rest, bids = ([id(p) for p in group["params"]] for group in groups)
-        heads = (module.model.edge_head, module.model.pair_head, module.model.pair_stats)
-        assert sorted(bids) == sorted(id(p) for head in heads for p in head.parameters())
+        assert sorted(bids) == sorted(id(p) for p in module.model.bids.parameters())
         others = module.mix.parameters() if isinstance(module, MADDQNDMADDPG) else [module.log_deviation]
         assert sorted(rest + bids) == sorted(id(p) for p in (*module.model.parameters(), *others))
 
