@@ -84,7 +84,8 @@ CASES |= {
         f"from hetgraph.envs import {kind}; from hetgraph.trainers import MAPPOModule; torch.manual_seed(0); "
         "RolloutDataset = getattr(sys.modules[MAPPOModule.__module__], 'RolloutDataset', None) or "
         f"__import__('hetgraph.trainers.queues.rollouts', fromlist=['rollouts']).RolloutDataset; env = {kind}('{name}', {n}); "
-        f"agents = MAPPOModule({options}); batch = RolloutDataset(env, getattr(agents, 'model', None) or agents.policy, {slots}, 1).collect(); "
+        f"agents = MAPPOModule({options}); model = getattr(agents, 'model', None) or agents.policy; "
+        f"batch = RolloutDataset(env, model, {slots}, 1).collect(); "
         f"goal = agents._targets(batch); part = (0, {slots}, torch.arange({n}))",
         "agents.zero_grad(); agents._loss(batch, part, *goal, 0.01).backward()",
     )
