@@ -19,6 +19,7 @@ KEY = "hetgraph"  # of the metadata that holds the header
 FORMAT = 1
 MOST_BYTES = 1 << 29  # of a file: the largest shipped model has a thousandth of it
 MOST_HEADER_BYTES = 1 << 22
+ZIP = b"PK\x03\x04"  # how a file of torch.save begins; as a length it would be a header of 67 MB
 _ZERO_DIGEST = "0" * 64
 
 
@@ -80,7 +81,8 @@ def read_weights(path: str | Path) -> tuple[Header, dict[str, Tensor]]:
         stored = json.loads(table["__metadata__"][KEY])
         digest, version = stored.pop("sha256"), stored.pop("format")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError(f"{path}: got a file that hetgraph did not write or that is damaged, {_EXPECTED}") from None
+        what = "a pickle, which is never loaded," if content.startswith(b"\x80") else "a foreign or damaged file,"
+        raise ValueError(f"{path}: got {what} {_EXPECTED}") from None
     if version != FORMAT:
         raise ValueError(f"{path}: got format {version!r} of weights, expected {FORMAT}")
     if digest != _digest(table, data):
@@ -107,13 +109,11 @@ def _content(path: Path) -> bytes:
         raise ValueError(f"{path}: got {size} bytes, expected at most {MOST_BYTES}")
     with path.open("rb") as file:
         content = file.read(MOST_BYTES + 1)
-    if content.startswith(b"PK"):  # a zip, as torch.save makes it
+    if content.startswith(ZIP):
         raise ValueError(
             f"{path}: got a checkpoint to resume training, or one from before version 0.2, {_EXPECTED}; "
             "`hetgraph fit --ckpt_path` resumes"
         )
-    if content.startswith(b"\x80"):
-        raise ValueError(f"{path}: got a pickle, which is never loaded, {_EXPECTED}")
     return content
 
 

@@ -7,7 +7,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from hetgraph.models.weights import read_weights
+from hetgraph.models.weights import ZIP, read_weights
 from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.resume import check_resumable
 
@@ -78,4 +78,4 @@ def _is_weights(path: str) -> bool:
     if not Path(path).is_file():
         return False
     with Path(path).open("rb") as file:
-        return file.read(2) != b"PK"
+        return file.read(len(ZIP)) != ZIP
