@@ -247,7 +247,7 @@ def test_training_shortens_queues(tmp_path: Path) -> None:
     run.fit(student, datamodule=many)
     (after,) = run.validate(student, datamodule=many, verbose=False)
     assert after["val/mean-0.3"] < 1.5 < before["val/mean-0.3"]
-    env, policy = make("conflict", 4), student.policy.eval()
+    env, policy = make("conflict", 4), student.model.eval()
     env.reset(seed=5)
     changed = decided = 0
     for _ in range(20):
