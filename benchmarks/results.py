@@ -1,4 +1,4 @@
-"""The tables of RESULTS.md from the checkpoints of runs.py: `python benchmarks/results.py NAME ...`.
+"""The tables of results/ from the checkpoints of runs.py: `python benchmarks/results.py NAME ...`.
 
 Intervals are over training seeds and networks together, see :mod:`hetgraph.trainers.judge.statistics`.
 """

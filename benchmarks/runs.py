@@ -1,4 +1,4 @@
-"""Train every checkpoint that RESULTS.md speaks of: `python benchmarks/runs.py [NAME ...]`; two runs at a time.
+"""Train every checkpoint that results/ speaks of: `python benchmarks/runs.py [NAME ...]`; two runs at a time.
 
 A run whose log begins with its command and ends with "done" is not run again.
 """
