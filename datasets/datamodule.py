@@ -4,7 +4,7 @@ from pathlib import Path
 
 import lightning
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
+from torch.utils.data import BatchSampler, DataLoader, Dataset
 from torch_geometric.data import Batch
 
 from hetgraph.datasets.snapshot import SnapshotDataset, SnapshotSpec, generate
@@ -109,7 +109,8 @@ class SnapshotDataModule(lightning.LightningDataModule):
             return DataLoader(FreshLayouts(self.scenarios, self.size, batches, seed, epoch), batch_size=None)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         dataset = SnapshotDataset(self.folder)
-        order = RandomSampler(dataset, generator=generator)
+        # An order of its own, which does not depend on how often somebody begins to read, as a resumed run does once more.
+        order = torch.randperm(len(dataset), generator=generator).tolist()
         rows = BatchSampler(order, self.size, drop_last=len(dataset) >= self.size)
         return DataLoader(_Batches(dataset), batch_size=None, sampler=rows, generator=generator)
 

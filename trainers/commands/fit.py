@@ -36,6 +36,11 @@ class FolderCLI(LightningCLI):
         Raises:
             ValueError: either.
         """
+        if self.trainer.world_size > 1:
+            raise ValueError(
+                f"trainer.devices: got {self.trainer.world_size} processes, expected one: all would draw the same networks; "
+                "train seeds side by side instead"
+            )
         folder, path = Path(self.trainer.default_root_dir), self._get(self.config, "ckpt_path")
         if path is None:
             run = [name for name in RUN if (folder / name).exists()]

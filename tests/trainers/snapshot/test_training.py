@@ -85,10 +85,12 @@ def test_the_losses_vanish_for_the_teacher_itself() -> None:
     assert float(losses.fairness_loss(rate, links)) == pytest.approx(1 - float(jain), abs=1e-5)
 
 
-def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
-    whole = module()
-    trainer(tmp_path / "whole", 3).fit(whole, datamodule=data_module(tmp_path, None))
-    half = module()
+@pytest.mark.parametrize("teacher", [None, "pf"])
+def test_a_resumed_run_ends_bit_equal(tmp_path: Path, teacher: str | None) -> None:
+    losses_of = {"weight_utility": 1.0} if teacher is None else {"weight_utility": 0.0, "weight_rate": 1.0}
+    whole = module(**losses_of)
+    trainer(tmp_path / "whole", 3).fit(whole, datamodule=data_module(tmp_path, teacher))
+    half = module(**losses_of)
     stop = trainer(tmp_path / "half", 3)
 
     class Interrupt(lightning.Callback):
@@ -97,10 +99,10 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path) -> None:
                 trainer.should_stop = True
 
     stop.callbacks.append(Interrupt())  # type: ignore[attr-defined]
-    stop.fit(half, datamodule=data_module(tmp_path, None))
-    resumed = module()
+    stop.fit(half, datamodule=data_module(tmp_path, teacher))
+    resumed = module(**losses_of)
     trainer(tmp_path / "half", 3).fit(
-        resumed, datamodule=data_module(tmp_path, None), ckpt_path=tmp_path / "half" / "last.ckpt"
+        resumed, datamodule=data_module(tmp_path, teacher), ckpt_path=tmp_path / "half" / "last.ckpt"
     )
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
