@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+MOST_LINES = 1000  # users with a line to their station
 MOST_BARS = 30  # stations with a bar each; loads of more are drawn in order
 
 
@@ -115,6 +116,9 @@ def association_map(result: Example, names: Sequence[str]) -> "Figure":
     for axes, name in zip(rows[0], names, strict=True):
         serving = result.example[name].serving.numpy()
         served = serving >= 0
+        if len(ue) <= MOST_LINES:  # a line to the station tells apart what colours of many stations do not
+            ends = np.stack([ue[served, :2], bs[serving[served], :2], np.full((served.sum(), 2), np.nan)], 1)
+            axes.plot(*ends.reshape(-1, 2).T, color="#888888", linewidth=0.6, alpha=0.6, zorder=0)
         axes.scatter(*ue[served, :2].T, s=size, c=colours[serving[served]], linewidths=0)
         axes.scatter(*ue[~served, :2].T, s=size, c="#bbbbbb", marker="x")
         for kind in np.unique(tier):
