@@ -52,7 +52,9 @@ class FolderCLI(LightningCLI):
             for name in run:
                 (folder / name).unlink()
         elif _is_weights(path):
-            raise ValueError(f"{path}: got weights, which tell nothing of where a training was, expected a last.ckpt")
+            raise ValueError(
+                f"{path}: got no checkpoint to resume from (weights do not tell where a training was), expected last.ckpt"
+            )
         elif Path(path).is_file():
             check_resumable(path, type(self.model).__name__)
 
