@@ -67,6 +67,17 @@ CASES |= {
     for n in (1, 64, 4096)
 }
 CASES |= {
+    f"HetGNN {what} hetnet-3tier": (
+        "import torch; from hetgraph.graph import preset; from hetgraph.models import HetGNN; torch.manual_seed(0); "
+        f"graph = preset('hetnet-3tier').sample({n}, seed=0); model = HetGNN(32, 2, 12)",
+        f"new = graph.clone(); {text}",  # a graph that was not seen before
+    )
+    for what, n, text in (
+        ("forward pass", 1, "model.allocate(new)"),
+        ("training step", 4, "model.zero_grad(); sum(r.rates.rate.mean() for r in model(new).rounds).backward()"),
+    )
+}
+CASES |= {
     f"MAPPO decision {name} x {n}": (
         f"from hetgraph.envs import {kind}; from hetgraph.models import NeighbourhoodMAPPO; torch.manual_seed(0); "
         f"env = {kind}('{name}', {n}); agents = NeighbourhoodMAPPO(32).eval(); obs, _ = env.reset(seed=0); "
