@@ -184,7 +184,7 @@ ALLOWED = {
     "hetgraph/envs/iot/max_weight.py": "bits per nat of a subchannel",
     "hetgraph/models/iot/priors.py": "bits per nat of a subchannel; what interference takes from others is no rate of a link",
     "hetgraph/models/mappo_inputs.py": "packets per nat of a block",
-    "hetgraph/graph/heard.py": "the inverse: the SNR of a given spectral efficiency",
+    "hetgraph/graph/efficiency_places.py": "the inverse: the SNR of a given spectral efficiency",
 }
 LOGARITHM = re.compile(r"\blog2_?\(|\bLOG2E\b|math\.log\(2(\.0)?\)|np\.log\(2(\.0)?\)")
 RATIO = r"(sinr|snr|signal|received|own_gain|/ ?\(?(other|others|noise|interference|heard|floor))"

@@ -143,6 +143,13 @@ def test_a_training_that_stops_being_finite_ends_with_a_sentence(
     assert load(tmp_path / "runs/hetgnn/best.ckpt").name == "hetgnn"
 
 
+def test_several_processes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("fit", "hetgnn", "--trainer.devices", "2") == 2
+    assert "trainer.devices: got 2 processes, expected one: all would draw the same networks" in capfd.readouterr().err
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
 def test_config_names_and_paths(tmp_path: Path) -> None:
     assert config_path("hetgnn").endswith("hetgnn.yaml")
     (tmp_path / "mine.yaml").write_text("{}")
