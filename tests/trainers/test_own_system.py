@@ -1,13 +1,12 @@
 """A task from outside the package, registered as an installed one would be: fit, compare, finetune, report."""
 
 import csv
-import os
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from hetgraph.trainers.cli import main
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_system"
 
@@ -29,33 +28,29 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def hetgraph(site: Path, folder: Path, *arguments: str) -> str:
-    """What the command prints."""
-    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
-    code = "from hetgraph.trainers.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": path},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def hetgraph(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(list(arguments))
+    assert done.value.code == 0
 
 
-def test_the_example_of_a_task_of_ones_own(site: Path, tmp_path: Path) -> None:
+def test_the_example_of_a_task_of_ones_own(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(site)
     tiny = ("--data.init_args.train", "40", "--data.init_args.val", "4", "--trainer.max_epochs", "3")
-    hetgraph(site, tmp_path, "fit", str(EXAMPLE / "powers.yaml"), *tiny, "--model.init_args.lr", "0.02")
+    hetgraph("fit", str(EXAMPLE / "powers.yaml"), *tiny, "--model.init_args.lr", "0.02")
     policies = "full_power,silence_weak,wmmse,runs/powers/best.ckpt"
-    hetgraph(site, tmp_path, "compare", "powers", "--layouts", "6", "--policies", policies, "--out", "out")
+    hetgraph("compare", "powers", "--layouts", "6", "--policies", policies, "--out", "out")
     rows = {row["policy"]: row for row in csv.DictReader((tmp_path / "out/results.csv").read_text().splitlines())}
     assert list(rows) == ["full_power", "silence_weak", "wmmse", "powers/best"]
     rate = {name: float(row["sum_rate_bps"]) for name, row in rows.items()}
     assert rate["full_power"] < rate["powers/best"] and rate["full_power"] < rate["wmmse"]
     assert (tmp_path / "out/differences.png").exists()
-    hetgraph(site, tmp_path, "report", "out")
+    hetgraph("report", "out")
     assert "sum rate" in (tmp_path / "out/report.html").read_text()
     again = ("--scenario", "interference-k:pairs=8", "--epochs", "1", "--batches", "2", "--layouts", "2", "--size", "2")
-    printed = hetgraph(site, tmp_path, "finetune", "--ckpt", "runs/powers/best.ckpt", *again, "--out", "tuned")
+    hetgraph("finetune", "--ckpt", "runs/powers/best.ckpt", *again, "--out", "tuned")
+    printed = capsys.readouterr().out
     assert all(word in printed for word in ("before", "after", "from scratch", "full_power"))
