@@ -77,7 +77,7 @@ class GROWS(nn.Module):
     level ``neighbourhood``, so that its messages pass over all edges; stations hear each other in the filters.
 
     Args:
-        widths: widths of the filters' outputs, the paper's are 4 and 2; states of the encoder are half as wide as the first.
+        widths: widths of the filters' outputs, the paper's are 4 and 2; states of the encoder are as wide as the first.
         taps: taps of a filter; 2 reach one hop.
         features: ``paper`` for users, mean utility, signal and demand; ``full`` adds what else stations know.
         users: read the graph of the arrival, with the users in service.
@@ -109,7 +109,7 @@ class GROWS(nn.Module):
         self.std: Tensor
         self.register_buffer("mean", torch.zeros(count))
         self.register_buffer("std", torch.ones(count))
-        hidden = max(widths[0] // 2, 1)
+        hidden = widths[0]
         self.encoder = HeteroEncoder(GRAPH_COLUMNS, hidden, layers=1, hops=0, level="global") if users else None
         entry = count + (3 * hidden if users else 0)
         sizes = [entry, *widths]
