@@ -59,9 +59,11 @@ def training_curves(path: Path) -> "Figure":
 
 
 def _title(name: str) -> str:
-    """What a logged number is: an indicator with its unit, or its own name."""
+    """What a logged number is: of validation an indicator with its unit where it is one, of training a loss or its own name."""
     kind, _, base = name.partition("/")
     where = {"val": "validation", "train": "training"}[kind]
+    if kind == "train":  # the terms of a loss may have names of indicators
+        return f"{where}: {base.replace('_', ' ')}"
     try:
         known = indicator(base)
     except ValueError:

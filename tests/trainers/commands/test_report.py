@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hetgraph.trainers.commands.report import write_report
+from hetgraph.trainers.judge.curves import _title
 
 CSV = "policy,sum_rate_bps,sum_rate_bps_low,sum_rate_bps_high,seeds\nwmmse,3.0e6,2.5e6,3.5e6,1\n<b>,1.0,1.0,1.0,1\n"
 
@@ -36,6 +37,9 @@ def test_curves_of_any_run(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("\n".join(rows) + "\n")
     page = write_report(tmp_path).read_text()
     assert page.count("data:image/png;base64") == 1 and "Training and validation over epochs" in page
+    assert [_title(name) for name in ("train/loss", "val/score", "val/anu")] == [
+        *("training: loss", "validation: score", "validation: ANU, nat")
+    ]
     (tmp_path / "metrics.csv").write_text("epoch,step\n0,9\n")
     with pytest.raises(ValueError, match="got no column of training or validation"):
         write_report(tmp_path)
