@@ -3,7 +3,6 @@
 import copy
 from typing import Any, Literal
 
-import lightning
 import torch
 from torch import Tensor, nn
 
@@ -15,8 +14,8 @@ from hetgraph.nn.mixer import MonotonicMixer
 from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.common.replay import Sample
-from hetgraph.trainers.iot.data import KPIS, IoTDataModule
 from hetgraph.trainers.iot.experience import IoTExperience, settled
+from hetgraph.trainers.iot.module import IoTModule
 
 Mixing = Literal["monotonic", "mean"]
 
@@ -55,7 +54,7 @@ class JointValue(nn.Module):
         return out
 
 
-class MADDQNDMADDPG(lightning.LightningModule):
+class MADDQNDMADDPG(IoTModule):
     """Multi-agent Double DQN for association and clusters, MADDPG with twin critics for powers, trained together.
 
     Rivals are the same with other options: ``scope="central", mixing="mean"`` is the centralised DQN-DDDPG, ``discrete="greedy",
@@ -300,27 +299,6 @@ class MADDQNDMADDPG(lightning.LightningModule):
         assert seen is not None
         if seen.drawn >= data.exploration() and settled(seen.returns, self.stop_window, self.stop_least):
             self.trainer.should_stop = True
-
-    # Evaluation.
-
-    def validation_step(self, batch: int, batch_idx: int) -> None:
-        """Indicators on held-out networks, beside the rule's."""
-        self._judge("val", batch)
-
-    def test_step(self, batch: int, batch_idx: int) -> None:
-        """As in validation, on the test's."""
-        self._judge("test", batch)
-
-    def _judge(self, split: Literal["val", "test"], seed: int) -> None:
-        found = self._data().judge(split, self.model, seed)
-        for name in (*KPIS, "return"):
-            self.log(f"{split}/{name}", found[name].float().mean(), batch_size=1)
-        self.log(f"{split}/score", found["score"].float(), batch_size=1, prog_bar=True)
-
-    def _data(self) -> IoTDataModule:
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        assert isinstance(data, IoTDataModule)
-        return data
 
     def configure_optimizers(self) -> Any:
         """Adam for agents and mixer, and for critics."""

@@ -1,8 +1,7 @@
 """MAPPO on IoT networks: the agents of the hybrid method as a stochastic policy, learned on their own rollouts."""
 
-from typing import Any, Literal
+from typing import Any
 
-import lightning
 import torch
 from torch import Tensor, nn
 
@@ -10,11 +9,11 @@ from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.trainers.common.gae import gae
 from hetgraph.trainers.common.limits import check_limits
-from hetgraph.trainers.iot.data import KPIS, IoTDataModule
+from hetgraph.trainers.iot.module import IoTModule
 from hetgraph.trainers.iot.rollouts import IoTRollout, IoTRollouts, log_probs
 
 
-class IoTMAPPO(lightning.LightningModule):
+class IoTMAPPO(IoTModule):
     """Clipped policy gradients for stations that draw their bids and power logits from Gaussians (Yu et al. 2022).
 
     The means are those of :class:`~hetgraph.models.HybridMADDPG`; its values are the critic. Every bid and every logit has a
@@ -117,25 +116,6 @@ class IoTMAPPO(lightning.LightningModule):
             clipped = ratio.clamp(1 - self.clip, 1 + self.clip)
             loss = loss - (torch.minimum(ratio * gain, clipped * gain) * counts).sum() / counts.sum().clamp_min(1)
         return loss
-
-    def validation_step(self, batch: int, batch_idx: int) -> None:
-        """Indicators on held-out networks, beside the rule's."""
-        self._judge("val", batch)
-
-    def test_step(self, batch: int, batch_idx: int) -> None:
-        """As in validation, on the test's."""
-        self._judge("test", batch)
-
-    def _judge(self, split: Literal["val", "test"], seed: int) -> None:
-        found = self._data().judge(split, self.model, seed)
-        for name in (*KPIS, "return"):
-            self.log(f"{split}/{name}", found[name].float().mean(), batch_size=1)
-        self.log(f"{split}/score", found["score"].float(), batch_size=1, prog_bar=True)
-
-    def _data(self) -> IoTDataModule:
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        assert isinstance(data, IoTDataModule)
-        return data
 
     def _rollouts(self) -> IoTRollouts:
         found = self._data().train_data
