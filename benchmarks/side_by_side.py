@@ -7,13 +7,12 @@ the ratios of neighbouring runs, new over old.
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
-import tempfile
-import tomllib
 from pathlib import Path
+
+from checkout import environment
 
 PRESETS = {
     "uma-5bs": 1,
@@ -207,28 +206,14 @@ for line in sys.stdin:
 
 def worker(checkout: Path, setup: str, run: str) -> "subprocess.Popen[str]":
     """Process that runs the case in the code of a checkout, once for each number it reads."""
-    packages = Path(tempfile.mkdtemp()) / "hetgraph"
-    packages.mkdir()
-    for item in [*(checkout / "hetgraph").iterdir(), checkout / "datasets", checkout / "trainers"]:
-        (packages / item.name).symlink_to(item.resolve())
-    _entry_points(checkout, packages.parent)
-    environment = os.environ | {"PYTHONPATH": str(packages.parent), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-P", "-c", WORKER, setup, run]  # -P: not the code of the present folder
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, env=environment(checkout), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     if process.stdout.readline().strip() != "ready":
         raise SystemExit(f"{checkout}: the case does not run there")
     return process
-
-
-def _entry_points(checkout: Path, folder: Path) -> None:
-    """What an installation of the checkout would tell of its policies: they are found by name."""
-    groups = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]["entry-points"]
-    info = folder / "hetgraph-0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hetgraph\nVersion: 0\n")
-    lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()) for group, points in groups.items()]
-    (info / "entry_points.txt").write_text("".join(lines))
 
 
 def seconds(process: "subprocess.Popen[str]", seed: int) -> float:
