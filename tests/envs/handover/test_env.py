@@ -16,8 +16,6 @@ from hetgraph.radio.handover import HandoverRule
 
 RULE = HandoverRule(margin_db=2.5, max_load=0.7, max_users=6)
 CRE = replace(RULE, bias=True)
-
-
 DYNAMIC = (
     ("bs", "users"),
     ("bs", "room"),
