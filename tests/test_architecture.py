@@ -26,6 +26,7 @@ FLOORS = {
 }
 STRANGERS = {("models", "envs"), ("datasets", "models"), ("datasets", "nn")}
 HEAVY = ("lightning", "matplotlib", "ray")
+LONGEST = 350  # lines of a file
 NOWHERE = ("pytorch_lightning", "datasets", "trainers")  # these names belong to others
 
 
@@ -204,3 +205,24 @@ def test_a_planted_circle_is_found(tmp_path: Path, text: str) -> None:
     plant(tmp_path, "hetgraph/graph/one.py", text)
     (tmp_path / "hetgraph/graph/two.py").write_text("from hetgraph.graph.one import A\n")
     assert circles(tmp_path) == [["hetgraph.graph.one", "hetgraph.graph.two"]]
+
+
+def too_long(root: Path) -> list[str]:
+    """Python files of the project that have more than `LONGEST` lines."""
+    folders = (*FOLDERS, "benchmarks", "docs", "examples", "tests")
+    files = sorted(path for folder in folders for path in (root / folder).rglob("*.py"))
+    sizes = [(path.relative_to(root), len(path.read_text().splitlines())) for path in files]
+    return [f"{path}: got {lines} lines, expected at most {LONGEST}" for path, lines in sizes if lines > LONGEST]
+
+
+def test_no_file_is_too_long() -> None:
+    assert too_long(ROOT) == []
+
+
+def test_a_long_file_is_found(tmp_path: Path) -> None:
+    plant(tmp_path, "hetgraph/graph/long.py", "\n" * 349 + "x = 1")
+    assert too_long(tmp_path) == []
+    folder = tmp_path / "tests" / "envs"
+    folder.mkdir(parents=True)
+    (folder / "test_long.py").write_text("x = 1\n" * 351)
+    assert too_long(tmp_path) == ["tests/envs/test_long.py: got 351 lines, expected at most 350"]
