@@ -31,9 +31,9 @@ def residuals(source: DiscreteArrivals, rule: Rule, episodes: int, seed: int) ->
     table = source.draw(Networks(seed, range(15 * episodes)), probability=chance, mean=mean)
     rejected = torch.zeros(15 * episodes)
 
-    def decide(slot: int, offer: object) -> Tensor:
-        place = rule.choose(offer, None)  # type: ignore[arg-type]
-        room = torch.nn.functional.pad(offer.room, (0, 1))  # type: ignore[attr-defined]
+    def decide(slot: int, candidates: object) -> Tensor:
+        place = rule.choose(candidates, None)  # type: ignore[arg-type]
+        room = torch.nn.functional.pad(candidates.room, (0, 1))  # type: ignore[attr-defined]
         rejected.add_(table.comes[slot] & ~room.gather(1, place.unsqueeze(1)).squeeze(1))
         return place
 

@@ -39,8 +39,8 @@ def auction(
     for layer in range(layers):
         for _ in range(rounds):
             can = open_to & (user[..., layer] < 0).gather(1, place)
-            offer = (bits * can).gather(2, order)
-            asks = (offer.cumsum(2) - offer < lacks.unsqueeze(2)) & (offer > 0)
+            sendable = (bits * can).gather(2, order)
+            asks = (sendable.cumsum(2) - sendable < lacks.unsqueeze(2)) & (sendable > 0)
             if not bool(asks.any()):
                 break
             asks = torch.zeros_like(asks).scatter(2, order, asks)

@@ -192,7 +192,7 @@ class Search:
             place[helps, move // places] = move % places
         return best > LEAST
 
-    def offers(self) -> tuple[Tensor, Tensor, Tensor]:
+    def candidate_moves(self) -> tuple[Tensor, Tensor, Tensor]:
         """Moves that could be made: gains ``[B, M]``, and the one or two moves of each, as user times places plus place.
 
         A user's best move, a chain through each cell (its best entry and best exit), and the best exchange of each two cells; users

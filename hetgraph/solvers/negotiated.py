@@ -84,7 +84,7 @@ def _round(choice: Choice, place: Tensor) -> bool:
     search = Search.of(choice, place)
     b, u, places = search.open.shape
     k = choice.cells
-    gain, one, two = search.offers()  # [B, M]; places of moves as u * places + place, or last
+    gain, one, two = search.candidate_moves()  # [B, M]; places of moves as u * places + place, or last
     last = u * places
     origin = torch.cat([search.cell.repeat_interleave(places, 1), search.cell.new_full((b, 1), k)], 1)
     target = torch.cat([choice.cell.flatten(1), search.cell.new_full((b, 1), k)], 1)
@@ -101,8 +101,8 @@ def _round(choice: Choice, place: Tensor) -> bool:
     chosen = top & (first.gather(1, flat).reshape(cells.shape) >= mine).all(2)
     if not bool(chosen.any()):
         return False
-    network, offer = chosen.nonzero(as_tuple=True)
-    for move in (one[network, offer], two[network, offer]):
+    network, row = chosen.nonzero(as_tuple=True)
+    for move in (one[network, row], two[network, row]):
         real = move < last
         place[network[real], move[real] // places] = move[real] % places
     return True

@@ -18,31 +18,35 @@ from hetgraph.nn.hetero_encoder import LARGEST
 from hetgraph.nn.hetero_layers import LayerSums
 from hetgraph.radio import policy
 from hetgraph.radio.arriving import arrival_facts
-from hetgraph.radio.offer import Offer, offer_of
+from hetgraph.radio.candidate_stations import CandidateStations, candidate_stations_of
 
 
-def station_oracle(offer: Offer) -> Tensor:
-    """Columns of stations, from the offer."""
-    unit = offer.time_unit.unsqueeze(1)
-    rate, users = offer.rate * unit, offer.users
-    demand = offer.demand.unsqueeze(1).expand_as(rate)
-    columns = [users, offer.utility, rate, demand, offer.free, offer.asked.unsqueeze(1).expand_as(rate)]
-    columns += [(offer.backlog / unit).log1p(), (demand / rate.clamp_min(1e-6)).log1p(), (rate / (users + 1)).log1p()]
+def station_oracle(candidates: CandidateStations) -> Tensor:
+    """Columns of candidate stations."""
+    unit = candidates.time_unit.unsqueeze(1)
+    rate, users = candidates.rate * unit, candidates.users
+    demand = candidates.demand.unsqueeze(1).expand_as(rate)
+    columns = [users, candidates.utility, rate, demand, candidates.free, candidates.asked.unsqueeze(1).expand_as(rate)]
+    columns += [
+        (candidates.backlog / unit).log1p(),
+        (demand / rate.clamp_min(1e-6)).log1p(),
+        (rate / (users + 1)).log1p(),
+    ]
     wide = (
-        (offer.slots_left.unsqueeze(1) / unit).log1p(),
-        offer.probability.unsqueeze(1),
-        offer.mean_demand.unsqueeze(1),
+        (candidates.slots_left.unsqueeze(1) / unit).log1p(),
+        candidates.probability.unsqueeze(1),
+        candidates.mean_demand.unsqueeze(1),
     )
     return torch.stack(columns + [value.expand_as(rate) for value in wide], 2)
 
 
-def users_oracle(env: ArrivalEnv, offer: Offer) -> tuple[Tensor, Tensor]:
+def users_oracle(env: ArrivalEnv, candidates: CandidateStations) -> tuple[Tensor, Tensor]:
     """Columns of users in service and of their edges, one after the other; zero in free places."""
-    b, k = offer.rate.shape
+    b, k = candidates.rate.shape
     users, edges = torch.zeros(b, k, env.places, 3), torch.zeros(b, k, env.places, 5)
     for i in range(b):
         for j in range(k):
-            n, unit = int(offer.station[i, j]), float(offer.time_unit[i])
+            n, unit = int(candidates.station[i, j]), float(candidates.time_unit[i])
             count = float(env.users.on[i, n].sum())
             for c in range(env.places):
                 left, rate, asked = (float(getattr(env.users, name)[i, n, c]) for name in ("left", "rate", "asked"))
@@ -70,21 +74,21 @@ def observed(name: str, slots: int) -> tuple[ArrivalEnv, HeteroData]:
 @pytest.mark.parametrize("name", ["grows-3", "grows-3:stations=12", "grows-city:stations=36", "hetnet-3tier"])
 def test_columns_are_those_of_the_first_edition(name: str) -> None:
     env, obs = observed(name, 25)
-    agent, offer = GROWS(features="full", users=True), offer_of(obs)
+    agent, candidates = GROWS(features="full", users=True), candidate_stations_of(obs)
     found = agent.views(obs)
-    b, k = offer.rate.shape
-    comes = offer.comes.reshape(-1, 1, 1)
-    torch.testing.assert_close(found.station * comes, station_oracle(offer) * comes, rtol=1e-5, atol=1e-5)
-    users, edges = users_oracle(env, offer)
+    b, k = candidates.rate.shape
+    comes = candidates.comes.reshape(-1, 1, 1)
+    torch.testing.assert_close(found.station * comes, station_oracle(candidates) * comes, rtol=1e-5, atol=1e-5)
+    users, edges = users_oracle(env, candidates)
     there = found.ue[:, :-1, :1] > 0
     torch.testing.assert_close(found.ue[:, :-1] * there, users.flatten(1, 2), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(found.edge[:, :-k] * there, edges.flatten(1, 2), rtol=1e-5, atol=1e-5)
-    assert torch.equal(found.room, offer.room) and bool(there.any()) and not bool(there.all())
+    assert torch.equal(found.room, candidates.room) and bool(there.any()) and not bool(there.all())
     for i in range(b):
-        demand, unit = float(offer.demand[i]), float(offer.time_unit[i])
-        last = torch.tensor([-1.0, math.log1p(demand), float(offer.asked[i]) / 5])
+        demand, unit = float(candidates.demand[i]), float(candidates.time_unit[i])
+        last = torch.tensor([-1.0, math.log1p(demand), float(candidates.asked[i]) / 5])
         torch.testing.assert_close(found.ue[i, -1], last)
-        rows = zip((offer.rate[i] * unit).tolist(), offer.users[i].tolist(), strict=True)
+        rows = zip((candidates.rate[i] * unit).tolist(), candidates.users[i].tolist(), strict=True)
         expected = torch.tensor([edge_oracle(demand, rate, count + 1) for rate, count in rows])
         torch.testing.assert_close(found.edge[i, -k:], expected, rtol=1e-5, atol=1e-5)
     few = GROWS(features="paper").views(obs)
@@ -185,7 +189,7 @@ def test_a_station_without_room_is_never_chosen_and_none_rejects() -> None:
     assert bool(value.isinf().all())
     quiet = ArrivalEnv("grows-3", 64, probability=0.2, seed=2)
     action, _ = agent.act(quiet.reset()[0], None, None)
-    asked = offer_of(quiet.observe("neighbourhood"))
+    asked = candidate_stations_of(quiet.observe("neighbourhood"))
     assert torch.equal(action == 3, ~asked.room.any(1)) and bool((action == 3).any()) and bool((action < 3).any())
     assert env.masks()["place_mask"].shape == (5, 4)
 

@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs import ArrivalEnv, DiscreteArrivals
 from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import stream
-from hetgraph.radio.offer import Offer, offer_of
+from hetgraph.radio.candidate_stations import CandidateStations, candidate_stations_of
 
 BINS = (1.0, 2.0, 3.0, 4.0, 6.0)  # users: 0, 1, 2, 3, 4 or 5, more; finer ones are met too rarely in 50,000 episodes
 
@@ -40,14 +40,14 @@ class QTable:
         self.table = torch.zeros(self.states, k)
         self.visits = torch.zeros(self.states, k)
 
-    def state_of(self, offer: Offer) -> Tensor:
+    def state_of(self, candidates: CandidateStations) -> Tensor:
         """Number of the state ``[B]``."""
-        level = _nearest(offer.rate, self.levels)
-        each = torch.bucketize(offer.users, self.edges, right=True) * len(self.levels) + level
+        level = _nearest(candidates.rate, self.levels)
+        each = torch.bucketize(candidates.users, self.edges, right=True) * len(self.levels) + level
         state = torch.zeros_like(each[:, 0])
         for place in range(each.shape[1]):
             state = state * (self.most * len(self.levels)) + each[:, place]
-        part = _nearest((offer.demand / offer.mean_demand).unsqueeze(1), self.parts).squeeze(1)
+        part = _nearest((candidates.demand / candidates.mean_demand).unsqueeze(1), self.parts).squeeze(1)
         return state * len(self.parts) + part
 
     def initial_state(self, obs: HeteroData) -> Any:
@@ -55,15 +55,15 @@ class QTable:
 
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places of the best stations ``[B]``."""
-        return self.choose(offer_of(obs)), state
+        return self.choose(candidate_stations_of(obs)), state
 
-    def choose(self, offer: Offer) -> Tensor:
+    def choose(self, candidates: CandidateStations) -> Tensor:
         """Place of the largest value among stations with room and a visit; else of the best rate; K without room."""
-        state = self.state_of(offer)
-        known = offer.room & (self.visits[state] > 0)
+        state = self.state_of(candidates)
+        known = candidates.room & (self.visits[state] > 0)
         value = self.table[state].masked_fill(~known, -torch.inf)
-        rate = (offer.rate / (offer.users + 1)).masked_fill(~offer.room, -torch.inf)
-        return offer.or_reject(torch.where(known.any(1), value.argmax(1), rate.argmax(1)))
+        rate = (candidates.rate / (candidates.users + 1)).masked_fill(~candidates.room, -torch.inf)
+        return candidates.or_reject(torch.where(known.any(1), value.argmax(1), rate.argmax(1)))
 
     def learn(self, state: Tensor, action: Tensor, goal: Tensor) -> None:
         """Move values toward goals; of several for one pair, toward their mean."""
@@ -115,13 +115,13 @@ def q_learning(
         state, action = torch.zeros(num_envs, dtype=torch.long), torch.zeros(num_envs, dtype=torch.long)
         gain, discount = torch.zeros(num_envs), torch.ones(num_envs)
         for _ in range(env.slots):
-            offer = offer_of(obs)
-            now, place = table.state_of(offer), table.choose(offer)
-            lucky = torch.rand(offer.room.shape, generator=generator).masked_fill(~offer.room, -1).argmax(1)
+            candidates = candidate_stations_of(obs)
+            now, place = table.state_of(candidates), table.choose(candidates)
+            lucky = torch.rand(candidates.room.shape, generator=generator).masked_fill(~candidates.room, -1).argmax(1)
             place = torch.where(torch.rand(num_envs, generator=generator) < epsilon, lucky, place)
-            choice = offer.room.any(1)
+            choice = candidates.room.any(1)
             done = choice & waits
-            value = table.table[now].masked_fill(~offer.room, -torch.inf).max(1).values
+            value = table.table[now].masked_fill(~candidates.room, -torch.inf).max(1).values
             table.learn(state[done], action[done], gain[done] + discount[done] * value[done])
             state, action = torch.where(choice, now, state), torch.where(choice, place, action)
             gain, discount = gain.masked_fill(choice, 0.0), discount.masked_fill(choice, 1.0)

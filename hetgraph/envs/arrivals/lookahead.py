@@ -9,20 +9,22 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs.arrivals.rules import Rule
 from hetgraph.envs.arrivals.service import Stations, Users, admit, serve, stations_of
-from hetgraph.envs.arrivals.sources import Source, offered
+from hetgraph.envs.arrivals.sources import Source, rates_and_room
 from hetgraph.envs.arrivals.table import Table
 from hetgraph.graph.counters import Networks
 from hetgraph.graph.schema import Level
-from hetgraph.radio.offer import Offer, offer_of
+from hetgraph.radio.candidate_stations import CandidateStations, candidate_stations_of
 
-Decide = Callable[[int, Offer], Tensor]
+Decide = Callable[[int, CandidateStations], Tensor]
 
 
-def offer_at(table: Table, slot: int, stations: Stations, source: Source, slots_left: int) -> Offer:
-    """Offer of a slot, straight from the tables; :func:`~hetgraph.radio.offer.offer_of` reads the same from the graph."""
+def candidate_stations_at(
+    table: Table, slot: int, stations: Stations, source: Source, slots_left: int
+) -> CandidateStations:
+    """Those of a slot, straight from the tables; :func:`~hetgraph.radio.candidate_stations.candidate_stations_of` reads the graph."""
     comes, asked, near = table.comes[slot], table.asked[slot], table.station[slot]
-    rate, free, room = offered(table, slot, stations, source)
-    return Offer(
+    rate, free, room = rates_and_room(table, slot, stations, source)
+    return CandidateStations(
         comes,
         table.demand[slot] * comes,
         asked * comes,
@@ -48,14 +50,14 @@ def play(
     total = torch.zeros(users.left.shape[0], device=users.left.device)
     for slot in range(first, last):
         stations = stations_of(users, service)
-        offer = offer_at(table, slot, stations, source, last - slot)
-        place = decide(slot, offer)
-        most = offer.room.shape[1] - 1
+        candidates = candidate_stations_at(table, slot, stations, source, last - slot)
+        place = decide(slot, candidates)
+        most = candidates.room.shape[1] - 1
         at = place.clamp_max(most).unsqueeze(1)
-        rate = offer.rate.gather(1, at).squeeze(1)
-        room = offer.room.gather(1, at).squeeze(1) & (place <= most)
-        station = torch.where(room, offer.station.gather(1, at).squeeze(1), -1)
-        users, _ = admit(users, station, offer.demand, rate, offer.asked)
+        rate = candidates.rate.gather(1, at).squeeze(1)
+        room = candidates.room.gather(1, at).squeeze(1) & (place <= most)
+        station = torch.where(room, candidates.station.gather(1, at).squeeze(1), -1)
+        users, _ = admit(users, station, candidates.demand, rate, candidates.asked)
         users, utility, _ = serve(users, service)
         total = total + utility.sum((1, 2))
     return total, users
@@ -91,34 +93,38 @@ class RolloutLookahead(Rule):
     @torch.no_grad()
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places of the chosen stations ``[B]``."""
-        offer, generator = offer_of(obs), generator or Generator()
-        out = self.base.choose(offer, generator)
-        open_ = (offer.room.sum(1) > 1).nonzero().squeeze(1)
+        candidates, generator = candidate_stations_of(obs), generator or Generator()
+        out = self.base.choose(candidates, generator)
+        open_ = (candidates.room.sum(1) > 1).nonzero().squeeze(1)
         if len(open_):
-            out[open_] = self._try(offer, users_of(obs), open_, generator)
+            out[open_] = self._try(candidates, users_of(obs), open_, generator)
         return out, state
 
-    def _try(self, offer: Offer, users: Users, rows: Tensor, generator: Generator) -> Tensor:
+    def _try(self, candidates: CandidateStations, users: Users, rows: Tensor, generator: Generator) -> Tensor:
         """Best places of some networks ``[n]``."""
-        s, k, n = self.futures, offer.room.shape[1], len(rows)
-        slots = int(offer.slots_left.max()) if self.horizon is None else min(int(offer.slots_left.max()), self.horizon)
+        s, k, n = self.futures, candidates.room.shape[1], len(rows)
+        slots = (
+            int(candidates.slots_left.max())
+            if self.horizon is None
+            else min(int(candidates.slots_left.max()), self.horizon)
+        )
         each = rows.repeat_interleave(s)
         drawn = Networks(int(torch.randint(1 << 40, (), generator=generator)), range(n * s))
-        probability, mean = offer.probability[each], offer.mean_demand[each]
+        probability, mean = candidates.probability[each], candidates.mean_demand[each]
         table = self.source.draw(drawn, slots=slots, probability=probability, mean=mean)
         copies = torch.arange(n * s).repeat_interleave(k)  # futures of a network, choices of a future
         table = table.select(copies)
         network = each.repeat_interleave(k)
-        table.comes[0], table.demand[0], table.asked[0] = True, offer.demand[network], offer.asked[network]
-        table.station[0], table.rate[0] = offer.station[network], offer.rate[network].unsqueeze(2)
+        table.comes[0], table.demand[0], table.asked[0] = True, candidates.demand[network], candidates.asked[network]
+        table.station[0], table.rate[0] = candidates.station[network], candidates.rate[network].unsqueeze(2)
         place = torch.arange(k).repeat(n * s)
 
-        def decide(slot: int, now: Offer) -> Tensor:
+        def decide(slot: int, now: CandidateStations) -> Tensor:
             return place if slot == 0 else self.base.choose(now, generator)
 
         total, _ = play(users.select(network), table, self.source, decide, last=slots)
         mean = total.reshape(n, s, k).mean(1)
-        return mean.masked_fill(~offer.room[rows], -torch.inf).argmax(1)
+        return mean.masked_fill(~candidates.room[rows], -torch.inf).argmax(1)
 
 
 def clairvoyant(table: Table, source: Source, start: Tensor, *, sweeps: int = 4) -> tuple[Tensor, Tensor]:
@@ -161,7 +167,7 @@ def clairvoyant(table: Table, source: Source, start: Tensor, *, sweeps: int = 4)
 
 
 def _follow(script: Tensor) -> Decide:
-    return lambda slot, offer: script[slot]
+    return lambda slot, candidates: script[slot]
 
 
 def _next_arrival(comes: Tensor) -> Tensor:

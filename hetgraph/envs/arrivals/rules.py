@@ -7,11 +7,11 @@ from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
-from hetgraph.radio.offer import Offer, offer_of
+from hetgraph.radio.candidate_stations import CandidateStations, candidate_stations_of
 
 
 class Rule:
-    """Base of rules: ``act`` reads the offer from the graph and hands it to ``choose``."""
+    """Base of rules: ``act`` reads the candidate stations from the graph and hands them to ``choose``."""
 
     level: Level = "neighbourhood"
     name = ""
@@ -21,9 +21,9 @@ class Rule:
 
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places of the chosen stations ``[B]``."""
-        return self.choose(offer_of(obs), generator), state
+        return self.choose(candidate_stations_of(obs), generator), state
 
-    def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
+    def choose(self, candidates: CandidateStations, generator: Generator | None) -> Tensor:
         """Places of the chosen stations among those that the user hears ``[B]``; K rejects."""
         raise NotImplementedError  # pragma: no cover
 
@@ -39,9 +39,11 @@ class Strongest(Rule):
     def __init__(self, overflow: bool = True) -> None:
         self.overflow, self.name = overflow, "argmax" if overflow else "argmax_blocking"
 
-    def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
+    def choose(self, candidates: CandidateStations, generator: Generator | None) -> Tensor:
         """The first place, or the first one with room."""
-        return offer.or_reject(offer.room.to(torch.uint8).argmax(1)) if self.overflow else offer.strongest
+        return (
+            candidates.or_reject(candidates.room.to(torch.uint8).argmax(1)) if self.overflow else candidates.strongest
+        )
 
 
 class RandomStation(Rule):
@@ -49,10 +51,10 @@ class RandomStation(Rule):
 
     name = "random_station"
 
-    def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
+    def choose(self, candidates: CandidateStations, generator: Generator | None) -> Tensor:
         """A place with room."""
-        draw = torch.rand(offer.room.shape, generator=generator, device=offer.room.device)
-        return best(offer, draw)
+        draw = torch.rand(candidates.room.shape, generator=generator, device=candidates.room.device)
+        return best(candidates, draw)
 
 
 class LeastLoaded(Rule):
@@ -60,9 +62,9 @@ class LeastLoaded(Rule):
 
     name = "least_loaded"
 
-    def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
+    def choose(self, candidates: CandidateStations, generator: Generator | None) -> Tensor:
         """A place with room."""
-        return best(offer, -offer.users)
+        return best(candidates, -candidates.users)
 
 
 class BestRate(Rule):
@@ -70,11 +72,11 @@ class BestRate(Rule):
 
     name = "best_rate"
 
-    def choose(self, offer: Offer, generator: Generator | None) -> Tensor:
+    def choose(self, candidates: CandidateStations, generator: Generator | None) -> Tensor:
         """A place with room."""
-        return best(offer, offer.rate / (offer.users + 1))
+        return best(candidates, candidates.rate / (candidates.users + 1))
 
 
-def best(offer: Offer, score: Tensor) -> Tensor:
+def best(candidates: CandidateStations, score: Tensor) -> Tensor:
     """Place of the largest score among stations with room, the strongest of several ``[B]``; K where none has."""
-    return offer.or_reject(score.masked_fill(~offer.room, -torch.inf).argmax(1))
+    return candidates.or_reject(score.masked_fill(~candidates.room, -torch.inf).argmax(1))

@@ -113,7 +113,7 @@ def first_of(episode: int, purpose: int) -> int:
     return (4 * episode + purpose) << 34
 
 
-def offered(table: Table, slot: int, stations: Stations, source: Source) -> tuple[Tensor, Tensor, Tensor]:
+def rates_and_room(table: Table, slot: int, stations: Stations, source: Source) -> tuple[Tensor, Tensor, Tensor]:
     """Rates of the stations that a slot's user hears, their free resource blocks, and which of them may take it ``[B, K]`` each."""
     comes = table.comes[slot].unsqueeze(1)
     rate = table.rate[slot, ..., 0] * comes

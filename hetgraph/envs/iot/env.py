@@ -138,8 +138,8 @@ class IoTEnv(GraphEnv[Schedule]):
         """
         self.action.check(action)
         limited = self.drawn.rules.max_users is not None
-        offer = rsrp_dbm(self.channels.wide_db_before, self.drawn.budget.power_max_w) if limited else None
-        station, kept_out = associated(action.station.long(), self.station, self.drawn.rules, offer)
+        received_dbm = rsrp_dbm(self.channels.wide_db_before, self.drawn.budget.power_max_w) if limited else None
+        station, kept_out = associated(action.station.long(), self.station, self.drawn.rules, received_dbm)
         moved = (station >= 0) & (self.home >= 0) & (station != self.home)
         self.station, self.home = station, torch.where(station >= 0, station, self.home)
         wish = Schedule(station, action.user.long(), action.power.to(self.dtype))

@@ -49,8 +49,8 @@ def associated(wish: Tensor, before: Tensor, rules: Rules, rsrp_dbm: Tensor | No
         (b, u), n = station.shape, rsrp_dbm.shape[2]
         place = station.clamp_min(0)
         group = torch.where(station >= 0, place + n * torch.arange(b, device=place.device).unsqueeze(1), b * n)
-        offer = rsrp_dbm.gather(2, place.unsqueeze(2)).flatten()
-        rank = rank_in_group(offer, group.flatten(), b * n + 1).reshape(b, u)
+        received_dbm = rsrp_dbm.gather(2, place.unsqueeze(2)).flatten()
+        rank = rank_in_group(received_dbm, group.flatten(), b * n + 1).reshape(b, u)
         most = rules.max_users.gather(1, place)
         station = torch.where((most > 0) & (rank >= most), -1, station)
     return station, station != wish

@@ -28,8 +28,8 @@ def min_path_loss(view: Spectrum, hysteresis_db: float = 2.0) -> Tensor:
         hysteresis_db: by how much another station than the present one has to be better.
     """
     stays = view.station.unsqueeze(2) == torch.arange(view.shape[1], device=view.gain.device)
-    offer = view.rsrp_dbm - 10 * view.power_max_w.log10().unsqueeze(1) + hysteresis_db * stays
-    return torch.where(view.active, offer.argmax(2), -1)
+    score_db = view.rsrp_dbm - 10 * view.power_max_w.log10().unsqueeze(1) + hysteresis_db * stays
+    return torch.where(view.active, score_db.argmax(2), -1)
 
 
 def at_station(view: Spectrum, station: Tensor, value: Tensor) -> Tensor:

@@ -72,11 +72,11 @@ class Rule(nn.Module):
         self.register_buffer("iterations", torch.tensor(iterations))
 
     def association_bid(self, view: Spectrum) -> Tensor:
-        """Received power less a price of the station's budget, in tens of dB below the user's best offer ``[B, N, U]``."""
+        """Received power less a price of the station's budget, in tens of dB below the user's best station ``[B, N, U]``."""
         budget_dbm = linear_to_db(view.power_max_w) + 30
         serves = view.station.unsqueeze(2) == torch.arange(view.shape[1], device=view.gain.device)
-        offer = view.rsrp_dbm - self.budget * budget_dbm.unsqueeze(1) + self.stay_db * serves
-        return ((offer - offer.amax(2, keepdim=True)) / 10).transpose(1, 2)
+        score_db = view.rsrp_dbm - self.budget * budget_dbm.unsqueeze(1) + self.stay_db * serves
+        return ((score_db - score_db.amax(2, keepdim=True)) / 10).transpose(1, 2)
 
     def subchannel_bid(self, views: IoTViews, sinr: Tensor) -> Tensor:
         """Logarithms of the rate and of the bits per slot left, weighted, and more for where it was ``[B, U, S]``."""

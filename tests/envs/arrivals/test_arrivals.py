@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hetgraph.envs import ArrivalEnv, DiscreteArrivals, RolloutLookahead, Service, clairvoyant
-from hetgraph.envs.arrivals.lookahead import offer_at, users_of
+from hetgraph.envs.arrivals.lookahead import candidate_stations_at, users_of
 from hetgraph.envs.arrivals.optimum import optimum
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.rules import BestRate, Strongest
@@ -16,7 +16,7 @@ from hetgraph.envs.arrivals.table import Table
 from hetgraph.envs.rollout import rollout
 from hetgraph.graph import check
 from hetgraph.radio import association_names, policy
-from hetgraph.radio.offer import offer_of
+from hetgraph.radio.candidate_stations import candidate_stations_of
 
 ASKS = Service(3, 9, unit=0.7)
 SLOTS = Service(2, 4, least_asked=2, demand="slots", share="asked")
@@ -91,7 +91,10 @@ def test_observations_are_graphs_and_say_what_the_state_is() -> None:
     obs, _ = env.reset()
     for slot in range(12):
         check(obs)
-        reports, direct = offer_of(obs), offer_at(env.table, slot, env.stations, source, env.slots - slot)
+        reports, direct = (
+            candidate_stations_of(obs),
+            candidate_stations_at(env.table, slot, env.stations, source, env.slots - slot),
+        )
         for field in dataclasses.fields(reports):
             assert torch.equal(getattr(reports, field.name), getattr(direct, field.name)), field.name
         users = users_of(obs)
@@ -121,9 +124,9 @@ def test_every_rule_meets_the_same_users_and_chooses_stations_with_room() -> Non
         obs, _ = env.reset(seed=7)
         for _ in range(env.slots):
             action, _ = rule.act(obs, None, torch.Generator().manual_seed(0))
-            offer = offer_of(obs)
-            some = offer.room.any(1)
-            picked = offer.room[some].gather(1, action[some].unsqueeze(1))
+            candidates = candidate_stations_of(obs)
+            some = candidates.room.any(1)
+            picked = candidates.room[some].gather(1, action[some].unsqueeze(1))
             assert name == "argmax_blocking" or (bool(picked.all()) and bool((action[~some] == 3).all()))
             obs = env.step(action).obs
     assert len(arrivals) == 1

@@ -12,7 +12,7 @@ from hetgraph.envs.rollout import rollout
 from hetgraph.graph import CHANNEL, check
 from hetgraph.graph.counters import Networks
 from hetgraph.radio import policy
-from hetgraph.radio.offer import offer_of
+from hetgraph.radio.candidate_stations import candidate_stations_of
 
 
 def small(**changes: object) -> CityArrivals:
@@ -50,10 +50,10 @@ def test_users_in_service_get_the_rate_of_their_period() -> None:
 def test_a_station_too_weak_takes_nobody() -> None:
     env = ArrivalEnv(small(least_bps_hz=2.0), 4, seed=2)
     obs, _ = env.reset()
-    offer = offer_of(obs)
-    assert bool((offer.rate == 0).any()) and not bool(offer.room[offer.rate == 0].any())
-    weak = (offer.rate == 0).to(torch.uint8).argmax(1)
-    assert torch.equal(env.step(weak).info["refused"], offer.comes & (offer.rate == 0).any(1))
+    candidates = candidate_stations_of(obs)
+    assert bool((candidates.rate == 0).any()) and not bool(candidates.room[candidates.rate == 0].any())
+    weak = (candidates.rate == 0).to(torch.uint8).argmax(1)
+    assert torch.equal(env.step(weak).info["refused"], candidates.comes & (candidates.rate == 0).any(1))
 
 
 def test_the_crowd_comes_and_goes() -> None:

@@ -10,8 +10,8 @@ from hetgraph.graph.schema import CHANNEL
 
 
 @dataclass(frozen=True)
-class Offer:
-    """Arrivals of ``B`` networks and the ``K`` stations that each one hears, the strongest first.
+class CandidateStations:
+    """Arriving users of ``B`` networks and the ``K`` stations that each one hears, the strongest first.
 
     Args:
         comes: whether a user arrives ``[B]``.
@@ -55,8 +55,8 @@ class Offer:
         return place.masked_fill(~self.room.any(1), self.room.shape[1])
 
 
-def offer_of(graph: HeteroData) -> Offer:
-    """Offer of an observation of :class:`~hetgraph.envs.ArrivalEnv`; the last user of each network is the one that arrives.
+def candidate_stations_of(graph: HeteroData) -> CandidateStations:
+    """Candidates in an observation of :class:`~hetgraph.envs.ArrivalEnv`; the last user of each network is the one that arrives.
 
     Raises:
         ValueError: a graph without arrivals.
@@ -74,7 +74,7 @@ def offer_of(graph: HeteroData) -> Offer:
         return value.reshape(b, per, -1)[:, -1]
 
     station = near(edges.edge_index[0])
-    return Offer(
+    return CandidateStations(
         last(ue.active),
         last(ue.demand),
         last(ue.asked_rb),
