@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hetgraph.envs.arrivals.hearing import Hearing
 from hetgraph.envs.arrivals.layout import Layout, plain_layout
+from hetgraph.envs.arrivals.reception import Reception
 from hetgraph.envs.arrivals.sources import Source
 from hetgraph.envs.arrivals.table import Signals
 from hetgraph.graph.counters import Networks
@@ -75,9 +75,9 @@ class CityArrivals(Source):
         return self.moves_every
 
     @property
-    def hearing(self) -> Hearing:
-        """Which stations users hear, and how well."""
-        return Hearing(self.hears, self.load, self.most_bps_hz, self.least_bps_hz)
+    def reception(self) -> Reception:
+        """Which stations users receive, and how well."""
+        return Reception(self.hears, self.load, self.most_bps_hz, self.least_bps_hz)
 
     @property
     def band_hz(self) -> float:
@@ -95,7 +95,7 @@ class CityArrivals(Source):
         return torch.tensor([dbm_to_w(tier.power_dbm) for tier in self.scenario.tiers for _ in range(tier.count)])
 
     def signals(self, networks: Networks, episode: int, slots: int) -> tuple[Signals, Layout]:
-        """How users hear stations, a few networks at a time for memory's sake."""
+        """How users receive stations, a few networks at a time for memory's sake."""
         numbers, few = networks.numbers, max(MOST_PAIRS // (slots * self.periods * self.service.stations), 1)
         parts = [
             self._networks(Streams(networks.seed, numbers[at : at + few], episode), slots)
@@ -115,7 +115,7 @@ class CityArrivals(Source):
         paths = propagate(scenario, stations, place.reshape(n, -1, 2), streams, state=state, fast_fading=False)
         gain = paths.gain.reshape(n, -1, users, p).transpose(1, 2)  # [n, T, N, P]
         noise = torch.tensor(self.noise_w)
-        signals = self.hearing(gain, self.power_w.reshape(-1, 1), noise)
+        signals = self.reception(gain, self.power_w.reshape(-1, 1), noise)
         rate = signals.pop("efficiency") * self.units_per_efficiency
         height = torch.tensor([tier.height_m for tier in scenario.tiers for _ in range(tier.count)])
         return signals | {

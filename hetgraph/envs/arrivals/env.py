@@ -8,12 +8,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs.actions import ActionSpec, Part
-from hetgraph.envs.arrivals.graph import DENSE, HearingPairs, bind, empty_graph, set_layout, share_stations
+from hetgraph.envs.arrivals.graph import DENSE, CandidateNeighbours, bind, empty_graph, set_layout, share_stations
 from hetgraph.envs.arrivals.incoming import incoming
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.envs.arrivals.replay import pack, unpack
-from hetgraph.envs.arrivals.seats import Seats
 from hetgraph.envs.arrivals.service import Users
+from hetgraph.envs.arrivals.service_state import ServiceState
 from hetgraph.envs.arrivals.sources import Source, strongest_with_room
 from hetgraph.envs.arrivals.table import Table
 from hetgraph.envs.base import GraphEnv, check_level
@@ -89,9 +89,9 @@ class ArrivalEnv(GraphEnv[Tensor]):
     def _allocate(self) -> None:
         """Tensors and graphs, once."""
         b, k = self.num_envs, self.source.links_per_user
-        self.seats = Seats(b, self.service, k, self.source.period, self.slots, self.device)
-        graph = empty_graph(self.source, b, self.seats)
-        share_stations(graph, self.seats)
+        self.state = ServiceState(b, self.service, k, self.source.period, self.slots, self.device)
+        graph = empty_graph(self.source, b, self.state)
+        share_stations(graph, self.state)
         graph.slots_left = torch.zeros(b, device=self.device)
         below = copy.copy(graph)  # two levels that know the same
         self._graphs: dict[Level, HeteroData] = {
@@ -102,13 +102,13 @@ class ArrivalEnv(GraphEnv[Tensor]):
         }
         self._room = torch.zeros(b, k + 1, dtype=torch.bool, device=self.device)  # rejection is no room
         self._totals = torch.zeros(2, b, device=self.device)  # utility and users who were taken
-        self._pairs = HearingPairs(k, self.device)
+        self._pairs = CandidateNeighbours(k, self.device)
         self._bound = False
 
     @property
     def users(self) -> Users:
         """Users in service, views of the state."""
-        return self.seats.users
+        return self.state.users
 
     @property
     def episode_slots(self) -> int:
@@ -125,14 +125,14 @@ class ArrivalEnv(GraphEnv[Tensor]):
         """Start an episode of given arrivals."""
         self.table, self._given = table.to(self.device), True
         self._incoming = incoming(self.table, self.num_stations)
-        self.seats.clear(self.table.signals.noise_w[0])
+        self.state.clear(self.table.signals.noise_w[0])
         self._totals.zero_()
         self.slot = 0
         for level, graph in self._graphs.items():
             set_layout(graph, self.table.layout)
             graph.arrival_probability, graph.mean_demand = self.table.probability, self.table.mean_demand
             if not self._bound:
-                bind(graph, self.seats, level)
+                bind(graph, self.state, level)
             if "pos" not in self.table.layout.bs:
                 graph["ue"].pop("pos", None)
         self._bound = True
@@ -141,11 +141,11 @@ class ArrivalEnv(GraphEnv[Tensor]):
     def _look(self) -> None:
         """The slot's user arrives; what stations know, and which of them have room."""
         t, rows = self.slot, self._incoming
-        self.stations = self.seats.arrive(t, rows, self.table.comes[t])
+        self.stations = self.state.arrive(t, rows, self.table.comes[t])
         free = self.stations.free.gather(1, rows.station[t])
         room = (free >= self.table.asked[t].unsqueeze(1)) & rows.usable[t]
         self._room[:, :-1] = strongest_with_room(room, self.source)
-        self.seats.set_may_serve(self._room[:, :-1])
+        self.state.set_may_serve(self._room[:, :-1])
         graph = self._graphs["genie"]  # all levels share these
         graph.slots_left.fill_(self.slots - t)
         if self.num_stations > DENSE:
@@ -168,10 +168,10 @@ class ArrivalEnv(GraphEnv[Tensor]):
         choice = action.long().unsqueeze(1)
         taken = self._room.gather(1, choice)
         refused = self.table.comes[t] & ~taken.squeeze(1) & (action < k)
-        self.seats.admit(t, self._incoming, choice.clamp_max(k - 1), taken)
-        utility = self.seats.serve()
+        self.state.admit(t, self._incoming, choice.clamp_max(k - 1), taken)
+        utility = self.state.serve()
         self.slot += 1
-        self.seats.move(self.slot, self._incoming)
+        self.state.move(self.slot, self._incoming)
         self._totals[0] += utility.sum(1)
         self._totals[1] += taken.squeeze(1)
         self._look()
@@ -216,7 +216,7 @@ class ArrivalEnv(GraphEnv[Tensor]):
 
     def pack(self) -> dict[str, Tensor]:
         """Observations as rows ``{name: [B, ...]}``, for a replay memory."""
-        return pack(self.seats, self._graphs["genie"], self.first)
+        return pack(self.state, self._graphs["genie"], self.first)
 
     def unpack(self, rows: dict[str, Tensor], level: Level) -> HeteroData:
         """Observations of :meth:`pack`'s rows, equal to those of then, in any choice and order of networks.
@@ -230,7 +230,7 @@ class ArrivalEnv(GraphEnv[Tensor]):
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future depends on, beside the source and what :meth:`load` was given."""
         values = {"seed": self.seed, "episode": self.episode, "slot": self.slot, "totals": self._totals.clone()}
-        return values | self.seats.state_dict()
+        return values | self.state.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
@@ -242,7 +242,7 @@ class ArrivalEnv(GraphEnv[Tensor]):
     def _go_on(self, state: dict[str, Any]) -> None:
         self.slot = state["slot"]
         self._totals.copy_(state["totals"])
-        self.seats.load_state_dict(state)
+        self.state.load_state_dict(state)
         self._look()
 
     def __getstate__(self) -> dict[str, Any]:

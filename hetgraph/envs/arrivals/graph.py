@@ -1,4 +1,4 @@
-"""Arrivals as contract graphs: what is fixed with the layout, and views of the seats."""
+"""Arrivals as contract graphs: what is fixed with the layout, and views of the state."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.envs.arrivals.incoming import ASKED, FAR, LEFT, NOISE, POS, RATE
 from hetgraph.envs.arrivals.layout import Layout
-from hetgraph.envs.arrivals.seats import Seats
+from hetgraph.envs.arrivals.service_state import ServiceState
 from hetgraph.envs.arrivals.sources import Source
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION, Level
 
@@ -14,16 +14,16 @@ DENSE = 30  # stations up to which all are neighbours; beyond, those that the ar
 STATIONS = ("users", "free_rb", "utility", "backlog_slots")  # rows of what stations know of their users
 
 
-def empty_graph(source: Source, networks: int, seats: Seats) -> HeteroData:
+def empty_graph(source: Source, networks: int, state: ServiceState) -> HeteroData:
     """Graph of networks without their layout: how nodes, edges and antennas are numbered."""
-    device, n, u, k = seats.active.device, source.service.stations, seats.active.shape[1], source.links_per_user
+    device, n, u, k = state.active.device, source.service.stations, state.active.shape[1], source.links_per_user
     graph, each = Batch(_base_cls=HeteroData), torch.arange(networks, device=device)
     graph._num_graphs = networks
     for store, count in (("bs", n), ("ue", u)):
         graph[store].batch = each.repeat_interleave(count)
         graph[store].ptr = count * torch.arange(networks + 1, device=device)
     user = torch.arange(networks * u, device=device).repeat_interleave(k)
-    graph[CHANNEL].edge_index = torch.stack([seats.station.flatten(), user])
+    graph[CHANNEL].edge_index = torch.stack([state.station.flatten(), user])
     graph[CHANNEL].slot = torch.arange(k, device=device).repeat(networks * u)
     graph[CONFLICTS].edge_index = torch.zeros(2, 0, dtype=torch.long, device=device)
     pairs = (1 - torch.eye(n if n <= DENSE else k, device=device)).nonzero().T
@@ -51,31 +51,31 @@ def set_layout(graph: HeteroData, layout: Layout) -> None:
     graph[MOUNTED_ON].edge_index = torch.stack([torch.arange(b * a, device=device), station])
 
 
-def bind(graph: HeteroData, seats: Seats, level: Level) -> None:
-    """Make the attributes that change views of the seats, as a level knows them."""
-    links = seats.now if level == "genie" else seats.reported
+def bind(graph: HeteroData, state: ServiceState, level: Level) -> None:
+    """Make the attributes that change views of the state, as a level knows them."""
+    links = state.now if level == "genie" else state.reported
     bs, ue, edges = graph["bs"], graph["ue"], graph[CHANNEL]
-    for name, value in zip(STATIONS, seats.bs.flatten(1), strict=True):
+    for name, value in zip(STATIONS, state.bs.flatten(1), strict=True):
         bs[name] = value
-    real, now = links.real.flatten(1), seats.now.real.flatten(1)  # [ROWS, B U]
+    real, now = links.real.flatten(1), state.now.real.flatten(1)  # [ROWS, B U]
     ue.demand, ue.asked_rb = now[LEFT], now[ASKED]
     ue.rate, ue.pos = real[RATE], real[POS:].T
     ue.far_interference_w, ue.noise_w = real[FAR].unsqueeze(1), real[NOISE].unsqueeze(1)
-    ue.active, ue.serving_slot = seats.active.flatten(), seats.serving.flatten()
+    ue.active, ue.serving_slot = state.active.flatten(), state.serving.flatten()
     edges.gain, edges.rate = links.edges[0].reshape(-1, 1), links.edges[1].flatten()
-    edges.own, edges.may_serve = seats.own.flatten(), seats.may_serve.flatten()
+    edges.own, edges.may_serve = state.own.flatten(), state.may_serve.flatten()
     everything = level in ("global", "genie")
-    edges.known = torch.ones_like(edges.own) if everything else seats.known.flatten()
+    edges.known = torch.ones_like(edges.own) if everything else state.known.flatten()
 
 
-def share_stations(graph: HeteroData, seats: Seats) -> None:
-    """Keep the seats' stations in the first row of the channel edges."""
-    row = graph[CHANNEL].edge_index[0].view(seats.station.shape)
-    row.copy_(seats.station)
-    seats.station = row
+def share_stations(graph: HeteroData, state: ServiceState) -> None:
+    """Keep the stations of users in the first row of the channel edges."""
+    row = graph[CHANNEL].edge_index[0].view(state.station.shape)
+    row.copy_(state.station)
+    state.station = row
 
 
-class HearingPairs:
+class CandidateNeighbours:
     """The stations that each arriving user hears as neighbours of each other.
 
     Args:

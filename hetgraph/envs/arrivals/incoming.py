@@ -1,4 +1,4 @@
-"""Arrivals of an episode in the layout of the seats, so that a slot copies rows and computes nothing."""
+"""Arrivals of an episode in the layout of the state of service, so that a slot copies rows and computes nothing."""
 
 from dataclasses import dataclass
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.envs.arrivals.hearing import Hearing
 from hetgraph.envs.arrivals.layout import Layout, equal_count, layout_of
+from hetgraph.envs.arrivals.reception import Reception
 from hetgraph.envs.arrivals.sources import SIGNALS, Source, first_of
 from hetgraph.envs.arrivals.table import Signals
 from hetgraph.graph.check import check
@@ -25,11 +25,11 @@ class LayoutArrivals(Source):
 
     A scenario is sampled once for each seed: network i is its sample of number i. Of given graphs, network i is the one of number i
     modulo their number. Rates follow Shannon's formula at the mean SINR over the band, see
-    :class:`~hetgraph.envs.arrivals.hearing.Hearing`; gains are means over the blocks.
+    :class:`~hetgraph.envs.arrivals.reception.Reception`; gains are means over the blocks.
 
     Args:
         layout: a scenario, or a contract graph or batch of them.
-        hearing: which stations users hear, and how well.
+        reception: which stations users receive, and how well.
         most_candidates: how many of them, the strongest with room, may take a user.
 
     Raises:
@@ -37,7 +37,7 @@ class LayoutArrivals(Source):
     """
 
     layout: Scenario | HeteroData = field(compare=False)
-    hearing: Hearing = Hearing()
+    reception: Reception = Reception()
     most_candidates: int = 4
     _kept: dict[Networks, "Places"] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -59,7 +59,7 @@ class LayoutArrivals(Source):
     @property
     def links_per_user(self) -> int:
         """Stations that a user hears."""
-        return min(self.hearing.hears, self.service.stations)
+        return min(self.reception.stations, self.service.stations)
 
     @property
     def candidates(self) -> int:
@@ -72,7 +72,7 @@ class LayoutArrivals(Source):
         return size_of(self.layout)[1]
 
     def signals(self, networks: Networks, episode: int, slots: int) -> tuple[Signals, Layout]:
-        """How users hear stations: each is one of the graph's."""
+        """How users receive stations: each is one of the graph's."""
         if networks not in self._kept:
             self._kept.clear()
             self._kept[networks] = self._places(networks)
@@ -88,8 +88,8 @@ class LayoutArrivals(Source):
         if isinstance(self.layout, Scenario):
             graph = self.layout.sample(len(networks.numbers), seed=networks.seed, first=networks.numbers.start)
             self._check(graph)
-            return places_of(graph, self.hearing, self.units_per_efficiency)
-        places = places_of(as_batch(self.layout), self.hearing, self.units_per_efficiency)
+            return places_of(graph, self.reception, self.units_per_efficiency)
+        places = places_of(as_batch(self.layout), self.reception, self.units_per_efficiency)
         number = torch.tensor(list(networks.numbers)) % len(places.first)
         return Places(places.user, places.first[number], places.count[number], places.layout.select(number))
 
@@ -125,8 +125,8 @@ class Places:
     layout: Layout
 
 
-def places_of(graph: HeteroData, hearing: Hearing, units_per_efficiency: float) -> Places:
-    """How each user of a batch of graphs hears stations; those that are not among its edges have gain 0."""
+def places_of(graph: HeteroData, reception: Reception, units_per_efficiency: float) -> Places:
+    """How each user of a batch of graphs receives stations; those that are not among its edges have gain 0."""
     layout, ue, edges = layout_of(graph), graph["ue"], graph[CHANNEL]
     n = equal_count(graph, "bs")
     bs, user = edges.edge_index
@@ -137,9 +137,9 @@ def places_of(graph: HeteroData, hearing: Hearing, units_per_efficiency: float) 
     noise_w = ue.noise_w.sum(1).float()
     power_w = layout.bs["power_max_w"][ue.batch].reshape(-1, 1, n, 1)
     far_w = (
-        hearing.load * ue.far_interference_w.sum(1).float().reshape(-1, 1, 1) if "far_interference_w" in ue else None
+        reception.load * ue.far_interference_w.sum(1).float().reshape(-1, 1, 1) if "far_interference_w" in ue else None
     )
-    signals: dict[str, Any] = hearing(gain.reshape(-1, 1, n, 1), power_w, noise_w.reshape(-1, 1, 1, 1), far_w)
+    signals: dict[str, Any] = reception(gain.reshape(-1, 1, n, 1), power_w, noise_w.reshape(-1, 1, 1, 1), far_w)
     signals = {name: value.squeeze(1) for name, value in signals.items()}
     rate = signals.pop("efficiency") * units_per_efficiency
     pos = ue.pos.float() if "pos" in ue else gain.new_zeros(len(gain), 3)

@@ -95,11 +95,11 @@ def test_rates_follow_from_gains_powers_noise_and_the_stated_interference() -> N
         own = obs[CHANNEL].rate[obs[CHANNEL].own]
         assert torch.equal(own, obs["ue"].rate[obs["ue"].serving_slot >= 0])
         gain, place = obs[CHANNEL].gain.reshape(3, per, links_per_user), obs["ue"].pos.reshape(3, per, 3).clone()
-        for b, seat in obs["ue"].active.reshape(3, per)[:, :-1].nonzero().tolist():
-            since = env.slot - int(env.seats.since[b, seat])
-            then, where = first.setdefault((b, seat, env.slot - since), (gain[b, seat].clone(), place[b, seat]))
+        for b, user in obs["ue"].active.reshape(3, per)[:, :-1].nonzero().tolist():
+            since = env.slot - int(env.state.since[b, user])
+            then, where = first.setdefault((b, user, env.slot - since), (gain[b, user].clone(), place[b, user]))
             stands = since < source.period
-            assert torch.equal(place[b, seat], where) == stands and torch.equal(gain[b, seat], then) == stands
+            assert torch.equal(place[b, user], where) == stands and torch.equal(gain[b, user], then) == stands
             moved += not stands
         env.step(rule.act(obs, None, None)[0])
     assert moved > 50
@@ -114,13 +114,13 @@ def test_reported_channels_are_those_of_a_slot_ago_and_present_on_arrival() -> N
         present, reported = env.observe("genie"), env.observe("global")
         names = ((CHANNEL, "gain"), (CHANNEL, "rate"), ("ue", "pos"), ("ue", "rate"))
         for store, name in names:
-            now, then = (graph[store][name].reshape(3, env.seats.active.shape[1], -1) for graph in (present, reported))
+            now, then = (graph[store][name].reshape(3, env.state.active.shape[1], -1) for graph in (present, reported))
             assert torch.equal(now[:, -1], then[:, -1]), "who arrives reports what it measures"
             old = before.get((store, name))
-            for b, seat in env.users.on.flatten(1).nonzero().tolist() if old is not None else ():
-                stays = int(env.seats.since[b, seat]) < env.slot - 1
-                assert not stays or torch.equal(then[b, seat], old[b, seat])
-                changed += not torch.equal(then[b, seat], now[b, seat])
+            for b, user in env.users.on.flatten(1).nonzero().tolist() if old is not None else ():
+                stays = int(env.state.since[b, user]) < env.slot - 1
+                assert not stays or torch.equal(then[b, user], old[b, user])
+                changed += not torch.equal(then[b, user], now[b, user])
             before[store, name] = now.clone()
         for level in ("local", "neighbourhood", "global", "genie"):
             check(env.observe(level), level)

@@ -198,7 +198,7 @@ def test_users_of_hundreds_of_stations_hear_the_three_nearest_mutual_neighbours(
 
 def test_users_in_service_keep_the_gain_and_place_of_their_admission() -> None:
     env, rule = ArrivalEnv("grows-3", 50, probability=1.0, seed=2), policy("best_rate")
-    obs, held = env.reset()[0], {}
+    obs, on_arrival = env.reset()[0], {}
     for slot in range(15):
         place, signals = rule.act(obs, None, None)[0], env.table.signals
         for b in range(50):
@@ -206,12 +206,12 @@ def test_users_in_service_keep_the_gain_and_place_of_their_admission() -> None:
             free = (env.users.left[b, station] <= 0).nonzero()
             if len(free):
                 where = (b, station, int(free[0]))
-                held[where] = (signals.gain[slot, b, :, 0].tolist(), signals.pos[slot, b, 0].tolist())
+                on_arrival[where] = (signals.gain[slot, b, :, 0].tolist(), signals.pos[slot, b, 0].tolist())
         obs = env.step(place).obs
         gain = obs[CHANNEL].gain.reshape(50, 28, 3)[:, :27].reshape(50, 3, 9, 3)
         pos = obs["ue"].pos.reshape(50, 28, 3)[:, :27].reshape(50, 3, 9, 3)
-        for b, station, seat in env.users.on.nonzero().tolist():
-            assert (gain[b, station, seat].tolist(), pos[b, station, seat].tolist()) == held[b, station, seat]
+        for b, station, place in env.users.on.nonzero().tolist():
+            assert (gain[b, station, place].tolist(), pos[b, station, place].tolist()) == on_arrival[b, station, place]
         assert bool((gain[~env.users.on] == 0).all())
 
 

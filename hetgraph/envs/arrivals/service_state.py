@@ -7,8 +7,8 @@ from hetgraph.envs.arrivals.incoming import FAR, NOISE, RATE, ROWS, Incoming
 from hetgraph.envs.arrivals.service import DONE, Service, Stations, Users, stations_of, throughputs
 
 
-class Links:
-    """How users hear stations at one time.
+class UserChannels:
+    """Channels of users to their candidate stations at one time.
 
     Args:
         real: rows of users ``[ROWS, B, U]``, see :mod:`~hetgraph.envs.arrivals.incoming`.
@@ -24,7 +24,7 @@ class Links:
         self.edges.flatten(1, 2).index_copy_(1, row, edges)
 
 
-class Seats:
+class ServiceState:
     """The ``C`` places of each of ``N`` stations, in ``U = N C + 1`` users of whom the last one arrives.
 
     ``now`` has the present channels, ``reported`` those of one slot ago (of who came in between, of arrival); where nobody moves
@@ -44,11 +44,11 @@ class Seats:
     ) -> None:
         self.service, self.period, self.links_per_user = service, period, links_per_user
         self.shape = b, n, c = networks, service.stations, service.places
-        self.free_seat, u = n * c, n * c + 1  # the last user takes what rejected ones leave
+        self.arriving_user, u = n * c, n * c + 1  # the last user takes what rejected ones leave
         times = 2 if period else 1
         self._real = torch.zeros(times, ROWS, b, u, device=device)
         self._edges = torch.zeros(times, 2, b, u, links_per_user, device=device)
-        self.now, self.reported = (Links(self._real[i], self._edges[i]) for i in (0, times - 1))
+        self.now, self.reported = (UserChannels(self._real[i], self._edges[i]) for i in (0, times - 1))
         each = torch.arange(n, device=device).repeat_interleave(c)
         first = torch.cat([each, each.new_zeros(1)]).unsqueeze(1)
         near = (first + torch.arange(links_per_user, device=device)) % n  # free places have some stations
@@ -78,7 +78,7 @@ class Seats:
         self.users = Users(left, rate, asked)
 
     @property
-    def links(self) -> tuple[Links, ...]:
+    def links(self) -> tuple[UserChannels, ...]:
         """Present and reported channels, once if they are one."""
         return (self.now, self.reported) if self.period else (self.now,)
 
@@ -105,9 +105,9 @@ class Seats:
         (b, _, c), k = self.shape, self.links_per_user
         station = incoming.station[slot].gather(1, place)
         own = self.users.left.gather(1, station.unsqueeze(2).expand(b, 1, c)).squeeze(1)
-        seat = station * c + (own <= 0).to(torch.uint8).argmax(1, keepdim=True)
-        seat = torch.where(taken, seat, self.free_seat)
-        row = (seat + self._base).squeeze(1)
+        user = station * c + (own <= 0).to(torch.uint8).argmax(1, keepdim=True)
+        user = torch.where(taken, user, self.arriving_user)
+        row = (user + self._base).squeeze(1)
         real, edges = incoming.real[slot], incoming.edges[slot]
         torch.gather(edges[1], 1, place, out=real[RATE].unsqueeze(1))
         for links in self.links:
@@ -139,7 +139,7 @@ class Seats:
             self._move(self.now, slot, incoming)
             self._move(self.reported, slot - 1, incoming)
 
-    def _move(self, links: Links, slot: int, incoming: Incoming) -> None:
+    def _move(self, links: UserChannels, slot: int, incoming: Incoming) -> None:
         """Those who came a whole number of periods ago, one user of each network for each number."""
         assert incoming.later is not None and incoming.place is not None
         count = min(slot // self.period, incoming.later.shape[2] - 1)
@@ -151,7 +151,7 @@ class Seats:
         still = self.since.view(-1)[row] == arrival_slot.unsqueeze(1)
         network = torch.arange(self.shape[0], device=row.device)
         at = (arrival_slot.unsqueeze(1), network, period.unsqueeze(1))
-        row = torch.where(still, row, self._base.squeeze(1) + self.free_seat).flatten()
+        row = torch.where(still, row, self._base.squeeze(1) + self.arriving_user).flatten()
         edges = incoming.later[at].flatten(0, 1).transpose(0, 1)  # [2, Q B, K]
         own = self.serving.view(-1)[row].clamp_min(0).unsqueeze(1)
         real = links.real.flatten(1)[:, row]

@@ -1,4 +1,4 @@
-"""Which stations a user hears, and the rate that each would give it."""
+"""Which stations a user receives, and the spectral efficiency of each."""
 
 from dataclasses import dataclass
 
@@ -10,25 +10,25 @@ from hetgraph.radio.rates import spectral_efficiency
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """How well users hear stations.
+class Reception:
+    """How users receive stations.
 
     Args:
-        hears: strongest stations K that a user hears.
+        stations: number K of the strongest stations that a user has links to.
         load: share of full power at which other stations interfere.
         most_bps_hz: largest spectral efficiency.
         least_bps_hz: spectral efficiency below which a station does not take a user; who moves away while served keeps it.
     """
 
-    hears: int = 8
+    stations: int = 8
     load: float = 0.3
     most_bps_hz: float = 6.0
     least_bps_hz: float = 0.3
 
     def __post_init__(self) -> None:
-        if self.hears < 1 or not 0 <= self.load <= 1 or not 0 < self.least_bps_hz <= self.most_bps_hz:
-            got = f"hears={self.hears}, load={self.load}, least={self.least_bps_hz}, most={self.most_bps_hz}"
-            raise ValueError(f"hearing: got {got}, expected a station, a share of power and efficiencies in order")
+        if self.stations < 1 or not 0 <= self.load <= 1 or not 0 < self.least_bps_hz <= self.most_bps_hz:
+            got = f"stations={self.stations}, load={self.load}, least={self.least_bps_hz}, most={self.most_bps_hz}"
+            raise ValueError(f"reception: got {got}, expected a station, a share of power and efficiencies in order")
 
     def __call__(
         self, gain: Tensor, power_w: Tensor, noise_w: Tensor, far_w: Tensor | None = None
@@ -46,7 +46,7 @@ class Hearing:
             user, and ``far_interference_w [n, U, P]``, of the stations that it does not hear.
         """
         received = gain * power_w
-        station = received[..., 0].topk(min(self.hears, gain.shape[2]), 2).indices
+        station = received[..., 0].topk(min(self.stations, gain.shape[2]), 2).indices
         index = station.unsqueeze(3).expand(-1, -1, -1, gain.shape[3])
         candidate_w = received.gather(2, index)  # [n, U, K, P]
         far = self.load * received.scatter(2, index, torch.zeros_like(candidate_w)).sum(2)  # [n, U, P]
