@@ -98,11 +98,11 @@ class HetGNN(nn.Module):
         bs, ue = self.encoder(inputs)
         state = self._start(graph, bs, inputs.prior, links)
         scores = self._edge_scores(bs, ue, inputs, links)
-        seen = [self.refine.look(state, links, channels, scores)]
+        relaxed = [self.refine.look(state, links, channels, scores)]
         for _ in range(self.rounds if rounds is None else rounds):
-            state = self.refine.step(state, seen[-1], bs, links, channels, self.objective)
-            seen.append(self.refine.look(state, links, channels, scores))
-        return Prediction(seen, self._antenna_logits(bs, inputs), links)
+            state = self.refine.step(state, relaxed[-1], bs, links, channels, self.objective)
+            relaxed.append(self.refine.look(state, links, channels, scores))
+        return Prediction(relaxed, self._antenna_logits(bs, inputs), links)
 
     @torch.no_grad()
     def allocate(self, graph: HeteroData, rounds: int | None = None) -> Allocation:
@@ -175,8 +175,8 @@ def best_round(graph: HeteroData, prediction: Prediction, objective: Objective) 
     """Rounded allocation of that round which has the highest utility, for each network on its own."""
     links = prediction.links
     slot, value, fraction = _rounded(prediction.rounds[0], links, objective)
-    for seen in prediction.rounds[1:]:
-        new_slot, new_value, new_fraction = _rounded(seen, links, objective)
+    for relaxed in prediction.rounds[1:]:
+        new_slot, new_value, new_fraction = _rounded(relaxed, links, objective)
         better = new_value > value
         value = torch.where(better, new_value, value)
         slot = torch.where(better[links.ue_network], new_slot, slot)
@@ -184,13 +184,13 @@ def best_round(graph: HeteroData, prediction: Prediction, objective: Objective) 
     return _allocation(graph, links, slot, fraction)
 
 
-def _rounded(seen: Round, links: Links, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
+def _rounded(relaxed: Round, links: Links, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
     """Best slot of every user, the utility that this gives each network, and the power fractions."""
-    slot = links.argmax_slot(seen.scores)
+    slot = links.argmax_slot(relaxed.scores)
     station = links.station_of(slot)
-    rate = links.pick(links.flat(seen.rates.rate), slot)
+    rate = links.pick(links.flat(relaxed.rates.rate), slot)
     rate = rate / links.users_per_bs(station).clamp_min(1)[station].to(rate.dtype)
-    return slot, links.sum_ue_to_network(rate.clamp_min(1e-12).log() if objective == "pf" else rate), seen.fraction
+    return slot, links.sum_ue_to_network(rate.clamp_min(1e-12).log() if objective == "pf" else rate), relaxed.fraction
 
 
 def to_allocation(graph: HeteroData, links: Links, scores: Tensor, fraction: Tensor) -> Allocation:

@@ -95,7 +95,7 @@ class GraphQMIX(nn.Module):
         intentions: rounds in which users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced_value`).
         agreements: rounds in which they then agree on exchanges and chains
             (:func:`~hetgraph.solvers.negotiated.negotiated`); 0 for announcements alone, which know nothing of full cells.
-        personal: levels count by what they change of utility, sum rate and squared rates; else they are worth the same to all.
+        personal: levels count by what they change of utility, sum rate and squared rates; else they have the same value for all.
         patience: price of a handover in announcements; ``None`` for one that training fits and the weights hold.
         crowding: added to that price for each user by which a cell's room is below the mean of the user's places
             (:func:`~hetgraph.solvers.handover.priced`); ``None`` likewise.
@@ -162,7 +162,7 @@ class GraphQMIX(nn.Module):
     @torch.no_grad()
     def set_scale(
         self,
-        seen: Sequence[Candidates],
+        observations: Sequence[Candidates],
         reward: Tensor,
         credit: Tensor,
         terms: tuple[float, float, float] = (1.0, 0.0, 0.0),
@@ -170,18 +170,18 @@ class GraphQMIX(nn.Module):
         """Bring features to mean zero and deviation one over some observations; values begin with what is linear in them.
 
         Args:
-            seen: T observations of B networks.
+            observations: T observations of B networks.
             reward: normalised rewards of the cells ``[T, B, K]``.
             credit: normalised credits of users ``[T, B, U]``.
             terms: what a unit of utility, sum rate and squared rates adds to a level's value, with ``personal``.
         """
-        seen = [self._announced(one) for one in seen]
+        observations = [self._announced(one) for one in observations]
         for kind in COLUMNS:
-            rows = torch.cat([getattr(one, kind).flatten(0, -2) for one in seen])
+            rows = torch.cat([getattr(one, kind).flatten(0, -2) for one in observations])
             getattr(self, f"{kind}_mean").copy_(rows.mean(0))
             getattr(self, f"{kind}_std").copy_(rows.std(0).clamp_min(1e-2))
         if isinstance(self.encoder, GraphEncoder) and self.dueling:
-            whole = union([self._scaled(one) for one in seen])
+            whole = union([self._scaled(one) for one in observations])
             self.encoder.start(whole, self._weight(whole), reward.flatten(), credit.flatten(), terms)
 
     def price(self) -> tuple[float, float]:
@@ -193,18 +193,18 @@ class GraphQMIX(nn.Module):
         )
 
     def _announced(self, raw: Candidates) -> Candidates:
-        """The same with what places will be worth if users do as they announce."""
+        """The same with the value of places if users do as they announce."""
         if not self.intentions:
             return raw
         patience, crowding = self.price()
         choice = _choice(raw)
         if self.agreements:
-            worth = negotiated(
+            value = negotiated(
                 choice, patience=patience, rounds=self.intentions, agreements=self.agreements, crowding=crowding
             )
         else:
-            worth = announced_value(choice, rounds=self.intentions, patience=patience, crowding=crowding)
-        return replace(raw, edge=torch.cat([raw.edge, worth.flatten(0, 1).unsqueeze(2)], 2))
+            value = announced_value(choice, rounds=self.intentions, patience=patience, crowding=crowding)
+        return replace(raw, edge=torch.cat([raw.edge, value.flatten(0, 1).unsqueeze(2)], 2))
 
     def _read(self, obs: HeteroData) -> Read:
         """What is read of an observation; of one that did not change since the last call, the same again."""
@@ -236,29 +236,29 @@ class GraphQMIX(nn.Module):
             raise ValueError(f"places: got {c} of each user, expected {self.places}, as in training")
         if self.cells and k != self.cells:
             raise ValueError(f"cells: got {k}, expected {self.cells}, as in training: the flat encoder is for no other")
-        seen = self._scaled(raw)
-        found: Encoded = self.encoder(seen, inputs)
-        place, level, own, user = found.place, found.level, found.own, found.user
+        scaled = self._scaled(raw)
+        encoded: Encoded = self.encoder(scaled, inputs)
+        place, level, own, user = encoded.place, encoded.level, encoded.own, encoded.user
         if self.dueling:
             place, level = place - place[:, :1], level - level.mean(1, keepdim=True)
         else:
             own, user = torch.zeros_like(own), user * user.new_tensor([0.0, 1.0])
-        cell = seen.cell.reshape(b, u, c) - k * torch.arange(b, device=seen.cell.device).reshape(b, 1, 1)
-        weight = self._weight(seen).reshape(b, u)
-        allowed = seen.allowed.reshape(b, u, c)
+        cell = scaled.cell.reshape(b, u, c) - k * torch.arange(b, device=scaled.cell.device).reshape(b, 1, 1)
+        weight = self._weight(scaled).reshape(b, u)
+        allowed = scaled.allowed.reshape(b, u, c)
         place = place.reshape(b, u, c).masked_fill(~allowed, -torch.inf)
-        station, user = found.station.reshape(b, k, -1), user.reshape(b, u, 2)
+        station, user = encoded.station.reshape(b, k, -1), user.reshape(b, u, 2)
         level = level.reshape(b, u, -1)
-        return Values(place, level, weight, own.reshape(b, k), user, allowed, cell, station, found.state)
+        return Values(place, level, weight, own.reshape(b, k), user, allowed, cell, station, encoded.state)
 
-    def _weight(self, seen: Candidates) -> Tensor:
+    def _weight(self, candidates: Candidates) -> Tensor:
         """Importance of users ``[B * U]``."""
-        power = seen.ue[:, RECEIVED]
+        power = candidates.ue[:, RECEIVED]
         if self.importance == "sum":
             return torch.ones_like(power)
         # Normalised features lie within [-5, 5]: no need for the largest one of each cell.
         share = power.exp() if self.importance == "power" else torch.ones_like(power)
-        total: Tensor = sum_by(seen.serving, share, seen.cells())[seen.serving]
+        total: Tensor = sum_by(candidates.serving, share, candidates.cells())[candidates.serving]
         return share / total
 
     def joint(self, values: Values, action: HandoverAction) -> Tensor:

@@ -26,7 +26,7 @@ BS_COLUMNS = (
     "leavers_share",
     "room_share",
 )
-TIME_COLUMNS = ("cos_time", "sin_time")  # of the network, told to its stations
+TIME_COLUMNS = ("cos_time", "sin_time")  # of the network, columns of its stations
 UE_COLUMNS = (
     "own_snr_db",
     "own_sinr_db",
@@ -125,7 +125,7 @@ class GraphInputs:
 
 
 def candidates_of(graph: HeteroData | Facts, totals: bool = True) -> Candidates:
-    """What is read of an observation.
+    """Candidates of an observation.
 
     Args:
         graph: an observation of a handover environment, or its facts, which several calls share.
@@ -201,26 +201,26 @@ class CandidateEncoder(nn.Module):
         ready: dict[Store, Tensor] = {"bs": raw.bs[:, : len(BS_COLUMNS)], "ue": raw.ue, CHANNEL: edge}
         return GraphInputs(self.graph.inputs(facts, ready), facts.links)
 
-    def forward(self, seen: Candidates, inputs: GraphInputs) -> tuple[Tensor, Tensor]:
+    def forward(self, candidates: Candidates, inputs: GraphInputs) -> tuple[Tensor, Tensor]:
         """States of cells ``[B * K, H]`` and of places ``[B * U, C, H]``.
 
         Args:
-            seen: users and places, brought to scale.
+            candidates: users and places, brought to scale.
             inputs: of the graph that they are of.
         """
         state, ends = self.graph(inputs.layers), inputs.layers["edge_index_dict"][CHANNEL]
         station: Tensor = self.wishes(
-            (state["bs"], state["ue"]), ends, seen.edge.flatten(0, 1), wish_weights(seen), inputs.links
+            (state["bs"], state["ue"]), ends, candidates.edge.flatten(0, 1), wish_weights(candidates), inputs.links
         )
         there, here = self.ends(station).chunk(2, 1)
-        user = self.ue_in(torch.cat([state["ue"], seen.ue], 1)) + here[seen.serving]
-        return station, silu(self.edge_in(seen.edge) + there[seen.cell] + user.unsqueeze(1))
+        user = self.ue_in(torch.cat([state["ue"], candidates.ue], 1)) + here[candidates.serving]
+        return station, silu(self.edge_in(candidates.edge) + there[candidates.cell] + user.unsqueeze(1))
 
 
-def wish_weights(seen: Candidates) -> Tensor:
+def wish_weights(candidates: Candidates) -> Tensor:
     """Weights of edges in the sums that cells hear ``[B * U * C, 3]``, see :class:`CandidateEncoder`; sums count in tens."""
-    own, come = torch.zeros_like(seen.edge[..., 0]), 0.1 * seen.allowed.to(seen.edge)
+    own, come = torch.zeros_like(candidates.edge[..., 0]), 0.1 * candidates.allowed.to(candidates.edge)
     own[:, 0] = 0.1
     come[:, 0] = 0
-    leave = own * seen.allowed[:, 1:].sum(1, keepdim=True)
+    leave = own * candidates.allowed[:, 1:].sum(1, keepdim=True)
     return torch.stack([own, leave, come], 2).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""What agents make of the users and the cells that they see: messages on the graph, or none."""
+"""Encoders of users and their candidate cells: messages on the graph, or perceptrons."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -21,7 +21,7 @@ from hetgraph.nn.candidates import (
 )
 from hetgraph.nn.encoder import mlp
 from hetgraph.radio.handover import rank_in_group
-from hetgraph.solvers.level_worth import level_worth
+from hetgraph.solvers.level_changes import level_changes
 
 Encoder = Literal["graph", "flat", "flat-full", "single", "global"]
 COLUMNS = {
@@ -37,7 +37,7 @@ SLOTS = 30  # users of a cell that a flat encoder has room for
 
 @dataclass(frozen=True)
 class Encoded:
-    """What an encoder finds.
+    """Values and states of an encoder.
 
     Args:
         place: values of places ``[B * U, C]``.
@@ -67,8 +67,8 @@ def head(inner: int, outer: int) -> nn.Linear:
 class GraphEncoder(nn.Module):
     """Messages on the graph; association values on edges, resource values on users.
 
-    Values add a linear part of the features to what messages find: how one rate compares with another is almost all of it.
-    Levels are worth the same to all users, or with ``personal`` what they change.
+    Values add a linear part of the features to that of the messages: how one rate compares with another is almost all of it.
+    Levels have the same value for all users, or with ``personal`` that of what they change.
 
     Args:
         hidden: width.
@@ -76,9 +76,9 @@ class GraphEncoder(nn.Module):
         places: places C of a user.
         levels: resource levels.
         personal: levels count by what they change of utility, sum rate and squared rates
-            (:func:`~hetgraph.solvers.level_worth.level_worth`); that is known, and small errors that differ from user to
+            (:func:`~hetgraph.solvers.level_changes.level_changes`); that is known, and small errors that differ from user to
             user cost more than there is to win.
-        announced: the last column of places is what they will be worth if users do as they announce.
+        announced: the last column of places is their value if users do as they announce.
     """
 
     def __init__(self, hidden: int, rounds: int, places: int, levels: int, personal: bool, announced: bool) -> None:
@@ -99,31 +99,33 @@ class GraphEncoder(nn.Module):
         """What messages read of a graph, beside candidates that are brought to scale."""
         return self.messages.inputs(facts, raw)
 
-    def forward(self, seen: Candidates, inputs: GraphInputs | None) -> Encoded:
+    def forward(self, candidates: Candidates, inputs: GraphInputs | None) -> Encoded:
         """Values and states."""
         assert inputs is not None
-        seen = replace(seen, ue=user_columns(seen))
-        station, place = self.messages(seen, inputs)
-        wide = station.reshape(seen.shape[0], seen.shape[1], -1)
+        candidates = replace(candidates, ue=user_columns(candidates))
+        station, place = self.messages(candidates, inputs)
+        wide = station.reshape(candidates.shape[0], candidates.shape[1], -1)
         state = torch.cat([wide.mean(1), wide.amax(1)], 1)
-        level = self.level.expand(len(seen.ue), -1)
+        level = self.level.expand(len(candidates.ue), -1)
         if self.personal is not None:
-            table = level_worth(seen.serving, seen.rate[:, 0], seen.shared, seen.cells(), len(self.level))
-            unit = torch.stack([seen.scale**-power for power in range(3)], 1)
+            table = level_changes(
+                candidates.serving, candidates.rate[:, 0], candidates.shared, candidates.cells(), len(self.level)
+            )
+            unit = torch.stack([candidates.scale**-power for power in range(3)], 1)
             level = (table * unit.unsqueeze(1)) @ self.personal
-        user = self.user(place[:, 0]) + self.user_linear(seen.ue)
-        own = (self.own(station) + self.own_linear(seen.bs)).squeeze(1)
-        value = (self.place(place) + self.place_linear(seen.edge)).squeeze(2)
+        user = self.user(place[:, 0]) + self.user_linear(candidates.ue)
+        own = (self.own(station) + self.own_linear(candidates.bs)).squeeze(1)
+        value = (self.place(place) + self.place_linear(candidates.edge)).squeeze(2)
         return Encoded(value, level, own, user, station, state)
 
     @torch.no_grad()
     def start(
-        self, seen: Candidates, weight: Tensor, reward: Tensor, credit: Tensor, terms: tuple[float, float, float]
+        self, candidates: Candidates, weight: Tensor, reward: Tensor, credit: Tensor, terms: tuple[float, float, float]
     ) -> None:
-        """Let values begin with what of rewards and credits is linear in the features, and places with what they are worth.
+        """Let values begin with what of rewards and credits is linear in the features, and places with their announced value.
 
         Args:
-            seen: some observations.
+            candidates: some observations.
             weight: importance of users ``[B * U]``.
             reward: normalised rewards of the cells that they led to ``[B * K]``.
             credit: normalised credits of users ``[B * U]``.
@@ -134,10 +136,10 @@ class GraphEncoder(nn.Module):
             self.place_linear.weight[0, -1] = 1.0
         if self.personal is not None:
             self.personal.copy_(torch.tensor(terms))
-        columns = user_columns(seen)
-        users = sum_by(seen.serving, columns * weight.unsqueeze(1), seen.cells())
-        result = least_squares(torch.cat([seen.bs, users], 1), reward)
-        linear, users_linear, rest = torch.split(result, [seen.bs.shape[1], columns.shape[1], 1])
+        columns = user_columns(candidates)
+        users = sum_by(candidates.serving, columns * weight.unsqueeze(1), candidates.cells())
+        result = least_squares(torch.cat([candidates.bs, users], 1), reward)
+        linear, users_linear, rest = torch.split(result, [candidates.bs.shape[1], columns.shape[1], 1])
         self.own_linear.weight[0], self.own_linear.bias[0], self.user_linear.weight[0] = linear, rest[0], users_linear
         result = least_squares(columns, credit)
         self.user_linear.weight[1], self.user_linear.bias[1] = result[:-1], result[-1]
@@ -151,9 +153,9 @@ def least_squares(columns: Tensor, value: Tensor) -> Tensor:
     return result
 
 
-def user_columns(seen: Candidates) -> Tensor:
+def user_columns(candidates: Candidates) -> Tensor:
     """What is known of users and all their places ``[B * U, Fu + C (1 + Fe)]``: what can be had later counts too."""
-    return torch.cat([seen.ue, seen.edge.flatten(1), seen.allowed.to(seen.ue.dtype)], 1)
+    return torch.cat([candidates.ue, candidates.edge.flatten(1), candidates.allowed.to(candidates.ue.dtype)], 1)
 
 
 class FlatEncoder(nn.Module):
@@ -182,35 +184,37 @@ class FlatEncoder(nn.Module):
     def inputs(self, facts: Facts, raw: Candidates) -> None:
         """Nothing beside candidates."""
 
-    def forward(self, seen: Candidates, inputs: GraphInputs | None) -> Encoded:
+    def forward(self, candidates: Candidates, inputs: GraphInputs | None) -> Encoded:
         """Values; zero for users without a slot."""
-        cells = seen.cells()
-        rank = rank_in_group(seen.ue[:, RECEIVED], seen.serving, cells)
-        slot, held = seen.serving * SLOTS + rank.clamp_max(SLOTS - 1), (rank < SLOTS).unsqueeze(1)
-        row = self._rows(seen) * held
+        cells = candidates.cells()
+        rank = rank_in_group(candidates.ue[:, RECEIVED], candidates.serving, cells)
+        slot, has_slot = candidates.serving * SLOTS + rank.clamp_max(SLOTS - 1), (rank < SLOTS).unsqueeze(1)
+        row = self._rows(candidates) * has_slot
         wide = row.new_zeros(cells * SLOTS, row.shape[1]).index_add_(0, slot, row)
-        hidden = silu(self.network(torch.cat([wide.reshape(cells, -1), self._cell(seen)], 1)))
-        result = self.out(hidden).reshape(cells * SLOTS, -1)[slot] * held
+        hidden = silu(self.network(torch.cat([wide.reshape(cells, -1), self._cell(candidates)], 1)))
+        result = self.out(hidden).reshape(cells * SLOTS, -1)[slot] * has_slot
         place, level, user = result.split([self.places, self.levels, 1], 1)
         user = torch.cat([torch.zeros_like(user), user], 1)
-        return Encoded(place, level, self.own(hidden).squeeze(1), user, hidden, totals(seen))
+        return Encoded(place, level, self.own(hidden).squeeze(1), user, hidden, totals(candidates))
 
-    def _rows(self, seen: Candidates) -> Tensor:
-        """What is told of each user ``[B * U, F]``."""
+    def _rows(self, candidates: Candidates) -> Tensor:
+        """Columns of each user ``[B * U, F]``."""
         if self.full:
-            return user_columns(seen)
-        power, distance = seen.bs[seen.serving, 4:5], seen.edge[:, 0, 4:5]
-        return torch.cat([seen.ue, power, distance], 1)
+            return user_columns(candidates)
+        power, distance = candidates.bs[candidates.serving, 4:5], candidates.edge[:, 0, 4:5]
+        return torch.cat([candidates.ue, power, distance], 1)
 
-    def _cell(self, seen: Candidates) -> Tensor:
+    def _cell(self, candidates: Candidates) -> Tensor:
         """Mean gap, load and distance of the users' other places, the cell's columns, loads around it ``[B * K, 18 + ...]``."""
-        b, k, _, _ = seen.shape
-        told = torch.cat([seen.edge[:, 1:][..., [0, 2, 4]].flatten(1), torch.ones_like(seen.ue[:, :1])], 1)
-        total = sum_by(seen.serving, told, b * k)
-        load = seen.bs[:, LOAD].reshape(b, k)
+        b, k, _, _ = candidates.shape
+        columns = torch.cat(
+            [candidates.edge[:, 1:][..., [0, 2, 4]].flatten(1), torch.ones_like(candidates.ue[:, :1])], 1
+        )
+        total = sum_by(candidates.serving, columns, b * k)
+        load = candidates.bs[:, LOAD].reshape(b, k)
         around = torch.stack([load - load.mean(1, keepdim=True), load.mean(1, keepdim=True).expand_as(load)], 2)
         most = load.amax(1, keepdim=True).expand_as(load).reshape(-1, 1)
-        return torch.cat([total[:, :-1] / total[:, -1:].clamp_min(1), seen.bs, around.flatten(0, 1), most], 1)
+        return torch.cat([total[:, :-1] / total[:, -1:].clamp_min(1), candidates.bs, around.flatten(0, 1), most], 1)
 
 
 class UserEncoder(nn.Module):
@@ -232,25 +236,25 @@ class UserEncoder(nn.Module):
     def inputs(self, facts: Facts, raw: Candidates) -> None:
         """Nothing beside candidates."""
 
-    def forward(self, seen: Candidates, inputs: GraphInputs | None) -> Encoded:
+    def forward(self, candidates: Candidates, inputs: GraphInputs | None) -> Encoded:
         """Values of users and their places."""
-        _, _, u, c = seen.shape
-        columns, whole = [seen.ue.unsqueeze(1).expand(-1, c, -1), seen.edge], totals(seen)
+        _, _, u, c = candidates.shape
+        columns, whole = [candidates.ue.unsqueeze(1).expand(-1, c, -1), candidates.edge], totals(candidates)
         if self.everything:
             columns.append(whole.repeat_interleave(u, 0).unsqueeze(1).expand(-1, c, -1))
         hidden = silu(self.network(torch.cat(columns, 2)))
-        place, station = self.place(hidden).squeeze(2), hidden.new_zeros(seen.cells(), 0)
-        own, user = hidden.new_zeros(seen.cells()), self.user(hidden[:, 0])
+        place, station = self.place(hidden).squeeze(2), hidden.new_zeros(candidates.cells(), 0)
+        own, user = hidden.new_zeros(candidates.cells()), self.user(hidden[:, 0])
         return Encoded(place, self.level(hidden[:, 0]), own, user, station, whole)
 
 
-def totals(seen: Candidates) -> Tensor:
+def totals(candidates: Candidates) -> Tensor:
     """State of a network without a graph ``[B, 24]``: the paper's twelve, and deciles of loads and log rates, the time."""
-    b, k, u, _ = seen.shape
-    tenths = seen.bs.new_tensor([0.1, 0.3, 0.5, 0.7, 0.9])
-    load, rate = seen.bs[:, LOAD].reshape(b, k), seen.ue[:, LOG_RATE].reshape(b, u)
+    b, k, u, _ = candidates.shape
+    tenths = candidates.bs.new_tensor([0.1, 0.3, 0.5, 0.7, 0.9])
+    load, rate = candidates.bs[:, LOAD].reshape(b, k), candidates.ue[:, LOG_RATE].reshape(b, u)
     parts = [torch.quantile(value, tenths, dim=1).T for value in (load, rate)]
-    return torch.cat([seen.state, *parts, seen.bs.reshape(b, k, -1)[:, 0, -2:]], 1)
+    return torch.cat([candidates.state, *parts, candidates.bs.reshape(b, k, -1)[:, 0, -2:]], 1)
 
 
 def encoder_of(

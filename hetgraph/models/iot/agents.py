@@ -183,13 +183,13 @@ class HybridMADDPG(nn.Module):
 
     def discrete_value(self, views: IoTViews, agents: Agents, choice: Discrete) -> Tensor:
         """Values of the agents' choices ``[B, N]``."""
-        advantage = self._worth(views, choice)
+        advantage = self._weighted_bids(views, choice)
         if self.dueling:
-            advantage = advantage - self._worth(views, self.choose(views, agents))
+            advantage = advantage - self._weighted_bids(views, self.choose(views, agents))
         out: Tensor = self.value(agents.station).squeeze(2) + advantage
         return out
 
-    def _worth(self, views: IoTViews, choice: Discrete) -> Tensor:
+    def _weighted_bids(self, views: IoTViews, choice: Discrete) -> Tensor:
         """Weighted bids that stations chose ``[B, N]``."""
         _, n, _, s = views.spectrum.shape
         user, users = choice.user, views.spectrum.active.sum(1, keepdim=True)

@@ -51,10 +51,13 @@ def compared(views: IoTViews, action: Schedule, reference: Tensor | None = None)
         reference: powers on the same clusters, whatever those of the action ``[B, N, S, L]``; equal parts when ``None``.
     """
     base = Schedule(action.station, action.user, equal_parts(action.user) if reference is None else reference)
-    found, before = promise(views, action), promise(views, base)
+    promised, before = promise(views, action), promise(views, base)
     weight = _groups(views, action)
     return Compared(
-        _arguments(views, action, found, weight), _arguments(views, base, before, weight), found.reward, before.reward
+        _arguments(views, action, promised, weight),
+        _arguments(views, base, before, weight),
+        promised.reward,
+        before.reward,
     )
 
 
@@ -87,17 +90,17 @@ class GraphCritic(nn.Module):
         self.first = nn.Parameter(torch.tensor(FIRST) if promised else torch.zeros(len(FIRST)))
         self.level = nn.Parameter(self.first.detach().clone())
         if promised:
-            # Actors that follow a network that has learned nothing yet lose what their rule is worth.
+            # Actors that follow a network that has learned nothing yet lose what their rule gains.
             for parameter in (*self.out[-1].parameters(), *self.gain[-1].parameters()):
                 nn.init.zeros_(parameter)
 
-    def forward(self, seen: Compared) -> Tensor:
+    def forward(self, compared: Compared) -> Tensor:
         """Values ``[B, N]`` of an action of :func:`compared`."""
-        b, n, _ = seen.reward.shape
-        state, level = self._stations(seen.action, b, n), self._stations(seen.reference, b, n)
+        b, n, _ = compared.reward.shape
+        state, level = self._stations(compared.action, b, n), self._stations(compared.reference, b, n)
         gain = self.gain(state) - self.gain(level)
         out: Tensor = (self.out(level) + gain).squeeze(2)
-        return out + seen.before @ self.level + (seen.reward - seen.before) @ self.first
+        return out + compared.before @ self.level + (compared.reward - compared.before) @ self.first
 
     def _stations(self, arguments: dict[str, Any], networks: int, stations: int) -> Tensor:
         """States of stations and their mean ``[B, N, 2 H]``."""
@@ -113,45 +116,45 @@ def _groups(views: IoTViews, action: Schedule) -> Tensor:
     return groups.flatten(1).to(views.signal_w.dtype).T
 
 
-def _arguments(views: IoTViews, action: Schedule, found: Promise, weight: Tensor) -> dict[str, Any]:
+def _arguments(views: IoTViews, action: Schedule, promised: Promise, weight: Tensor) -> dict[str, Any]:
     """Arguments of the layers: columns of the graph, and beside them what is promised."""
-    held, links = views.inputs, views.links
-    bs, ue, edge = held["x_dict"]["bs"], held["x_dict"]["ue"], held["edge_attr_dict"][CHANNEL]
-    received = (found.received_db.transpose(1, 2).reshape(-1, 1) / 20).clamp(-LARGEST, LARGEST)
+    inputs, links = views.inputs, views.links
+    bs, ue, edge = inputs["x_dict"]["bs"], inputs["x_dict"]["ue"], inputs["edge_attr_dict"][CHANNEL]
+    received = (promised.received_db.transpose(1, 2).reshape(-1, 1) / 20).clamp(-LARGEST, LARGEST)
     edge = torch.cat([edge, received], 1)
     return {
         "x_dict": {
-            "bs": torch.cat([bs, _of_stations(views, found, action).flatten(0, 1)], 1),
-            "ue": torch.cat([ue, _of_users(views, found).flatten(0, 1)], 1),
+            "bs": torch.cat([bs, _of_stations(views, promised, action).flatten(0, 1)], 1),
+            "ue": torch.cat([ue, _of_users(views, promised).flatten(0, 1)], 1),
         },
-        "edge_index_dict": held["edge_index_dict"],
+        "edge_index_dict": inputs["edge_index_dict"],
         "edge_attr_dict": {CHANNEL: edge},
         "weight": weight,
         "links": LayerSums.of(links, edge, weight, None),
     }
 
 
-def _of_users(views: IoTViews, found: Promise) -> Tensor:
+def _of_users(views: IoTViews, promised: Promise) -> Tensor:
     view = views.spectrum
-    queue, left = view.queue_bits, view.queue_bits - found.served
+    queue, left = view.queue_bits, view.queue_bits - promised.served
     last = (view.head_slots == 1).float()
     some = (queue > 0).float()
     columns = [
         left / 1e5,
         left / 1e5 * last,
-        found.served / queue.clamp_min(1),
-        ((found.bits + 1e3) / (queue + 1e3)).log() / 2,
+        promised.served / queue.clamp_min(1),
+        ((promised.bits + 1e3) / (queue + 1e3)).log() / 2,
         some * (left / (queue + 1)) * last,
-        found.heard_db / 10,
+        promised.interference_db / 10,
     ]
     return torch.stack(columns, 2).clamp(-LARGEST, LARGEST)
 
 
-def _of_stations(views: IoTViews, found: Promise, action: Schedule) -> Tensor:
+def _of_stations(views: IoTViews, promised: Promise, action: Schedule) -> Tensor:
     view = views.spectrum
     n = view.shape[1]
-    left = sum_at(action.station, view.queue_bits - found.served, n) / 1e6
+    left = sum_at(action.station, view.queue_bits - promised.served, n) / 1e6
     users = sum_at(action.station, view.active.float(), n)
-    sent = found.sent * view.power_max_w
-    columns = [found.sent, sent / 20, (sent + 0.01).log10(), left, users / 10, found.reward[..., 0]]
+    sent = promised.sent * view.power_max_w
+    columns = [promised.sent, sent / 20, (sent + 0.01).log10(), left, users / 10, promised.reward[..., 0]]
     return torch.stack(columns, 2).clamp(-LARGEST, LARGEST)

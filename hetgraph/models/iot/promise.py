@@ -18,7 +18,7 @@ class Promise:
     Args:
         bits: that users' layers would carry ``[B, U]``.
         served: of those that wait ``[B, U]``.
-        heard_db: interference plus noise over noise, mean over a user's layers ``[B, U]``, dB.
+        interference_db: interference plus noise over noise, mean over a user's layers ``[B, U]``, dB.
         sent: part of the budget that is sent ``[B, N]``.
         received_db: mean power that a user receives of each station over noise ``[B, N, U]``, dB, at least -20.
         reward: throughput, energy efficiency and interference as in the reward of ``sharing="own"`` ``[B, N, 3]``.
@@ -26,7 +26,7 @@ class Promise:
 
     bits: Tensor
     served: Tensor
-    heard_db: Tensor
+    interference_db: Tensor
     sent: Tensor
     received_db: Tensor
     reward: Tensor
@@ -43,9 +43,9 @@ def promise(views: IoTViews, action: Schedule) -> Promise:
     block = torch.arange(s, device=user.device).reshape(1, 1, s, 1)
     index = user.clamp_min(0)
     gain = view.gain[network, index, torch.arange(n, device=user.device).reshape(1, n, 1, 1), block]
-    heard = other[network, index, block]
-    carried = noma_rates(gain, layer_w, heard) * view.bits_per_efficiency.reshape(b, 1, 1, 1) * on
-    level_db = (heard / view.noise_w[network, index, block]).log10() * 10 * on
+    interference_w = other[network, index, block]
+    carried = noma_rates(gain, layer_w, interference_w) * view.bits_per_efficiency.reshape(b, 1, 1, 1) * on
+    level_db = (interference_w / view.noise_w[network, index, block]).log10() * 10 * on
     where = index.flatten(1)
     zero = torch.zeros(b, u, dtype=layer_w.dtype, device=user.device)
     bits, level, layers = (zero.scatter_add(1, where, v.flatten(1)) for v in (carried, level_db, on.to(layer_w)))

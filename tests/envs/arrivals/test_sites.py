@@ -210,8 +210,8 @@ def test_users_in_service_keep_the_gain_and_place_of_their_admission() -> None:
         obs = env.step(place).obs
         gain = obs[CHANNEL].gain.reshape(50, 28, 3)[:, :27].reshape(50, 3, 9, 3)
         pos = obs["ue"].pos.reshape(50, 28, 3)[:, :27].reshape(50, 3, 9, 3)
-        for b, station, place in env.users.on.nonzero().tolist():
-            assert (gain[b, station, place].tolist(), pos[b, station, place].tolist()) == on_arrival[b, station, place]
+        for b, station, user in env.users.on.nonzero().tolist():
+            assert (gain[b, station, user].tolist(), pos[b, station, user].tolist()) == on_arrival[b, station, user]
         assert bool((gain[~env.users.on] == 0).all())
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def level_worth(cell: Tensor, rate: Tensor, shared: Tensor, cells: int, levels: int) -> Tensor:
+def level_changes(cell: Tensor, rate: Tensor, shared: Tensor, cells: int, levels: int) -> Tensor:
     r"""Changes of the utility, the sum rate and the sum of squared rates by a user's level ``[n, L, 3]``; 0 for the others' level.
 
     Of a sum of logarithms equal shares are the maximum, so a larger share of a user with a good link costs utility in the second
