@@ -114,13 +114,13 @@ def _scene(folder: Path, sets: ScenarioSets, carrier: Carrier, coherent: bool) -
                 f"{folder}: got other rx_pos for transmitter {number} of set {group}, expected the same for all"
             )
     gain = np.stack(gains, 1)  # [U, N, R]
-    heard = (gain > 0).any((1, 2))
-    if not heard.any():
+    reached = (gain > 0).any((1, 2))
+    if not reached.any():
         raise ValueError(f"{folder}: got no receiver that a path reaches, expected at least one")
     return _Scene(
-        gain=torch.from_numpy(gain[heard]).float(),
+        gain=torch.from_numpy(gain[reached]).float(),
         bs_pos=torch.from_numpy(np.stack(stations)).float(),
-        ue_pos=torch.from_numpy(places[0][heard]).float(),
-        los=torch.from_numpy(np.stack(sights, 1)[heard]) if len(sights) == len(gains) else None,
-        dropped=int((~heard).sum()),
+        ue_pos=torch.from_numpy(places[0][reached]).float(),
+        los=torch.from_numpy(np.stack(sights, 1)[reached]) if len(sights) == len(gains) else None,
+        dropped=int((~reached).sum()),
     )

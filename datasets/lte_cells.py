@@ -49,10 +49,10 @@ class Cells:
         """Rows whose cell is known; no other cell was stronger there than it and the neighbour that the phone reported."""
         cell = np.concatenate([self.index(rows.cell) for rows in files])
         rsrp = np.concatenate([rows.rsrp_dbm for rows in files])
-        heard = np.concatenate([np.fmax(rows.rsrp_dbm, rows.neighbour_rsrp_dbm) for rows in files])
+        largest = np.concatenate([np.fmax(rows.rsrp_dbm, rows.neighbour_rsrp_dbm) for rows in files])
         xy = np.concatenate([self.xy(rows) for rows in files])
         known = cell >= 0
-        return Measured(xy[known], cell[known], rsrp[known], heard[known], self.site, self.operator)
+        return Measured(xy[known], cell[known], rsrp[known], largest[known], self.site, self.operator)
 
     def cluster(
         self, rows: Measured, count: int, fewest: int, generator: Generator, operator: str | None = None

@@ -239,7 +239,7 @@ class LTETraceDataset(Dataset[HeteroData]):
         return chosen, np.isin(np.arange(len(self.maps)), chosen)
 
     def tracks(self, slot_s: float = 1.0, most_gap_s: float = 5.0) -> Tracks:
-        """The split's files slot by slot, what all cells are heard with included; kept once made.
+        """The split's files slot by slot, the RSRP of all cells included; kept once made.
 
         Args:
             slot_s: time between two slots, s.

@@ -25,10 +25,10 @@ def trace_files(root: Path, generation: str | None) -> list[Path]:
     if generation is None and all(kinds.values()):
         got = " and ".join(f"{len(files)} traces of {kind}" for kind, files in kinds.items())
         raise ValueError(f"{root}: got {got}, expected one kind: choose by generation='4G' or generation='5G'")
-    found = kinds[generation] if generation else kinds["4G"] + kinds["5G"]
-    if not found:
+    traces = kinds[generation] if generation else kinds["4G"] + kinds["5G"]
+    if not traces:
         raise ValueError(f"{root}: got no {generation or '4G or 5G'} trace (*.csv), expected at least one")
-    return found
+    return traces
 
 
 def split_files(

@@ -1,4 +1,4 @@
-"""Rows of a trace that say what a cell is heard with at a place, and why the others do not."""
+"""Rows of a trace that give a cell's RSRP at a place, and why the others do not."""
 
 from dataclasses import dataclass
 from pathlib import Path

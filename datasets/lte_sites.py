@@ -77,10 +77,10 @@ def export_csv(
     """
     if most_users < 1:
         raise ValueError(f"most_users: got {most_users}, expected at least 1")
-    found = estimate_sites(trace, by="node")
-    if not found:
+    places_of_cells = estimate_sites(trace, by="node")
+    if not places_of_cells:
         raise ValueError(f"{trace.path}: got no cell with known site, expected at least one")
-    places = sorted(set(found.values()))
+    places = sorted(set(places_of_cells.values()))
     plane = Projection.around((p[0] for p in places), (p[1] for p in places))
     xy = [plane.to_xy(*place) for place in places]
     write_sites(sites, [Site(round(x, 1), round(y, 1), height_m, "macro", power_dbm, None, 1) for x, y in xy])

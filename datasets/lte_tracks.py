@@ -1,4 +1,4 @@
-"""Drive tests slot by slot: where the phone was, which cell served, and what all cells are heard with."""
+"""Drive tests slot by slot: where the phone was, which cell served, and the RSRP of all cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,8 +61,8 @@ def tracks_of(
                 parts.append(_piece(time[rows], xy[rows], rsrp[rows], cell[rows], maps, slot_s))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     piece = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
-    place, speed, heard, served = (torch.from_numpy(column) for column in columns)
-    return Tracks(place.float(), speed.float(), heard.float(), served, torch.from_numpy(piece))
+    place, speed, all_rsrp, served = (torch.from_numpy(column) for column in columns)
+    return Tracks(place.float(), speed.float(), all_rsrp.float(), served, torch.from_numpy(piece))
 
 
 def _piece(
@@ -74,12 +74,12 @@ def _piece(
     nearest = np.where(np.abs(time[after] - slots) <= np.abs(time[after - 1] - slots), after, np.maximum(after - 1, 0))
     serving = np.where(np.abs(time[nearest] - slots) <= slot_s / 2, cell[nearest], -1)
     way = np.hypot(*np.diff(place, axis=0, append=2 * place[-1:] - place[-2:-1]).T) if len(slots) > 1 else np.zeros(1)
-    heard = predict(maps, place)
+    estimate = predict(maps, place)
     known = serving[:, None] == np.arange(len(maps))
-    error = np.where(known, rsrp[nearest, None] - heard, 0.0)
+    error = np.where(known, rsrp[nearest, None] - estimate, 0.0)
     driven = np.r_[0.0, np.maximum(way[:-1], _STANDING_M).cumsum()]
-    heard += bridge(error, known, driven, maps[0].kriging.decorrelation_m)
-    return place, way / slot_s, heard, serving
+    estimate += bridge(error, known, driven, maps[0].kriging.decorrelation_m)
+    return place, way / slot_s, estimate, serving
 
 
 def bridge(error: Numbers, known: NDArray[np.bool_], driven: Numbers, decorrelation_m: float) -> Numbers:

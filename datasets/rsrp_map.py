@@ -1,10 +1,10 @@
-"""Maps of RSRP: what each cell would be heard with at places where another cell was measured.
+"""Maps of RSRP: the RSRP that each cell would have at places where another cell was measured.
 
 Each cell has a map of its own (:mod:`hetgraph.datasets.kriging`); the mean m and the exponent n of the law of distance are
 common to all, n from a robust fit of the differences within cells.
 
 A phone is served by one of the strongest cells, so a cell is only ever measured where it is strong, and a map of such rows
-alone is too bright elsewhere (by 4 dB in the city of the tests). Where another cell served, this one was not heard with more
+alone is too bright elsewhere (by 4 dB in the city of the tests). Where another cell served, this one had no more RSRP
 than the stronger of the serving cell and the neighbour that the phone reported; the neighbour has no identity and is used for
 this bound alone. The map is conditioned on all bounds near it by expectation propagation (Rasmussen and Williams 2006,
 sec. 3.6), the likelihood of a bound being ``Phi((bound - RSRP) / scatter)``.

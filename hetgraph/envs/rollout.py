@@ -36,20 +36,20 @@ class Trial:
     @property
     def kpis(self) -> tuple[str, ...]:
         """Indicators that all policies have."""
-        names = [list(found) for found in self.values.values()]
+        names = [list(kpis) for kpis in self.values.values()]
         return tuple(name for name in names[0] if all(name in other for other in names)) if names else ()
 
     def with_values(self, values: Mapping[str, Mapping[str, Tensor]]) -> "Trial":
         """The same with more indicators of each policy."""
-        joined = {name: {**found, **values.get(name, {})} for name, found in self.values.items()}
+        joined = {name: {**kpis, **values.get(name, {})} for name, kpis in self.values.items()}
         return Trial(joined, self.seconds, self.meta, self.details)
 
     @staticmethod
     def join(parts: Sequence["Trial"]) -> "Trial":
         """Trials of the same policies on different networks as one."""
         values, seconds, details = {}, {}, {}
-        for name, found in parts[0].values.items():
-            values[name] = {kpi: torch.cat([part.values[name][kpi] for part in parts], 1) for kpi in found}
+        for name, kpis in parts[0].values.items():
+            values[name] = {kpi: torch.cat([part.values[name][kpi] for part in parts], 1) for kpi in kpis}
             seconds[name] = statistics.median(part.seconds[name] for part in parts)
             runs = zip(*(part.details[name] for part in parts), strict=True)
             details[name] = [[each for run in seed for each in run] for seed in runs]
@@ -86,13 +86,13 @@ def rollout(
     values, seconds, details = {}, {}, {}
     for name, policy in policies.items():
         trained = list(policy) if isinstance(policy, Sequence) else [policy]
-        runs, times, told = [], list[float](), []
+        runs, times, histories = [], list[float](), []
         for each in trained:
             runs.append(_episodes(env, name, each, episodes, seed, times))
-            told.append([env.details()])
+            histories.append([env.details()])
             if done is not None:
                 done()
-        seconds[name], details[name] = statistics.median(times), told
+        seconds[name], details[name] = statistics.median(times), histories
         values[name] = {kpi: torch.stack([run[kpi] for run in runs]) for kpi in runs[0]}
     return Trial(values, seconds, {"episodes": episodes, "seed": seed, "networks": env.num_envs}, details)
 

@@ -71,7 +71,7 @@ def mean_gap_db(f: Facts) -> Tensor:
 
 
 def mean_sinr_db(f: Facts) -> Tensor:
-    """Received power without fading, over what the user heard of all other stations and noise in the last slot."""
+    """Received power without fading, over the interference of all other stations and noise in the last slot."""
     blocks = f.real((f.bs("rb_power_max_w") > 0).sum(1))[f.links.bs]
     return f.edge("rsrp_dbm") - power_db(f.edge("interference_w") * blocks) - 30
 
@@ -134,7 +134,7 @@ def own_efficiency(f: Facts) -> Tensor:
 
 
 def interference_db(f: Facts) -> Tensor:
-    """What a user heard of other stations plus noise, over noise, mean over resource blocks of dB."""
+    """Interference of other stations plus noise, over noise, mean over resource blocks of dB."""
     return block_inr_db(f).mean(1)
 
 
@@ -152,7 +152,7 @@ def block_snr_excess_db(f: Facts) -> Tensor:
 
 
 def block_inr_db(f: Facts) -> Tensor:
-    """What a user heard of other stations plus noise, over noise."""
+    """Interference of other stations plus noise, over noise."""
     return ratio_db(f.ue("interference_w") / f.ue("noise_w"))
 
 

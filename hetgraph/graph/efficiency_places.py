@@ -70,14 +70,14 @@ def gain_of(distance_m: Tensor, loss_db: Tensor) -> Tensor:
 
 
 def places(
-    efficiency: Tensor, allowed: Tensor, stations_heard: int, *, spacing_m: float, power_w: float, noise_w: float
+    efficiency: Tensor, allowed: Tensor, stations: int, *, spacing_m: float, power_w: float, noise_w: float
 ) -> Places:
-    """Places at which a user hears ``heard`` neighbouring stations at given spectral efficiencies without interference.
+    """Places at which a user receives neighbouring stations at given spectral efficiencies without interference.
 
     Args:
         efficiency: of each level ``[L]``, bit/s/Hz, float64.
-        allowed: combinations that are wanted ``[L ** heard]``; the first station's level counts most in their numbers.
-        heard: stations, 1 to 3.
+        allowed: combinations that are wanted ``[L ** stations]``; the first station's level counts most in their numbers.
+        stations: number of neighbouring stations, 1 to 3.
         spacing_m: distance of neighbouring stations, m.
         power_w: of a station, W.
         noise_w: of a user, W.
@@ -85,18 +85,18 @@ def places(
     Raises:
         ValueError: more stations, or efficiencies that no place between the stations gives.
     """
-    if stations_heard > MOST_STATIONS:
+    if stations > MOST_STATIONS:
         raise ValueError(
-            f"hears: got {stations_heard} stations, expected at most {MOST_STATIONS}, whose gains fix a user's place"
+            f"hears: got {stations} stations, expected at most {MOST_STATIONS}, whose gains fix a user's place"
         )
-    levels = list(itertools.product(range(len(efficiency)), repeat=stations_heard))
+    levels = list(itertools.product(range(len(efficiency)), repeat=stations))
     wanted = efficiency[torch.tensor(levels)]  # [C, K]
     snr = torch.expm1(wanted * math.log(2))
     relative = snr.pow(-2 / SLOPE)  # squared distances up to a factor
-    if stations_heard == 1:
+    if stations == 1:
         weight = torch.ones_like(relative)
         squared = torch.full_like(relative, (spacing_m / 4) ** 2)
-    elif stations_heard == 2:
+    elif stations == 2:
         weight = (relative.sqrt() / relative.sqrt().sum(1, keepdim=True)).flip(1)
         squared = (weight.flip(1) * spacing_m).square()
     else:
@@ -113,7 +113,7 @@ def places(
             "expected efficiencies that some place between them gives"
         )
     nowhere = ~allowed.unsqueeze(1)
-    return Places(weight.masked_fill(nowhere, torch.nan), gain, loss_db, spacing_m / 4 if stations_heard == 1 else 0.0)
+    return Places(weight.masked_fill(nowhere, torch.nan), gain, loss_db, spacing_m / 4 if stations == 1 else 0.0)
 
 
 def _in_triangle(relative: Tensor, side_m: float) -> tuple[Tensor, Tensor]:

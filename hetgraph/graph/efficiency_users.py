@@ -28,7 +28,7 @@ def _cached_places(
 
 
 def places_of_scenario(scenario: ScenarioFields) -> EfficiencyPlaces:
-    """The places of a scenario whose ``users.placement`` is ``heard``."""
+    """The places of a scenario whose ``users.placement`` is ``efficiencies``."""
     tier, users, radio = scenario.tiers[0], scenario.users, scenario.radio
     noise_w = thermal_noise_w(radio.bandwidth_hz, noise_figure_db=radio.noise_figure_db)
     power_w = dbm_to_w(tier.power_dbm)
@@ -54,7 +54,7 @@ def place_by_efficiency(scenario: ScenarioFields, streams: Streams) -> Tensor:
 
 
 def behind_walls(scenario: ScenarioFields, paths: Propagation, streams: Streams) -> tuple[Propagation, Tensor]:
-    """The same users behind the walls that make the stations heard as they are.
+    """The same users behind the walls that give the stations their efficiencies.
 
     Gains toward the stations that a user hears are those of double precision, so that one efficiency is one number.
 

@@ -77,7 +77,7 @@ def place_users(scenario: ScenarioFields, stations: Tensor, streams: Streams) ->
     extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])
     if users.placement == "fixed":
         return torch.tensor(users.positions).expand(len(streams.networks), -1, -1)
-    if users.placement == "heard":
+    if users.placement == "efficiencies":
         return place_by_efficiency(scenario, streams)
     if users.placement == "pairs":
         low, high = users.pair_distance_m

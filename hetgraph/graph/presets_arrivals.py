@@ -58,7 +58,7 @@ def _grid(
         users=Users(
             count=stations * blocks + 1,
             height_m=UE_HEIGHT_M,
-            placement="heard",
+            placement="efficiencies",
             hears=hears,
             efficiencies=efficiencies,
             first_bonus=first_bonus,

@@ -43,7 +43,7 @@ def sample(scenario: ScenarioFields, n: int = 1, *, seed: int = 0, first: int = 
     state = draw_user_state(scenario, streams)
     paths = propagate(scenario, stations, users, streams, state=state)
     losses_db = None
-    if scenario.users.placement == "heard":
+    if scenario.users.placement == "efficiencies":
         paths, losses_db = behind_walls(scenario, paths, streams)
     stack = Stack(n)
     stack.graph = _graph_attributes(scenario, n)

@@ -117,9 +117,9 @@ class Users:
         count: users in each network.
         height_m: antenna height above the ground or above the floor; a floor is 3 m high.
         placement: ``uniform``, ``clustered``, ``pairs`` (user i around station i, served by it alone), ``hexagons`` or
-            ``squares`` (equally many around each station, in a cell of ``cell_radius_m``), ``fixed``, ``heard`` (where neighbouring
-            stations of a ``hex`` grid are heard at ``efficiencies``, behind a wall if need be) or ``conflicts`` (nowhere: users of
-            ``station`` who disturb one another by ``conflicts``, without geometry).
+            ``squares`` (equally many around each station, in a cell of ``cell_radius_m``), ``fixed``, ``efficiencies`` (where
+            neighbouring stations of a ``hex`` grid are received at the given ``efficiencies``, behind a wall if need be) or
+            ``conflicts`` (nowhere: users of ``station`` who disturb one another by ``conflicts``, without geometry).
         clustered_fraction: share of the users that is placed around stations of ``cluster_tier``.
         cluster_tier: tier around whose stations users gather; empty for the last one.
         cluster_radius_m: radius of a cluster.
@@ -139,14 +139,14 @@ class Users:
         rate_min_bps: rate that counts as a kept promise.
         station: station that serves each user, for ``conflicts``.
         conflicts: pairs (i, j): user i disturbs user j, for ``conflicts``.
-        hears: stations that a user hears, neighbours of each other, for ``heard``; 1 to 3.
+        hears: stations that a user hears, neighbours of each other, for ``efficiencies``; 1 to 3.
         efficiencies: spectral efficiencies without interference, bit/s/Hz, all as likely toward each of these stations.
         first_bonus: what users hear the first station better by, bit/s/Hz.
     """
 
     count: int = 100
     height_m: float = 1.5
-    placement: Literal["uniform", "clustered", "pairs", "hexagons", "squares", "fixed", "heard", "conflicts"] = (
+    placement: Literal["uniform", "clustered", "pairs", "hexagons", "squares", "fixed", "efficiencies", "conflicts"] = (
         "uniform"
     )
     clustered_fraction: float = 0.5

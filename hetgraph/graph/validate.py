@@ -69,7 +69,7 @@ def _validate_users(scenario: ScenarioFields, users: Users) -> None:
         require("users.positions", len(users.positions), len(users.positions) == users.count, f"{users.count}")
     _validate_buildings(users)
     _validate_conflicts(scenario, users)
-    _validate_heard(scenario, users)
+    _validate_efficiencies(scenario, users)
     if users.placement == "clustered":
         known = users.cluster_tier in ("", *names)
         require("users.cluster_tier", users.cluster_tier, known, "one of " + ", ".join(names))
@@ -93,9 +93,9 @@ def _validate_conflicts(scenario: ScenarioFields, users: Users) -> None:
         require("users.conflicts", pair, inside, f"two users out of {users.count}")
 
 
-def _validate_heard(scenario: ScenarioFields, users: Users) -> None:
+def _validate_efficiencies(scenario: ScenarioFields, users: Users) -> None:
     """Places are those of one law: the LTE path loss between the masts of one hexagonal grid, and nothing random."""
-    if users.placement != "heard":
+    if users.placement != "efficiencies":
         return
     tier, channel = scenario.tiers[0], scenario.channel
     grid = len(scenario.tiers) == 1 and (tier.placement, tier.sectors, tier.grid_bearing_deg) == ("hex", 1, 90.0)

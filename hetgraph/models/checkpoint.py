@@ -55,8 +55,8 @@ def system_class(name: str) -> type[nn.Module]:
         return _REGISTERED[name]
     for point in entry_points(group=GROUP):
         if point.name == name:
-            found: type[nn.Module] = point.load()
-            return found
+            cls: type[nn.Module] = point.load()
+            return cls
     raise ValueError(f"system: got {name!r}, expected one of {', '.join(systems())}")
 
 

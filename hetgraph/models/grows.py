@@ -201,20 +201,20 @@ def station_features(facts: Facts, count: int) -> Tensor:
     """
     b = facts.links.num_networks
     k = facts.links.num_bs // b
-    found: dict[int, Tensor] = {}
+    columns: dict[int, Tensor] = {}
     for store, (places, names) in _by_store(count).items():
         values = [value.view(b, -1) for value in unscaled(facts, store, names)]
         each = store in ("bs", CHANNEL)  # of stations, or of edges, of which those of the last user come last
-        found |= zip(places, (v[:, -k:] if each else v[:, -1:].expand(-1, k) for v in values), strict=True)
-    return torch.stack([found[place] for place in range(count)], 2)
+        columns |= zip(places, (v[:, -k:] if each else v[:, -1:].expand(-1, k) for v in values), strict=True)
+    return torch.stack([columns[place] for place in range(count)], 2)
 
 
 @cache
 def _by_store(count: int) -> dict[Store, tuple[list[int], list[str]]]:
     """Places and names of the first ``COLUMNS`` of each store."""
-    held: dict[Store, tuple[list[int], list[str]]] = {}
+    by_store: dict[Store, tuple[list[int], list[str]]] = {}
     for place, (store, name) in enumerate(COLUMNS[:count]):
-        places, names = held.setdefault(store, ([], []))
+        places, names = by_store.setdefault(store, ([], []))
         places.append(place)
         names.append(name)
-    return held
+    return by_store

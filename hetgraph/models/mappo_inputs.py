@@ -38,7 +38,7 @@ class Messages:
     Args:
         serving: stations and their users ``[2, B * U]``.
         own: the one column of these edges, which is one, and their weight ``[B * U, 1]``.
-        neighbours: stations that are heard and those that hear them ``[2, *]``.
+        neighbours: senders and receivers of messages among neighbouring stations ``[2, *]``.
         sums: sums over both.
         conflicts: pairs of users of a network ``[2, B * U * U]``, and sums over them at the second one in three groups: who
             disturbs it, whom it disturbs, and both; ``None`` without conflicts.
@@ -108,14 +108,14 @@ class Surroundings:
         return Surroundings(self.links, self.own_max_w, cells, relations, *of_network, *built)
 
     @cached_property
-    def heard(self) -> tuple[Tensor, Tensor, Tensor]:
+    def neighbour_lists(self) -> tuple[Tensor, Tensor, Tensor]:
         """Weights of means over neighbours ``[B, N, N]``, neighbours one after the other ``[B, N, K]``, places without one."""
         near = self.cells.neighbours.float()
         degree = near.sum(2, keepdim=True)
         most = max(int(degree.max()), 1)
-        heard = torch.sort(near, dim=2, descending=True, stable=True).indices[..., :most]
+        neighbour = torch.sort(near, dim=2, descending=True, stable=True).indices[..., :most]
         silent = (torch.arange(most, device=near.device) >= degree).unsqueeze(3)
-        return near / degree.clamp_min(1), heard, silent
+        return near / degree.clamp_min(1), neighbour, silent
 
 
 def surroundings_of(obs: HeteroData, colours: int) -> Surroundings:

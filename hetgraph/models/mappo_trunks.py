@@ -102,9 +102,9 @@ class AgentTrunk(nn.Module):
         colour = around.colour @ self.colour.weight
         station = nn.functional.silu(self.gather(device.sum(2)) + colour)
         # By lists: a dense [N, N] table is a third of the time of training where stations have few neighbours.
-        near, heard, silent = around.heard
-        place = heard.flatten(1).unsqueeze(2).expand(-1, -1, station.shape[2])
+        near, neighbour, silent = around.neighbour_lists
+        place = neighbour.flatten(1).unsqueeze(2).expand(-1, -1, station.shape[2])
         for hop in self.hops:
-            most = station.gather(1, place).reshape(*heard.shape, -1).masked_fill(silent, -1).amax(2)
+            most = station.gather(1, place).reshape(*neighbour.shape, -1).masked_fill(silent, -1).amax(2)
             station = station + nn.functional.silu(hop(torch.cat([station, torch.bmm(near, station), most], 2)))
         return cells.spread(device).flatten(0, 1), station

@@ -9,7 +9,7 @@ from hetgraph.nn.agents import AgentLinear
 
 
 class InterferenceAttention(nn.Module):
-    r"""What of all channels heard matters to the users that a station serves: :math:`W [\mathrm{softmax}(q_h K^T / \sqrt{d}) K]_h`.
+    r"""What of all received channels matters to the users that a station serves: :math:`W [\mathrm{softmax}(q_h K^T / \sqrt{d}) K]_h`.
 
     The query of each head h is made of what the served users look like on average; keys are the states of all channels that the
     station hears, to its own users and to those of others, with their rate history. They are the values, too: a linear map of
@@ -28,13 +28,13 @@ class InterferenceAttention(nn.Module):
         self.query = AgentLinear(hidden, heads * hidden, agents)
         self.value = AgentLinear(heads * hidden, hidden, agents)
 
-    def forward(self, channel: Tensor, served: Tensor, heard: Tensor) -> Tensor:
+    def forward(self, channel: Tensor, served: Tensor, active: Tensor) -> Tensor:
         """Context of each station ``[B, N, H]``.
 
         Args:
             channel: states of channels ``[B, N, U, H]``.
             served: what the users that it serves look like ``[B, N, H]``.
-            heard: whether the user is there ``[B, N, U]``.
+            active: whether the user is there ``[B, N, U]``.
         """
         b, n, u, hidden = channel.shape
         if self.attend:
@@ -42,7 +42,7 @@ class InterferenceAttention(nn.Module):
             score = query @ channel.transpose(2, 3) / math.sqrt(hidden)  # [B, N, heads, U]
         else:
             score = channel.new_zeros(b, n, self.heads, u)
-        weight = torch.softmax(score.masked_fill(~heard.unsqueeze(2), -1e9), 3)
+        weight = torch.softmax(score.masked_fill(~active.unsqueeze(2), -1e9), 3)
         out: Tensor = self.value((weight @ channel).flatten(2))
         return out
 

@@ -116,11 +116,11 @@ class ChannelConv(MessagePassing):  # type: ignore[misc]
         total = weight.new_zeros(size[1], self.groups).index_add(0, index[1], weight)
         weight = normalised(weight, total[index[1]], self.aggregation)
         sent = (self._sent(source), self.from_target(target)) if self.kind == "relu" else (source, target)
-        heard = self.propagate(index, x=sent, edge_attr=edge_attr, weight=weight, size=size)
+        received = self.propagate(index, x=sent, edge_attr=edge_attr, weight=weight, size=size)
         if self.kind == "linear":
-            groups = heard.unflatten(1, (self.groups, -1))
-            heard = torch.cat([groups[..., : self.sender].flatten(1), groups[..., self.sender :].flatten(1)], 1)
-        return self._next(target, heard)
+            groups = received.unflatten(1, (self.groups, -1))
+            received = torch.cat([groups[..., : self.sender].flatten(1), groups[..., self.sender :].flatten(1)], 1)
+        return self._next(target, received)
 
     def _linear(self, x: tuple[Tensor, Tensor], sums: EdgeSums) -> Tensor:
         """States are transformed where nodes are few: stations before they speak to users, sums after users spoke to them."""
@@ -138,8 +138,8 @@ class ChannelConv(MessagePassing):  # type: ignore[misc]
     def _relu(self, x: tuple[Tensor, Tensor], edge_attr: Tensor, weight: Tensor, links: Links) -> Tensor:
         """Messages in the edge layout of the links."""
         source, target = x if self.to == "ue" else x[::-1]
-        sent, heard = self._sent(source), self.from_target(target)
-        at_bs, at_ue = (sent, heard) if self.to == "ue" else (heard, sent)
+        sent, own = self._sent(source), self.from_target(target)
+        at_bs, at_ue = (sent, own) if self.to == "ue" else (own, sent)
         value = links.lift(self.from_edge(edge_attr)) + links.from_bs(at_bs)
         value = (value + links.from_ue(at_ue)).relu()
         lifted = links.lift(weight)
@@ -151,8 +151,8 @@ class ChannelConv(MessagePassing):  # type: ignore[misc]
     def _sent(self, source: Tensor) -> Tensor:
         return self.from_source(source) if self.from_source is not None else source.new_zeros(len(source), self.hidden)
 
-    def _next(self, state: Tensor, *heard: Tensor) -> Tensor:
-        out: Tensor = state + silu(self.update_state(torch.cat([state, *heard], 1)))
+    def _next(self, state: Tensor, *received: Tensor) -> Tensor:
+        out: Tensor = state + silu(self.update_state(torch.cat([state, *received], 1)))
         return out
 
     def __repr__(self) -> str:

@@ -94,7 +94,7 @@ class EdgeSums:
         """Means over edges between nodes of one kind, as (bs, neighbours, bs), at the nodes that hear.
 
         Args:
-            edge_index: who is heard by whom ``[2, E]``, in any order.
+            edge_index: from whom to whom ``[2, E]``, in any order.
             edge_attr: columns of edges ``[E, C]``.
             network: network of each node ``[N]``.
             num_networks: number of networks.

@@ -64,7 +64,7 @@ class SAGEEncoder(nn.Module):
         self.antenna_layers = nn.ModuleList(AntennaLayer(hidden) for _ in range(layers))
         self.ue = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
         self.ue_edge = nn.ModuleList(nn.Linear(edge, hidden, bias=False) for _ in range(layers))
-        self.ue_heard = nn.ModuleList(nn.Linear(hidden, hidden, bias=False) for _ in range(layers))
+        self.ue_stations = nn.ModuleList(nn.Linear(hidden, hidden, bias=False) for _ in range(layers))
         self.ue_best = nn.ModuleList(nn.Linear(hidden, hidden, bias=False) for _ in range(layers))
         self.bs = nn.ModuleList(nn.Linear(3 * hidden + 2 * edge, hidden) for _ in range(layers))
 
@@ -77,10 +77,10 @@ class SAGEEncoder(nn.Module):
         for i, antenna_layer in enumerate(self.antenna_layers):
             bs = antenna_layer(bs, antenna, inputs.mounted_on)
             change = self.ue[i](ue).add_(self.ue_edge[i](at_ue))
-            change.add_(links.mean_over_bs(self.ue_heard[i](bs))).add_(links.weigh_to_ue(prior, self.ue_best[i](bs)))
+            change.add_(links.mean_over_bs(self.ue_stations[i](bs))).add_(links.weigh_to_ue(prior, self.ue_best[i](bs)))
             ue = ue + nn.functional.silu(change)
-            seen = [links.mean_over_ue(ue), links.weigh_to_bs(prior, ue) / load]
-            bs = bs + nn.functional.silu(self.bs[i](torch.cat([bs, *seen, at_bs], 1)))
+            users = [links.mean_over_ue(ue), links.weigh_to_bs(prior, ue) / load]
+            bs = bs + nn.functional.silu(self.bs[i](torch.cat([bs, *users, at_bs], 1)))
         return bs, ue
 
 
@@ -116,7 +116,7 @@ class HomogeneousEncoder(nn.Module):
 
 
 class BSOnlyEncoder(nn.Module):
-    """Stations alone: what their users see is pooled once, then messages run over the interference neighbourhood.
+    """Stations alone: the columns of their users' edges are pooled once, then messages run over the interference neighbourhood.
 
     Args:
         hidden: width of the node states.
@@ -131,7 +131,7 @@ class BSOnlyEncoder(nn.Module):
         self.update = nn.ModuleList(nn.Linear(2 * hidden, hidden) for _ in range(layers))
 
     def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Station states, and user states that have heard nothing."""
+        """Station states, and user states without messages."""
         links = inputs.links
         weight = inputs.prior.unsqueeze(-1)
         load = links.sum_to_bs(inputs.prior).unsqueeze(1).clamp_min(0.1)
@@ -142,8 +142,8 @@ class BSOnlyEncoder(nn.Module):
         degree = bs.new_zeros(bs.shape[0], 1).index_add(0, target, bs.new_ones(target.shape[0], 1))
         for message, update in zip(self.message, self.update, strict=True):
             sent = message(torch.cat([bs[source], bs[target]], 1)).relu()
-            heard = torch.zeros_like(bs).index_add(0, target, sent) / degree.clamp_min(1)
-            bs = bs + nn.functional.silu(update(torch.cat([bs, heard], 1)))
+            received = torch.zeros_like(bs).index_add(0, target, sent) / degree.clamp_min(1)
+            bs = bs + nn.functional.silu(update(torch.cat([bs, received], 1)))
         return bs, self.ue_in(inputs.ue).relu()
 
 

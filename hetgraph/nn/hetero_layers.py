@@ -40,7 +40,7 @@ class LayerSums:
     ) -> "LayerSums":
         """Sums, or means, over all edges with the weights of their groups."""
         to_ue, to_bs = (EdgeSums.of(links, edge_attr, weight, to, aggr) for to in ("ue", "bs"))
-        return LayerSums(to_ue, to_bs, None if reports is None else _told(links, edge_attr, reports))
+        return LayerSums(to_ue, to_bs, None if reports is None else _report_sums(links, edge_attr, reports))
 
     @staticmethod
     def of_serving(
@@ -64,10 +64,10 @@ class LayerSums:
         user = torch.arange(links.num_ue, device=slot.device)
         serving = replace(links, bs=links.station_of(slot).clamp_min(0), ue=user, degree=1, dense=False)
         own = LayerSums.of(serving, links.pick(edge_attr, slot), links.pick(weight, slot), None, aggr)
-        return own if reports is None else replace(own, reports=_told(links, edge_attr, reports))
+        return own if reports is None else replace(own, reports=_report_sums(links, edge_attr, reports))
 
 
-def _told(links: Links, edge_attr: Tensor, reports: Tensor) -> EdgeSums:
+def _report_sums(links: Links, edge_attr: Tensor, reports: Tensor) -> EdgeSums:
     return EdgeSums.of(links, edge_attr, reports, "ue", nodes=False)
 
 
@@ -101,9 +101,9 @@ class HeteroLayers(nn.Module):
         )
         rounds = (ChannelConv(hidden, edge, to, aggr=aggr, groups=groups) for _ in range(layers) for to in ("ue", "bs"))
         self.reports, self.aggr = int(reports), aggr
-        told = [ChannelConv(hidden, edge, groups=1, source=False)] * self.reports
+        reports_in = [ChannelConv(hidden, edge, groups=1, source=False)] * self.reports
         convs: dict[EdgeType, list[nn.Module]] = {
-            CHANNEL: [*told, *rounds],
+            CHANNEL: [*reports_in, *rounds],
             NEIGHBOURS: [NeighbourConv(hidden, near) for _ in range(hops)],
             MOUNTED_ON: [MountConv(hidden)] if "antenna" in widths else [],
         }
@@ -138,8 +138,8 @@ class HeteroLayers(nn.Module):
         for mount in self._of(MOUNTED_ON):
             bs = mount((state["antenna"], bs), edge_index_dict[MOUNTED_ON])
         channel, near = self._of(CHANNEL), self._of(NEIGHBOURS)
-        for told in channel[: self.reports]:
-            ue = told((bs, ue), index, edge, reports, None if sums is None else sums.reports)
+        for report in channel[: self.reports]:
+            ue = report((bs, ue), index, edge, reports, None if sums is None else sums.reports)
         for i, place in enumerate(range(self.reports, len(channel), 2)):
             ue = channel[place]((bs, ue), index, edge, weight, at_ue)
             bs = channel[place + 1]((bs, ue), index, edge, weight, at_bs)

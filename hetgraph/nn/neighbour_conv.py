@@ -28,11 +28,11 @@ class NeighbourConv(MessagePassing):  # type: ignore[misc]
     def forward(
         self, bs: Tensor, edge_index: Tensor, edge_attr: Tensor | None = None, sums: EdgeSums | None = None
     ) -> Tensor:
-        """New states ``[N, H]`` of stations ``[N, H]``; one without neighbours hears zeros.
+        """New states ``[N, H]`` of stations ``[N, H]``; one without neighbours receives zeros.
 
         Args:
             bs: states of stations.
-            edge_index: which station is heard by which ``[2, *]``.
+            edge_index: from which station to which ``[2, *]``.
             edge_attr: columns of edges ``[*, C]``.
             sums: means over these edges, which several layers share (:meth:`EdgeSums.among`).
 
@@ -44,10 +44,10 @@ class NeighbourConv(MessagePassing):  # type: ignore[misc]
             raise ValueError(f"edge_attr: got {columns} columns, expected {self.edge_dim}")
         if sums is None or has_hooks(self):
             edge_attr = bs.new_zeros(edge_index.shape[1], 0) if edge_attr is None else edge_attr
-            heard = [self.propagate(edge_index, x=bs, edge_attr=edge_attr)]
+            received = [self.propagate(edge_index, x=bs, edge_attr=edge_attr)]
         else:
-            heard = [sums.nodes(bs), sums.edges.to(bs.dtype)]
-        out: Tensor = bs + silu(self.update_state(torch.cat([bs, *heard], 1)))
+            received = [sums.nodes(bs), sums.edges.to(bs.dtype)]
+        out: Tensor = bs + silu(self.update_state(torch.cat([bs, *received], 1)))
         return out
 
     def message(self, x_j: Tensor, edge_attr: Tensor) -> Tensor:

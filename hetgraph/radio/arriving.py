@@ -1,7 +1,7 @@
 """The graph of an arrival: the stations that the arriving user hears, the users that they have in service, and the user itself.
 
 It is a contract graph, of which named columns are made and over which messages pass at the cost of what is read; an observation has
-edges from every user in service to all stations that it heard when it came. All that it holds is known to every station of it at
+edges from every user in service to all its candidate stations on arrival. All that it holds is known to every station of it at
 level ``neighbourhood``: they are neighbours of each other, users in service report to their own one, who arrives to all.
 """
 
@@ -34,7 +34,7 @@ class ArrivalShape:
         slot: of each edge among those of its user.
         links: the same as index structure.
         own: one where a user in service has a station ``[K C, K]``.
-        dense: nodes alone, as if every user heard all stations of its network.
+        dense: nodes alone, as if every user received all stations of its network.
         user: number of each user in an observation, with the first station of all for its own one ``[B, K C + 1]``.
         edge: likewise of the arriving user's edges ``[B, K]``.
     """
@@ -91,14 +91,14 @@ def arrival_facts(graph: HeteroData, users: bool = True) -> Facts:
     slot = ue.serving_slot.index_select(0, row)
     mine = slot.clamp_min(0).add_(row, alpha=k).view(b, -1)[:, :-1]  # edges of users in service, one each
     edge, near = torch.cat([mine, shape.edge], 1).flatten(), station.flatten()
-    stations, there, heard = (
+    at_stations, at_users, at_edges = (
         {name: values[name].index_select(0, where) for name in names}
         for values, names, where in ((bs, OF_STATIONS, near), (ue, OF_USERS, row), (edges, OF_EDGES, edge))
     )
     links, out = shape.links, HeteroData(num_graphs=b)
-    out["bs"]._mapping.update(stations, batch=links.bs_network)
-    out["ue"]._mapping.update(there, serving_slot=slot.clamp_max(0), batch=links.ue_network)
-    users_there = stations["users"].index_select(0, links.bs)
-    out[CHANNEL]._mapping.update(heard, edge_index=shape.edge_index, slot=shape.slot, users=users_there)
+    out["bs"]._mapping.update(at_stations, batch=links.bs_network)
+    out["ue"]._mapping.update(at_users, serving_slot=slot.clamp_max(0), batch=links.ue_network)
+    users_there = at_stations["users"].index_select(0, links.bs)
+    out[CHANNEL]._mapping.update(at_edges, edge_index=shape.edge_index, slot=shape.slot, users=users_there)
     out._global_store._mapping.update({name: graph[name] for name in OF_NETWORKS})
     return Facts(out, links)

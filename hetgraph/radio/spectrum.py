@@ -17,7 +17,7 @@ class Spectrum:
         gain: of each link on each subchannel ``[B, U, N, S]``.
         rsrp_dbm: received power of the full budget, without fading ``[B, U, N]``.
         noise_w: noise on a subchannel ``[B, U, S]``, W.
-        interference_w: what a user heard of stations other than its own, plus noise ``[B, U, S]``, W.
+        interference_w: received power of other stations than its own, plus noise ``[B, U, S]``, W.
         power_w: what stations sent ``[B, N, S]``, W.
         power_max_w: budgets ``[B, N]``, W.
         cap: largest fraction of the budget on a subchannel ``[B, N, S]``.

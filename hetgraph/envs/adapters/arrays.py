@@ -52,13 +52,13 @@ class Dimension:
 def columns_for(obs: HeteroData) -> dict[str, tuple[list[str], list[str]]]:
     """Names of all columns whose attributes a graph has, of each table: plain ones, and those of resource blocks."""
 
-    def held(store: Any, name: str) -> bool:
+    def has(store: Any, name: str) -> bool:
         return name in (obs._global_store if store is None else obs[store])
 
     out: dict[str, tuple[list[str], list[str]]] = {}
     for table, store in STORES.items():
         columns = [column for (of, _), column in COLUMNS.items() if of == store]
-        columns = [column for column in columns if all(held(*attribute) for attribute in column.attributes)]
+        columns = [column for column in columns if all(has(*attribute) for attribute in column.attributes)]
         plain, block = ([column.name for column in columns if column.block == kind] for kind in (False, True))
         out[table] = plain, block
     return out

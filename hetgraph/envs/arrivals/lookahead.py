@@ -67,8 +67,8 @@ def users_of(obs: HeteroData) -> Users:
     """Users in service in an observation."""
     ue, b = obs["ue"], obs.mean_demand.shape[0]
     stations, per = obs["bs"].users.shape[0] // b, ue.active.shape[0] // b
-    held = (value.reshape(b, per)[:, :-1] for value in (ue.demand, ue.rate, ue.asked_rb))
-    return Users(*(value.reshape(b, stations, -1) for value in held))
+    columns = (value.reshape(b, per)[:, :-1] for value in (ue.demand, ue.rate, ue.asked_rb))
+    return Users(*(value.reshape(b, stations, -1) for value in columns))
 
 
 class RolloutLookahead(Rule):

@@ -28,11 +28,11 @@ def optimum(source: DiscreteArrivals, *, most_states: int = 200_000) -> Optimum:
     """Largest expected utility of an episode.
 
     Args:
-        source: arrivals with one probability and one mean demand, heard by every user at all stations.
+        source: arrivals with one probability and one mean demand, at which every user receives all stations.
         most_states: give up beyond so many.
 
     Raises:
-        ValueError: several probabilities or demands, stations that are not heard, or too many states.
+        ValueError: several probabilities or demands, stations that a user does not receive, or too many states.
     """
     if len(source.probabilities) != 1 or len(source.demands) != 1 or source.links_per_user != source.service.stations:
         raise ValueError(

@@ -19,7 +19,7 @@ SPREAD = (0.34, 1.0, 1.66)  # demands as parts of the mean, where a scenario doe
 
 
 def source_of(scenario: str | Scenario | HeteroData | Source) -> Source:
-    """Arrivals of a scenario: users who are heard at given efficiencies, or who come anywhere in the area.
+    """Arrivals of a scenario: users at given spectral efficiencies, or who come anywhere in the area.
 
     Where a scenario has no traffic, or graphs are given, users come to the places of the layout's users (:func:`on_layout`).
 
@@ -53,7 +53,7 @@ def source_of(scenario: str | Scenario | HeteroData | Source) -> Source:
         "slot_s": scenario.radio.slot_s,
         "data_bits": traffic.data_bits,
     }
-    return _discrete(scenario, known) if scenario.users.placement == "heard" else _city(scenario, traffic, known)
+    return _discrete(scenario, known) if scenario.users.placement == "efficiencies" else _city(scenario, traffic, known)
 
 
 def _discrete(scenario: Scenario, known: dict[str, Any]) -> DiscreteArrivals:

@@ -218,7 +218,7 @@ class Announced(Mover):
         self.patience, self.rounds, self.crowding = patience, rounds, crowding
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
-        """Places that are worth most."""
+        """Places of the largest value."""
         value = announced_value(reports.choice, rounds=self.rounds, patience=self.patience, crowding=self.crowding)
         return best(reports, value), state
 

@@ -69,7 +69,7 @@ class Negotiated(Mover):
         self.name = "pf_crowding" if crowding else "pf_negotiated"
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
-        """Places that are worth most."""
+        """Places of the largest value."""
         value = negotiated(
             reports.choice,
             patience=self.patience,
@@ -121,5 +121,5 @@ class Optimum(Mover):
         self.name = "pf_patient" if least_gain or crowding else "pf_optimum"
 
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
-        """The best places found."""
+        """The best places of the search."""
         return best_places(reports.choice, self.least_gain, self.crowding), state

@@ -18,7 +18,7 @@ from hetgraph.graph.trajectories import Trajectories
 from hetgraph.graph.walks import user_trajectories
 
 STEP_S = 0.5  # between two steps, where the scenario has no waypoints
-STANDING = ("conflicts", "heard")  # placements whose gains hold at one place only
+STANDING = ("conflicts", "efficiencies")  # placements whose gains hold at one place only
 
 Networks: TypeAlias = Scenario | Trajectories | HeteroData
 

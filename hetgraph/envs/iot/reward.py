@@ -17,7 +17,7 @@ class IoTWeights:
         fairness: of one minus Jain's index over the shares of their bits that users were served lately.
         handover: of the share of users that change their station in a slot.
         energy: of the energy efficiency, in Mbit/J.
-        interference: of the interference heard in scheduled layers over noise, in tens of dB.
+        interference: of the interference in scheduled layers over noise, in tens of dB.
     """
 
     throughput: float = 1.0
@@ -36,7 +36,7 @@ class Slot:
         moved: users that changed their station ``[B, U]``.
         jain: Jain's index of the shares of users' bits that were served lately ``[B]``.
         energy_j: what all stations drew ``[B]``.
-        interference_db: what a station's layers heard over noise, mean ``[B, N]``.
+        interference_db: interference of a station's layers over noise, mean ``[B, N]``.
         station: station of each user, -1 for none ``[B, U]``.
         active: users that are there ``[B, U]``.
     """

@@ -1,4 +1,4 @@
-"""What a slot's schedule carries, and what is heard of it, with the present gains."""
+"""Rates and interference of a slot's schedule, with the present gains."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class Transmission:
         layer_power_w: what was sent to users ``[B, U, S]``, W.
         interference_w: what users received of stations other than their own, plus noise ``[B, U, S]``, W.
         candidate_interference_w: what they received of all stations but one, plus noise, mean over subchannels ``[B, U, N]``, W.
-        interference_db: what a station's layers heard over noise, mean ``[B, N]``, dB.
+        interference_db: interference of a station's layers over noise, mean ``[B, N]``, dB.
         own: whether a station serves a user ``[B, U, N]``.
     """
 

@@ -46,9 +46,9 @@ def graphs_of(scenario: Scenario | HeteroData, numbers: Sequence[int], seed: int
     if isinstance(scenario, HeteroData):
         check(scenario)
         given = scenario if "batch" in scenario["bs"] else Batch.from_data_list([scenario])
-        held = int(given.num_graphs)
-        numbers = [number % held for number in numbers]
-        if numbers == list(range(held)):
+        count = int(given.num_graphs)
+        numbers = [number % count for number in numbers]
+        if numbers == list(range(count)):
             return given.clone()
         singles = dict(enumerate(given.to_data_list()))
     else:

@@ -53,13 +53,13 @@ class HybridMADDPG(nn.Module):
 
     **Reports.** Stations tell each other, for every subchannel, what power on it would take from their users, and the price that
     these announce. Without ``reports`` they do not, as in the paper, and know what users tell all stations that hear them: channels,
-    bits that wait and for how long, rates, and what they heard on average.
+    bits that wait and for how long, rates, and their mean interference.
 
     Args:
         hidden: width.
         heads: heads of the attention.
         agents: stations with weights of their own; 0 for shared ones, which any number of stations can have.
-        attention: weigh the channels heard; else their mean.
+        attention: weigh the received channels; else their mean.
         prior: correct rules; else the networks alone.
         scope: ``agents`` see their own station, ``central`` is one agent that sees all of them (DQN-DDDPG).
         discrete: ``learned``, ``rule`` for the rule's association and bids, or ``greedy`` for the strongest station and the

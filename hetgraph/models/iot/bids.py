@@ -47,12 +47,12 @@ class Bids(nn.Module):
         home = station.clamp_min(0).unsqueeze(2).expand_as(sinr)
         of_station, harm = share.gather(1, home) * sinr.shape[2], agents.harm.gather(1, home)
         price = agents.price.gather(1, home)
-        rate, heard = shannon(sinr, nats=True), (view.interference_w / view.noise_w).log()
+        rate, interference = shannon(sinr, nats=True), (view.interference_w / view.noise_w).log()
         stats = [
             rate / 3,
             rate - rate.mean(2, keepdim=True),
             of_station - 1,
-            heard / 3 - 1,
+            interference / 3 - 1,
             harm / 3,
             price.log1p() / 3,
         ]

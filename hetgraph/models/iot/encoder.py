@@ -31,7 +31,7 @@ class StationEncoder(nn.Module):
         hidden: width H.
         heads: heads of the attention.
         agents: stations with weights of their own; 0 for shared ones.
-        attention: weigh the channels heard; else their mean.
+        attention: weigh the received channels; else their mean.
         central: stations also read the mean of all stations' states.
         level: of the encoder.
     """
@@ -53,12 +53,12 @@ class StationEncoder(nn.Module):
         bs, ue = state["bs"].reshape(b, n, -1), state["ue"].reshape(b, 1, u, -1)
         user = self.of_user(ue.expand(-1, self.of_user.agents or 1, -1, -1))
         channel = silu(self.of_edge(views.edge_x) + user + self.of_station(bs).unsqueeze(2))
-        heard = view.active.unsqueeze(1).expand(b, n, u)
+        active = view.active.unsqueeze(1).expand(b, n, u)
         station = silu(self.station(bs))
         if self.everywhere is not None:
             station = station + silu(self.everywhere(station.mean(1, keepdim=True).expand_as(station)))
-        served = _mean(channel, serves(view.station, n) & heard)
-        return channel, station, self.attention(channel, served, heard)
+        served = _mean(channel, serves(view.station, n) & active)
+        return channel, station, self.attention(channel, served, active)
 
 
 def _mean(channel: Tensor, counts: Tensor) -> Tensor:

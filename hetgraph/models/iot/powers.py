@@ -60,14 +60,14 @@ def _stats(views: IoTViews, agents: Agents, choice: Discrete, rule: Tensor | Non
     view, user, sinr = views.spectrum, choice.user, choice.sinr
     on = user >= 0
     quality = priors.of_layers(sinr, user)
-    heard = priors.of_layers((view.interference_w / view.noise_w).log(), user)
+    interference = priors.of_layers((view.interference_w / view.noise_w).log(), user)
     mates = on.sum(3, keepdim=True) - 1
     best = torch.where(on, quality, 0).amax(3, keepdim=True)
     level = (rule * user.shape[2]).clamp_min(1e-4).log() if rule is not None else torch.zeros_like(quality)
     weight = priors.urgency(view).clamp_min(1e-6).log().unsqueeze(2).expand_as(sinr)
     stats = [
         quality.log1p() / 3,
-        heard / 3 - 1,
+        interference / 3 - 1,
         mates.expand_as(quality),
         (quality < best).float(),
         level / 3,

@@ -130,8 +130,8 @@ class Rule(nn.Module):
         bits = view.bits_per_efficiency.reshape(-1, 1, 1, 1) * LOG2E  # per nat
         inside = inside_clusters(quality, quality)
         for _ in range(3):
-            heard = 1 + (inside * power.unsqueeze(3)).sum(4)
-            nats = shannon(quality * power / heard, nats=True)
+            interference = 1 + (inside * power.unsqueeze(3)).sum(4)
+            nats = shannon(quality * power / interference, nats=True)
             total = torch.zeros_like(view.queue_bits).scatter_add(1, place, (bits * nats).flatten(1))
             part = (
                 (self.margin * view.queue_bits / total.clamp_min(1)).clamp_max(1).gather(1, place).reshape(user.shape)
@@ -173,7 +173,7 @@ def harm(views: IoTViews) -> Tensor:
     """What an equal part of a station's budget on a subchannel takes from others' users there, in nats ``[B, N, S]``.
 
     The sum, over users that other stations served on it in the slot before, of the logarithm of one plus the power received over
-    what they heard. All of it is reported to the station by the users that it hears.
+    their interference. All of it is reported to the station by the users that it hears.
     """
     view = views.spectrum
     part_w = (view.power_max_w / view.shape[3]).unsqueeze(2)
