@@ -46,7 +46,7 @@ def contest(bid: Tensor, wanted: Tensor) -> Tensor:
     """Station of each user ``[B, U]``: of the stations that want it, the one with the highest bid (its Q-value); -1 for none.
 
     Args:
-        bid: what a user is worth to each station ``[B, N, U]``.
+        bid: value of a user for each station ``[B, N, U]``.
         wanted: whether the station wants it ``[B, N, U]``.
     """
     best, station = bid.masked_fill(~wanted, -torch.inf).max(1)

@@ -1,4 +1,4 @@
-"""What a place will be worth if users do as they announce."""
+"""Values of places if users do as they announce."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch import Tensor
 from hetgraph.solvers.handover import Choice, priced
 
 ROUNDS = 4
-PATIENCE = 0.4  # gain in log rate for which a handover is worth it; the best of 0 to 0.7 on validation networks
+PATIENCE = 0.4  # price of a handover, in log rate; the best of 0 to 0.7 on validation networks
 
 
 def announced(
@@ -22,7 +22,7 @@ def announced(
     r"""What users add to the sum of log(1 + rate) of all at each of their places ``[n, C]``, others doing as they announce.
 
     Users say where they mean to go, cells how many they then expect, a few times over (fictitious play, Brown 1951). A user means
-    to go with the softmax of what its places are worth at the loads that are expected without it: its own log(1 + rate) less
+    to go with the softmax of the values of its places at the loads that are expected without it: its own log(1 + rate) less
     what the others there lose. Without announcements all who see an empty cell go there at once, and nobody counts on those
     who leave.
 

@@ -20,7 +20,7 @@ def negotiated(
     """What users add to the sum of log(1 + rate) of all at each of their places ``[B, U, C]``, others going where agreed.
 
     Users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced`), and then agree with others on what no
-    user would do alone (:func:`agree`). A user's worth is exact for the places of the others that come out, but for full cells.
+    user would do alone (:func:`agree`). A user's value is exact for the places of the others that come out, but for full cells.
 
     Args:
         choice: who may be where.
@@ -44,8 +44,8 @@ def added_value(choice: Choice, place: Tensor) -> Tensor:
     """What each user adds to the sum of log(1 + rate) at each place, others being at the given ones ``[B, U, C]``.
 
     A cell that others have filled, so that it takes nobody else, costs what the one who gains least there would lose by staying away,
-    and is never worth more than the given place. That is less than an exchange of the two would bring, by about one part in the
-    cell's users. Cells that took nobody from the start are not allowed, and their worth means nothing.
+    and never has a larger value than the given place. That is less than an exchange of the two would bring, by about one part in the
+    cell's users. Cells that took nobody from the start are not allowed, and their values mean nothing.
     """
     search = Search.of(choice, place)
     here, target_cell = -search.leave, choice.cell.flatten(1)

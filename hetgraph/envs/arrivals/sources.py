@@ -85,7 +85,7 @@ class Source:
         mean: Tensor | None = None,
         slots: int | None = None,
     ) -> Table:
-        """Arrivals of an episode, with one slot more, for what is seen at its end.
+        """Arrivals of an episode, with one slot more, for the observation at its end.
 
         Args:
             networks: whose arrivals.

@@ -12,7 +12,7 @@ class Agents:
     Args:
         channel: states of the channels that they hear ``[B, N, U, H]``.
         station: states of their own ``[B, N, H]``.
-        context: what attention found in the channels ``[B, N, H]``.
+        context: result of the attention over the channels ``[B, N, H]``.
         harm: what power on a subchannel would take from others ``[B, N, S]``, see :func:`~hetgraph.models.iot.priors.harm`.
         price: what others' users announce for it ``[B, N, S]``, see :func:`~hetgraph.models.iot.priors.announced_price`.
     """

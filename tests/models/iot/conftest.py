@@ -12,12 +12,12 @@ from hetgraph.envs import IoTEnv
 from hetgraph.models import HybridMADDPG
 from hetgraph.models.iot.views import IoTViews
 
-Seen = Callable[..., tuple[IoTEnv, IoTViews]]
+Observed = Callable[..., tuple[IoTEnv, IoTViews]]
 Stirred = Callable[..., HybridMADDPG]
 SMALL = "iot-noma:users=7,small_cells=2,subchannels=4,load=4"
 
 
-def _seen(scenario: str = SMALL, networks: int = 2, slots: int = 3) -> tuple[IoTEnv, IoTViews]:
+def _observed(scenario: str = SMALL, networks: int = 2, slots: int = 3) -> tuple[IoTEnv, IoTViews]:
     env, policy = IoTEnv(scenario, networks, seed=3), HybridMADDPG(hidden=4)
     obs, _ = env.reset()
     for _ in range(slots):
@@ -39,9 +39,9 @@ def _stirred(**options: Any) -> HybridMADDPG:
 
 
 @pytest.fixture
-def seen() -> Seen:
+def observed() -> Observed:
     """Environment and tables of some networks after some slots."""
-    return _seen
+    return _observed
 
 
 @pytest.fixture

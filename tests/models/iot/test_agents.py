@@ -31,7 +31,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "powers": {"discrete": "rule"},
     "bids": {"power": "rule"},
 }
-Seen = Callable[..., tuple[IoTEnv, IoTViews]]
+Observed = Callable[..., tuple[IoTEnv, IoTViews]]
 Stirred = Callable[..., HybridMADDPG]
 
 
@@ -82,9 +82,9 @@ def moved_inputs(views: IoTViews, station: Tensor, user: Tensor) -> dict[str, An
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "individual"])
 def test_decisions_follow_permutations_of_stations_users_and_subchannels(
-    kind: str, seen: Seen, stirred: Stirred
+    kind: str, observed: Observed, stirred: Stirred
 ) -> None:
-    _, views = seen()
+    _, views = observed()
     policy = stirred(**KINDS[kind])
     station, user, block = torch.tensor([2, 0, 1]), torch.randperm(7), torch.randperm(4)
     with torch.no_grad():
@@ -122,19 +122,19 @@ def test_actions_keep_budgets_and_clusters(kind: str, scenario: str, stirred: St
         obs = env.step(action).obs
 
 
-def test_agents_run_at_other_sizes(seen: Seen, stirred: Stirred) -> None:
+def test_agents_run_at_other_sizes(observed: Observed, stirred: Stirred) -> None:
     policy, critic = stirred(), GraphCritic(8)
     sizes = [sum(p.numel() for p in module.parameters()) for module in (policy, critic)]
     for scenario in ("iot-noma:users=3,small_cells=3,subchannels=10", "iot-oma:users=15,small_cells=5,subchannels=6"):
-        env, views = seen(scenario, 1, 1)
+        env, views = observed(scenario, 1, 1)
         action, _ = policy.act(env.observe("global"), None, None)
         value = critic(compared(views, action))
         assert torch.isfinite(value).all() and value.shape == (1, env.num_stations)
     assert sizes == [sum(p.numel() for p in module.parameters()) for module in (policy, critic)]
 
 
-def test_individual_agents_start_apart_and_are_batched(seen: Seen, stirred: Stirred) -> None:
-    _, views = seen()
+def test_individual_agents_start_apart_and_are_batched(observed: Observed, stirred: Stirred) -> None:
+    _, views = observed()
     policy = stirred(agents=3)
     states = policy.encode(views)
     with torch.no_grad():
@@ -166,8 +166,8 @@ def test_bad_options_are_refused() -> None:
 
 
 @pytest.mark.parametrize("dueling", [True, False])
-def test_value_of_a_choice_by_loop(dueling: bool, seen: Seen, stirred: Stirred) -> None:
-    _, views = seen()
+def test_value_of_a_choice_by_loop(dueling: bool, observed: Observed, stirred: Stirred) -> None:
+    _, views = observed()
     policy = stirred(dueling=dueling)
     agents = policy.encode(views)
     best = policy.choose(views, agents)
@@ -188,8 +188,8 @@ def test_value_of_a_choice_by_loop(dueling: bool, seen: Seen, stirred: Stirred) 
     assert torch.equal(policy.discrete_value(views, agents, best), state) == dueling
 
 
-def test_a_schedule_without_clusters_sends_nothing(seen: Seen, stirred: Stirred) -> None:
-    _, views = seen()
+def test_a_schedule_without_clusters_sends_nothing(observed: Observed, stirred: Stirred) -> None:
+    _, views = observed()
     policy, empty = stirred(), torch.full((2, 3, 4, 2), -1)
     choice = policy.taken(views, policy.encode(views), torch.full((2, 7), -1), empty)
     share = policy.shares(views, policy.encode(views), choice)
@@ -206,8 +206,8 @@ def test_a_canary_outside_a_stations_view_changes_nothing_of_its_decision(kind: 
         obs = env.step(policy.act(obs, None, None)[0]).obs
     before, _ = policy.act(obs, None, None)
     for station in range(6):
-        seen = canary(env.observe(policy.level), policy.level, station, torch.Generator().manual_seed(station))
-        after, _ = policy.act(seen, None, None)
+        observed = canary(env.observe(policy.level), policy.level, station, torch.Generator().manual_seed(station))
+        after, _ = policy.act(observed, None, None)
         own, other = station // 3, 1 - station // 3
         for one, two in zip(vars(before).values(), vars(after).values(), strict=True):
             assert torch.equal(one[own], two[own])

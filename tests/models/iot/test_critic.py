@@ -12,13 +12,13 @@ from hetgraph.models.iot.promise import promise
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.radio import Schedule
 
-Seen = Callable[..., tuple[IoTEnv, IoTViews]]
+Observed = Callable[..., tuple[IoTEnv, IoTViews]]
 Stirred = Callable[..., HybridMADDPG]
 
 
-def test_promised_bits_and_rewards_are_the_environments(seen: Seen) -> None:
+def test_promised_bits_and_rewards_are_the_environments(observed: Observed) -> None:
     """With nothing fading and all that was promised waiting, the promise is what the environment serves."""
-    env, _ = seen(slots=0)
+    env, _ = observed(slots=0)
     env.channels.gain_before = env.channels.gain
     policy = HybridMADDPG(hidden=4)
     views = policy.views(env.observe("genie"))
@@ -31,8 +31,10 @@ def test_promised_bits_and_rewards_are_the_environments(seen: Seen) -> None:
     torch.testing.assert_close(10 * found.reward[..., 2], step.info["interference_db"], rtol=1e-3, atol=1e-3)
 
 
-def test_untrained_critics_say_what_is_promised_and_value_the_reference_alone(seen: Seen, stirred: Stirred) -> None:
-    _, views = seen()
+def test_untrained_critics_say_what_is_promised_and_value_the_reference_alone(
+    observed: Observed, stirred: Stirred
+) -> None:
+    _, views = observed()
     policy = stirred()
     with torch.no_grad():
         action = policy.decide(views)
@@ -56,8 +58,8 @@ def test_untrained_critics_say_what_is_promised_and_value_the_reference_alone(se
 
 
 @pytest.mark.parametrize("prior", [True, False])
-def test_gradients_reach_the_actor_and_are_finite(prior: bool, seen: Seen) -> None:
-    _, views = seen()
+def test_gradients_reach_the_actor_and_are_finite(prior: bool, observed: Observed) -> None:
+    _, views = observed()
     torch.manual_seed(0)
     policy, critic = HybridMADDPG(hidden=8, prior=prior), GraphCritic(8, prior)
     for _ in range(2):  # after one step the layers before the last ones have a gradient, too

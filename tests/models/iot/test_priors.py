@@ -11,12 +11,12 @@ from hetgraph.models import HybridMADDPG
 from hetgraph.models.iot import priors
 from hetgraph.models.iot.views import IoTViews
 
-Seen = Callable[..., tuple[IoTEnv, IoTViews]]
+Observed = Callable[..., tuple[IoTEnv, IoTViews]]
 Stirred = Callable[..., HybridMADDPG]
 
 
-def test_untrained_agents_are_their_rules(seen: Seen, stirred: Stirred) -> None:
-    _, views = seen()
+def test_untrained_agents_are_their_rules(observed: Observed, stirred: Stirred) -> None:
+    _, views = observed()
     policy, view = HybridMADDPG(hidden=8), views.spectrum
     with torch.no_grad():
         action = policy.decide(views)
@@ -31,8 +31,8 @@ def test_untrained_agents_are_their_rules(seen: Seen, stirred: Stirred) -> None:
     assert not torch.equal(stirred().decide(views).power, action.power)
 
 
-def test_harm_is_what_others_lose_by_loop(seen: Seen) -> None:
-    _, views = seen()
+def test_harm_is_what_others_lose_by_loop(observed: Observed) -> None:
+    _, views = observed()
     view, found = views.spectrum, priors.harm(views)
     for b in range(2):
         for n in range(3):
@@ -46,8 +46,8 @@ def test_harm_is_what_others_lose_by_loop(seen: Seen) -> None:
     assert bool((found > 0).any())
 
 
-def test_announced_prices_are_what_a_little_interference_costs_by_loop(seen: Seen) -> None:
-    _, views = seen()
+def test_announced_prices_are_what_a_little_interference_costs_by_loop(observed: Observed) -> None:
+    _, views = observed()
     view, weight = views.spectrum, priors.urgency(views.spectrum).double()
     found = priors.announced_price(views, weight.float())
     for b in range(2):
@@ -64,8 +64,8 @@ def test_announced_prices_are_what_a_little_interference_costs_by_loop(seen: See
     assert bool((found > 0).any())
 
 
-def test_constants_of_the_rule_travel_with_the_weights(seen: Seen) -> None:
-    _, views = seen()
+def test_constants_of_the_rule_travel_with_the_weights(observed: Observed) -> None:
+    _, views = observed()
     changed, plain = HybridMADDPG(hidden=8, rule={"price": 30.0, "margin": 0.2}), HybridMADDPG(hidden=8)
     torch.testing.assert_close(changed.decide(views).station, plain.decide(views).station)
     assert not torch.allclose(changed.decide(views).power, plain.decide(views).power)
@@ -73,8 +73,8 @@ def test_constants_of_the_rule_travel_with_the_weights(seen: Seen) -> None:
     assert torch.equal(changed.decide(views).power, plain.decide(views).power)
 
 
-def test_expected_sinr_is_that_of_the_candidates_interference(seen: Seen) -> None:
-    _, views = seen()
+def test_expected_sinr_is_that_of_the_candidates_interference(observed: Observed) -> None:
+    _, views = observed()
     view = views.spectrum
     every = view.gain * (view.power_max_w / 4).reshape(2, 1, 3, 1) / view.candidate_interference_w()
     for n in range(3):
@@ -104,9 +104,9 @@ def test_parts_of_the_rule_are_the_rule() -> None:
         HybridMADDPG(8, prior=False, power="rule")
 
 
-def test_without_reports_subchannels_of_others_do_not_count(seen: Seen, stirred: Stirred) -> None:
+def test_without_reports_subchannels_of_others_do_not_count(observed: Observed, stirred: Stirred) -> None:
     """What the users of others heard on subchannels changes the powers of agents only where they report it; its mean is a feature."""
-    _, views = seen()
+    _, views = observed()
     view = views.spectrum
     for reports in (True, False):
         policy = stirred(reports=reports)

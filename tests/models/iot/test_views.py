@@ -11,7 +11,7 @@ from hetgraph.envs import IoTEnv
 from hetgraph.models import HybridMADDPG
 from hetgraph.models.iot.views import IoTViews
 
-Seen = Callable[..., tuple[IoTEnv, IoTViews]]
+Observed = Callable[..., tuple[IoTEnv, IoTViews]]
 Stirred = Callable[..., HybridMADDPG]
 
 
@@ -19,9 +19,9 @@ def columns(views: IoTViews) -> list[Tensor]:
     return [*views.inputs["x_dict"].values(), *views.inputs["edge_attr_dict"].values()]
 
 
-def test_columns_of_edges_by_loop(seen: Seen) -> None:
+def test_columns_of_edges_by_loop(observed: Observed) -> None:
     """Full power without fading over noise, over what was received of other stations, and over the best; fading; who serves."""
-    env, views = seen(slots=2)
+    env, views = observed(slots=2)
     graph, found = env.observe("global"), views.edge_x
     edges, s = graph["bs", "channel", "ue"], env.num_subchannels
     rsrp, gain = edges.rsrp_dbm.reshape(2, 7, 3), edges.gain.reshape(2, 7, 3, s)
@@ -45,8 +45,8 @@ def test_columns_of_edges_by_loop(seen: Seen) -> None:
                 assert found[b, n, u].tolist() == pytest.approx(cut, rel=1e-3, abs=2e-3)
 
 
-def test_packed_views_are_close_and_small(seen: Seen) -> None:
-    env, views = seen()
+def test_packed_views_are_close_and_small(observed: Observed) -> None:
+    env, views = observed()
     rows = env.pack()
     again = HybridMADDPG(hidden=4).views(env.unpack(rows, "global"))
     for name in ("gain", "rsrp_dbm", "interference_w", "queue_bits", "power_w", "noise_w"):
