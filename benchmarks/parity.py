@@ -81,7 +81,15 @@ def judged(checkout: Path, system: str, options: str, seeds: list[int], out: Pat
     known = SYSTEMS[system]
     learned = [f"seed{seed}={out / f'{system}-{seed}' / 'best.ckpt'}" for seed in seeds]
     folder = out / f"judged-{system}"
-    arguments = ["compare", *options.split(), "--policies", ",".join([known.rule, *learned]), "--no-figures", "--out", str(folder)]
+    arguments = [
+        "compare",
+        *options.split(),
+        "--policies",
+        ",".join([known.rule, *learned]),
+        "--no-figures",
+        "--out",
+        str(folder),
+    ]
     if (folder / "results.csv").exists():
         (folder / "results.csv").unlink()  # of fewer seeds
     with (out / f"judged-{system}.txt").open("w") as log:

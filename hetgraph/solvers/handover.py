@@ -63,7 +63,7 @@ def priced(choice: Choice, patience: float, crowding: float = 0.0) -> Choice:
 
     A user that has gone cannot come back before its old cell is stronger by the margin, so that it had better wait for a good place.
     Where users may only go to stronger cells, these fill: who waits to enter a crowded one leaves room to those who will have nowhere
-    else, and a cell that few have reached is entered early.
+    else, and a cell that few have reached had better be entered early.
 
     Args:
         choice: who may be where.
