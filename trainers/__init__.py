@@ -12,7 +12,11 @@ if TYPE_CHECKING:  # imported when they are asked for, so that the command line 
     from hetgraph.trainers.arrivals.data import ArrivalDataModule
     from hetgraph.trainers.arrivals.double_dqn import DoubleDQN, double_dqn_target
     from hetgraph.trainers.common.best import BestCheckpoint
+    from hetgraph.trainers.common.env_data import EnvDataModule
+    from hetgraph.trainers.common.experience import Experience
     from hetgraph.trainers.common.gae import gae
+    from hetgraph.trainers.common.off_policy import OffPolicyModule
+    from hetgraph.trainers.common.on_policy import OnPolicyModule
     from hetgraph.trainers.common.replay import ReplayBuffer
     from hetgraph.trainers.handover.data import HandoverDataModule
     from hetgraph.trainers.handover.qmix import QMIX
@@ -23,7 +27,7 @@ if TYPE_CHECKING:  # imported when they are asked for, so that the command line 
     from hetgraph.trainers.judge.run import compare
     from hetgraph.trainers.queues.data import TrafficDataModule
     from hetgraph.trainers.queues.mappo import MAPPOModule
-    from hetgraph.trainers.snapshot.distillation import DistillationModule
+    from hetgraph.trainers.snapshot.supervised import SupervisedModule
     from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
     from hetgraph.trainers.tasks import task_names, task_of
 
@@ -31,7 +35,11 @@ _PLACES = {
     "arrivals.data": ("ArrivalDataModule",),
     "arrivals.double_dqn": ("DoubleDQN", "double_dqn_target"),
     "common.best": ("BestCheckpoint",),
+    "common.env_data": ("EnvDataModule",),
+    "common.experience": ("Experience",),
     "common.gae": ("gae",),
+    "common.off_policy": ("OffPolicyModule",),
+    "common.on_policy": ("OnPolicyModule",),
     "common.replay": ("ReplayBuffer",),
     "handover.data": ("HandoverDataModule",),
     "handover.qmix": ("QMIX",),
@@ -42,7 +50,7 @@ _PLACES = {
     "judge.run": ("compare",),
     "queues.data": ("TrafficDataModule",),
     "queues.mappo": ("MAPPOModule",),
-    "snapshot.distillation": ("DistillationModule",),
+    "snapshot.supervised": ("SupervisedModule",),
     "task": ("Budget", "Case", "Column", "Task", "Training", "option"),
     "tasks": ("task_names", "task_of"),
 }
@@ -57,13 +65,17 @@ __all__ = [
     "Case",
     "Column",
     "DecisionCost",
-    "DistillationModule",
     "DoubleDQN",
+    "EnvDataModule",
+    "Experience",
     "HandoverDataModule",
     "IoTDataModule",
     "IoTMAPPO",
     "MAPPOModule",
+    "OffPolicyModule",
+    "OnPolicyModule",
     "ReplayBuffer",
+    "SupervisedModule",
     "Task",
     "TrafficDataModule",
     "Training",

@@ -1,8 +1,9 @@
 """The learned systems: a graph in, an allocation out."""
 
+from hetgraph.models.allocating import AllocatingModel, Prediction
 from hetgraph.models.checkpoint import load, register, save, systems
 from hetgraph.models.grows import GROWS
-from hetgraph.models.hetgnn import HetGNN, Prediction
+from hetgraph.models.hetgnn import HetGNN
 from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.models.mappo_compiled import CompiledAgents
@@ -11,6 +12,7 @@ from hetgraph.models.qmix import GraphQMIX
 
 __all__ = [
     "GROWS",
+    "AllocatingModel",
     "CompiledAgents",
     "GraphQMIX",
     "HetGNN",

@@ -1,41 +1,26 @@
 """HetGNN: joint user association and power allocation on the heterogeneous graph."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links
-from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.graph.schema import CHANNEL
+from hetgraph.models.allocating import AllocatingModel, Prediction, best_round, to_allocation
 from hetgraph.models.options import keep_options
 from hetgraph.nn.encoder import edge_sum, mlp
 from hetgraph.nn.encoders import Encoding, encoder_of
 from hetgraph.nn.inputs import ANTENNA_COLUMNS, EDGE_COLUMNS, Inputs, inputs_of
-from hetgraph.nn.refine import Refinement, Round, State
+from hetgraph.nn.refine import Refinement, State
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import noise_plus_far_w
 from hetgraph.radio.relaxed import Objective, channels_of, fractions, power_caps
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What the network says, before rounding.
-
-    Args:
-        rounds: relaxed allocation after each round; the first is the encoder's own.
-        antenna_logits: one per antenna node ``[A]``; a softmax over a station's antennas gives its probabilities.
-        links: index structure of the graph.
-    """
-
-    rounds: list[Round]
-    antenna_logits: Tensor
-    links: Links
-
-
 @keep_options
-class HetGNN(nn.Module):
+class HetGNN(AllocatingModel):
     r"""Heterogeneous graph network with an association, a power and an antenna head.
 
     Type-aware messages over stations, users and antennas (Algorithm 1, step 5 of Tsachrelias et al.), those of
@@ -57,8 +42,7 @@ class HetGNN(nn.Module):
         temperature: of the association at the start of training.
     """
 
-    level: Level = "global"
-    name, task = "hetgnn", "snapshot"
+    name = "hetgnn"
 
     def __init__(
         self,
@@ -122,12 +106,10 @@ class HetGNN(nn.Module):
         logits = self._start(graph, bs, inputs.prior, links).logits
         return to_allocation(graph, links, scores, fractions(logits, power_caps(graph).to(logits.dtype)))
 
-    def initial_state(self, obs: HeteroData) -> Any:
-        """Nothing to remember."""
-
-    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
-        """Allocation of a graph or batch."""
-        return self.allocate(obs), state
+    def predict(self, graph: HeteroData) -> Prediction:
+        """As :meth:`forward`."""
+        prediction: Prediction = self(graph)
+        return prediction
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -169,35 +151,3 @@ class HetGNN(nn.Module):
 def _relative_log(value: Tensor) -> Tensor:
     log = value.clamp_min(1e-12).log()
     return log - log.mean(1, keepdim=True)
-
-
-def best_round(graph: HeteroData, prediction: Prediction, objective: Objective) -> Allocation:
-    """Rounded allocation of that round which has the highest utility, for each network on its own."""
-    links = prediction.links
-    slot, value, fraction = _rounded(prediction.rounds[0], links, objective)
-    for relaxed in prediction.rounds[1:]:
-        new_slot, new_value, new_fraction = _rounded(relaxed, links, objective)
-        better = new_value > value
-        value = torch.where(better, new_value, value)
-        slot = torch.where(better[links.ue_network], new_slot, slot)
-        fraction = torch.where(better[links.bs_network].unsqueeze(1), new_fraction, fraction)
-    return _allocation(graph, links, slot, fraction)
-
-
-def _rounded(relaxed: Round, links: Links, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
-    """Best slot of every user, the utility that this gives each network, and the power fractions."""
-    slot = links.argmax_slot(relaxed.scores)
-    station = links.station_of(slot)
-    rate = links.pick(links.flat(relaxed.rates.rate), slot)
-    rate = rate / links.users_per_bs(station).clamp_min(1)[station].to(rate.dtype)
-    return slot, links.sum_ue_to_network(rate.clamp_min(1e-12).log() if objective == "pf" else rate), relaxed.fraction
-
-
-def to_allocation(graph: HeteroData, links: Links, scores: Tensor, fraction: Tensor) -> Allocation:
-    """Round a relaxed allocation: every user to its best edge, powers as they are."""
-    return _allocation(graph, links, links.argmax_slot(scores), fraction)
-
-
-def _allocation(graph: HeteroData, links: Links, slot: Tensor, fraction: Tensor) -> Allocation:
-    power = fraction.to(graph["bs"].power_max_w.dtype) * graph["bs"].power_max_w.unsqueeze(1)
-    return Allocation(links.station_of(slot), power)

@@ -1,7 +1,7 @@
 """Arrivals for training, validation and test."""
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,20 +9,20 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs import ArrivalEnv
 from hetgraph.envs.arrivals.sources import Source
+from hetgraph.envs.rollout import rollout
 from hetgraph.graph import Scenario
 from hetgraph.models.grows import GROWS
-from hetgraph.radio import policy
-from hetgraph.trainers.arrivals.experience import Experience
+from hetgraph.radio import policy as arrival_policy
+from hetgraph.trainers.arrivals.experience import ArrivalExperience
 from hetgraph.trainers.arrivals.local_returns import LocalReturns
+from hetgraph.trainers.common.env_data import EnvDataModule, Split, model_as
 from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.common.replay import ReplayBuffer
-from hetgraph.trainers.common.replay_data import ReplayDataModule
 
-VALIDATION, TEST = 1_000_000, 2_000_000
 LOOK_STATIONS = 768  # of the first look that brings features to scale: 256 networks of three
 
 
-class ArrivalDataModule(ReplayDataModule):
+class ArrivalDataModule(EnvDataModule):
     """Arrivals for training, validation and test, with random numbers that they do not share.
 
     Args:
@@ -49,8 +49,6 @@ class ArrivalDataModule(ReplayDataModule):
         seed: of training.
     """
 
-    evaluations: ClassVar[dict[str, int]] = {"val": VALIDATION, "test": TEST}
-
     def __init__(
         self,
         scenario: str | Scenario | HeteroData | Source = "grows-3",
@@ -75,7 +73,7 @@ class ArrivalDataModule(ReplayDataModule):
         horizon: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__(ReplayBuffer(capacity, alpha=alpha))
+        super().__init__()
         self.save_hyperparameters(ignore=() if isinstance(scenario, str) else ("scenario",))
         check_limits(self.hparams)
         self.scenario, self.cell = scenario, {"probability": probability, "demand": demand}
@@ -87,36 +85,46 @@ class ArrivalDataModule(ReplayDataModule):
         self.local = local
         self.epsilon_end, self.explore = epsilon_end, explore
         self.episodes = {"val": val_episodes, "test": test_episodes}
-        self.train_data: Experience | LocalReturns | None = None
+        self.memory: dict[str, Any] = {"capacity": capacity, "alpha": alpha}
+        self._rule: dict[str, float] = {}
 
     def epsilon(self, drawn: int) -> float:
         """Chance of a random choice at a draw."""
         return max(self.epsilon_end, math.exp(math.log(self.epsilon_end) * drawn / max(self.explore, 1)))
 
-    def setup(self, stage: str) -> None:
-        """Make the training networks, and bring features to scale by what a random agent meets."""
-        if stage != "fit" or self.train_data is not None:
-            return
-        assert self.trainer is not None
-        agent = self.trainer.lightning_module.model
-        assert isinstance(agent, GROWS)
+    def experience(self, module: Any) -> ArrivalExperience | LocalReturns:
+        """Training networks and their agent, whose features are brought to scale by what a random agent meets."""
+        agent = model_as(module, GROWS)
         env = ArrivalEnv(self.scenario, self.num_envs, **self.cell, finite=self.finite, seed=self.seed)  # type: ignore[arg-type]
-        if self._state is None and not bool(agent.mean.any()):
+        if not self.resuming and not bool(agent.mean.any()):
             agent.set_scale(*_first_look(agent, self.scenario, self.cell, self.seed))
-        kind = LocalReturns if self.local else Experience
-        self.train_data = kind(env, agent, self.buffer, epsilon=self.epsilon, **self.options)
-        self.resume()
+        kind: Any = LocalReturns if self.local else ArrivalExperience
+        out: ArrivalExperience | LocalReturns = kind(
+            env, agent, ReplayBuffer(**self.memory), epsilon=self.epsilon, **self.options
+        )
+        return out
 
-    def trial(self, split: Literal["val", "test"]) -> ArrivalEnv:
-        """Networks of an evaluation, an episode each."""
-        return ArrivalEnv(self.scenario, self.episodes[split], **self.cell)  # type: ignore[arg-type]
+    def judge(self, policy: Any, split: Split, item: int) -> dict[str, Any]:
+        """Utility, rejections and completions on held-out arrivals; the score is the utility over the best-rate rule's."""
+        env = ArrivalEnv(self.scenario, self.episodes[split], **self.cell)  # type: ignore[arg-type]
+        if split not in self._rule:  # the same on the same arrivals, however often it is asked
+            rule = rollout(env, {"rule": arrival_policy("best_rate")}, seed=item)
+            self._rule[split] = float(rule.values["rule"]["utility"].mean())
+        values = rollout(env, {"agent": policy}, seed=item).values["agent"]
+        found = {name: values[name].mean() for name in ("utility", "rejections", "completions")}
+        return found | {"score": found["utility"] / self._rule[split]}
 
 
 def _first_look(agent: GROWS, scenario: Any, cell: dict[str, Any], seed: int) -> tuple[Tensor, Tensor]:
     """Stations that a random rule meets in an episode of some networks ``[n, K, F]``, ``[n, K]``: as many as make 768 stations."""
     stations = ArrivalEnv(scenario, **cell, seed=seed).num_stations
     env = ArrivalEnv(scenario, max(LOOK_STATIONS // stations, 1), **cell, seed=seed)
-    rule, obs, generator, seen = policy("random_station"), env.reset()[0], torch.Generator().manual_seed(seed), []
+    rule, obs, generator, seen = (
+        arrival_policy("random_station"),
+        env.reset()[0],
+        torch.Generator().manual_seed(seed),
+        [],
+    )
     for _ in range(env.slots):
         seen.append(agent.views(obs))
         obs = env.step(rule.act(obs, None, generator)[0]).obs

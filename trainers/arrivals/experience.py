@@ -1,20 +1,20 @@
 """Experience of an agent that decides at arrivals: a semi-Markov process into a replay memory, and draws from it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from hetgraph.envs import ArrivalEnv
 from hetgraph.models.grows import GROWS, Arrival
+from hetgraph.trainers.common.experience import Experience
 from hetgraph.trainers.common.replay import ReplayBuffer, Sample
 
 NAMES = ("station", "room", "ue", "edge")
 
 
-class Experience(IterableDataset[Sample]):
+class ArrivalExperience(Experience[Sample]):
     """Slots of the environment under an exploring agent, and draws from the replay memory that they fill.
 
     Slots without a choice pass: the reward of a decision is the discounted sum until the decision ``n_step`` later,
@@ -53,10 +53,8 @@ class Experience(IterableDataset[Sample]):
             raise ValueError(
                 f"gamma, n_step: got {gamma}, {n_step}, expected a number from 0 to 1 and at least one step"
             )
-        self.env, self.policy, self.buffer, self.gamma, self.n_step = env, policy, buffer, gamma, n_step
-        self.epsilon, self.batch_size, self.slots, self.draws = epsilon, batch_size, slots, draws
-        self.least, self.scale = least, scale
-        self.drawn = 0
+        super().__init__(env, policy, buffer, batch_size=batch_size, slots=slots, draws=draws, least=least)
+        self.gamma, self.n_step, self.epsilon, self.scale = gamma, n_step, epsilon, scale
         obs, _ = env.reset()
         self.views = policy.views(obs)
         shape = (n_step, env.num_envs)
@@ -69,26 +67,8 @@ class Experience(IterableDataset[Sample]):
         }
         self.turn = torch.zeros(env.num_envs, dtype=torch.long)
 
-    def __len__(self) -> int:
-        """Draws in an epoch."""
-        return self.draws
-
-    def __iter__(self) -> Iterator[Sample]:
-        """Draws of an epoch."""
-        for _ in range(self.draws):
-            self.collect(self.slots)
-            while len(self.buffer) < self.least:
-                self.collect(self.slots)
-            self.drawn += 1
-            yield self.buffer.sample(self.batch_size)
-
-    @torch.no_grad()
-    def collect(self, slots: int) -> None:
-        """Go on for some slots."""
-        for _ in range(slots):
-            self._slot()
-
-    def _slot(self) -> None:
+    def step(self) -> None:
+        """Explore for a slot; decisions that are complete become rows."""
         views, b = self.views, self.env.num_envs
         choice = views.room.any(1)
         value = self.policy(views)
@@ -136,12 +116,11 @@ class Experience(IterableDataset[Sample]):
         """How far it is, and the decisions that wait; experience itself is the replay memory's."""
         held = {name: getattr(self, name).clone() for name in ("gain", "discount", "waits", "action", "turn")}
         seen = {f"seen_{name}": value.clone() for name, value in self.seen.items()}
-        return {"drawn": self.drawn, "env": self.env.state_dict(), **held, **seen}
+        return super().state_dict() | held | seen
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
-        self.drawn = state["drawn"]
-        self.env.load_state_dict(state["env"])
+        super().load_state_dict(state)
         for name in ("gain", "discount", "waits", "action", "turn"):
             setattr(self, name, state[name].clone())
         self.seen = {name: state[f"seen_{name}"].clone() for name in NAMES}

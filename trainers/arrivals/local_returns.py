@@ -1,18 +1,18 @@
 """Experience for networks of many stations: each choice is credited with what happens at the stations that it concerns."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from hetgraph.envs import ArrivalEnv
 from hetgraph.models.grows import GROWS, Arrival
+from hetgraph.trainers.common.experience import Experience
 from hetgraph.trainers.common.replay import ReplayBuffer, Sample
 
 
-class LocalReturns(IterableDataset[Sample]):
+class LocalReturns(Experience[Sample]):
     """Whole episodes under an exploring agent, and draws from the replay memory that they fill.
 
     The return of a choice is the utility, over a horizon, of the stations that could have taken the user. In the utility of all
@@ -48,27 +48,23 @@ class LocalReturns(IterableDataset[Sample]):
     ) -> None:
         if horizon < 0 or (not env.finite and not 0 < horizon <= env.slots):
             raise ValueError(f"horizon: got {horizon}, expected slots of an episode of {env.slots}")
-        self.env, self.policy, self.buffer, self.horizon = env, policy, buffer, horizon or env.slots
-        self.epsilon, self.batch_size, self.slots, self.draws = epsilon, batch_size, slots, draws
-        self.least, self.scale = least, scale
-        self.drawn = self.due = 0
-
-    def __len__(self) -> int:
-        """Draws in an epoch."""
-        return self.draws
-
-    def __iter__(self) -> Iterator[Sample]:
-        """Draws of an epoch."""
-        for _ in range(self.draws):
-            while self.due <= 0 or len(self.buffer) < self.least:
-                self.collect()
-                self.due = max(self.env.slots // self.slots, 1)
-            self.drawn += 1
-            self.due -= 1
-            yield self.buffer.sample(self.batch_size)
+        super().__init__(env, policy, buffer, batch_size=batch_size, slots=slots, draws=draws, least=least)
+        self.horizon, self.epsilon, self.scale = horizon or env.slots, epsilon, scale
+        self.due = 0  # draws until the next episode
 
     @torch.no_grad()
-    def collect(self) -> None:
+    def collect(self, slots: int) -> None:
+        """Play an episode when enough was drawn from those before, or there are too few rows."""
+        if self.due <= 0 or len(self.buffer) < self.least:
+            self.step()
+            self.due = max(self.env.slots // self.slots, 1)
+
+    def draw(self) -> Sample:
+        """A draw from the replay memory."""
+        self.due -= 1
+        return super().draw()
+
+    def step(self) -> None:
         """Play an episode and keep its choices."""
         env, played, utility = self.env, [], []
         obs = env.observe(env.level)
@@ -98,9 +94,9 @@ class LocalReturns(IterableDataset[Sample]):
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is; experience itself is the replay memory's."""
-        return {"drawn": self.drawn, "due": self.due, "env": self.env.state_dict()}
+        return super().state_dict() | {"due": self.due}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
-        self.drawn, self.due = state["drawn"], state["due"]
-        self.env.load_state_dict(state["env"])
+        super().load_state_dict(state)
+        self.due = state["due"]

@@ -18,7 +18,7 @@ from hetgraph.trainers.common.policies import policies_of
 from hetgraph.trainers.judge.files import write_trials
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.judge.table import print_trials
-from hetgraph.trainers.snapshot.distillation import DistillationModule
+from hetgraph.trainers.snapshot.supervised import SupervisedModule
 from hetgraph.trainers.snapshot.task import TASK, Options
 
 SCENARIO = "hetnet-3tier"
@@ -38,13 +38,13 @@ def run(arguments: Sequence[str]) -> int:
     lightning.seed_everything(args.seed, verbose=False)
     console.rule("1. A teacher labels layouts, and the network learns from it")
     data = SnapshotDataModule(SCENARIO, "pf_teacher_6", str(out / "data"), train=args.labels, val=8, seed=args.seed)
-    student = DistillationModule(
+    student = SupervisedModule(
         rounds=8, weight_utility=0, weight_rate=1, weight_association=0.2, weight_power=0.02, weight_antenna=0.1
     )
     distilled = _fit(student, data, out / "distill", args.epochs)
     console.rule("2. It goes on without labels, on the utility itself")
     data = SnapshotDataModule(SCENARIO, None, train=4 * args.batches, val=8, seed=args.seed)
-    student = DistillationModule(rounds=8, lr=2e-3, init_from=str(distilled))
+    student = SupervisedModule(rounds=8, lr=2e-3, init_from=str(distilled))
     tuned = _fit(student, data, out / "label-free", args.epochs)
     console.rule("3. All are judged on the same layouts, which the network has never seen")
     policies = policies_of(TASK, "max_rsrp,cre,pf,wmmse,pf_teacher_6,pf_teacher")
@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _fit(module: DistillationModule, data: SnapshotDataModule, folder: Path, epochs: int) -> Path:
+def _fit(module: SupervisedModule, data: SnapshotDataModule, folder: Path, epochs: int) -> Path:
     """Train with a progress bar; path of the checkpoint that is best on validation."""
     best = BestCheckpoint(folder)
     trainer = lightning.Trainer(

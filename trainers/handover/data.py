@@ -14,22 +14,22 @@ from hetgraph.envs.rollout import rollout
 from hetgraph.graph.presets import roaming
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.models.qmix import GraphQMIX
 from hetgraph.nn.candidates import Candidates, candidates_of
 from hetgraph.radio.handover import HandoverAction, HandoverRule, ResourceModel
 from hetgraph.radio.policy import handover_policy
+from hetgraph.trainers.common.env_data import SEEDS, EnvDataModule, Split, model_as
 from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.common.replay import ReplayBuffer
-from hetgraph.trainers.common.replay_data import ReplayDataModule
 from hetgraph.trainers.handover.experience import HandoverExperience
 from hetgraph.trainers.handover.price import fit_price
 
-Split = Literal["train", "val", "test"]
+Part = Literal["train", "val", "test"]
 REFERENCES = ("max_rsrp", "pf_optimum")
 MOST_HANDOVERS = 0.075  # of all users in a step (Section IV)
-SEEDS = {"train": 0, "val": 1_000_000, "test": 2_000_000}
 
 
-class HandoverDataModule(ReplayDataModule):
+class HandoverDataModule(EnvDataModule):
     """Environments for training, validation and test, with layouts and users that they do not share.
 
     Args:
@@ -94,7 +94,7 @@ class HandoverDataModule(ReplayDataModule):
         generation: Literal["4G", "5G"] | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(ReplayBuffer(capacity))
+        super().__init__()
         self.save_hyperparameters(ignore=() if isinstance(scenario, str) else ("scenario",))
         check_limits(self.hparams)
         self.source, self.size, self.seed, self.generation = scenario, (cells, users), seed, generation
@@ -105,11 +105,11 @@ class HandoverDataModule(ReplayDataModule):
             "resource_model": resource_model, "weights": HandoverWeights(**(weights or {})), "steps": steps, "credit": True,
         }  # fmt: skip
         self.draws: dict[str, Any] = {
-            "batch_size": batch_size, "every": every, "draws": max(episodes * steps // every, 1), "least": least,
+            "batch_size": batch_size, "slots": every, "draws": max(episodes * steps // every, 1), "least": least,
             "finite": finite,
         }  # fmt: skip
         self.rates = (epsilon_start, epsilon_decay, epsilon_end)
-        self.train_data: HandoverExperience | None = None
+        self.capacity = capacity
         self._judged: dict[str, tuple[HandoverEnv, dict[str, Tensor], dict[str, Tensor]]] = {}
 
     def epsilon(self, episode: int) -> float:
@@ -122,7 +122,7 @@ class HandoverDataModule(ReplayDataModule):
         """Episodes of all training networks that are over."""
         return 0 if self.train_data is None else self.train_data.env.episode
 
-    def environment(self, split: Split, whole: bool = False, seed: int | None = None) -> HandoverEnv:
+    def environment(self, split: Part, whole: bool = False, seed: int | None = None) -> HandoverEnv:
         """Environment of a split; those of an evaluation, and ``whole`` ones, have an episode for each network.
 
         Args:
@@ -138,7 +138,7 @@ class HandoverDataModule(ReplayDataModule):
         envs = self.num_envs if split == "train" and not whole else count
         return HandoverEnv(scenario, envs, networks=count, seed=seed, **self.options)
 
-    def _scenario(self, split: Split, seed: int) -> Scenario | HeteroData | Trajectories:
+    def _scenario(self, split: Part, seed: int) -> Scenario | HeteroData | Trajectories:
         """What a split's networks are drawn from, or their trajectories."""
         if isinstance(self.source, Scenario | HeteroData):
             return self.source
@@ -157,20 +157,15 @@ class HandoverDataModule(ReplayDataModule):
             drives = LTETraceDataset(self.source, split=split, **traces)
         return drives.trajectories(self.networks[split], self.options["steps"] + 1, seed=seed)
 
-    def setup(self, stage: str) -> None:
-        """Make the training networks; bring features and rewards to scale by what a mostly idle agent meets."""
-        if stage != "fit" or self.train_data is not None:
-            return
-        assert self.trainer is not None
-        module: Any = self.trainer.lightning_module
-        env = self.environment("train")
-        if self._state is None and not bool(module.model.ue_mean.any()):
-            fit_price(module.model, lambda: self.environment("train", whole=True), seed=self.seed)
+    def experience(self, module: Any) -> HandoverExperience:
+        """Training networks and their agents, whose features and rewards are brought to scale by what mostly idle ones meet."""
+        model, env = model_as(module, GraphQMIX), self.environment("train")
+        if not self.resuming and not bool(model.ue_mean.any()):
+            fit_price(model, lambda: self.environment("train", whole=True), seed=self.seed)
             module.set_scale(*first_look(env, self.seed))
-        self.train_data = HandoverExperience(env, module.model, self.buffer, epsilon=self.epsilon, **self.draws)
-        self.resume()
+        return HandoverExperience(env, model, ReplayBuffer(self.capacity), epsilon=self.epsilon, **self.draws)
 
-    def judge(self, policy: Any, split: Split) -> dict[str, Tensor]:
+    def judge(self, policy: Any, split: Split, item: int = 0) -> dict[str, Tensor]:
         """Indicators of a policy, means over networks and time, and how it compares on the same users.
 
         ``ratio`` is that of its utility (``anu``) to the strongest cell's, ``room`` its share of what there is between that rule's

@@ -1,18 +1,17 @@
 """Experience with handovers: an exploring agent's steps in a replay memory of a few bytes a user, and draws from it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import HandoverEnv
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.models.qmix import GraphQMIX
 from hetgraph.radio.handover import HandoverAction
+from hetgraph.trainers.common.experience import Experience
 from hetgraph.trainers.common.replay import ReplayBuffer
 
 NEXT = "next_"
@@ -39,7 +38,7 @@ class Transitions:
     terminated: Tensor
 
 
-class HandoverExperience(IterableDataset[Transitions]):
+class HandoverExperience(Experience[Transitions]):
     """Steps of the environment under an exploring agent, and draws from the replay memory that they fill.
 
     Each user, and each user's level, explores for itself. An episode ends by the clock: values go on, so its last step,
@@ -51,7 +50,7 @@ class HandoverExperience(IterableDataset[Transitions]):
         buffer: replay memory.
         epsilon: chance of a random place, and of a random level, of a user by the number of the episode.
         batch_size: transitions of a draw.
-        every: steps of all networks before each draw.
+        slots: steps of all networks before each draw.
         draws: draws in an epoch.
         least: transitions before the first draw.
         finite: the end of an episode is the end of the task.
@@ -65,41 +64,28 @@ class HandoverExperience(IterableDataset[Transitions]):
         *,
         epsilon: Callable[[int], float],
         batch_size: int,
-        every: int,
+        slots: int,
         draws: int,
         least: int,
         finite: bool = False,
     ) -> None:
-        self.env, self.policy, self.buffer, self.epsilon = env, policy, buffer, epsilon
-        self.batch_size, self.every, self.draws, self.least, self.finite = batch_size, every, draws, least, finite
+        super().__init__(env, policy, buffer, batch_size=batch_size, slots=slots, draws=draws, least=least)
+        self.epsilon, self.finite = epsilon, finite
 
-    def __len__(self) -> int:
-        """Draws in an epoch."""
-        return self.draws
-
-    def __iter__(self) -> Iterator[Transitions]:
-        """Draws of an epoch."""
-        for _ in range(self.draws):
-            self.collect(self.every)
-            while len(self.buffer) < self.least:
-                self.collect(1)
-            yield self.draw()
-
-    def collect(self, steps: int) -> None:
-        """Let the agent act for some steps of all networks."""
+    def step(self) -> None:
+        """Explore for a step; its transitions become rows."""
         env = self.env
-        for _ in range(steps):
-            action, before = self.explore(), env.pack()
-            last = env.step_number == env.steps - 1
-            step = env.step(action)
-            if last and not self.finite:
-                continue
-            after = before if last else env.pack()
-            row = before | {NEXT + name: value for name, value in after.items() if name not in ("network", "begin")}
-            taken = {"place": action.place.to(torch.uint8), "taken": action.level.to(torch.uint8)}
-            ended = torch.full((env.num_envs,), last)
-            got = {"reward": step.reward, "credit": step.info["credit"].half(), "terminated": ended}
-            self.buffer.add(row | taken | got)
+        action, before = self.explore(), env.pack()
+        last = env.step_number == env.steps - 1
+        step = env.step(action)
+        if last and not self.finite:
+            return
+        after = before if last else env.pack()
+        row = before | {NEXT + name: value for name, value in after.items() if name not in ("network", "begin")}
+        taken = {"place": action.place.to(torch.uint8), "taken": action.level.to(torch.uint8)}
+        ended = torch.full((env.num_envs,), last)
+        got = {"reward": step.reward, "credit": step.info["credit"].half(), "terminated": ended}
+        self.buffer.add(row | taken | got)
 
     @torch.no_grad()
     def explore(self) -> HandoverAction:
@@ -127,11 +113,3 @@ class HandoverExperience(IterableDataset[Transitions]):
             self.env.unpack(later, level),
             rows["terminated"],
         )
-
-    def state_dict(self) -> dict[str, Any]:
-        """How far it is; experience itself is the replay memory's."""
-        return {"env": self.env.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a :meth:`state_dict`."""
-        self.env.load_state_dict(state["env"])

@@ -61,7 +61,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     known = dict(header.training.get("options", header.options))
     lr = budget.lr or float(known.get("lr", 5e-4))
     if tensors is not None:
-        known |= {"lr": lr, "lr_end": lr / 10, "warm": 0}
+        known |= {"lr": lr, "lr_end": 0.1, "warm": 0}
     module = loaded(QMIX(**known), tensors)
     sizes = {k: v for k, v in header.training.get("data", {}).items() if k not in ("scenario", "users", "generation")}
     sizes |= {"seed": budget.seed}
@@ -71,8 +71,6 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     data.draws["draws"] = budget.batches
     if tensors is not None:
         fit_price(module.model, lambda: data.environment("train", whole=True), seed=budget.seed)
-        for kept, fitted in zip(module.target.buffers(), module.model.buffers(), strict=True):
-            kept.copy_(fitted)  # both announce at the same price
     return Training(module, data, budget.epochs)
 
 

@@ -1,7 +1,7 @@
 """IoT networks for training, validation and test, with layouts, users and traffic that they do not share."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,18 +14,17 @@ from hetgraph.graph.schema import Level
 from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.radio.policy import Policy
 from hetgraph.radio.schedule import Schedule
+from hetgraph.trainers.common.env_data import EnvDataModule, Split, model_as
 from hetgraph.trainers.common.exploration import ActionNoise, Noise, linear_epsilon
 from hetgraph.trainers.common.limits import check_limits
-from hetgraph.trainers.common.replay_data import ReplayDataModule
 from hetgraph.trainers.iot.experience import IoTExperience, Random
 from hetgraph.trainers.iot.rollouts import IoTRollouts
 
-VALIDATION, TEST = 1_000_000, 2_000_000
 COST = 10.0  # of a lost share of throughput or promises, in shares of bits per joule
 KPIS = ("throughput_bps", "bit_per_j", "qos_violation", "jain", "handover_rate", "utilisation", "loss")
 
 
-class IoTDataModule(ReplayDataModule):
+class IoTDataModule(EnvDataModule):
     """Slots of exploring agents, and episodes of validation and test.
 
     Args:
@@ -52,8 +51,6 @@ class IoTDataModule(ReplayDataModule):
         seed: of training.
     """
 
-    evaluations: ClassVar[dict[str, int]] = {"val": VALIDATION, "test": TEST}  # seeds of the networks
-
     def __init__(
         self,
         scenario: str | Scenario | HeteroData = "iot-noma",
@@ -78,7 +75,7 @@ class IoTDataModule(ReplayDataModule):
         eval_slots: int = 200,
         seed: int = 0,
     ) -> None:
-        super().__init__(None)
+        super().__init__()
         if len(weights) != 5:
             raise ValueError(f"weights: got {len(weights)} numbers, expected 5")
         self.save_hyperparameters(ignore=() if isinstance(scenario, str) else ("scenario",))
@@ -92,13 +89,7 @@ class IoTDataModule(ReplayDataModule):
         self.epsilon_range, self.explore = (epsilon_start, epsilon_end), explore
         self.noise: tuple[float, float, Noise] = (sigma, theta, noise)
         self.envs, self.eval_slots = {"val": val_envs, "test": test_envs}, eval_slots
-        self.train_data: IoTExperience | IoTRollouts | None = None
         self._rule: dict[str, dict[str, Tensor]] = {}
-
-    @property
-    def device(self) -> torch.device:
-        """Where networks, replay memory and agents are: the trainer's device."""
-        return self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
 
     def exploration(self) -> int:
         """Draws of exploration."""
@@ -111,24 +102,13 @@ class IoTDataModule(ReplayDataModule):
         """Chance that an agent explores at a draw."""
         return linear_epsilon(drawn, self.exploration(), *self.epsilon_range)
 
-    def setup(self, stage: str) -> None:
-        """Make the training networks."""
-        if stage != "fit" or self.train_data is not None:
-            return
-        assert self.trainer is not None
-        module = self.trainer.lightning_module
-        policy = module.model
-        assert isinstance(policy, HybridMADDPG)
+    def experience(self, module: Any) -> IoTExperience | IoTRollouts:
+        """Slots of agents that explore, or rollouts of a module that learns on the policy."""
+        policy = model_as(module, HybridMADDPG)
         env = self.environment(policy.level)
         if getattr(module, "on_policy", False):
-            deviation = module.log_deviation
-            assert isinstance(deviation, Tensor)
-            self.train_data = IoTRollouts(env, policy, deviation, self.options["slots"], self.options["draws"])
-        else:
-            noise = ActionNoise(*self.noise)
-            self.train_data = IoTExperience(env, policy, noise=noise, epsilon=self.epsilon, **self.options)
-            self.buffer = self.train_data.buffer
-        self.resume()
+            return IoTRollouts(env, policy, module.log_deviation, self.options["slots"], self.options["draws"])
+        return IoTExperience(env, policy, noise=ActionNoise(*self.noise), epsilon=self.epsilon, **self.options)
 
     def environment(self, level: Level) -> IoTEnv:
         """Training networks, with stations' own rewards."""
@@ -143,18 +123,18 @@ class IoTDataModule(ReplayDataModule):
             device=self.device,
         )
 
-    def judge(self, split: Literal["val", "test"], policy: Policy[Schedule], seed: int) -> dict[str, Tensor]:
+    def judge(self, policy: Policy[Schedule], split: Split, item: int) -> dict[str, Tensor]:
         """Indicators of a policy ``[B]`` each, and a ``score`` beside the rule that untrained agents follow.
 
         The score is the ratio of bits per joule to the rule's, less ``COST`` times what is lost of its throughput and of its kept QoS
         promises, both as shares: the rule serves almost all bits where it can, so that energy is what is left to win.
         """
         trial = IoTEnv(self.scenario, self.envs[split], episode_slots=self.eval_slots, device=self.device)
-        found = _episode(trial, policy, seed)
+        found = _episode(trial, policy, item)
         if split not in self._rule:
             with torch.random.fork_rng():  # training goes on with the same random numbers whenever this is
                 untrained = HybridMADDPG(hidden=2).to(self.device)
-            self._rule[split] = _episode(trial, untrained, seed)
+            self._rule[split] = _episode(trial, untrained, item)
         rule = self._rule[split]
         kept = (1 - found["qos_violation"].mean()) / (1 - rule["qos_violation"].mean()).clamp_min(1e-9)
         throughput, efficiency = (found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in KPIS[:2])

@@ -1,16 +1,16 @@
 """Experience of agents in IoT networks: exploring slots into a replay memory, and draws from it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from hetgraph.envs import IoTEnv
 from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.radio.schedule import Schedule
+from hetgraph.trainers.common.experience import Experience
 from hetgraph.trainers.common.exploration import ActionNoise
 from hetgraph.trainers.common.replay import Sample
 from hetgraph.trainers.common.trajectory import TrajectoryBuffer
@@ -18,7 +18,7 @@ from hetgraph.trainers.common.trajectory import TrajectoryBuffer
 Random = Literal["near", "uniform"]
 
 
-class IoTExperience(IterableDataset[Sample]):
+class IoTExperience(Experience[Sample]):
     """Slots of the environment under exploring agents, and draws from the replay memory that they fill.
 
     An agent explores in a slot with chance epsilon: Gumbel noise joins its bids, so that it chooses in proportion to the
@@ -39,6 +39,8 @@ class IoTExperience(IterableDataset[Sample]):
         spread: of ``near`` noise, in the unit of bids.
     """
 
+    policy: HybridMADDPG
+
     def __init__(
         self,
         env: IoTEnv,
@@ -56,47 +58,31 @@ class IoTExperience(IterableDataset[Sample]):
     ) -> None:
         if random not in ("near", "uniform"):
             raise ValueError(f"random: got {random!r}, expected 'near' or 'uniform'")
-        self.env, self.policy, self.noise, self.epsilon = env, policy, noise, epsilon
-        self.batch_size, self.slots, self.draws, self.least = batch_size, slots, draws, least
+        memory = TrajectoryBuffer(capacity, env.num_envs, tuple(env.pack()), env.device)
+        super().__init__(env, policy, memory, batch_size=batch_size, slots=slots, draws=draws, least=least)
+        self.noise, self.epsilon = noise, epsilon
         self.spread = spread if random == "near" else 1e4
-        self.drawn = 0
         self.views = policy.views(env.reset()[0])
-        self.buffer = TrajectoryBuffer(capacity, env.num_envs, tuple(env.pack()), env.device)
         self.running = torch.zeros(env.num_envs, device=env.device)
         self.returns: list[float] = []  # of the episodes, one for each network
 
-    def __len__(self) -> int:
-        """Draws in an epoch."""
-        return self.draws
-
-    def __iter__(self) -> Iterator[Sample]:
-        """Draws of an epoch."""
-        for _ in range(self.draws):
-            self.collect(self.slots)
-            while len(self.buffer) < self.least:
-                self.collect(1)
-            self.drawn += 1
-            yield self.buffer.sample(self.batch_size)
-
-    @torch.no_grad()
-    def collect(self, slots: int) -> None:
-        """Go on for some slots."""
-        for _ in range(slots):
-            rows = self.env.pack()
-            action = self._explore()
-            step = self.env.step(action)
-            over = "final_obs" in step.info
-            rows |= {"action_station": action.station.short(), "action_user": action.user.short()}
-            rows |= {"power": action.power.half(), "reward": step.reward.float()}
-            rows["further"] = step.info["continuous_reward"].float()
-            rows["ended"] = torch.full((self.env.num_envs,), over, device=self.env.device)
-            self.buffer.add(rows)
-            self.running += step.info["team_reward"].float()
-            if over:
-                self.returns += self.running.tolist()
-                self.running.zero_()
-                self.noise.reset()
-            self.views = self.policy.views(step.obs)
+    def step(self) -> None:
+        """Explore for a slot and keep it."""
+        rows = self.env.pack()
+        action = self._explore()
+        step = self.env.step(action)
+        over = "final_obs" in step.info
+        rows |= {"action_station": action.station.short(), "action_user": action.user.short()}
+        rows |= {"power": action.power.half(), "reward": step.reward.float()}
+        rows["further"] = step.info["continuous_reward"].float()
+        rows["ended"] = torch.full((self.env.num_envs,), over, device=self.env.device)
+        self.buffer.add(rows)
+        self.running += step.info["team_reward"].float()
+        if over:
+            self.returns += self.running.tolist()
+            self.running.zero_()
+            self.noise.reset()
+        self.views = self.policy.views(step.obs)
 
     def _explore(self) -> Schedule:
         (b, n, u, s), device = self.views.spectrum.shape, self.env.device
@@ -122,16 +108,16 @@ class IoTExperience(IterableDataset[Sample]):
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is; experience itself is the replay memory's."""
-        held = {"drawn": self.drawn, "env": self.env.state_dict(), "running": self.running.clone()}
-        return held | {"returns": list(self.returns), "noise": self.noise.state}
+        running = {"running": self.running.clone(), "returns": list(self.returns)}
+        return super().state_dict() | running | {"noise": self.noise.state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
-        self.drawn, self.returns = state["drawn"], list(state["returns"])
+        super().load_state_dict(state)
+        self.returns = list(state["returns"])
         held, device = state["noise"], self.env.device
         self.noise.state = None if held is None else held.to(device, copy=True)
         self.running = state["running"].to(device, copy=True)
-        self.env.load_state_dict(state["env"])
         self.views = self.policy.views(self.env.observe(self.env.level))
 
 

@@ -1,21 +1,22 @@
 """MADDQN-DMADDPG: joint training of both stages from one replay memory (Xie 2026, eqs. 4-10), its ablations and rivals."""
 
-import copy
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from hetgraph.models.iot.agents import DiscreteBy, HybridMADDPG, PowerBy, Scope
+from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.iot.critic import GraphCritic, compared
 from hetgraph.models.iot.decision import Agents, Discrete
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.nn.mixer import MonotonicMixer
 from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.common.limits import check_limits
+from hetgraph.trainers.common.off_policy import OffPolicyModule
+from hetgraph.trainers.common.optimisers import Group, Optimiser
 from hetgraph.trainers.common.replay import Sample
 from hetgraph.trainers.iot.experience import IoTExperience, settled
-from hetgraph.trainers.iot.module import IoTModule
 
 Mixing = Literal["monotonic", "mean"]
 
@@ -54,7 +55,7 @@ class JointValue(nn.Module):
         return out
 
 
-class MADDQNDMADDPG(IoTModule):
+class MADDQNDMADDPG(OffPolicyModule):
     """Multi-agent Double DQN for association and clusters, MADDPG with twin critics for powers, trained together.
 
     Rivals are the same with other options: ``scope="central", mixing="mean"`` is the centralised DQN-DDDPG, ``discrete="greedy",
@@ -66,16 +67,6 @@ class MADDQNDMADDPG(IoTModule):
     critics (``own``): a joint value has one number a slot for what all stations did.
 
     Args:
-        hidden: see :class:`~hetgraph.models.HybridMADDPG`, as for the next nine.
-        heads: heads of the attention.
-        agents: stations with weights of their own; 0 for shared ones.
-        attention: weigh the channels heard.
-        prior: correct rules, and start critics from the promised reward.
-        scope: ``agents`` or ``central``.
-        discrete: ``learned``, ``rule`` or ``greedy``.
-        power: ``learned``, ``rule`` or ``equal``.
-        reports: users report harm and prices on subchannels.
-        dueling: values less the best choice's bids.
         mixing: ``monotonic`` or ``mean``.
         mixer: width of the mixing layer.
         double: the online networks pick the next choice, the target networks judge it.
@@ -95,20 +86,14 @@ class MADDQNDMADDPG(IoTModule):
         stop_window: episodes of the stopping rule, 0 for none: when exploration is over and the mean return of as many episodes
             exceeds that of those before by less than ``stop_least`` of it.
         stop_least: see there.
+        optimiser: ``adam`` or ``rmsprop``.
+        model: options of :class:`~hetgraph.models.HybridMADDPG`.
     """
+
+    model: HybridMADDPG
 
     def __init__(
         self,
-        hidden: int = 32,
-        heads: int = 2,
-        agents: int = 0,
-        attention: bool = True,
-        prior: bool = True,
-        scope: Scope = "agents",
-        discrete: DiscreteBy = "learned",
-        power: PowerBy = "learned",
-        reports: bool = True,
-        dueling: bool = True,
         mixing: Mixing = "monotonic",
         mixer: int = 32,
         double: bool = True,
@@ -127,52 +112,48 @@ class MADDQNDMADDPG(IoTModule):
         max_norm: float = 1.0,
         stop_window: int = 100,
         stop_least: float = 0.01,
+        optimiser: Optimiser = "adam",
+        **model: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(soft=soft, lr=lr, lr_end=1.0, max_norm=max_norm, optimiser=optimiser)
         if not 0 <= gamma < 1:
             raise ValueError(f"gamma: got {gamma}, expected a number from 0 to below 1")
-        if discrete != "learned" and power != "learned":
-            raise ValueError(f"discrete, power: got {discrete!r} and {power!r}, expected something to learn")
         self.save_hyperparameters()
         check_limits(self.hparams)
-        self.automatic_optimization = False
-        self.model = HybridMADDPG(
-            hidden, heads, agents, attention, prior, scope, discrete, power, reports=reports, dueling=dueling
-        )
+        self.model = HybridMADDPG(**model)
+        if self.model.discrete != "learned" and self.model.power_by != "learned":
+            got = f"{self.model.discrete!r} and {self.model.power_by!r}"
+            raise ValueError(f"discrete, power: got {got}, expected something to learn")
+        hidden, prior = int(self.model.options["hidden"]), self.model.prior  # type: ignore[index]
         self.mix = JointValue(hidden, mixer, mixing)
         self.critics = nn.ModuleList(GraphCritic(hidden, prior) for _ in range(2 if twin else 1))
-        self.target = nn.ModuleDict(
-            {name: copy.deepcopy(getattr(self, name)) for name in ("model", "mix", "critics")}
-        ).requires_grad_(False)
+        self.set_targets("model", "mix", "critics")
         self.pick_online, self.gamma, self.joint, self.streams, self.own = double, gamma, joint, streams, own
-        self.energy_aware = energy_aware
-        self.actor, self.soft, self.warmup = actor, soft, warmup
-        self.lr, self.bid_lr, self.critic_lr = lr, bid_lr, critic_lr
-        self.max_norm, self.stop_window, self.stop_least = max_norm, stop_window, stop_least
-        self.steps: Tensor
+        self.energy_aware, self.actor, self.warmup = energy_aware, actor, warmup
+        self.bid_lr, self.critic_lr, self.stop_window, self.stop_least = bid_lr, critic_lr, stop_window, stop_least
         self.centre: Tensor
-        self.register_buffer("steps", torch.tensor(0))
         self.register_buffer("centre", torch.zeros(2))  # of the two stages' rewards
 
-    def on_fit_start(self) -> None:
+    def on_train_start(self) -> None:
         """Critics start from the rewards' weights, target networks as the online ones."""
-        if int(self.steps):
-            return
-        throughput, _, _, energy, interference = self._data().weights
-        for critic in self.critics:
-            assert isinstance(critic, GraphCritic)
-            if self.model.prior:
+        if not int(self.draws) and self.model.prior:
+            throughput, _, _, energy, interference = self.data.weights
+            for critic in self.critics:
+                assert isinstance(critic, GraphCritic)
                 for weights in (critic.first, critic.level):
                     weights.data.copy_(torch.tensor([throughput, energy, -interference]))
-        for name in ("model", "mix", "critics"):
-            self.target[name].load_state_dict(getattr(self, name).state_dict())
+        super().on_train_start()
+
+    def parameter_groups(self) -> dict[str, Group]:
+        """Critics, and agents with their mixer."""
+        agents = self.model.parameter_groups(self.mix.parameters(), self.lr, self.bid_lr)
+        return {"agents": Group(agents, self.lr), "critic": Group(self.critics.parameters(), self.critic_lr)}
 
     # Targets.
 
     def next_choice(self, views: IoTViews) -> tuple[Tensor, Agents, Schedule, Tensor]:
         """Of the target agents: their values of the next choice, states, schedule with their powers, and reference powers."""
-        target = self.target["model"]
-        assert isinstance(target, HybridMADDPG)
+        target = self.target_model
         agents = target.encode(views)
         picker = self.model if self.pick_online else target
         chosen = picker.choose(views, picker.encode(views) if self.pick_online else agents)
@@ -208,21 +189,17 @@ class MADDQNDMADDPG(IoTModule):
 
     # Losses.
 
-    def training_step(self, batch: Sample, batch_idx: int) -> None:
-        """A step of the critics, and one of the agents."""
-        rows, weight, memory = batch.rows, batch.weight, self._data().train_data
+    def losses(self, batch: Sample) -> Iterator[tuple[str, Tensor]]:
+        """Of the critics, and of the agents, whose policy gradient sees the critics of after their step."""
+        rows, weight, memory = batch.rows, batch.weight, self.data.train_data
         assert isinstance(memory, IoTExperience)
         (views, action), after = memory.present(rows), memory.later(rows)
         reward, further = self._centred(rows)
         reward = further if self.energy_aware else reward
+        self.note(reward=rows["reward"])
         with torch.no_grad():
             value, states, following, next_reference = self.next_choice(after)
-            joint_goal = self.joint_target(reward, value, states)
-            own_goal = reward + self.gamma * value
-        optimizers = self.optimizers()
-        assert isinstance(optimizers, list)
-        policy_optimizer, critic_optimizer = optimizers
-        found: dict[str, Tensor] = {}
+            goals = self.joint_target(reward, value, states), reward + self.gamma * value
         agents = self.model.encode(views)
         choice = self.model.taken(views, agents, action.station, action.user)
         reference = self.model.reference(views, agents, choice)
@@ -231,17 +208,10 @@ class MADDQNDMADDPG(IoTModule):
                 goal = self.critic_target(further, after, following, next_reference)
             seen = compared(views, action, reference)
             estimates = [self._of_team(critic(seen)) for critic in self.critics]
-            loss = sum((_huber(estimate, goal, weight) for estimate in estimates), goal.new_zeros(()))
-            self._update(critic_optimizer, loss, self.critics)
-            found["critic"], found["critic_correlation"] = loss, _correlation(estimates[0], goal)
-        if int(self.steps) >= self.warmup:
-            loss = self._agents_loss(views, agents, choice, reference, weight, (joint_goal, own_goal), found)
-            self._update(policy_optimizer, loss, self.model, self.mix)
-        self.steps += 1
-        self._follow()
-        if batch_idx % 20 == 0:
-            logged = {f"train/{name}": value.detach() for name, value in found.items()}
-            self.log_dict(logged | {"train/reward": rows["reward"].mean()}, batch_size=1)
+            self.note(critic_correlation=_correlation(estimates[0], goal))
+            yield "critic", sum((_huber(estimate, goal, weight) for estimate in estimates), goal.new_zeros(()))
+        if int(self.draws) >= self.warmup:
+            yield "agents", self._agents_loss(views, agents, choice, reference, weight, goals)
 
     def _agents_loss(
         self,
@@ -251,59 +221,42 @@ class MADDQNDMADDPG(IoTModule):
         reference: Tensor,
         weight: Tensor,
         goals: tuple[Tensor, Tensor],
-        found: dict[str, Tensor],
     ) -> Tensor:
         joint, own = goals
         loss = weight.new_zeros(())
         if self.model.discrete == "learned":
             value = self.model.discrete_value(views, agents, choice)
             if self.joint:
-                found["joint"] = _huber(self.mix(value, agents), joint, weight)
-                loss = loss + self.joint * found["joint"]
+                error = _huber(self.mix(value, agents), joint, weight)
+                self.note(joint=error)
+                loss = loss + self.joint * error
             if self.streams:
-                found["streams"] = _huber(value, own, weight)
-                loss = loss + self.streams * found["streams"]
+                error = _huber(value, own, weight)
+                self.note(streams=error)
+                loss = loss + self.streams * error
         if self.model.power_by == "learned":
             share = self.model.shares(views, agents, choice, rule=reference)
             self.critics.requires_grad_(False)
             gain = self.critics[0](compared(views, Schedule(choice.station, choice.user, share), reference)).mean(1)
             self.critics.requires_grad_(True)
-            found["gain"] = (gain * weight).mean()
-            loss = loss - self.actor * found["gain"]
+            gain = (gain * weight).mean()
+            self.note(gain=gain)
+            loss = loss - self.actor * gain
         return loss
 
     def _centred(self, rows: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Rewards of both stages less their running means ``[B, N]``."""
         rewards = rows["reward"], rows["further"]
-        keep = min(int(self.steps) / 100, 0.99)
+        keep = min(int(self.draws) / 100, 0.99)
         for i, reward in enumerate(rewards):
             self.centre[i] = keep * self.centre[i] + (1 - keep) * reward.mean()
         return rewards[0] - self.centre[0], rewards[1] - self.centre[1]
 
-    def _update(self, optimizer: Any, loss: Tensor, *modules: nn.Module) -> None:
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        nn.utils.clip_grad_norm_([p for module in modules for p in module.parameters()], self.max_norm)
-        optimizer.step()
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Target networks follow the online ones softly."""
-        for name in ("model", "mix", "critics"):
-            for slow, fast in zip(self.target[name].parameters(), getattr(self, name).parameters(), strict=True):
-                slow.lerp_(fast, self.soft)
-
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Stop when returns no longer rise."""
-        data, seen = self._data(), self._data().train_data
-        assert seen is not None
-        if seen.drawn >= data.exploration() and settled(seen.returns, self.stop_window, self.stop_least):
+        drawn, returns = self.data.train_data.drawn, self.data.train_data.returns
+        if drawn >= self.data.exploration() and settled(returns, self.stop_window, self.stop_least):
             self.trainer.should_stop = True
-
-    def configure_optimizers(self) -> Any:
-        """Adam for agents and mixer, and for critics."""
-        groups = self.model.parameter_groups(self.mix.parameters(), self.lr, self.bid_lr)
-        return [torch.optim.Adam(groups), torch.optim.Adam(self.critics.parameters(), self.critic_lr)]
 
 
 def _huber(value: Tensor, goal: Tensor, weight: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """MAPPO on IoT networks: the agents of the hybrid method as a stochastic policy, learned on their own rollouts."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,11 +10,12 @@ from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.trainers.common.gae import gae
 from hetgraph.trainers.common.limits import check_limits
-from hetgraph.trainers.iot.module import IoTModule
+from hetgraph.trainers.common.on_policy import OnPolicyModule, clipped_gain, normalised
+from hetgraph.trainers.common.optimisers import Group, Optimiser
 from hetgraph.trainers.iot.rollouts import IoTRollout, IoTRollouts, log_probs
 
 
-class IoTMAPPO(IoTModule):
+class IoTMAPPO(OnPolicyModule):
     """Clipped policy gradients for stations that draw their bids and power logits from Gaussians (Yu et al. 2022).
 
     The means are those of :class:`~hetgraph.models.HybridMADDPG`; its values are the critic. Every bid and every logit has a
@@ -21,11 +23,6 @@ class IoTMAPPO(IoTModule):
     Stations share the team's reward, as in the paper; each values it by what it sees.
 
     Args:
-        hidden: see :class:`~hetgraph.models.HybridMADDPG`, as for the next four.
-        heads: heads of the attention.
-        agents: stations with weights of their own; 0 for shared ones.
-        attention: weigh the channels heard.
-        prior: correct rules.
         deviation: of bids and logits at the start.
         gamma: discount of a slot.
         lam: weight of longer traces.
@@ -38,17 +35,16 @@ class IoTMAPPO(IoTModule):
         bid_lr: learning rate of the heads that bid, as a part of ``lr``.
         max_norm: largest norm of the gradient.
         own: stations learn from their own rewards, which do not tell what they take from others; else from the team's.
+        optimiser: ``adam`` or ``rmsprop``.
+        model: options of :class:`~hetgraph.models.HybridMADDPG`.
     """
+
+    model: HybridMADDPG
 
     on_policy = True
 
     def __init__(
         self,
-        hidden: int = 32,
-        heads: int = 2,
-        agents: int = 0,
-        attention: bool = True,
-        prior: bool = True,
         deviation: float = 0.2,
         gamma: float = 0.9,
         lam: float = 0.95,
@@ -61,44 +57,48 @@ class IoTMAPPO(IoTModule):
         bid_lr: float = 1.0,
         max_norm: float = 0.5,
         own: bool = False,
+        optimiser: Optimiser = "adam",
+        **model: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            gamma=gamma, lam=lam, clip=clip, epochs=epochs, minibatches=minibatches, value_weight=value_weight,
+            entropy=entropy, lr=lr, lr_end=1.0, max_norm=max_norm, optimiser=optimiser,
+        )  # fmt: skip
         self.save_hyperparameters()
         check_limits(self.hparams)
-        self.automatic_optimization = False
-        self.model = HybridMADDPG(hidden, heads, agents, attention, prior)
+        self.model = HybridMADDPG(**model)
         self.log_deviation = nn.Parameter(torch.full((3,), deviation).log())
-        self.gamma, self.lam, self.clip, self.epochs, self.minibatches = gamma, lam, clip, epochs, minibatches
-        self.value_weight, self.entropy, self.lr, self.bid_lr = value_weight, entropy, lr, bid_lr
-        self.max_norm, self.own = max_norm, own
+        self.bid_lr, self.own = bid_lr, own
         self.centre: Tensor
+        self.rollouts: Tensor
         self.register_buffer("centre", torch.tensor(0.0))
-        self.seen: Tensor
-        self.register_buffer("seen", torch.tensor(0))
+        self.register_buffer("rollouts", torch.tensor(0))
 
-    def training_step(self, batch: IoTRollout, batch_idx: int) -> None:
-        """Several passes over a rollout."""
-        keep = min(int(self.seen) / 20, 0.95)
-        reward = batch.reward if self.own else batch.reward.mean(2, keepdim=True).expand_as(batch.reward)
+    def targets(self, rollout: IoTRollout) -> tuple[Tensor, Tensor]:
+        """Normalised advantages and returns, less the running mean of rewards ``[T * B, N]``."""
+        keep = min(int(self.rollouts) / 20, 0.95)
+        reward = rollout.reward if self.own else rollout.reward.mean(2, keepdim=True).expand_as(rollout.reward)
         self.centre.mul_(keep).add_((1 - keep) * reward.mean())
-        self.seen += 1
-        done = batch.done.unsqueeze(2)
+        self.rollouts += 1
+        done = rollout.done.unsqueeze(2)
         advantage = gae(
-            reward - self.centre, batch.value, batch.next_value, done=done, terminated=torch.zeros_like(done),
+            reward - self.centre, rollout.value, rollout.next_value, done=done, terminated=torch.zeros_like(done),
             gamma=self.gamma, lam=self.lam,
         )  # fmt: skip
-        goal = (advantage + batch.value).flatten(0, 1)
-        advantage = ((advantage - advantage.mean()) / advantage.std().clamp_min(1e-6)).flatten(0, 1)
-        memory, optimizer = self._rollouts(), self.optimizers()
-        for _ in range(self.epochs):
-            for rows in torch.randperm(len(goal)).chunk(self.minibatches):
-                views = memory.views_of({name: value[rows] for name, value in batch.rows.items()})
-                loss = self._loss(views, batch, rows, advantage[rows], goal[rows])
-                optimizer.zero_grad()  # type: ignore[union-attr]
-                self.manual_backward(loss)
-                nn.utils.clip_grad_norm_(self.parameters(), self.max_norm)
-                optimizer.step()  # type: ignore[union-attr]
-        self.log("train/reward", batch.reward.mean(), batch_size=1)
+        return normalised(advantage).flatten(0, 1), (advantage + rollout.value).flatten(0, 1)
+
+    def parts(self, rollout: IoTRollout) -> Iterator[Tensor]:
+        """Rows of each minibatch."""
+        yield from torch.randperm(rollout.done.numel()).chunk(self.minibatches)
+
+    def loss(self, rollout: IoTRollout, part: Tensor, advantage: Tensor, goal: Tensor) -> Tensor:
+        """Loss of a minibatch."""
+        views = self._experience().views_of({name: value[part] for name, value in rollout.rows.items()})
+        return self._loss(views, rollout, part, advantage[part], goal[part])
+
+    def parameter_groups(self) -> dict[str, Group]:
+        """All, the heads that bid at a rate of their own."""
+        return {"loss": Group(self.model.parameter_groups([self.log_deviation], self.lr, self.bid_lr), self.lr)}
 
     def _loss(self, views: IoTViews, batch: IoTRollout, rows: Tensor, advantage: Tensor, goal: Tensor) -> Tensor:
         policy, drawn = self.model, batch.drawn.select(rows)
@@ -112,16 +112,11 @@ class IoTMAPPO(IoTModule):
         loss = self.value_weight * nn.functional.huber_loss(value, goal)
         loss = loss - self.entropy * self.log_deviation.sum()
         for new, old, gain in zip(now, (part[rows] for part in batch.log_prob), of_station, strict=True):
-            ratio, counts = (new - old).exp(), old != 0
-            clipped = ratio.clamp(1 - self.clip, 1 + self.clip)
-            loss = loss - (torch.minimum(ratio * gain, clipped * gain) * counts).sum() / counts.sum().clamp_min(1)
+            counts = old != 0
+            loss = loss - (clipped_gain(new, old, gain, self.clip) * counts).sum() / counts.sum().clamp_min(1)
         return loss
 
-    def _rollouts(self) -> IoTRollouts:
-        found = self._data().train_data
+    def _experience(self) -> IoTRollouts:
+        found = self.data.train_data
         assert isinstance(found, IoTRollouts)
         return found
-
-    def configure_optimizers(self) -> Any:
-        """Adam."""
-        return torch.optim.Adam(self.model.parameter_groups([self.log_deviation], self.lr, self.bid_lr))

@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
-import lightning
-import torch
 from torch.utils.data import DataLoader
 from torch_geometric.data import HeteroData
 
 from hetgraph.datasets import scenario_of
-from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv
+from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv, rollout
+from hetgraph.envs.queues.delays import tail_slots
 from hetgraph.graph import CONFLICTS, Scenario
 from hetgraph.models.mappo import NeighbourhoodMAPPO
+from hetgraph.trainers.common.env_data import SEEDS, EnvDataModule, Split, model_as
 from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.queues.rollouts import Rollout, RolloutDataset
 
-VALIDATION, TEST = 1_000_000, 2_000_000
 Source: TypeAlias = Scenario | HeteroData
 
 
@@ -38,7 +37,7 @@ def environment(source: Source, num_envs: int | None = None, **options: Any) -> 
     return kind(source, num_envs, **options)
 
 
-class TrafficDataModule(lightning.LightningDataModule):
+class TrafficDataModule(EnvDataModule):
     """Environments for training, validation and test, with layouts and traffic that they do not share.
 
     Args:
@@ -89,78 +88,50 @@ class TrafficDataModule(lightning.LightningDataModule):
         self.load, self.loads = load, tuple(loads or (load,))
         self.num_envs, self.layouts, self.slots, self.rollouts = num_envs, layouts, slots, rollouts
         self.options = {"episode_slots": episode_slots, "max_queue": max_queue, "discount": discount, "reward": reward}
-        self.val, self.test = (val_slots, val_envs), (test_slots, test_envs)
+        self.evaluations = {"val": (val_slots, val_envs), "test": (test_slots, test_envs)}
         self.seed, self.fresh = seed, fresh
-        self.train_data: RolloutDataset | None = None
-        self._state: dict[str, Any] | None = None
 
-    def setup(self, stage: str) -> None:
-        """Make the training networks."""
+    def experience(self, module: Any) -> RolloutDataset:
+        """Rollouts of the first layouts.
+
+        Raises:
+            ValueError: fresh layouts, with a trainer that would ask for them only once.
+        """
         assert self.trainer is not None
         every = self.trainer.reload_dataloaders_every_n_epochs  # type: ignore[attr-defined]
-        if stage == "fit" and self.fresh and every != 1:
+        if self.fresh and every != 1:
             raise ValueError(f"trainer.reload_dataloaders_every_n_epochs: got {every}, expected 1 with data.fresh")
-        if stage == "fit" and self.train_data is None:
-            self.train_data = self._rollouts(0)
-            if self._state is not None:
-                self.train_data.load_state_dict(self._state)
+        return self._rollouts(module, 0)
 
-    def _rollouts(self, epoch: int) -> RolloutDataset:
+    def _rollouts(self, module: Any, epoch: int) -> RolloutDataset:
         where: dict[str, Any] = {}
         if not self.conflicts:
             where = {"layouts": self.layouts, "layout_seed": self.seed, "first_layout": epoch * self.layouts}
         traffic = self.seed + 1000 * epoch
         env = environment(self.scenario, self.num_envs, load=self.load, seed=traffic, **where, **self.options)
-        assert self.trainer is not None
-        policy = self.trainer.lightning_module.model
-        assert isinstance(policy, NeighbourhoodMAPPO)
-        return RolloutDataset(env, policy, self.slots, self.rollouts)
+        return RolloutDataset(env, model_as(module, NeighbourhoodMAPPO), self.slots, self.rollouts)
 
     def train_dataloader(self) -> DataLoader[Rollout]:
         """Rollouts."""
-        assert self.trainer is not None and self.train_data is not None
+        assert self.trainer is not None
         if self.fresh and self.trainer.current_epoch:
-            self.train_data = self._rollouts(self.trainer.current_epoch)
-        return DataLoader(self.train_data, batch_size=None)
+            self.train_data = self._rollouts(self.trainer.lightning_module, self.trainer.current_epoch)
+        return super().train_dataloader()
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Loads and seeds of the validation episodes."""
-        return self._trials(VALIDATION)
+    def items(self, split: Split) -> list[tuple[float, int]]:
+        """Loads and seeds of the episodes."""
+        return [(load, SEEDS[split]) for load in self.loads]
 
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Loads and seeds of the test episodes."""
-        return self._trials(TEST)
-
-    def _trials(self, seed: int) -> DataLoader[Any]:
-        pairs: Any = [(load, seed) for load in self.loads]
-        return DataLoader(pairs, batch_size=None, collate_fn=_as_it_is)
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """As it is: rollouts are made where the environment is."""
-        return batch
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the training networks are."""
-        return {} if self.train_data is None else {"num_envs": self.num_envs} | self.train_data.state_dict()
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there.
-
-        Raises:
-            ValueError: another number of networks.
-        """
-        networks = state_dict.get("num_envs", self.num_envs)
-        if networks != self.num_envs:
-            raise ValueError(f"num_envs: got {self.num_envs} with a checkpoint of {networks}, expected {networks}")
-        self._state = state_dict or None
-        if self.train_data is not None and state_dict:
-            self.train_data.load_state_dict(state_dict)
+    def judge(self, policy: Any, split: Split, item: tuple[float, int]) -> dict[str, float]:
+        """Delays at a load on held-out traffic and layouts; the score is minus their mean over the first half of an episode."""
+        load, seed = item
+        slots, envs = self.evaluations[split]
+        env = self.trial(load, seed, slots, envs)
+        rollout(env, {"policy": policy}, seed=seed)
+        found = env.delays().before(slots - tail_slots(slots)).summary()
+        return {f"{name}-{load:g}": value for name, value in found.items()} | {"score": -found["mean"]}
 
     def trial(self, load: float, seed: int, slots: int, envs: int) -> QueueEnv:
         """Environment of an evaluation, without a limit on queues."""
         where = {} if self.conflicts else {"layout_seed": seed}
         return environment(self.scenario, envs, load=load, seed=seed, record=True, episode_slots=slots, **where)
-
-
-def _as_it_is(item: Any) -> Any:
-    return item

@@ -1,31 +1,23 @@
 """Training of neighbourhood MAPPO: clipped policy and value losses on sequences (Yu et al. 2022)."""
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any
 
-import lightning
 import torch
 from torch import Tensor, nn
 
-from hetgraph.envs import rollout
-from hetgraph.envs.queues.delays import tail_slots
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.trainers.common.gae import gae
 from hetgraph.trainers.common.limits import check_limits
+from hetgraph.trainers.common.on_policy import OnPolicyModule, clipped_gain, normalised
+from hetgraph.trainers.common.optimisers import Optimiser
 from hetgraph.trainers.queues.rollouts import Rollout
 
 
-class MAPPOModule(lightning.LightningModule):
+class MAPPOModule(OnPolicyModule):
     """Neighbourhood MAPPO with clipped policy and value losses, value normalisation and entropy.
 
     Args:
-        hidden: see :class:`~hetgraph.models.NeighbourhoodMAPPO`, as for the next six.
-        hops: rounds of messages.
-        levels_db: power levels.
-        recurrent: keep a memory.
-        agents: stations with weights of their own; 0 for a shared policy.
-        colours: colours.
-        overbook: a device may get more resource blocks than it is expected to need.
         gamma: discount.
         lam: weight of longer traces.
         clip: range of the probability ratio and of the change of the value.
@@ -38,17 +30,14 @@ class MAPPOModule(lightning.LightningModule):
         lr: learning rate at the start.
         lr_end: part of it that is left at the end.
         max_norm: largest norm of the gradient.
+        optimiser: ``adam`` or ``rmsprop``.
+        model: options of :class:`~hetgraph.models.NeighbourhoodMAPPO`.
     """
+
+    model: NeighbourhoodMAPPO
 
     def __init__(
         self,
-        hidden: int = 64,
-        hops: int = 1,
-        levels_db: Sequence[float] = (0.0,),
-        recurrent: bool = True,
-        agents: int = 0,
-        colours: int = 6,
-        overbook: bool = False,
         gamma: float = 0.95,
         lam: float = 0.95,
         clip: float = 0.2,
@@ -61,46 +50,32 @@ class MAPPOModule(lightning.LightningModule):
         lr: float = 2e-3,
         lr_end: float = 0.01,
         max_norm: float = 0.5,
+        optimiser: Optimiser = "adam",
+        **model: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            gamma=gamma, lam=lam, clip=clip, epochs=epochs, minibatches=minibatches, value_weight=value_weight,
+            entropy=entropy, entropy_end=entropy_end, lr=lr, lr_end=lr_end, max_norm=max_norm, optimiser=optimiser,
+            eps=1e-5,
+        )  # fmt: skip
         self.save_hyperparameters()
         check_limits(self.hparams)
-        self.automatic_optimization = False
-        self.model = NeighbourhoodMAPPO(hidden, hops, tuple(levels_db), recurrent, agents, colours, overbook=overbook)
-        self.gamma, self.lam, self.clip = gamma, lam, clip
-        self.epochs, self.minibatches, self.sequence = epochs, minibatches, sequence
-        self.entropy, self.value_weight, self.max_norm = entropy, value_weight, max_norm
-        self.lr, self.lr_end, self.entropy_end = lr, lr_end, entropy_end
+        self.model = NeighbourhoodMAPPO(**model)
+        self.sequence = sequence
         self.value_mean: Tensor
         self.value_std: Tensor
         self.register_buffer("value_mean", torch.tensor(0.0))
         self.register_buffer("value_std", torch.tensor(0.0))  # zero: nothing seen yet
 
-    def training_step(self, batch: Rollout, batch_idx: int) -> None:
+    def training_step(self, batch: Rollout, batch_idx: int) -> Tensor:
         """Several passes over a rollout."""
-        advantage, target = self._targets(batch)
-        optimizer, done = self.optimizers(), self._progress()
-        assert isinstance(optimizer, lightning.pytorch.core.optimizer.LightningOptimizer)
-        for group in optimizer.param_groups:
-            group["lr"] = self.lr * (1 - (1 - self.lr_end) * done)
-        entropy = self.entropy * (1 - (1 - self.entropy_end) * done)
-        for _ in range(self.epochs):
-            for part in self._parts(batch):
-                loss = self._loss(batch, part, advantage, target, entropy)
-                optimizer.zero_grad()
-                self.manual_backward(loss)
-                nn.utils.clip_grad_norm_(self.model.parameters(), self.max_norm)
-                optimizer.step()
-        self.log("train/reward", batch.reward.mean(), on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
+        loss = super().training_step(batch, batch_idx)
         self.log("train/terminated", batch.terminated.float().sum(), on_step=False, on_epoch=True, batch_size=1)
+        return loss
 
-    def _progress(self) -> float:
-        total = float(self.trainer.estimated_stepping_batches)
-        steps = self.trainer.current_epoch * self.trainer.num_training_batches + self.trainer.fit_loop.batch_idx
-        return min(steps / max(total, 1.0), 1.0)
-
-    def _targets(self, batch: Rollout) -> tuple[Tensor, Tensor]:
+    def targets(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
         """Normalised advantages and normalised returns ``[T, B, N]``."""
+        batch = rollout
         scale = self.value_std if float(self.value_std) > 0 else torch.ones_like(self.value_std)
         value, after = (v * scale + self.value_mean for v in (batch.value, batch.next_value))
         done, ended = batch.done.unsqueeze(2), batch.terminated.unsqueeze(2)
@@ -110,12 +85,11 @@ class MAPPOModule(lightning.LightningModule):
         keep = 0.99 if float(self.value_std) > 0 else 0.0
         self.value_mean.mul_(keep).add_((1 - keep) * mean)
         self.value_std.mul_(keep).add_((1 - keep) * std)
-        centred = (advantage - advantage.mean()) / advantage.std().clamp_min(1e-6)
-        return centred, (returns - self.value_mean) / self.value_std
+        return normalised(advantage), (returns - self.value_mean) / self.value_std
 
-    def _parts(self, batch: Rollout) -> Iterator[tuple[int, int, Tensor]]:
+    def parts(self, rollout: Rollout) -> Iterator[tuple[int, int, Tensor]]:
         """First and last slot and networks of each minibatch."""
-        slots, networks = batch.done.shape
+        slots, networks = rollout.done.shape
         length = min(self.sequence, slots)
         pieces = [
             (first, min(first + length, slots), rows)
@@ -125,13 +99,12 @@ class MAPPOModule(lightning.LightningModule):
         for place in torch.randperm(len(pieces)).tolist():
             yield pieces[place]
 
-    def _loss(
-        self, batch: Rollout, part: tuple[int, int, Tensor], advantage: Tensor, target: Tensor, entropy: float
-    ) -> Tensor:
-        first, last, rows = part
+    def loss(self, rollout: Rollout, part: tuple[int, int, Tensor], advantage: Tensor, goal: Tensor) -> Tensor:
+        """Loss of a minibatch; sequences begin with the state that the weights of now would have."""
+        batch, (first, last, rows) = rollout, part
         slots, networks = last - first, batch.done.shape[1]
         index = (torch.arange(first, last).unsqueeze(1) * networks + rows).flatten()
-        old = [value[first:last, rows].flatten(0, 1) for value in (batch.log_prob, batch.value, advantage, target)]
+        old = [value[first:last, rows].flatten(0, 1) for value in (batch.log_prob, batch.value, advantage, goal)]
         decision = self.model.decide(
             batch.inputs.select(index),
             batch.around.select(rows.repeat(slots)),
@@ -139,11 +112,10 @@ class MAPPOModule(lightning.LightningModule):
             taken=batch.choice[first:last, rows].flatten(0, 1),
             ended=batch.done[first:last, rows],
         )
-        ratio = (decision.log_prob - old[0]).exp()
-        gain = torch.minimum(ratio * old[2], ratio.clamp(1 - self.clip, 1 + self.clip) * old[2]).mean()
+        gain = clipped_gain(decision.log_prob, old[0], old[2], self.clip).mean()
         near = old[1] + (decision.value - old[1]).clamp(-self.clip, self.clip)
         error = torch.maximum(_huber(decision.value - old[3]), _huber(near - old[3])).mean()
-        return self.value_weight * error - gain - entropy * decision.entropy.mean()
+        return self.value_weight * error - gain - self.entropy_weight * decision.entropy.mean()
 
     def _memory_at(self, batch: Rollout, first: int) -> Tensor:
         """Memory before a slot; within a rollout it is computed again with the weights of now."""
@@ -160,29 +132,6 @@ class MAPPOModule(lightning.LightningModule):
                 ended=batch.done[:first],
             )
         return decision.memory.masked_fill(batch.done[first - 1].reshape(1, -1, 1, 1), 0)
-
-    def validation_step(self, batch: tuple[float, int], batch_idx: int) -> None:
-        """Delays on held-out traffic and layouts."""
-        self._trial("val", batch)
-
-    def test_step(self, batch: tuple[float, int], batch_idx: int) -> None:
-        """As in validation, on the test's."""
-        self._trial("test", batch)
-
-    def _trial(self, split: Literal["val", "test"], batch: tuple[float, int]) -> None:
-        load, seed = batch
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        slots, envs = getattr(data, split)
-        env = data.trial(load, seed, slots, envs)
-        rollout(env, {self.model.name: self.model}, seed=seed)
-        found = env.delays().before(slots - tail_slots(slots)).summary()
-        for name, value in found.items():
-            self.log(f"{split}/{name}-{load:g}", value, batch_size=1)
-        self.log(f"{split}/score", -found["mean"], batch_size=1, prog_bar=True)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam; the learning rate falls linearly."""
-        return torch.optim.Adam(self.model.parameters(), self.lr, eps=1e-5)
 
 
 def _huber(error: Tensor) -> Tensor:

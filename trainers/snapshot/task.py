@@ -1,6 +1,5 @@
 """Single networks: association and powers of all users at once (HetGNN)."""
 
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,12 +13,14 @@ from hetgraph.datasets import SnapshotDataModule
 from hetgraph.envs import SnapshotEnv
 from hetgraph.envs.rollout import Trial
 from hetgraph.graph import links_of
+from hetgraph.models import AllocatingModel
+from hetgraph.models.checkpoint import system_class
 from hetgraph.models.weights import Header
 from hetgraph.radio import Convention, pf_gain
 from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
-from hetgraph.trainers.snapshot.distillation import DistillationModule
 from hetgraph.trainers.snapshot.figures import snapshot_figures
+from hetgraph.trainers.snapshot.supervised import SupervisedModule
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 
 SCENARIO = "hetnet-3tier"
@@ -69,9 +70,11 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     if isinstance(scenario, Batch):
         raise ValueError("--gain: got one network, expected many to train on: --scenario or --sites")
     rate = SCRATCH_LR if tensors is None else budget.lr or LR
-    known = inspect.signature(DistillationModule).parameters
-    module = DistillationModule(**{k: v for k, v in header.options.items() if k in known}, lr=rate)
-    module = loaded(module, tensors)
+    model = system_class(header.system)(**header.options)
+    if not isinstance(model, AllocatingModel):
+        raise ValueError(f"checkpoint: got {header.system}, expected an AllocatingModel to train")
+    objective = header.options.get("objective", model.objective)
+    module = loaded(SupervisedModule(model, objective=objective, lr=rate), tensors)
     data = SnapshotDataModule(teacher=None, train=SIZE * budget.batches, val=VALIDATION, size=SIZE, seed=budget.seed)
     data.scenarios = [scenario]
     return Training(module, data, budget.epochs, {"reload_dataloaders_every_n_epochs": 1})

@@ -17,7 +17,6 @@ from hetgraph.models.grows_flat import FlatQ
 from hetgraph.nn.filters import GraphFilter, complete_shift
 from hetgraph.radio import policy
 from hetgraph.trainers import ArrivalDataModule, DoubleDQN, ReplayBuffer, double_dqn_target
-from hetgraph.trainers.arrivals.experience import Experience
 from hetgraph.trainers.arrivals.local_returns import LocalReturns
 from hetgraph.trainers.arrivals.tabular import q_learning
 from hetgraph.trainers.common.random_state import RandomState
@@ -119,7 +118,7 @@ def test_experience_is_the_discounted_sum_until_a_later_choice(n_step: int) -> N
     source = DiscreteArrivals(service=Service(2, 2), slots=12, probabilities=(0.6,), demands=(4.0,))
     agent, buffer = GROWS(features="full"), ReplayBuffer(10_000)
     options: dict[str, Any] = {"gamma": 0.8, "n_step": n_step, "epsilon": lambda _: 1.0, "batch_size": 8}
-    data = Experience(ArrivalEnv(source, 5, seed=2), agent, buffer, **options, slots=1, draws=1, least=1)
+    data = ArrivalExperience(ArrivalEnv(source, 5, seed=2), agent, buffer, **options, slots=1, draws=1, least=1)
     rewards, choices, places = [], [], []
     step = data.env.step
 

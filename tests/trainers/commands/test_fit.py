@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hetgraph.models import load
-from hetgraph.trainers import DistillationModule
+from hetgraph.trainers import SupervisedModule
 from hetgraph.trainers.cli import CONFIGS, config_path, main
 from hetgraph.trainers.common.resume import read_checkpoint
 
@@ -83,7 +83,7 @@ def test_terminated_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     def end(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(DistillationModule, "on_train_batch_end", end, raising=False)
+    monkeypatch.setattr(SupervisedModule, "on_train_batch_end", end, raising=False)
     sizes = {"data.init_args.train": 2, "data.init_args.val": 1, "data.init_args.size": 2, "model.init_args.hidden": 8}
     with pytest.raises(SystemExit) as done:
         main(["fit", "--config", "hetgnn", *(part for k, v in sizes.items() for part in (f"--{k}", str(v)))])
@@ -138,12 +138,12 @@ def test_a_training_that_stops_being_finite_ends_with_a_sentence(
     monkeypatch.chdir(tmp_path)
     sizes = {"data.init_args.train": 8, "data.init_args.val": 1, "data.init_args.size": 2, "model.init_args.hidden": 8}
     tiny = [part for k, v in (sizes | {"trainer.max_epochs": 2}).items() for part in (f"--{k}", str(v))]
-    step = DistillationModule.training_step
+    step = SupervisedModule.training_step
 
-    def poisoned(self: DistillationModule, batch: Any, batch_idx: int) -> Any:
+    def poisoned(self: SupervisedModule, batch: Any, batch_idx: int) -> Any:
         return step(self, batch, batch_idx) * (float("nan") if self.current_epoch else 1)
 
-    monkeypatch.setattr(DistillationModule, "training_step", poisoned)
+    monkeypatch.setattr(SupervisedModule, "training_step", poisoned)
     assert run("fit", "hetgnn", *tiny) == 2
     assert "training: got a loss that is not finite at step" in capfd.readouterr().err
     assert load(tmp_path / "runs/hetgnn/best.ckpt").name == "hetgnn"

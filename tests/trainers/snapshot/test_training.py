@@ -12,7 +12,7 @@ from hetgraph.datasets import SnapshotDataModule
 from hetgraph.graph import links_of, preset
 from hetgraph.models import load
 from hetgraph.radio import Allocation, evaluate, policy
-from hetgraph.trainers import BestCheckpoint, DistillationModule
+from hetgraph.trainers import BestCheckpoint, SupervisedModule
 from hetgraph.trainers.common.random_state import RandomState
 from hetgraph.trainers.snapshot import losses
 
@@ -33,10 +33,10 @@ def trainer(folder: Path, epochs: int, *callbacks: lightning.Callback) -> lightn
     )  # fmt: skip
 
 
-def module(**options: Any) -> DistillationModule:
+def module(**options: Any) -> SupervisedModule:
     with torch.random.fork_rng():
         torch.random.manual_seed(0)
-        return DistillationModule(rounds=2, hidden=8, **options)
+        return SupervisedModule(rounds=2, hidden=8, **options)
 
 
 def test_all_losses_train_together_and_fall(tmp_path: Path) -> None:
@@ -117,4 +117,4 @@ def test_checkpoints_are_policies_and_first_weights(tmp_path: Path) -> None:
     first = module(init_from=str(tmp_path / "best.ckpt")).model.state_dict()
     assert all(torch.equal(value, first[name]) for name, value in model.state_dict().items())
     with pytest.raises(ValueError, match="another model"), torch.random.fork_rng():
-        DistillationModule(rounds=2, hidden=16, init_from=str(tmp_path / "best.ckpt"))
+        SupervisedModule(rounds=2, hidden=16, init_from=str(tmp_path / "best.ckpt"))

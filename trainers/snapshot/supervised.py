@@ -1,4 +1,4 @@
-"""Training of HetGNN: by a teacher's labels, without labels, or both."""
+"""Training of networks that allocate: by a teacher's labels, without labels, or both."""
 
 import math
 from typing import Any, Literal
@@ -9,11 +9,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.datasets.splits import spatial_mask
-from hetgraph.graph import links_of
-from hetgraph.models import HetGNN, Prediction
+from hetgraph.models import AllocatingModel, HetGNN, Prediction
+from hetgraph.models.allocating import best_round
 from hetgraph.models.checkpoint import fill
-from hetgraph.models.hetgnn import best_round
-from hetgraph.nn.encoders import Encoding
 from hetgraph.nn.refine import Round
 from hetgraph.radio import Allocation, KPIs, evaluate, pf_gain
 from hetgraph.radio.relaxed import Objective
@@ -23,20 +21,15 @@ from hetgraph.trainers.snapshot import losses
 from hetgraph.trainers.snapshot.losses import LossWeights
 
 
-class DistillationModule(lightning.LightningModule):
-    """HetGNN with the losses of the paper and the label-free objectives (eq. 14 and PF utility).
+class SupervisedModule(lightning.LightningModule):
+    """HetGNN, or a network of one's own, with the losses of the paper and the label-free objectives (eq. 14 and PF utility).
 
     Every round of the network is judged, later ones more. Validation rounds the answer, as in use, and compares it with the
     strongest station at equal power on the same layouts.
 
     Args:
-        hidden: see :class:`~hetgraph.models.HetGNN`, as for the next six.
-        layers: type-aware layers.
-        rounds: refinement rounds.
-        memory: width of the memory.
-        encoder: message passing.
-        association: association head.
-        objective: utility of the rounds and of the label-free term.
+        model: network to train; :class:`~hetgraph.models.HetGNN` with the options below when ``None``.
+        objective: utility of the label-free term and of the choice among rounds.
         weight_association: weights of the losses, see :class:`~hetgraph.trainers.snapshot.losses.LossWeights`.
         weight_power: power fractions.
         weight_antenna: antenna probabilities.
@@ -49,16 +42,12 @@ class DistillationModule(lightning.LightningModule):
         lr: learning rate of Adam at the start of its cosine.
         clip: largest norm of the gradient.
         init_from: checkpoint whose weights to start from (weights only).
+        hetgnn: options of :class:`~hetgraph.models.HetGNN` where no model is given.
     """
 
     def __init__(
         self,
-        hidden: int = 32,
-        layers: int = 2,
-        rounds: int = 12,
-        memory: int = 16,
-        encoder: Encoding = "hetero",
-        association: Literal["price", "edge"] = "price",
+        model: AllocatingModel | None = None,
         objective: Objective = "pf",
         weight_association: float = 0.0,
         weight_power: float = 0.0,
@@ -72,12 +61,13 @@ class DistillationModule(lightning.LightningModule):
         lr: float = 3e-3,
         clip: float = 1.0,
         init_from: str | None = None,
+        **hetgnn: Any,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore="model")
         check_limits(self.hparams)
-        self.model = HetGNN(hidden, layers, rounds, memory, encoder, association, objective)
-        self.objective: Objective = objective
+        self.model = HetGNN(objective=objective, **hetgnn) if model is None else model
+        self.objective = self.model.objective = objective
         self.weights = LossWeights(
             weight_association,
             weight_power,
@@ -98,7 +88,7 @@ class DistillationModule(lightning.LightningModule):
 
     def training_step(self, batch: HeteroData, batch_idx: int) -> Tensor:
         """Loss of a batch."""
-        prediction: Prediction = self.model(batch)
+        prediction = self.model.predict(batch)
         terms = self._terms(prediction, batch)
         loss = torch.stack([getattr(self.weights, name) * value for name, value in terms.items()]).sum()
         for name, value in terms.items():
@@ -116,7 +106,7 @@ class DistillationModule(lightning.LightningModule):
             weight = 2 * (number + 1) / (count * (count + 1))
             for name, value in self._round_terms(seen, prediction, batch, mask).items():
                 total[name] = total.get(name, 0) + weight * value
-        if self.weights.antenna > 0:
+        if self.weights.antenna > 0 and prediction.antenna_logits is not None:
             total["antenna"] = losses.antenna_loss(prediction.antenna_logits, batch)
         return total
 
@@ -158,10 +148,10 @@ class DistillationModule(lightning.LightningModule):
             self._reference[key] = evaluate(batch, Allocation(max_rsrp_association(batch), equal_power(batch)))
         base = self._reference[key]
         with torch.no_grad():
-            prediction = self.model(batch)
+            prediction = self.model.predict(batch)
         found = evaluate(batch, best_round(batch, prediction, self.objective))
         values = {
-            "pf_gain": pf_gain(found.rate_bps, base.rate_bps, links_of(batch)).mean(),
+            "pf_gain": pf_gain(found.rate_bps, base.rate_bps, prediction.links).mean(),
             "sum_rate_vs_reference": found.sum_rate_bps.mean() / base.sum_rate_bps.mean(),
             "p5_rate_vs_reference": found.p5_rate_bps.mean() / base.p5_rate_bps.mean().clamp_min(1e-9),
             "jain_vs_reference": found.jain.mean() / base.jain.mean().clamp_min(1e-9),
