@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Generator, Tensor, nn
@@ -19,7 +19,7 @@ from hetgraph.models.mappo_inputs import (
 )
 from hetgraph.models.mappo_trunks import AgentTrunk, Trunk
 from hetgraph.models.options import keep_options
-from hetgraph.nn.agents import AgentGRU, AgentLinear, agent_mlp
+from hetgraph.nn.agents import CELLS, AgentGRU, AgentLinear, AgentLSTM, Recurrence, agent_mlp
 from hetgraph.radio.allocation import Allocation
 
 LEFT_FEATURES = 5
@@ -59,11 +59,14 @@ class NeighbourhoodMAPPO(nn.Module):
         hidden: width.
         hops: rounds of messages between neighbouring stations.
         levels_db: power levels relative to the largest power, dB.
-        recurrent: keep a memory from slot to slot, in the actor and in the critic.
+        recurrence: ``gru`` or ``lstm`` (the paper's) keep a memory from slot to slot, in the actor and in the critic; ``none`` does not.
         agents: stations with weights of their own ("individual policies"); 0 for one policy that all share.
         colours: colours that tell neighbouring stations apart.
         blocks: resource blocks.
         overbook: a device may get more resource blocks than its packets are expected to need.
+
+    Raises:
+        ValueError: an unknown recurrence.
     """
 
     level: Level = "neighbourhood"
@@ -74,19 +77,23 @@ class NeighbourhoodMAPPO(nn.Module):
         hidden: int = 64,
         hops: int = 1,
         levels_db: Sequence[float] = (0.0,),
-        recurrent: bool = True,
+        recurrence: Recurrence = "gru",
         agents: int = 0,
         colours: int = 6,
         blocks: int = 3,
         overbook: bool = False,
     ) -> None:
         super().__init__()
+        if recurrence not in get_args(Recurrence):
+            raise ValueError(f"recurrence: got {recurrence!r}, expected one of {', '.join(get_args(Recurrence))}")
         self.overbook = overbook
         self.hidden, self.colours, self.levels = hidden, colours, len(levels_db)
         self.actor, self.critic = (
             AgentTrunk(hidden, hops, colours, agents) if agents else Trunk(hidden, hops, colours) for _ in range(2)
         )
-        self.memory = nn.ModuleList(AgentGRU(hidden, agents) for _ in range(2)) if recurrent else None
+        cell = None if recurrence == "none" else CELLS[recurrence]
+        self.memory = nn.ModuleList(cell(hidden, agents) for _ in range(2)) if cell else None
+        self.memory_width = 2 * hidden if recurrence == "lstm" else hidden
         self.value_head = agent_mlp(hidden, hidden, 1, agents=agents)
         self.level_scale: Tensor
         self.register_buffer("level_scale", 10 ** (torch.tensor(tuple(levels_db)) / 10))
@@ -106,9 +113,9 @@ class NeighbourhoodMAPPO(nn.Module):
         nn.init.zeros_(self.none_out.weight)
 
     def initial_memory(self, around: Surroundings) -> Tensor:
-        """Memory of actor and critic before the first slot ``[2, B, N, H]``."""
+        """Memory of actor and critic before the first slot ``[2, B, N, H]``, of an LSTM ``[2, B, N, 2 H]``."""
         b, n, _, _ = around.cells.shape
-        return torch.zeros(2, b, n, self.hidden, device=around.colour.device)
+        return torch.zeros(2, b, n, self.memory_width, device=around.colour.device)
 
     def decide(
         self,
@@ -167,13 +174,13 @@ class NeighbourhoodMAPPO(nn.Module):
         if self.memory is None:
             return value, memory
         cell = self.memory[which]
-        assert isinstance(cell, AgentGRU)
+        assert isinstance(cell, AgentGRU | AgentLSTM)
         entry, out = cell.entry(value), []
         for number, part in enumerate(entry.split(memory.shape[0])):
             if number and ended is not None:
                 memory = memory.masked_fill(ended[number - 1].reshape(-1, 1, 1), 0)
             memory = cell.step(part, memory)
-            out.append(memory)
+            out.append(cell.output(memory))
         return value + (torch.cat(out) if len(out) > 1 else out[0]), memory
 
     def _blocks(self, device: Tensor, station: Tensor, inputs: Inputs, around: Surroundings) -> "_Blocks":

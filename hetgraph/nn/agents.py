@@ -1,6 +1,7 @@
 """Layers that all agents share, or of which each agent has its own, batched."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +47,7 @@ class AgentGRU(nn.Module):
 
     def __init__(self, hidden: int, agents: int = 0) -> None:
         super().__init__()
+        self.width = hidden
         self.entry = AgentLinear(hidden, 3 * hidden, agents)
         self.past = AgentLinear(hidden, 3 * hidden, agents)
 
@@ -62,6 +64,44 @@ class AgentGRU(nn.Module):
         new = (new_in + reset * new_past).tanh()
         out: Tensor = new + update * (memory - new)
         return out
+
+    def output(self, memory: Tensor) -> Tensor:
+        """What others read of a memory ``[B, N, H]``: all of it."""
+        return memory
+
+
+class AgentLSTM(nn.Module):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997) on states ``[B, N, H]``; output and cell are its memory ``[B, N, 2 H]``.
+
+    Args:
+        hidden: width H.
+        agents: as in :class:`AgentLinear`.
+    """
+
+    def __init__(self, hidden: int, agents: int = 0) -> None:
+        super().__init__()
+        self.width = 2 * hidden
+        self.entry = AgentLinear(hidden, 4 * hidden, agents)
+        self.past = AgentLinear(hidden, 4 * hidden, agents)
+
+    def forward(self, value: Tensor, memory: Tensor) -> Tensor:
+        """Memory after a slot."""
+        return self.step(self.entry(value), memory)
+
+    def step(self, entry: Tensor, memory: Tensor) -> Tensor:
+        """Memory after a slot from ``self.entry(value)``."""
+        output, cell = memory.chunk(2, -1)
+        enter, keep, new, show = (entry + self.past(output)).chunk(4, -1)
+        cell = keep.sigmoid() * cell + enter.sigmoid() * new.tanh()
+        return torch.cat([show.sigmoid() * cell.tanh(), cell], -1)
+
+    def output(self, memory: Tensor) -> Tensor:
+        """What others read of a memory ``[B, N, H]``."""
+        return memory.chunk(2, -1)[0]
+
+
+Recurrence = Literal["none", "gru", "lstm"]
+CELLS = {"gru": AgentGRU, "lstm": AgentLSTM}
 
 
 def agent_mlp(*widths: int, agents: int = 0) -> nn.Sequential:

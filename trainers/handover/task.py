@@ -71,6 +71,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     data.draws["draws"] = budget.batches
     if tensors is not None:
         fit_price(module.model, lambda: data.environment("train", whole=True), seed=budget.seed)
+        module.copy_to_targets()  # both announce at the same price
     return Training(module, data, budget.epochs)
 
 

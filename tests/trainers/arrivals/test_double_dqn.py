@@ -241,7 +241,7 @@ def test_local_returns_are_those_of_the_stations_with_room(finite: bool, horizon
         return out
 
     data.env.step = spy  # type: ignore[method-assign]
-    data.collect()
+    data.step()
     expected = []
     for t, (station, room) in enumerate(seen):
         last = min(t + (horizon or 12), 12)

@@ -123,11 +123,11 @@ def test_handover_agents_go_on_from_everything_of_the_checkpoint(
     module, data = training.module, training.data
     assert data.size == (14, 140) and data.networks["train"] == 2 and data.generation is None  # type: ignore[attr-defined]
     state = module.state_dict()
-    for name in ("reward_mean", "credit_std", "model.ue_mean", "target.edge_std"):
+    for name in ("reward_mean", "credit_std", "model.ue_mean", "target.model.edge_std"):
         assert torch.equal(state[name], tensors[name]), name
     assert module.hparams["lr"] == header.training["options"]["lr"]
     assert fitted == [2]  # on the new networks
-    assert module.target.price() == module.model.price() and module.model.price()[0] == 0.125  # type: ignore[operator,union-attr]
+    assert module.target_model.price() == module.model.price() and module.model.price()[0] == 0.125  # type: ignore[operator,union-attr]
 
 
 def test_agents_learn_with_less_of_the_rule(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv
 from hetgraph.models import NeighbourhoodMAPPO
 from hetgraph.models.mappo_inputs import Inputs, inputs_of, surroundings_of
-from hetgraph.nn.agents import AgentGRU, AgentLinear
+from hetgraph.nn.agents import AgentGRU, AgentLinear, AgentLSTM
 from hetgraph.trainers import MAPPOModule, TrafficDataModule, gae
 from hetgraph.trainers.common.random_state import RandomState
 from hetgraph.trainers.queues.rollouts import RolloutDataset
@@ -61,6 +61,19 @@ def test_own_weights_are_one_layer_per_agent() -> None:
         torch.testing.assert_close(cell(value[:, :, 0, :4], memory)[:, agent], expected)
 
 
+def test_long_short_term_memory_is_torchs() -> None:
+    torch.random.manual_seed(0)
+    cell, one = AgentLSTM(4, agents=3), torch.nn.LSTMCell(4, 4)
+    value, memory = torch.randn(2, 3, 4), torch.randn(2, 3, 8)
+    out = cell(value, memory)
+    for agent in range(3):
+        one.weight_ih.data, one.bias_ih.data = cell.entry.weight[agent].data, cell.entry.bias[agent].data  # type: ignore[index]
+        one.weight_hh.data, one.bias_hh.data = cell.past.weight[agent].data, cell.past.bias[agent].data  # type: ignore[index]
+        expected = torch.cat(one(value[:, agent], memory[:, agent].chunk(2, -1)), -1)
+        torch.testing.assert_close(out[:, agent], expected)
+    assert torch.equal(cell.output(out), out[..., :4])
+
+
 def make(kind: str, envs: int, **options: Any) -> QueueEnv:
     if kind == "conflict":
         return ConflictEnv(num_envs=envs, load=0.6, seed=1, **options)
@@ -74,10 +87,10 @@ def policy_of(kind: str, **options: Any) -> NeighbourhoodMAPPO:
 
 
 @pytest.mark.parametrize("kind", ["conflict", "cellular"])
-@pytest.mark.parametrize("agents", [0, 1])
-def test_a_sequence_is_judged_as_it_was_decided(kind: str, agents: int) -> None:
+@pytest.mark.parametrize(("agents", "recurrence"), [(0, "gru"), (1, "gru"), (0, "lstm"), (1, "lstm")])
+def test_a_sequence_is_judged_as_it_was_decided(kind: str, agents: int, recurrence: str) -> None:
     env = make(kind, 3, episode_slots=4, max_queue=3.0)
-    policy = policy_of(kind, agents=agents * env.num_stations)
+    policy = policy_of(kind, agents=agents * env.num_stations, recurrence=recurrence)
     rollout = RolloutDataset(env, policy, 10, 1).collect()
     assert bool(rollout.terminated.any()) and bool((rollout.done & ~rollout.terminated).any())
     again = policy.decide(
@@ -93,7 +106,7 @@ def test_a_sequence_is_judged_as_it_was_decided(kind: str, agents: int) -> None:
 
 def test_values_after_an_end_are_those_of_the_last_observation() -> None:
     env = make("conflict", 2, episode_slots=3)
-    policy = policy_of("conflict", recurrent=False)
+    policy = policy_of("conflict", recurrence="none")
     rollout = RolloutDataset(env, policy, 7, 1).collect()
     inside = ~rollout.done[:-1]
     assert torch.equal(rollout.next_value[:-1][inside], rollout.value[1:][inside])
@@ -103,7 +116,7 @@ def test_values_after_an_end_are_those_of_the_last_observation() -> None:
 @pytest.mark.parametrize("kind", ["conflict", "cellular"])
 def test_probabilities_are_those_of_one_joint_distribution(kind: str) -> None:
     env = make(kind, 1)
-    policy = policy_of(kind, recurrent=False)
+    policy = policy_of(kind, recurrence="none")
     obs, _ = env.reset(seed=2)
     around = surroundings_of(obs, 6)
     inputs = inputs_of(obs, around)
@@ -240,7 +253,7 @@ def test_every_epoch_has_fresh_layouts_where_asked(tmp_path: Path) -> None:
 
 
 def test_training_shortens_queues(tmp_path: Path) -> None:
-    student = module(recurrent=False, hidden=32, lr=1e-3)
+    student = module(recurrence="none", hidden=32, lr=1e-3)
     many = TrafficDataModule(num_envs=128, slots=16, rollouts=25, val_slots=300, val_envs=4, load=0.3)
     run = trainer(tmp_path, 1)
     (before,) = run.validate(student, datamodule=many, verbose=False)
