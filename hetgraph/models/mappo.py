@@ -59,7 +59,7 @@ class NeighbourhoodMAPPO(nn.Module):
         hidden: width.
         hops: rounds of messages between neighbouring stations.
         levels_db: power levels relative to the largest power, dB.
-        recurrence: ``gru`` or ``lstm`` (the paper's) keep a memory from slot to slot, in the actor and in the critic; ``none`` does not.
+        recurrence: memory from slot to slot, in the actor and in the critic: ``none``, ``gru``, or ``lstm``, the paper's.
         agents: stations with weights of their own ("individual policies"); 0 for one policy that all share.
         colours: colours that tell neighbouring stations apart.
         blocks: resource blocks.

@@ -71,7 +71,9 @@ class AgentGRU(nn.Module):
 
 
 class AgentLSTM(nn.Module):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997) on states ``[B, N, H]``; output and cell are its memory ``[B, N, 2 H]``.
+    """Long short-term memory (Hochreiter and Schmidhuber 1997) on states ``[B, N, H]``.
+
+    Its memory ``[B, N, 2 H]`` is the output and the cell's state.
 
     Args:
         hidden: width H.

@@ -17,6 +17,7 @@ from hetgraph.models.grows_flat import FlatQ
 from hetgraph.nn.filters import GraphFilter, complete_shift
 from hetgraph.radio import policy
 from hetgraph.trainers import ArrivalDataModule, DoubleDQN, ReplayBuffer, double_dqn_target
+from hetgraph.trainers.arrivals.experience import ArrivalExperience
 from hetgraph.trainers.arrivals.local_returns import LocalReturns
 from hetgraph.trainers.arrivals.tabular import q_learning
 from hetgraph.trainers.common.random_state import RandomState

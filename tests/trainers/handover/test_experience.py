@@ -24,7 +24,7 @@ def test_experience_is_what_happened(make_data: Callable[..., HandoverDataModule
     policy = QMIX(hidden=8).model
     buffer = ReplayBuffer(1000)
     experience = HandoverExperience(
-        env, policy, buffer, epsilon=lambda episode: 0.5 if episode else 1.0, batch_size=6, every=1, draws=1, least=1,
+        env, policy, buffer, epsilon=lambda episode: 0.5 if episode else 1.0, batch_size=6, slots=1, draws=1, least=1,
         finite=finite,
     )  # fmt: skip
     torch.manual_seed(0)

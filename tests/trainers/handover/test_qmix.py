@@ -61,34 +61,33 @@ def test_gradients_are_clipped_at_the_limit() -> None:
     for size, kept in ((1.0, 1.0), (1.0, 1.0), (3.0, 1.0)):
         module.zero_grad()
         weight.grad = torch.full_like(weight, size / math.sqrt(weight.numel()))
-        module.configure_gradient_clipping(None)
+        module.clip_gradient(list(module.model.parameters()))
         assert float(weight.grad.norm()) == pytest.approx(kept, rel=1e-4)
     loose = QMIX(hidden=8, clip_percentile=0.0, clip_cap=0.0)
     weight = loose.model.encoder.own.weight
     weight.grad = torch.full_like(weight, 7.0)
-    loose.configure_gradient_clipping(None)
+    loose.clip_gradient(list(loose.model.parameters()))
     assert float(weight.grad.max()) == 7.0
 
 
-def test_target_networks_follow_softly_and_are_copied_every_so_many_episodes() -> None:
-    module = QMIX(hidden=8, soft=0.25, hard_every=2)
-    module._data = lambda: data  # type: ignore[method-assign,assignment,return-value]
-
+def test_target_networks_follow_softly_and_are_copied_every_so_many_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
     class Clock:
         episodes_done = 0
 
     data = Clock()
+    monkeypatch.setattr(QMIX, "data", data)
+    module = QMIX(hidden=8, soft=0.25, hard_every=2)
     for weight in module.model.parameters():
         torch.nn.init.constant_(weight, 1.0)
     for weight in module.target.parameters():
         torch.nn.init.constant_(weight, 0.0)
     for episodes, expected in ((0, 0.25), (1, 0.4375), (2, 1.0)):
         data.episodes_done = episodes
-        module.on_train_batch_end(None, None, 0)
+        module.follow()
         assert all(bool((weight == expected).all()) for weight in module.target.parameters())
     for weight in module.target.parameters():
         torch.nn.init.constant_(weight, 0.0)
-    module.on_train_batch_end(None, None, 0)  # no second copy in the same episode
+    module.follow()  # no second copy in the same episode
     assert all(bool((weight == 0.25).all()) for weight in module.target.parameters())
 
 

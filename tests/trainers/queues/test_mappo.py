@@ -91,11 +91,11 @@ def policy_of(kind: str, **options: Any) -> NeighbourhoodMAPPO:
 def test_a_sequence_is_judged_as_it_was_decided(kind: str, agents: int, recurrence: str) -> None:
     env = make(kind, 3, episode_slots=4, max_queue=3.0)
     policy = policy_of(kind, agents=agents * env.num_stations, recurrence=recurrence)
-    rollout = RolloutDataset(env, policy, 10, 1).collect()
+    rollout = RolloutDataset(env, policy, 30, 1).collect()
     assert bool(rollout.terminated.any()) and bool((rollout.done & ~rollout.terminated).any())
     again = policy.decide(
         rollout.inputs,
-        rollout.around.select(torch.arange(3).repeat(10)),
+        rollout.around.select(torch.arange(3).repeat(30)),
         rollout.memory,
         taken=rollout.choice.flatten(0, 1),
         ended=rollout.done,

@@ -1,4 +1,4 @@
-"""Optimizers of IoT agents."""
+"""Optimisers of IoT agents."""
 
 import pytest
 
