@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # imported when they are asked for, so that the command line 
     from hetgraph.trainers.queues.data import TrafficDataModule
     from hetgraph.trainers.queues.mappo import MAPPOModule
     from hetgraph.trainers.snapshot.distillation import DistillationModule
-    from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
+    from hetgraph.trainers.task import Budget, Case, Column, Decisions, Task, Training, option
     from hetgraph.trainers.tasks import task_names, task_of
 
 _PLACES = {
@@ -43,7 +43,7 @@ _PLACES = {
     "queues.data": ("TrafficDataModule",),
     "queues.mappo": ("MAPPOModule",),
     "snapshot.distillation": ("DistillationModule",),
-    "task": ("Budget", "Case", "Column", "Task", "Training", "option"),
+    "task": ("Budget", "Case", "Column", "Decisions", "Task", "Training", "option"),
     "tasks": ("task_names", "task_of"),
 }
 _MODULES = {name: f"hetgraph.trainers.{place}" for place, names in _PLACES.items() for name in names}
@@ -57,6 +57,7 @@ __all__ = [
     "Case",
     "Column",
     "DecisionCost",
+    "Decisions",
     "DistillationModule",
     "DoubleDQN",
     "HandoverDataModule",
