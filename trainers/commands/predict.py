@@ -40,7 +40,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _parser(task: Task) -> Parser:
     parser = Parser(f"hetgraph predict {task.name}", f"Decide on one network: {task.summary}.")
-    parser.epilog = f"Rules: {', '.join(rules_of(task))}. Tasks: {', '.join(task_names())}; that of the checkpoint, or {DEFAULT}, when none is named."
+    tasks = f"{', '.join(task_names())}; when none is named, that of the checkpoint, or {DEFAULT}"
+    parser.epilog = f"Rules: {', '.join(rules_of(task))}. Tasks: {tasks}."
     parser.add_argument("--ckpt", default=None, help="checkpoint that decides")
     parser.add_argument("--policy", default=None, help="rule that decides, or module:attribute, in place of --ckpt")
     parser.add_argument("--models", default=None, help="module:attribute of models of one's own, for their checkpoints")

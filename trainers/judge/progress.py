@@ -38,4 +38,5 @@ def late_progress_bar(title: str, total: int) -> Iterator[Callable[[Iterator[Any
     finally:
         timer.cancel()
         timer.join()
-        progress.stop()
+        if progress.live.is_started:
+            progress.stop()
