@@ -14,13 +14,7 @@ STATS = 9
 
 
 class PowerLogits(nn.Module):
-    """Networks of the continuous stage.
-
-    Args:
-        hidden: width.
-        agents: stations with weights of their own; 0 for shared ones.
-        silent: the last layers start at zero.
-    """
+    """Networks of the continuous stage; arguments are those of :class:`~hetgraph.models.iot.bids.Bids`."""
 
     def __init__(self, hidden: int, agents: int, silent: bool) -> None:
         super().__init__()
