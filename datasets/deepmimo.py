@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 from torch_geometric.data import HeteroData
 
 from hetgraph.datasets.deepmimo_files import Pair, ScenarioSets
 from hetgraph.datasets.measured_graph import Carrier, measured_graph
+from hetgraph.datasets.numbered import NumberedNetworks
 from hetgraph.graph.streams import stream
 
 
-class DeepMIMODataset(Dataset[HeteroData]):
+class DeepMIMODataset(NumberedNetworks):
     """Graphs of a DeepMIMO v4 scenario: transmitters are stations, receivers users, no gain is measured.
 
     The gain of a pair is the sum of its paths' powers, for a ray tracer's powers are those of 0 dBm sent. With ``coherent`` the
@@ -60,14 +60,6 @@ class DeepMIMODataset(Dataset[HeteroData]):
             raise ValueError(f"users: got {users}, expected 1 to {fewest}, the receivers of {self.root} with a path")
         if self.networks < 1:
             raise ValueError(f"networks: got {networks}, expected at least 1")
-
-    def __len__(self) -> int:
-        return self.networks
-
-    def __getitem__(self, index: int) -> HeteroData:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index: got {index}, expected 0..{len(self) - 1}")
-        return self.graph(index % len(self), self.seed)
 
     def graph(self, number: int, seed: int) -> HeteroData:
         """Network of any number and seed; numbers go round the scenes."""

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
-from torch.utils.data import Dataset
 from torch_geometric.data import HeteroData
 
 from hetgraph.datasets.kriging import Kriging
@@ -17,6 +16,7 @@ from hetgraph.datasets.lte_rows import Rows, TraceReport, clean
 from hetgraph.datasets.lte_trace import LTETrace, Numbers
 from hetgraph.datasets.lte_tracks import Tracks, draw_pieces, tracks_of
 from hetgraph.datasets.measured_graph import Carrier, measured_graph
+from hetgraph.datasets.numbered import NumberedNetworks
 from hetgraph.datasets.rsrp_map import Indices, fit_maps, predict
 from hetgraph.graph.streams import stream
 from hetgraph.graph.trajectories import Trajectories
@@ -26,7 +26,7 @@ Split = Literal["train", "val", "test", "all"]
 SUBCARRIER_HZ = 15e3
 
 
-class LTETraceDataset(Dataset[HeteroData]):
+class LTETraceDataset(NumberedNetworks):
     """Networks from a folder of 4G (2018) or 5G (2020) traces of Raca et al., or from one file.
 
     Item i is a graph of ``cells`` neighbouring cells of one operator and ``users`` pseudo-users: rows that one of these cells
@@ -109,14 +109,6 @@ class LTETraceDataset(Dataset[HeteroData]):
                 f"{root}: got no row of the split {split!r} in a cell of the training files, expected some"
             )
         self._tracks: dict[tuple[float, float], Tracks] = {}
-
-    def __len__(self) -> int:
-        return self.networks
-
-    def __getitem__(self, index: int) -> HeteroData:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index: got {index}, expected 0..{len(self) - 1}")
-        return self.graph(index % len(self), self.seed)
 
     def graph(self, number: int, seed: int) -> HeteroData:
         """Network of any number and seed, the same whatever else is drawn.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # imported when they are asked for, so that the command line 
     from hetgraph.trainers.queues.data import TrafficDataModule
     from hetgraph.trainers.queues.mappo import MAPPOModule
     from hetgraph.trainers.snapshot.supervised import SupervisedModule
-    from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
+    from hetgraph.trainers.task import Budget, Case, Column, Decisions, Task, Training, option
     from hetgraph.trainers.tasks import task_names, task_of
 
 _PLACES = {
@@ -51,7 +51,7 @@ _PLACES = {
     "queues.data": ("TrafficDataModule",),
     "queues.mappo": ("MAPPOModule",),
     "snapshot.supervised": ("SupervisedModule",),
-    "task": ("Budget", "Case", "Column", "Task", "Training", "option"),
+    "task": ("Budget", "Case", "Column", "Decisions", "Task", "Training", "option"),
     "tasks": ("task_names", "task_of"),
 }
 _MODULES = {name: f"hetgraph.trainers.{place}" for place, names in _PLACES.items() for name in names}
@@ -65,6 +65,7 @@ __all__ = [
     "Case",
     "Column",
     "DecisionCost",
+    "Decisions",
     "DoubleDQN",
     "EnvDataModule",
     "Experience",

@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-LIGHTNING = ("fit", "validate", "test", "predict")
+LIGHTNING = ("fit", "validate", "test")
 OTHERS = {
     "generate": "draw and label the networks of a dataset",
     "finetune": "take a checkpoint to other networks",
+    "predict": "what a policy decides on one network, as tables of cells and users",
     "compare": "judge policies of a task on the same networks",
     "demo": "train and judge a small model, with figures",
     "report": "one HTML page of a run's figures and tables",
@@ -109,7 +110,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def run_lightning(arguments: list[str]) -> Any:
-    """``fit``, ``validate``, ``test`` and ``predict`` through LightningCLI."""
+    """``fit``, ``validate`` and ``test`` through LightningCLI."""
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     try:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning
+from torch import Tensor
 
 from hetgraph.envs.base import GraphEnv
 from hetgraph.envs.rollout import Trial
+from hetgraph.envs.step import Step
 from hetgraph.models.weights import Header
 
 GROUP = "hetgraph.tasks"
@@ -99,6 +101,25 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Decisions:
+    """What a policy decided on one network, by columns of :data:`~hetgraph.trainers.judge.decision_columns.COLUMNS`.
+
+    Args:
+        serving: station of each row of ``users`` ``[n]``; -1 for none.
+        users: column -> values ``[n]``.
+        cells: column -> values of stations ``[N]``.
+        power_w: power of stations and resource blocks ``[N, R]``, where policies decide it, W.
+        user: which user of the network each row is about ``[n]``, -1 where that is unknown; ``None`` for all in order.
+    """
+
+    serving: Tensor
+    users: Mapping[str, Tensor]
+    cells: Mapping[str, Tensor]
+    power_w: Tensor | None = None
+    user: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class Task:
     """What the commands need to know of a task.
 
@@ -114,6 +135,9 @@ class Task:
         derive: adds indicators that compare policies with the reference.
         figures: draws some trials, a file each.
         rivals: rules beside which fine-tuning is shown.
+        decisions: from an environment and an episode there, pairs of an action and a step that are played one by one, what was
+            decided on its first network: the last decision, and means over the episode of what changes; ``None`` for a task
+            without tables of cells and users.
     """
 
     name: str
@@ -127,6 +151,7 @@ class Task:
     derive: Callable[[Trial, str], Trial] = lambda trial, reference: trial
     figures: Callable[[Sequence[Trial], str, Path], list[Path]] = lambda trials, reference, folder: []
     rivals: tuple[str, ...] = ()
+    decisions: Callable[[Any, Iterator[tuple[Any, Step]]], Decisions] | None = None
 
     def main(self, trial: Trial) -> str:
         """Main indicator of a trial: the first of the columns that it has."""

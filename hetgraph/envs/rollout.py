@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from hetgraph.envs.base import GraphEnv
+from hetgraph.envs.step import Step
 from hetgraph.graph.streams import stream
 from hetgraph.radio.policy import Policy
 
@@ -102,27 +103,53 @@ def _episodes(
 ) -> dict[str, Tensor]:
     """Mean over the episodes of a policy's indicators ``{name: [B]}``; times of its decisions are added to ``times``."""
     env.reset(seed=seed)
-    generator = stream(seed, 0, "policy")
-    if env.device.type != "cpu":
-        generator = Generator(env.device).manual_seed(generator.initial_seed())
+    generator = policy_generator(env, seed)
     ended = []
     for _ in range(episodes):  # the next one begins in the step that ends the one before
-        obs = env.observe(policy.level)
-        state = policy.initial_state(obs)
         kpis: dict[str, Tensor] = {}
-        for _ in range(env.episode_slots):
-            start = time.perf_counter()
-            decision = policy.act(obs, state, generator)
-            times.append(time.perf_counter() - start)
-            if not isinstance(decision, tuple) or len(decision) != 2:
-                got = type(decision).__name__
-                raise ValueError(f"policy {name}: got {got} from act, expected a pair of action and next state")
-            action, state = decision
-            try:
-                step = env.step(action)
-            except (ValueError, AttributeError, TypeError) as error:
-                raise ValueError(f"policy {name}: {error}") from error
+        for _, step in play(env, name, policy, generator, times):
             kpis = step.info.get("episode", kpis)
-            obs = env.observe(policy.level)
         ended.append(kpis)
     return {name: torch.stack([each[name].double() for each in ended]).mean(0) for name in ended[0]}
+
+
+def policy_generator(env: GraphEnv[Any], seed: int) -> Generator:
+    """Random numbers of policies, in a stream of their own, where the environment is."""
+    generator = stream(seed, 0, "policy")
+    return generator if env.device.type == "cpu" else Generator(env.device).manual_seed(generator.initial_seed())
+
+
+def play(
+    env: GraphEnv[A], name: str, policy: Policy[A], generator: Generator, times: list[float] | None = None
+) -> Iterator[tuple[A, Step]]:
+    """An episode slot by slot: actions of a policy and what they bring; its memory begins anew.
+
+    Between two of them the environment is as it was after the step, and not yet asked for the next decision.
+
+    Args:
+        env: networks, at the beginning of an episode.
+        name: of the policy, in errors.
+        policy: what decides.
+        generator: of the policy's random numbers.
+        times: to which the seconds of each decision are added.
+
+    Raises:
+        ValueError: a policy whose action the environment does not take.
+    """
+    obs = env.observe(policy.level)
+    state = policy.initial_state(obs)
+    for _ in range(env.episode_slots):
+        start = time.perf_counter()
+        decision = policy.act(obs, state, generator)
+        if times is not None:
+            times.append(time.perf_counter() - start)
+        if not isinstance(decision, tuple) or len(decision) != 2:
+            got = type(decision).__name__
+            raise ValueError(f"policy {name}: got {got} from act, expected a pair of action and next state")
+        action, state = decision
+        try:
+            step = env.step(action)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ValueError(f"policy {name}: {error}") from error
+        yield action, step
+        obs = env.observe(policy.level)

@@ -15,6 +15,7 @@ from hetgraph.graph.scenario_parts import Carrier, Layout, Tier, Users
 SITE_COLUMNS = ("x", "y", "z", "tier", "power_dbm", "azimuth_deg", "num_antennas")
 MORE_SITE_COLUMNS = ("tilt_deg", "site", "cell", "carrier_hz", "panel_rows", "panel_columns", "panel_tilt_deg")
 USER_COLUMNS = ("x", "y")
+USER_NAMES = ("user", "id")  # column that names users, where there is one
 _MOST_ELEMENTS, _MOST_FLOORS, _MOST_CARRIER_HZ = 64, 200, 1e12
 _MODELS = {"macro": "uma", "micro": "umi", "pico": "umi", "rural": "rma", "indoor": "inh-mixed"}
 _MARGIN_M = 100.0
@@ -119,6 +120,25 @@ def read_users(path: str | Path, *, projection: Projection | None = None) -> lis
         ValueError: a missing column, a cell that is no number or out of range, no rows.
     """
     return places(read_rows(path, USER_COLUMNS), projection)
+
+
+def read_user_names(path: str | Path) -> list[str]:
+    """Names of the users of a CSV: its column ``user`` or ``id``; else the numbers of their rows, from 0.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file that :func:`read_users` refuses, an empty name, or a name that two users have.
+    """
+    rows = read_rows(path, USER_COLUMNS)
+    column = next((name for name in USER_NAMES if name in rows[0].cells), None)
+    if column is None:
+        return [str(number) for number in range(len(rows))]
+    names = [row.text(column) for row in rows]
+    first = {name: row for row, name in reversed(list(zip(rows, names, strict=True)))}
+    for row, name in zip(rows, names, strict=True):
+        if first[name] is not row:
+            raise row.error(column, f"a name that line {first[name].line} does not have")
+    return names
 
 
 def _crowd(path: str | Path, sites: str | Path, users: Users) -> tuple[list[tuple[float, float]], Users]:

@@ -60,24 +60,51 @@ class OneShotPolicy:
         return self.function(obs), None
 
 
+def registered_names(*groups: str) -> list[str]:
+    """Names in entry-point groups, by this project or others."""
+    return sorted({point.name for group in groups for point in entry_points(group=group)})
+
+
+def registered(name: str, *groups: str, others: str = "") -> Any:
+    """What an entry-point group has by a name; of a name in several groups that of the last one.
+
+    Args:
+        name: of the policy.
+        groups: where it is looked for.
+        others: what else is expected, for the error.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    points = {point.name: point for group in groups for point in entry_points(group=group)}
+    if name not in points:
+        raise ValueError(f"policy: got {name!r}, expected one of {', '.join(sorted(points))}{others}")
+    return points[name].load()
+
+
 def policy_names() -> list[str]:
-    """Names of functions ``graph -> Allocation``, the entry-point group ``hetgraph.policies``, by this project or others."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    """Names of functions ``graph -> Allocation``, the entry-point group ``hetgraph.policies``."""
+    return registered_names(GROUP)
 
 
 def scheduler_names() -> list[str]:
-    """Names of policies that act slot by slot, the entry-point group ``hetgraph.schedulers``, by this project or others."""
-    return sorted({point.name for point in entry_points(group=SCHEDULERS)})
+    """Names of policies that act slot by slot, the entry-point group ``hetgraph.schedulers``."""
+    return registered_names(SCHEDULERS)
 
 
 def association_names() -> list[str]:
     """Names of policies that associate users one by one as they arrive, the entry-point group ``hetgraph.associations``."""
-    return sorted({point.name for point in entry_points(group=ASSOCIATIONS)})
+    return registered_names(ASSOCIATIONS)
 
 
 def handover_names() -> list[str]:
-    """Names of policies that hand moving users over, the entry-point group ``hetgraph.handovers``, by this project or others."""
-    return sorted({point.name for point in entry_points(group=HANDOVERS)})
+    """Names of policies that hand moving users over, the entry-point group ``hetgraph.handovers``."""
+    return registered_names(HANDOVERS)
+
+
+def iot_names() -> list[str]:
+    """Names of policies for IoT networks, the entry-point group ``hetgraph.iot``."""
+    return registered_names(IOT)
 
 
 def handover_policy(name: str) -> Any:
@@ -86,12 +113,7 @@ def handover_policy(name: str) -> Any:
     Raises:
         ValueError: an unknown name.
     """
-    return _of_group(HANDOVERS, name)
-
-
-def iot_names() -> list[str]:
-    """Names of policies for IoT networks, the entry-point group ``hetgraph.iot``, by this project or others."""
-    return sorted({point.name for point in entry_points(group=IOT)})
+    return registered(name, HANDOVERS)
 
 
 def iot_policy(name: str) -> Any:
@@ -100,14 +122,7 @@ def iot_policy(name: str) -> Any:
     Raises:
         ValueError: an unknown name.
     """
-    return _of_group(IOT, name)
-
-
-def _of_group(group: str, name: str) -> Any:
-    points = {point.name: point for point in entry_points(group=group)}
-    if name not in points:
-        raise ValueError(f"policy: got {name!r}, expected one of {', '.join(sorted(points))}")
-    return points[name].load()
+    return registered(name, IOT)
 
 
 def policy(name: str) -> Any:
@@ -116,12 +131,7 @@ def policy(name: str) -> Any:
     Raises:
         ValueError: an unknown name.
     """
-    points = {point.name: point for group in (ASSOCIATIONS, SCHEDULERS, GROUP) for point in entry_points(group=group)}
-    if name not in points:
-        raise ValueError(
-            f"policy: got {name!r}, expected one of {', '.join(sorted(points))}, or the path of a checkpoint"
-        )
-    loaded = points[name].load()
+    loaded = registered(name, ASSOCIATIONS, SCHEDULERS, GROUP, others=", or the path of a checkpoint")
     return loaded if hasattr(loaded, "act") else OneShotPolicy(name, loaded)
 
 

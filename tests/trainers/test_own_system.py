@@ -1,4 +1,4 @@
-"""A task from outside the package, registered as an installed one would be: fit, compare, finetune, report."""
+"""A task from outside the package, registered as an installed one would be: fit, compare, predict, finetune, report."""
 
 import csv
 import tomllib
@@ -50,6 +50,9 @@ def test_the_example_of_a_task_of_ones_own(
     assert (tmp_path / "out/differences.png").exists()
     hetgraph("report", "out")
     assert "sum rate" in (tmp_path / "out/report.html").read_text()
+    hetgraph("predict", "--ckpt", "runs/powers/best.ckpt", "--out", "decided")
+    cells = list(csv.DictReader((tmp_path / "decided/cells.csv").read_text().splitlines()))
+    assert len(cells) == 20 and all(float(cell["power_w"]) > 0 for cell in cells)
     again = ("--scenario", "interference-k:pairs=8", "--epochs", "1", "--batches", "2", "--layouts", "2", "--size", "2")
     hetgraph("finetune", "--ckpt", "runs/powers/best.ckpt", *again, "--out", "tuned")
     printed = capsys.readouterr().out

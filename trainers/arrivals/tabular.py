@@ -11,6 +11,7 @@ from hetgraph.envs import ArrivalEnv, DiscreteArrivals
 from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import stream
 from hetgraph.radio.candidate_stations import CandidateStations, candidate_stations_of
+from hetgraph.trainers.common.tabular import QValues, random_choice
 
 BINS = (1.0, 2.0, 3.0, 4.0, 6.0)  # users: 0, 1, 2, 3, 4 or 5, more; finer ones are met too rarely in 50,000 episodes
 
@@ -30,15 +31,15 @@ class QTable:
     name = "q_learning"
 
     def __init__(self, source: DiscreteArrivals, gamma: float = 0.5, rate: float = 0.5) -> None:
-        self.gamma, self.rate = gamma, rate
+        self.gamma = gamma
         self.edges = torch.tensor(BINS)
         self.most = len(BINS) + 1
         self.levels = torch.tensor(sorted(source.rates))
         self.parts = torch.tensor(sorted(source.spread))
         k = source.links_per_user
         self.states = (self.most * len(self.levels)) ** k * len(self.parts)
-        self.table = torch.zeros(self.states, k)
-        self.visits = torch.zeros(self.states, k)
+        self.values = QValues(self.states * k, rate)
+        self.table, self.visits = (each.view(self.states, k) for each in (self.values.value, self.values.visits))
 
     def state_of(self, candidates: CandidateStations) -> Tensor:
         """Number of the state ``[B]``."""
@@ -67,13 +68,7 @@ class QTable:
 
     def learn(self, state: Tensor, action: Tensor, goal: Tensor) -> None:
         """Move values toward goals; of several for one pair, toward their mean."""
-        pair = state * self.table.shape[1] + action
-        flat, visits = self.table.view(-1), self.visits.view(-1)
-        unique, inverse, count = torch.unique(pair, return_inverse=True, return_counts=True)
-        mean = torch.zeros(len(unique)).index_add_(0, inverse, goal) / count
-        visits[unique] += count
-        rate = self.rate or visits[unique].pow(-0.7)
-        flat[unique] += rate * (mean - flat[unique])
+        self.values.learn(state * self.table.shape[1] + action, goal)
 
 
 def _nearest(value: Tensor, levels: Tensor) -> Tensor:
@@ -117,7 +112,7 @@ def q_learning(
         for _ in range(env.slots):
             candidates = candidate_stations_of(obs)
             now, place = table.state_of(candidates), table.choose(candidates)
-            lucky = torch.rand(candidates.room.shape, generator=generator).masked_fill(~candidates.room, -1).argmax(1)
+            lucky = random_choice(candidates.room, generator)
             place = torch.where(torch.rand(num_envs, generator=generator) < epsilon, lucky, place)
             choice = candidates.room.any(1)
             done = choice & waits

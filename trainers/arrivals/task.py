@@ -10,6 +10,7 @@ from hetgraph.envs import ArrivalEnv
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.models.weights import Header
 from hetgraph.trainers.arrivals.data import ArrivalDataModule
+from hetgraph.trainers.arrivals.decisions import decisions
 from hetgraph.trainers.arrivals.double_dqn import DoubleDQN
 from hetgraph.trainers.arrivals.figures import arrival_figures
 from hetgraph.trainers.common.modules import loaded
@@ -112,4 +113,5 @@ TASK = Task(
     training=training,
     figures=arrival_figures,
     rivals=("best_rate", "argmax", "argmax_blocking", "least_loaded"),
+    decisions=decisions,
 )

@@ -10,6 +10,8 @@ from rich.console import Console
 from hetgraph.envs.rollout import Trial
 from hetgraph.trainers.common.arguments import Parser, add_options, free_folder, new_folder, options_from, parse
 from hetgraph.trainers.common.policies import policies_of, register_models, rules_of
+from hetgraph.trainers.judge.decision_files import write_compared
+from hetgraph.trainers.judge.decisions import decide
 from hetgraph.trainers.judge.files import write_trials
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.judge.table import print_trials
@@ -40,18 +42,24 @@ def run(arguments: Sequence[str]) -> int:
     policies = policies_of(task, args.policies or task.default(options))
     out = new_folder(args.out or free_folder(OUT), args.overwrite)
     trials, reference = compare(task, options, policies, args.reference)
-    report(task, trials, reference, out, figures=not args.no_figures)
+    report(task, trials, reference, out)
+    if task.decisions is not None and getattr(options, "sites", None) is not None:
+        write_compared([decide(task, options, name, members[0]) for name, members in policies.items()], out)
+    draw(task, trials, reference, out, figures=not args.no_figures)
     return 0
 
 
-def report(task: Task, trials: Sequence[Trial], reference: str, out: Path, *, figures: bool = True) -> None:
-    """Print the tables, write the files, and only then draw."""
-    console = Console()
-    print_trials(task, trials, reference, console)
+def report(task: Task, trials: Sequence[Trial], reference: str, out: Path) -> None:
+    """Print the tables and write the files."""
+    print_trials(task, trials, reference, Console())
     write_trials(task, trials, reference, out)
+
+
+def draw(task: Task, trials: Sequence[Trial], reference: str, out: Path, *, figures: bool) -> None:
+    """Draw, when all tables are written, and say where everything is."""
     if figures:
         task.figures(trials, reference, out)
-    console.print(f"results{' and figures' if figures else ''}: {out}")
+    Console().print(f"results{' and figures' if figures else ''}: {out}")
 
 
 def split_task(arguments: Sequence[str]) -> tuple[str, list[str]]:

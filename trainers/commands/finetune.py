@@ -9,12 +9,14 @@ from rich.console import Console
 
 from hetgraph.models.checkpoint import build
 from hetgraph.models.weights import read_weights
-from hetgraph.trainers.commands.compare import foreign_options, report
+from hetgraph.trainers.commands.compare import draw, foreign_options, report
 from hetgraph.trainers.commands.fit import loggers
 from hetgraph.trainers.common.arguments import Parser, add_options, new_folder, options_from, parse
 from hetgraph.trainers.common.best import BestCheckpoint
 from hetgraph.trainers.common.modules import freeze_encoders, model_of
 from hetgraph.trainers.common.policies import register_models, rule
+from hetgraph.trainers.judge.decision_files import write_decided
+from hetgraph.trainers.judge.decisions import decide
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.task import Budget, Training
 from hetgraph.trainers.tasks import task_of
@@ -62,7 +64,10 @@ def run(arguments: Sequence[str]) -> int:
         console.print(f"{name}: {training.epochs} epochs")
         policies[name] = [trained(training, folder)]
     trials, reference = compare(task, options, policies, "before")
-    report(task, trials, reference, out, figures=not args.no_figures)
+    report(task, trials, reference, out)
+    if task.decisions is not None:
+        write_decided(task, options, decide(task, options, "after", policies["after"][0]), out)
+    draw(task, trials, reference, out, figures=not args.no_figures)
     console.print(f"weights, of the validation's best epoch: {out / BEST}")
     return 0
 

@@ -3,12 +3,11 @@
 import glob
 import importlib
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from hetgraph.models import load, register
-from hetgraph.radio.policy import OneShotPolicy
+from hetgraph.radio.policy import OneShotPolicy, registered, registered_names
 from hetgraph.trainers.task import Task
 
 
@@ -46,7 +45,7 @@ def policies_of(task: Task, text: str) -> dict[str, list[Any]]:
 
 def rules_of(task: Task) -> list[str]:
     """Names of a task's rules."""
-    return sorted({point.name for point in entry_points(group=task.group)})
+    return registered_names(task.group)
 
 
 def rule(task: Task, name: str) -> Any:
@@ -55,11 +54,7 @@ def rule(task: Task, name: str) -> Any:
     Raises:
         ValueError: an unknown name.
     """
-    for point in entry_points(group=task.group):
-        if point.name == name:
-            return policy_from(point.load(), name)
-    known = ", ".join(rules_of(task))
-    raise ValueError(f"policy: got {name!r}, expected one of {known}, the path of a checkpoint, or module:attribute")
+    return policy_from(registered(name, task.group, others=", the path of a checkpoint, or module:attribute"), name)
 
 
 def trained(task: Task, path: str) -> Any:

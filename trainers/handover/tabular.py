@@ -12,8 +12,10 @@ from hetgraph.graph.features import features
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.graph.streams import stream
 from hetgraph.radio.handover import HandoverAction
+from hetgraph.trainers.common.tabular import QValues, random_choice
 
 GAPS = (-1.0, -0.5, 0.0, 0.25, 0.5, 1.0)  # received power over that of the own cell, 10 dB as one
+LEAST_RATE = 1e-3  # users and their loads go on changing
 LOADS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65)
 
 
@@ -33,11 +35,10 @@ class HandoverTable:
     name = "q_learning"
 
     def __init__(self, levels: int = 5, gamma: float = 0.5, rate: float = 0.0) -> None:
-        self.levels, self.gamma, self.rate = levels, gamma, rate
+        self.levels, self.gamma = levels, gamma
         self.gaps, self.loads = torch.tensor(GAPS), torch.tensor(LOADS)
         self.width = len(LOADS) + 1
-        size = (1 + len(GAPS) + 1) * self.width * self.width
-        self.table, self.visits = torch.zeros(size), torch.zeros(size)
+        self.values = QValues((1 + len(GAPS) + 1) * self.width * self.width, rate, LEAST_RATE)
 
     def state_of(self, obs: HeteroData) -> tuple[Tensor, Tensor]:
         """Entry of each place, and where the user may go, both ``[B, U, C]``."""
@@ -51,9 +52,9 @@ class HandoverTable:
 
     def value(self, state: Tensor, allowed: Tensor) -> Tensor:
         """Values of places ``[B, U, C]``; minus infinity for those not allowed and, staying aside, those never met."""
-        known = allowed & (self.visits[state] > 0)
+        known = allowed & (self.values.visits[state] > 0)
         known[..., 0] = True
-        return self.table[state].masked_fill(~known, -torch.inf)
+        return self.values.value[state].masked_fill(~known, -torch.inf)
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""
@@ -62,14 +63,6 @@ class HandoverTable:
         """Places of the largest values."""
         place = self.value(*self.state_of(obs)).argmax(2)
         return HandoverAction(place, torch.full_like(place, self.levels - 1)), state
-
-    def learn(self, state: Tensor, goal: Tensor) -> None:
-        """Move entries ``[n]`` toward goals; of several for one entry, toward their mean."""
-        unique, inverse, count = torch.unique(state, return_inverse=True, return_counts=True)
-        mean = torch.zeros(len(unique)).index_add_(0, inverse, goal) / count
-        self.visits[unique] += count
-        rate = self.rate or self.visits[unique].pow(-0.7).clamp_min(1e-3)
-        self.table[unique] += rate * (mean - self.table[unique])
 
 
 def log_rate(obs: HeteroData) -> Tensor:
@@ -111,7 +104,7 @@ def handover_q_learning(
     for episode in track(range(episodes), "Q-learning", disable=not progress):
         epsilon = max(epsilon_end, epsilon_start * epsilon_decay**episode)
         for number in range(env.steps):
-            lucky = torch.rand(allowed.shape, generator=generator).masked_fill(~allowed, -1).argmax(2)
+            lucky = random_choice(allowed, generator)
             wanders = torch.rand(lucky.shape, generator=generator) < epsilon
             place = torch.where(wanders, lucky, table.value(state, allowed).argmax(2))
             before = log_rate(obs)
@@ -119,5 +112,5 @@ def handover_q_learning(
             taken, reward = state.gather(2, place.unsqueeze(2)).flatten(), log_rate(obs) - before
             state, allowed = table.state_of(obs)
             if number < env.steps - 1:  # after the last step users are where the next episode begins
-                table.learn(taken, reward + gamma * table.value(state, allowed).amax(2).flatten())
+                table.values.learn(taken, reward + gamma * table.value(state, allowed).amax(2).flatten())
     return table

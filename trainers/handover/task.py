@@ -12,6 +12,7 @@ from hetgraph.models.weights import Header
 from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
 from hetgraph.trainers.handover.data import HandoverDataModule
+from hetgraph.trainers.handover.decisions import decisions
 from hetgraph.trainers.handover.price import fit_price
 from hetgraph.trainers.handover.qmix import QMIX
 from hetgraph.trainers.judge.differences import difference_figures
@@ -99,4 +100,5 @@ TASK = Task(
     training=training,
     figures=partial(difference_figures, KPIS),
     rivals=("max_rsrp", "pf_negotiated", "dual_price"),
+    decisions=decisions,
 )

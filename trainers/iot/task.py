@@ -13,6 +13,7 @@ from hetgraph.models.weights import Header
 from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
 from hetgraph.trainers.iot.data import IoTDataModule
+from hetgraph.trainers.iot.decisions import decisions
 from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
 from hetgraph.trainers.iot.mappo import IoTMAPPO
 from hetgraph.trainers.judge.differences import difference_figures
@@ -84,4 +85,5 @@ TASK = Task(
     training=training,
     figures=partial(difference_figures, KPIS),
     rivals=("wmmse_max_rsrp", "wmmse_path_loss"),
+    decisions=decisions,
 )

@@ -1,6 +1,8 @@
 """Learning curves of any run, from Lightning's ``metrics.csv``."""
 
 import csv
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST, PER_ROW = 9, 3  # panels, and those of a row
+LINES = ("--", ":", "-.")
+RATIO, DIFFERENCES = "_vs_reference", ("pf_gain",)  # metrics that compare with a reference
 _FIRST = ("val/score", "train/loss", "train/reward")  # what is looked at first
 
 
@@ -38,10 +42,12 @@ def read_metrics(path: Path) -> dict[str, tuple[list[float], list[float]]]:
 
 
 def training_curves(path: Path) -> "Figure":
-    """Score, losses and validation indicators over epochs, a panel for each."""
+    """Score, losses and validation indicators over epochs, a panel for each, beside the rules that validation compares with."""
     metrics = read_metrics(path)
-    order = [name for name in _FIRST if name in metrics]
-    order += [name for name in sorted(metrics, key=lambda name: not name.startswith("val/")) if name not in order]
+    levels = rule_levels(metrics)
+    names = [name for name in metrics if ":" not in name]
+    order = [name for name in _FIRST if name in names]
+    order += [name for name in sorted(names, key=lambda name: not name.startswith("val/")) if name not in order]
     shown = [name for name in order if name.startswith(("val/", "train/"))][:MOST]
     if not shown:
         raise ValueError(f"{path}: got no column of training or validation, expected some")
@@ -54,8 +60,31 @@ def training_curves(path: Path) -> "Figure":
         name = shown[number]
         panel.plot(*metrics[name], "o-", color=COLOURS[number % len(COLOURS)], markersize=3)
         panel.set(xlabel="epoch", title=_title(name))
+        for (rule, level), style in zip(levels.get(name, {}).items(), itertools.cycle(LINES)):
+            panel.axhline(level, color="black", linestyle=style, linewidth=1, label=rule)
+        if name in levels:
+            panel.legend(fontsize=7)
     figure.tight_layout()
     return figure
+
+
+def rule_levels(metrics: Mapping[str, tuple[list[float], list[float]]]) -> dict[str, dict[str, float]]:
+    """Where rules are in the panel of each metric: {metric: {rule: level}}.
+
+    A column ``val/NAME:RULE`` is the value of ``val/NAME`` that a rule reaches on the same networks; its last one counts. What
+    compares with a reference by its name has the reference at one, if it is a ratio, or at zero.
+    """
+    out: dict[str, dict[str, float]] = {}
+    for name, (_, values) in metrics.items():
+        metric, _, rule = name.partition(":")
+        base = metric.removeprefix("val/")
+        if rule and metric in metrics:
+            out.setdefault(metric, {})[rule] = values[-1]
+        elif metric != base and base.endswith(RATIO):
+            out.setdefault(metric, {})["reference"] = 1.0
+        elif metric != base and base in DIFFERENCES:
+            out.setdefault(metric, {})["reference"] = 0.0
+    return out
 
 
 def _title(name: str) -> str:

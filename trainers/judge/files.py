@@ -87,12 +87,17 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with the same columns as CSV; what is not a finite number stays empty.
+    """Write rows of indicators as CSV.
 
     Raises:
         ValueError: a column that is neither a key nor an indicator.
     """
     check_columns(rows[0])
+    write_csv(path, rows)
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the same columns as CSV; what is not a finite number stays empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

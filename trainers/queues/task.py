@@ -11,6 +11,7 @@ from hetgraph.models.weights import Header
 from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, numbers_of, title_of
 from hetgraph.trainers.queues.data import TrafficDataModule, environment, has_conflicts
+from hetgraph.trainers.queues.decisions import decisions
 from hetgraph.trainers.queues.figures import delay_figures
 from hetgraph.trainers.queues.mappo import MAPPOModule
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
@@ -105,4 +106,5 @@ TASK = Task(
     training=training,
     figures=delay_figures,
     rivals=("lqf_best", "local_score"),
+    decisions=decisions,
 )

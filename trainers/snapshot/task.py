@@ -19,6 +19,7 @@ from hetgraph.models.weights import Header
 from hetgraph.radio import Convention, pf_gain
 from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
+from hetgraph.trainers.snapshot.decisions import decisions
 from hetgraph.trainers.snapshot.figures import snapshot_figures
 from hetgraph.trainers.snapshot.supervised import SupervisedModule
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
@@ -107,4 +108,5 @@ TASK = Task(
     derive=with_gain,
     figures=snapshot_figures,
     rivals=("max_rsrp", "pf", "pf_teacher_6"),
+    decisions=decisions,
 )

@@ -14,6 +14,7 @@ from hetgraph.trainers import Budget, Case, Column, Task, Training, option
 from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
 from hetgraph.trainers.judge.differences import difference_figures
+from hetgraph.trainers.snapshot.decisions import decisions
 from own_system.module import PowerModule
 
 SCENARIO = "interference-k:pairs=20,noise_dbm=-75"
@@ -60,4 +61,5 @@ TASK = Task(
     training=training,
     figures=partial(difference_figures, ("sum_rate_bps", "power_w")),
     rivals=("full_power", "wmmse"),
+    decisions=decisions,
 )

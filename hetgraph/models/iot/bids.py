@@ -1,11 +1,10 @@
 """Bids of stations for users and of users for subchannels, as networks make them of states."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from hetgraph.models.iot.decision import Agents
+from hetgraph.models.iot.edge_basis import EdgeBasis
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.nn.attention import EdgeHead
 from hetgraph.radio.rates import shannon
@@ -25,8 +24,7 @@ class Bids(nn.Module):
     def __init__(self, hidden: int, agents: int, silent: bool) -> None:
         super().__init__()
         self.edge = EdgeHead(hidden, hidden, hidden, 1, agents, silent)
-        self.pair = EdgeHead(hidden, hidden, hidden, hidden // 2 + 1, agents, silent)
-        self.stats = nn.Linear(STATS, hidden // 2)
+        self.pair = EdgeBasis(STATS, hidden, hidden, agents, silent)
 
     def of_edges(self, agents: Agents) -> Tensor:
         """Bids of stations for users ``[B, N, U]``."""
@@ -56,6 +54,6 @@ class Bids(nn.Module):
             harm / 3,
             price.log1p() / 3,
         ]
-        basis = nn.functional.silu(self.stats(torch.stack(stats, 3).clamp(-5, 5)))
-        factor = self.pair.own(agents.channel, agents.station, station)
-        return (basis * factor[..., :-1].unsqueeze(2)).sum(3) / math.sqrt(basis.shape[3]) + factor[..., -1:]
+        weights = self.pair.weights_of(agents.channel, agents.station, station)
+        out: Tensor = self.pair(torch.stack(stats, 3).clamp(-5, 5), weights.unsqueeze(2))
+        return out

@@ -1,33 +1,24 @@
 """Powers of clusters: logits as networks make them of states, and shares of the budget by logits."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from hetgraph.models.iot import priors
 from hetgraph.models.iot.decision import Agents, Discrete
+from hetgraph.models.iot.edge_basis import EdgeBasis
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.nn.agents import agent_mlp
-from hetgraph.nn.attention import EdgeHead
 from hetgraph.radio.schedule import budgeted
 
 STATS = 9
 
 
 class PowerLogits(nn.Module):
-    """Networks of the continuous stage.
-
-    Args:
-        hidden: width.
-        agents: stations with weights of their own; 0 for shared ones.
-        silent: the last layers start at zero.
-    """
+    """Networks of the continuous stage; arguments are those of :class:`~hetgraph.models.iot.bids.Bids`."""
 
     def __init__(self, hidden: int, agents: int, silent: bool) -> None:
         super().__init__()
-        self.layer = EdgeHead(hidden, 2 * hidden, hidden, hidden // 2 + 1, agents, silent)
-        self.stats = nn.Linear(STATS, hidden // 2)
+        self.layer = EdgeBasis(STATS, 2 * hidden, hidden, agents, silent)
         self.off = agent_mlp(2 * hidden + 1, hidden, 1, agents=agents)
         if silent:
             for parameter in self.off[-1].parameters():
@@ -46,13 +37,11 @@ class PowerLogits(nn.Module):
             left: logarithm of the part of the budget that it would not send ``[B, N, 1]``.
         """
         user = choice.user
-        basis = nn.functional.silu(self.stats(_stats(views, agents, choice, rule)))
         around = torch.cat([agents.station, agents.context], 2)
-        factor = self.layer.own(agents.channel, around, choice.station)  # [B, U, K + 1]
-        place = user.clamp_min(0).flatten(1).unsqueeze(2).expand(-1, -1, factor.shape[2])
-        factor = factor.gather(1, place).reshape(*user.shape, -1)
-        logit = (basis * factor[..., :-1]).sum(4) / math.sqrt(basis.shape[4]) + factor[..., -1]
-        return logit, self.off(torch.cat([around, left], 2))
+        weights = self.layer.weights_of(agents.channel, around, choice.station)  # [B, U, K + 1]
+        place = user.clamp_min(0).flatten(1).unsqueeze(2).expand(-1, -1, weights.shape[2])
+        weights = weights.gather(1, place).reshape(*user.shape, -1)
+        return self.layer(_stats(views, agents, choice, rule), weights), self.off(torch.cat([around, left], 2))
 
 
 def _stats(views: IoTViews, agents: Agents, choice: Discrete, rule: Tensor | None) -> Tensor:

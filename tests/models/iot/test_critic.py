@@ -74,7 +74,7 @@ def test_gradients_reach_the_actor_and_are_finite(prior: bool, observed: Observe
                     parameter += 0.1 * parameter.grad
     encoder = policy.encoder
     reached = (
-        policy.powers.layer.out.weight.grad,
+        policy.powers.layer.weights.out.weight.grad,
         encoder.attention.query.weight.grad,
         encoder.graph.layers.enter["ue"].weight.grad,
     )

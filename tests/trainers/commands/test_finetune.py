@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,20 +64,13 @@ def fit(folder: Path, config: str, sizes: dict[str, int], *more: str) -> Path:
     return folder / "best.ckpt"
 
 
-def write_sites(folder: Path) -> None:
-    """Thirty three-sector sites on a grid, and users among them."""
-    rows = ["site,x,y,z,tier,power_dbm,azimuth_deg,num_antennas"]
-    for site in range(30):
-        x, y = 500.0 * (site % 6), 500.0 * (site // 6) + 250.0 * (site % 2)
-        rows += [f"S{site},{x},{y},25,macro,43,{azimuth},4" for azimuth in (0, 120, 240)]
-    (folder / "sites.csv").write_text("\n".join(rows) + "\n")
-    spots = [(2600 * (0.5 + 0.49 * math.sin(3.7 * k)), 2100 * (0.5 + 0.49 * math.cos(2.3 * k))) for k in range(120)]
-    (folder / "users.csv").write_text("\n".join(["x,y", *(f"{x:.1f},{y:.1f}" for x, y in spots)]) + "\n")
-
-
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_checkpoint_goes_to_somebodys_own_network(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    write_sites: Callable[[Path], None],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     config, sizes, more, judged = SYSTEMS[name]
@@ -101,6 +93,10 @@ def test_a_checkpoint_goes_to_somebodys_own_network(
     (row,) = csv.DictReader((tmp_path / "again/results.csv").read_text().splitlines())
     own = MAIN[name]
     assert float(row[own]) == pytest.approx(float(rows["after"][own]), rel=1e-6)
+    for file in ("cells.csv", "users.csv"):  # of the fine-tuned policy, as `predict` would write them
+        tuned_rows, again = (list(csv.DictReader(Path(f, file).read_text().splitlines())) for f in ("tuned", "again"))
+        assert [{"policy": "tuned/best", **row} for row in tuned_rows] == again and len(again) >= 90
+    assert json.loads((tmp_path / "tuned/predict.json").read_text())["task"] == tuned.task
     for folder in ("first", "tuned"):
         run("report", folder)
         page = (tmp_path / folder / "report.html").read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hetgraph.trainers.commands.report import write_report
-from hetgraph.trainers.judge.curves import _title
+from hetgraph.trainers.judge.curves import _title, rule_levels, training_curves
 
 CSV = "policy,sum_rate_bps,sum_rate_bps_low,sum_rate_bps_high,seeds\nwmmse,3.0e6,2.5e6,3.5e6,1\n<b>,1.0,1.0,1.0,1\n"
 
@@ -43,6 +43,28 @@ def test_curves_of_any_run(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("epoch,step\n0,9\n")
     with pytest.raises(ValueError, match="got no column of training or validation"):
         write_report(tmp_path)
+
+
+def test_curves_stand_beside_the_rules(tmp_path: Path) -> None:
+    """A column `val/NAME:RULE` is a line in the panel of `val/NAME`, no panel of its own; ratios have the reference at one."""
+    rows = [
+        "epoch,step,val/score,val/score:max_rsrp,val/score:pf_optimum,val/sum_rate_vs_reference,val/pf_gain,train/loss:x",
+        "0,9,0.5,0.0,1.0,1.2,0.1,3",
+        "1,19,0.7,0.25,1.0,1.3,0.2,3",
+    ]
+    (tmp_path / "metrics.csv").write_text("\n".join(rows) + "\n")
+    figure = training_curves(tmp_path / "metrics.csv")
+    lines = {
+        panel.get_title(): {line.get_label(): line.get_ydata()[0] for line in panel.get_lines()[1:]}
+        for panel in figure.axes
+        if panel.get_visible()
+    }
+    assert lines == {
+        "validation: score": {"max_rsrp": 0.25, "pf_optimum": 1.0},
+        "validation: sum rate / reference": {"reference": 1.0},
+        "validation: PF gain, nat": {"reference": 0.0},
+    }
+    assert rule_levels({"val/anu": ([1.0], [2.0])}) == {}
 
 
 def test_links_are_neither_read_nor_written_through(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_rivals_learn_what_is_theirs(
     fit: Callable[..., tuple[Any, lightning.Trainer]], same_weights: Callable[..., bool], tmp_path: Path, kind: str
 ) -> None:
     module, _ = fit(tmp_path, 1, lambda: MADDQNDMADDPG(hidden=4, warmup=0, stop_window=0, **RIVALS[kind]))
-    heads = {"edge": module.model.bids.edge.out.weight, "layer": module.model.powers.layer.out.weight}
+    heads = {"edge": module.model.bids.edge.out.weight, "layer": module.model.powers.layer.weights.out.weight}
     learned = {name: bool(weight.any()) for name, weight in heads.items()}
     assert learned == {"edge": kind not in ("maddpg", "powers"), "layer": kind not in ("qmix", "bids")}
     assert len(module.critics) == (1 if kind in ("maddpg", "powers") else 2)

@@ -25,7 +25,7 @@ def test_mappo_learns_and_resumes(
     runs.append(fit(tmp_path / "parts", 2, make, tmp_path / "parts/last.ckpt", **short)[0])
     assert same_weights(*runs)
     policy = runs[0].model
-    heads = (policy.bids.edge, policy.bids.pair, policy.powers.layer)
+    heads = (policy.bids.edge, policy.bids.pair.weights, policy.powers.layer.weights)
     assert all(bool(head.out.weight.any()) for head in heads)
     assert same_weights(load(save(runs[1].model, tmp_path / "best.ckpt")), runs[1].model)
 

@@ -1,0 +1,65 @@
+"""What a policy decided on a network of arriving users, over an episode."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from hetgraph.envs import ArrivalEnv
+from hetgraph.envs.arrivals.layouts import LayoutArrivals
+from hetgraph.envs.arrivals.service import admit, throughputs
+from hetgraph.envs.arrivals.sources import Source
+from hetgraph.envs.arrivals.table import Table
+from hetgraph.envs.step import Step
+from hetgraph.graph.scenario import Scenario
+from hetgraph.trainers.judge.decision_columns import Means
+from hetgraph.trainers.task import Decisions
+
+SAME_PLACE_M = 0.05  # places are kept in single precision
+
+
+def decisions(env: ArrivalEnv, steps: Iterator[tuple[Tensor, Step]]) -> Decisions:
+    """Stations of all who came, in the order in which they came, with what they received while they stayed."""
+    table, service, slots, means = env.table, env.service, env.slots, Means()
+    owner = torch.full((service.stations * service.places,), -1)  # who has a place at a station
+    serving = torch.full((slots,), -1)  # of each slot's user
+    data, utility, stay = (torch.zeros(slots, dtype=torch.double) for _ in range(3))
+    for slot in range(slots):
+        before, room = env.users.select(torch.tensor([0])), env.masks()["place_mask"][0, :-1].clone()
+        action, _ = next(steps)
+        place = min(int(action[0]), len(room) - 1)
+        if int(action[0]) < len(room) and bool(room[place]):
+            serving[slot] = table.station[slot, 0, place]
+        new = (table.demand[slot, :1], table.rate[slot, :1, place, 0], table.asked[slot, :1])
+        users, seat = admit(before, serving[slot : slot + 1], *new)  # as the environment has just done
+        owner[seat[seat >= 0]] = slot
+        on = users.on.flatten()
+        received = throughputs(users, service, users.on.sum(2)).flatten()[on].double()
+        who = owner[on]
+        data.index_add_(0, who, received)
+        utility.index_add_(0, who, (received / service.unit).log1p())
+        stay.index_add_(0, who, torch.ones_like(received))
+        means.add(users=users.on.sum(2)[0], load=users.asked.sum(2)[0] / service.blocks)
+    came = table.comes[:slots, 0]
+    rate = data * env.source.data_bits / (env.source.slot_s * stay.clamp_min(1))
+    values = {"slot": torch.arange(slots), "stay_slots": stay, "rate_bps": rate, "utility": utility / stay.clamp_min(1)}
+    admitted = torch.bincount(serving[serving >= 0], minlength=service.stations)
+    return Decisions(
+        serving[came],
+        {name: value[came] for name, value in values.items()},
+        {"users": means["users"], "load": means["load"], "admitted": admitted},
+        user=_who(env.source, table)[:slots][came],
+    )
+
+
+def _who(source: Source, table: Table) -> Tensor:
+    """Which of the layout's users came in each slot ``[T]``, by where they stand; -1 where they come from anywhere."""
+    where = table.signals.pos[:, 0, 0, :2].double()
+    unknown = torch.full((len(where),), -1)
+    if not isinstance(source, LayoutArrivals) or not isinstance(source.layout, Scenario):
+        return unknown
+    crowd = source.layout.users
+    if crowd.placement != "fixed":
+        return unknown
+    distance, user = torch.cdist(where, torch.tensor(crowd.positions, dtype=torch.double)).min(1)
+    return torch.where(distance < SAME_PLACE_M, user, -1)

@@ -1,0 +1,44 @@
+"""Files of decisions on one network: tables of its cells and users, and what they are."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hetgraph.radio.kpi_table import INDICATORS
+from hetgraph.trainers.judge.decision_columns import described
+from hetgraph.trainers.judge.decisions import Decided
+from hetgraph.trainers.judge.files import provenance, write_csv, write_json
+from hetgraph.trainers.task import Task
+
+CELLS, USERS, ABOUT = "cells.csv", "users.csv", "predict.json"
+
+
+def write_decided(task: Task, options: Any, decided: Decided, out: Path) -> None:
+    """Write ``cells.csv``, ``users.csv`` and ``predict.json``, which says what the columns are."""
+    kpis = {
+        name: {"value": value, "unit": INDICATORS[name].unit, "meaning": INDICATORS[name].source}
+        for name, value in decided.kpis.items()
+    }
+    content = {
+        "task": task.name,
+        "policy": decided.policy,
+        "case": {"title": decided.case.title, **decided.case.keys},
+        "options": dataclasses.asdict(options),
+        **provenance(),
+        "kpis": kpis,
+        CELLS: described(list(decided.cells[0])),
+        USERS: described(list(decided.users[0])),
+    }
+    write_csv(out / CELLS, decided.cells)
+    write_csv(out / USERS, decided.users)
+    write_json(out / ABOUT, content)
+
+
+def write_compared(decided: Sequence[Decided], out: Path) -> None:
+    """Write the decisions of several policies into ``cells.csv`` and ``users.csv``, with the policy as first column."""
+    for file in (CELLS, USERS):
+        rows = [
+            {"policy": each.policy, **row} for each in decided for row in (each.cells if file == CELLS else each.users)
+        ]
+        write_csv(out / file, rows)

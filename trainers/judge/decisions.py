@@ -1,0 +1,101 @@
+"""What a policy decides on one network, as tables of its cells and its users."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hetgraph.envs.base import GraphEnv
+from hetgraph.envs.rollout import play, policy_generator
+from hetgraph.envs.step import Step
+from hetgraph.radio.kpi_table import INDICATORS
+from hetgraph.trainers.judge.decision_columns import dbm
+from hetgraph.trainers.judge.identities import Identities, identities
+from hetgraph.trainers.judge.progress import late_progress_bar
+from hetgraph.trainers.task import Case, Decisions, Task
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A policy's decisions on one network.
+
+    Args:
+        policy: its name.
+        case: which networks.
+        cells: rows of cells, in their owner's order.
+        users: rows of users, in their owner's order or, of arriving users, in the order in which they come.
+        kpis: indicators of the episode.
+    """
+
+    policy: str
+    case: Case
+    cells: list[Row]
+    users: list[Row]
+    kpis: dict[str, float]
+
+
+def decide(task: Task, options: Any, name: str, policy: Any) -> Decided:
+    """Run a policy on the first network of some options for an episode.
+
+    Args:
+        task: whose policy it is.
+        options: of the task; of several cases, such as loads, the first one counts.
+        name: of the policy.
+        policy: what decides.
+
+    Raises:
+        ValueError: a task without tables of decisions, options that do not fit, or a policy that returns what it must not.
+    """
+    if task.decisions is None:
+        raise ValueError(f"task {task.name}: got no tables of its decisions, expected Task.decisions")
+    if any(field.name == "layouts" for field in dataclasses.fields(options)):
+        options = dataclasses.replace(options, layouts=1)
+    case = task.cases(options)[0]
+    env = next(case.environments())
+    env.record_episodes()
+    env.reset(seed=case.seed)
+    kpis: dict[str, float] = {}
+    with late_progress_bar(f"{name}: {case.title}", env.episode_slots) as counted:
+        result = task.decisions(env, counted(_noted(env, name, policy, case.seed, kpis)))
+    who = identities(options, env.num_stations)
+    return Decided(name, case, _cell_rows(result, who), _user_rows(result, who), kpis)
+
+
+def _noted(env: GraphEnv[Any], name: str, policy: Any, seed: int, kpis: dict[str, float]) -> Iterator[tuple[Any, Step]]:
+    """An episode, whose indicators are noted when it ends."""
+    for action, step in play(env, name, policy, policy_generator(env, seed)):
+        known = step.info.get("episode", {})
+        kpis |= {kpi: float(value[0]) for kpi, value in known.items() if kpi in INDICATORS}
+        yield action, step
+
+
+def _cell_rows(result: Decisions, who: Identities) -> list[Row]:
+    """Names, power in total and by block, and the task's columns of each cell."""
+    rows = []
+    for number in who.order:
+        row: Row = dict(who.cells[number])
+        if result.power_w is not None:
+            by_block = result.power_w[number].tolist()
+            total = math.fsum(by_block)
+            row |= {"power_w": total, "power_dbm": dbm(total)}
+        row |= {name: value[number].item() for name, value in result.cells.items()}
+        if result.power_w is not None:
+            row |= {f"power_w_rb{block}": value for block, value in enumerate(by_block)}
+            row |= {f"power_dbm_rb{block}": dbm(value) for block, value in enumerate(by_block)}
+        rows.append(row)
+    return rows
+
+
+def _user_rows(result: Decisions, who: Identities) -> list[Row]:
+    """Name, mast and cell, and the task's columns of each user."""
+    serving = result.serving.tolist()
+    numbers = range(len(serving)) if result.user is None else result.user.tolist()
+    nobody = dict.fromkeys(("site", "cell") if "site" in who.cells[0] else ("cell",), "")
+    rows = []
+    for place, (number, station) in enumerate(zip(numbers, serving, strict=True)):
+        cell = {name: who.cells[station][name] for name in nobody} if station >= 0 else nobody
+        rows.append({"user": who.user(number), **cell} | {k: v[place].item() for k, v in result.users.items()})
+    return rows

@@ -1,0 +1,64 @@
+"""Who cells and users are, and in which order their owner has them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hetgraph.datasets import scenario_of
+from hetgraph.graph import Scenario
+from hetgraph.graph.scenario import CellName
+from hetgraph.graph.tables import read_user_names, scenario_from_csv
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Names of a network's cells and users.
+
+    Args:
+        cells: columns of each station, in the order of the graph.
+        order: stations in the order of the owner's file.
+        users: names, in the order of the graph and of the file; ``None`` for their numbers.
+    """
+
+    cells: tuple[dict[str, str], ...]
+    order: tuple[int, ...]
+    users: tuple[str, ...] | None = None
+
+    def user(self, number: int) -> str:
+        """Name of a user; empty for one who is not known."""
+        if number < 0:
+            return ""
+        return str(number) if self.users is None else self.users[number]
+
+
+def identities(options: Any, stations: int) -> Identities:
+    """Names of the cells and users of some options; numbers where nobody named them.
+
+    Args:
+        options: of a task.
+        stations: of the network.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file that is not as it must be.
+    """
+    sites, users = (getattr(options, name, None) for name in ("sites", "users"))
+    names = scenario_from_csv(sites, users).names() if sites is not None else _names(getattr(options, "scenario", None))
+    if len(names) != stations:  # networks that the task changes have none
+        names = (CellName(site="", cell="", tier="", row=None),) * stations
+    rows = [number if name.row is None else name.row for number, name in enumerate(names)]
+    cells = tuple(_columns(name, row, names) for name, row in zip(names, rows, strict=True))
+    order = tuple(sorted(range(stations), key=lambda number: rows[number]))
+    return Identities(cells, order, None if users is None else tuple(read_user_names(users)))
+
+
+def _names(scenario: str | None) -> tuple[CellName, ...]:
+    """Names of the cells of a preset or a YAML file."""
+    source = scenario_of(scenario) if scenario is not None else None
+    return source.names() if isinstance(source, Scenario) else ()
+
+
+def _columns(name: CellName, row: int, names: tuple[CellName, ...]) -> dict[str, str]:
+    """Columns that some cell of the network has."""
+    site = {"site": name.site} if any(each.site for each in names) else {}
+    tier = {"tier": name.tier} if any(each.tier for each in names) else {}
+    return {**site, "cell": name.cell or str(row), **tier}

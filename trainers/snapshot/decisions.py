@@ -1,0 +1,24 @@
+"""What a policy decided on a single network."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from hetgraph.envs import SnapshotEnv
+from hetgraph.envs.step import Step
+from hetgraph.radio.kpi import LEAST_BPS_PER_HZ
+from hetgraph.trainers.judge.decision_columns import share_in_use, users_of_cells
+from hetgraph.trainers.task import Decisions
+
+
+def decisions(env: SnapshotEnv, steps: Iterator[tuple[Any, Step]]) -> Decisions:
+    """Powers, stations and rates as they were granted in the last slot."""
+    deque(steps, maxlen=0)
+    served = env.details()
+    assert served is not None
+    n, u, graph = env.num_stations, env.num_users, served.graph
+    serving, power_w = served.allocation.serving[:u], served.allocation.power_w[:n]
+    rate = served.rate_bps[:u]
+    utility = rate.clamp_min(LEAST_BPS_PER_HZ * float(graph.rb_bandwidth_hz[0].sum())).log()
+    cells = {"users": users_of_cells(serving, n), "load": share_in_use(power_w, graph["bs"].rb_power_max_w[:n])}
+    return Decisions(serving, {"rate_bps": rate, "utility": utility}, cells, power_w)
