@@ -112,7 +112,8 @@ class ArrivalDataModule(EnvDataModule):
             self._rule[split] = float(rule.values["rule"]["utility"].mean())
         values = rollout(env, {"agent": policy}, seed=item).values["agent"]
         found = {name: values[name].mean() for name in ("utility", "rejections", "completions")}
-        return found | {"score": found["utility"] / self._rule[split]}
+        rules = {"utility:best_rate": self._rule[split], "score:best_rate": 1.0}
+        return found | rules | {"score": found["utility"] / self._rule[split]}
 
 
 def _first_look(agent: GROWS, scenario: Any, cell: dict[str, Any], seed: int) -> tuple[Tensor, Tensor]:

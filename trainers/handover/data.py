@@ -183,7 +183,10 @@ class HandoverDataModule(EnvDataModule):
         short = (found["handover_rate"] - rule["handover_rate"].clamp_min(MOST_HANDOVERS)).clamp_min(0)
         for name in ("asc", "jain"):
             short = short + (0.99 - found[name] / rule[name]).clamp_min(0)
-        return found | {"ratio": found["anu"] / utility, "room": room, "score": room - 10 * short}
+        rules = {f"anu:{name}": means["anu"] for name, means in zip(REFERENCES, (rule, best), strict=True)}
+        for name, share in zip(REFERENCES, (0.0, 1.0), strict=True):
+            rules |= {f"room:{name}": torch.tensor(share), f"score:{name}": torch.tensor(share)}
+        return found | rules | {"ratio": found["anu"] / utility, "room": room, "score": room - 10 * short}
 
 
 def first_look(env: HandoverEnv, seed: int) -> tuple[list[Candidates], Tensor, Tensor]:

@@ -139,7 +139,8 @@ class IoTDataModule(EnvDataModule):
         kept = (1 - found["qos_violation"].mean()) / (1 - rule["qos_violation"].mean()).clamp_min(1e-9)
         throughput, efficiency = (found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in KPIS[:2])
         lost = (1 - throughput).clamp_min(0) + (1 - kept).clamp_min(0)
-        return found | {"score": efficiency - COST * lost}
+        rules = {f"{name}:rule": rule[name] for name in KPIS} | {"score:rule": torch.tensor(1.0)}
+        return found | rules | {"score": efficiency - COST * lost}
 
 
 def _episode(env: IoTEnv, policy: Policy[Schedule], seed: int) -> dict[str, Tensor]:

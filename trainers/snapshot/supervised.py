@@ -159,6 +159,7 @@ class SupervisedModule(lightning.LightningModule):
         # What is kept is chosen by the utility, in which a user without a rate counts: the gain leaves such users out.
         utility = (found.pf_utility - base.pf_utility).mean()
         values["score"] = utility if self.objective == "pf" else values["sum_rate_vs_reference"]
+        values["score:max_rsrp"] = torch.tensor(0.0 if self.objective == "pf" else 1.0)
         for name, value in values.items():
             self.log(
                 f"{split}/{name}",
