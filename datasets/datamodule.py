@@ -122,10 +122,6 @@ class SnapshotDataModule(lightning.LightningDataModule):
         """Test batches, one per scenario."""
         return self._held_out("test", self.test)
 
-    def predict_dataloader(self) -> "DataLoader[Batch]":
-        """As for testing."""
-        return self.test_dataloader()
-
     def _held_out(self, split: str, count: int) -> "DataLoader[Batch]":
         return DataLoader(
             FreshLayouts(self.scenarios, count, len(self.scenarios), layout_seed(0, split)), batch_size=None

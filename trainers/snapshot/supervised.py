@@ -136,12 +136,6 @@ class SupervisedModule(lightning.LightningModule):
         """As in validation, on the test layouts."""
         self._judge("test", batch, batch_idx)
 
-    def predict_step(self, batch: HeteroData, batch_idx: int) -> dict[str, Tensor]:
-        """Serving stations ``[U]``, powers ``[N, R]`` in W and rates ``[U]`` in bit/s."""
-        allocation = self.model.allocate(batch)
-        rate = evaluate(batch, allocation).rate_bps
-        return {"serving": allocation.serving, "power_w": allocation.power_w, "rate_bps": rate}
-
     def _judge(self, split: str, batch: HeteroData, number: int) -> None:
         key = f"{split}/{number}"
         if key not in self._reference:
