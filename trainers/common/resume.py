@@ -1,5 +1,6 @@
-"""What is looked at before a training is resumed from a checkpoint of Lightning's."""
+"""Checkpoints of Lightning's: written as a whole, and looked at before a training is resumed from one."""
 
+import io
 import pickle
 import warnings
 import zipfile
@@ -7,8 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from hetgraph.files import write_file
 
 MOST_BYTES = 1 << 34  # a replay memory of millions of rows stays below
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Write a checkpoint beside its place, flush and rename it.
+
+    Lightning moves it from the folder of temporary files, which copies where that is another disk: a killed run would leave half of
+    it, and nothing to resume from.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write.
+
+        Raises:
+            OSError: no room, or no leave to write; what stood at ``path`` stays.
+        """
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, content.getvalue())
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
