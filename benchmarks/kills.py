@@ -123,10 +123,10 @@ def command(system: str, folder: Path, data: Path) -> list[str]:
     return [*line, "--ckpt_path", str(last)] if last.exists() else [*line, "--overwrite", "true"]
 
 
-def start(system: str, folder: Path, data: Path) -> int:
-    """Start the training, or go on with it, in a process; its number."""
+def start(system: str, folder: Path, data: Path, *more: str) -> int:
+    """Start the training, or go on with it, in a process, with more options; its number."""
     folder.mkdir(parents=True, exist_ok=True)
-    line = command(system, folder, data)
+    line = [*command(system, folder, data), *more]
     process = os.fork()
     if process:
         return process

@@ -59,8 +59,8 @@ class FolderCLI(LightningCLI):
             raise ValueError(
                 f"{path}: got no checkpoint to resume from (weights do not tell where a training was), expected last.ckpt"
             )
-        elif Path(path).is_file():
-            check_resumable(path, type(self.model).__name__)
+        else:
+            check_resumable(path)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         """Arguments of the trainer's method; weights of a ``best.ckpt`` are loaded here, as Lightning does not know them."""
