@@ -46,15 +46,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a file that `hetgraph fit` did not write, a damaged one, or one that would run code when loaded.
+        ValueError: a file that is no checkpoint, or one that would run code when loaded.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: got no such file, {_EXPECTED}")
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path}: got {path.stat().st_size} bytes, expected at most {MOST_BYTES}")
-    with path.open("rb") as file:
-        _check_digest(path, file)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the refusal below says it in one sentence
@@ -70,6 +68,7 @@ _EXPECTED = "expected last.ckpt of `hetgraph fit`"
 
 
 def _check_digest(path: Path, file: BinaryIO) -> None:
+    """Refuse content that `hetgraph fit` did not write, or that is damaged."""
     size = file.seek(0, os.SEEK_END) - COMMENT_BYTES
     file.seek(max(size, 0))
     comment = file.read()
@@ -86,15 +85,20 @@ def _check_digest(path: Path, file: BinaryIO) -> None:
 
 
 def check_resumable(path: str | Path) -> None:
-    """Refuse a checkpoint that training cannot go on from: one that :func:`read_checkpoint` refuses, or with bad tensors.
+    """Refuse a checkpoint that training cannot go on from.
 
     Args:
         path: of the checkpoint.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: such a checkpoint, one with weights that are not finite, or with tensors larger than what the file holds of them.
+        ValueError: a foreign or damaged checkpoint, one that :func:`read_checkpoint` refuses, one with weights that are not finite,
+            or with tensors larger than what the file holds of them.
     """
+    path = Path(path)
+    if path.is_file() and path.stat().st_size <= MOST_BYTES:
+        with path.open("rb") as file:
+            _check_digest(path, file)
     content = read_checkpoint(path)
     for name, value in _tensors(content, ""):
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
