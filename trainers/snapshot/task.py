@@ -65,6 +65,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     """Label-free training on networks of the options."""
     from hetgraph.datasets import SnapshotDataModule  # with Lightning, which comparisons do without
     from hetgraph.trainers.common.modules import loaded
+    from hetgraph.trainers.snapshot.supervised import SupervisedModule
 
     scenario = networks_of(options, SCENARIO)
     if isinstance(scenario, Batch):
