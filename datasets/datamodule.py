@@ -7,25 +7,10 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 from torch_geometric.data import Batch
 
+from hetgraph.datasets.scenarios import scenario_of
 from hetgraph.datasets.snapshot import SnapshotDataset, SnapshotSpec, generate
 from hetgraph.datasets.splits import layout_seed
-from hetgraph.graph import Scenario, preset
-
-
-def scenario_of(source: str | Scenario) -> Scenario:
-    """Scenario from a preset's name (with arguments after a colon) or from a YAML file.
-
-    Raises:
-        ValueError: neither.
-        FileNotFoundError: a YAML file that does not exist.
-    """
-    if isinstance(source, Scenario):
-        return source
-    if source.endswith((".yaml", ".yml")):
-        if not Path(source).exists():
-            raise FileNotFoundError(f"{source}: got no such file, expected a scenario's YAML")
-        return Scenario.from_yaml(Path(source))
-    return preset(source)
+from hetgraph.graph import Scenario
 
 
 class FreshLayouts(Dataset[Batch]):

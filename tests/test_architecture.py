@@ -148,6 +148,11 @@ def test_downward_imports_pass(tmp_path: Path, file: str, text: str) -> None:
     [
         ("import hetgraph", ("torch", "hetgraph.datasets", "hetgraph.trainers", *HEAVY)),
         ("import hetgraph.models, hetgraph.solvers", ("hetgraph.datasets", "hetgraph.trainers", *HEAVY)),
+        ("import hetgraph.trainers.cli", ("torch", *HEAVY)),
+        (
+            "from hetgraph.trainers.commands import compare; compare.foreign_options(compare.task_of('iot'))",
+            ("scipy.stats", *HEAVY),  # of all tasks
+        ),
     ],
 )
 def test_imports_stay_light(text: str, absent: tuple[str, ...]) -> None:

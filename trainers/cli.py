@@ -127,9 +127,11 @@ def _lightning_cli(arguments: list[str]) -> Any:
     from hetgraph.trainers.commands.fit import FolderCLI
     from hetgraph.trainers.common.best import BestCheckpoint
     from hetgraph.trainers.common.finite import FiniteTraining
+    from hetgraph.trainers.common.kept_run import KeptRun
     from hetgraph.trainers.common.random_state import RandomState
 
     last = ModelCheckpoint(filename="last", enable_version_counter=False)
+    callbacks = [FiniteTraining(), RichProgressBar(), BestCheckpoint(), last, RandomState(), KeptRun()]
     return FolderCLI(
         lightning.LightningModule,
         lightning.LightningDataModule,
@@ -137,7 +139,7 @@ def _lightning_cli(arguments: list[str]) -> Any:
         subclass_mode_data=True,
         save_config_callback=SaveConfigCallback,
         save_config_kwargs={"overwrite": True},
-        trainer_defaults={"callbacks": [FiniteTraining(), RichProgressBar(), BestCheckpoint(), last, RandomState()]},
+        trainer_defaults={"callbacks": callbacks},
         seed_everything_default=0,
         parser_kwargs={"exit_on_error": False},
         args=arguments,

@@ -7,15 +7,17 @@ with the name as key and an instance of :class:`Task` as object; see ``docs/add-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import lightning
 from torch import Tensor
 
 from hetgraph.envs.base import GraphEnv
 from hetgraph.envs.rollout import Trial
 from hetgraph.envs.step import Step
 from hetgraph.models.weights import Header
+
+if TYPE_CHECKING:  # Lightning takes seconds to import, and only what trains needs it
+    import lightning
 
 GROUP = "hetgraph.tasks"
 Against = Literal["ratio", "difference", "none"]
@@ -77,8 +79,8 @@ class Training:
         trainer: options of Lightning's trainer that the task needs.
     """
 
-    module: lightning.LightningModule
-    data: lightning.LightningDataModule
+    module: "lightning.LightningModule"
+    data: "lightning.LightningDataModule"
     epochs: int
     trainer: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,12 +1,14 @@
 """Trained models as files: saved with what builds them, loaded by what the file says it is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from hetgraph.graph.schema import SCHEMA_VERSION
 from hetgraph.models.weights import Header, read_weights, write_weights
@@ -14,6 +16,7 @@ from hetgraph.models.weights import Header, read_weights, write_weights
 GROUP = "hetgraph.systems"  # entry points: name of a system -> class of its model
 MODEL = "model."  # prefix of the model's tensors; others belong to its training
 LEAST_BOUND = 4096  # an integer option may be as large as this, or as the largest dimension of a tensor
+MOST_PARAMETERS = 4  # that building a model makes for each tensor of its file: some are replaced on the way
 _REGISTERED: dict[str, type[nn.Module]] = {}
 
 M = TypeVar("M", bound=type[nn.Module])
@@ -133,7 +136,8 @@ def build(path: str | Path, header: Header, tensors: Mapping[str, Tensor]) -> nn
     state = {name.removeprefix(MODEL): value for name, value in tensors.items() if name.startswith(MODEL)}
     _check_sizes(path, header.options, state)
     try:
-        with torch.device("meta"):  # nothing is allocated before sizes are known to be those of the file
+        # Nothing is allocated, and no more layers are made, before sizes are known to be those of the file.
+        with torch.device("meta"), _at_most(MOST_PARAMETERS * (len(state) + 1)):
             plan = cls(**header.options)
     except Exception as error:
         raise ValueError(f"{path}: got options that {header.system} does not take: {_first_line(error)}") from None
@@ -142,6 +146,24 @@ def build(path: str | Path, header: Header, tensors: Mapping[str, Tensor]) -> nn
         model = cls(**header.options)
     model.load_state_dict(state)
     return model
+
+
+@contextmanager
+def _at_most(most: int) -> Iterator[None]:
+    """Stop the building of a model that has more parameters: thousands of layers take minutes even where they take no memory."""
+    count = 0
+
+    def counted(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal count
+        count += 1
+        if count > most:
+            raise ValueError(f"got more than {most} parameters, expected those of the file")
+
+    handle = register_module_parameter_registration_hook(counted)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _check_sizes(path: str | Path, options: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:

@@ -9,11 +9,8 @@ from torch import Tensor
 from hetgraph.envs import ArrivalEnv
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.models.weights import Header
-from hetgraph.trainers.arrivals.data import ArrivalDataModule
 from hetgraph.trainers.arrivals.decisions import decisions
-from hetgraph.trainers.arrivals.double_dqn import DoubleDQN
 from hetgraph.trainers.arrivals.figures import arrival_figures
-from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, numbers_of, title_of
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 
@@ -60,6 +57,10 @@ def _numbers(text: str | None, name: str) -> list[float | None]:
 
 def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Options, budget: Budget) -> Training:
     """Double DQN on arrivals of the options; where users hear some of the stations, choices are credited with these alone."""
+    from hetgraph.trainers.arrivals.data import ArrivalDataModule  # with Lightning, which comparisons do without
+    from hetgraph.trainers.arrivals.double_dqn import DoubleDQN
+    from hetgraph.trainers.common.modules import loaded
+
     source = networks_of(options, SCENARIO, SITES)
     load = {name: _numbers(getattr(options, name), name) for name in ("probability", "demand")}
     for name, numbers in load.items():

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from hetgraph.models.weights import ZIP, read_weights
 from hetgraph.trainers.common.modules import loaded
-from hetgraph.trainers.common.resume import check_resumable
+from hetgraph.trainers.common.resume import WholeCheckpoints, check_resumable
 
 
 def loggers(folder: str | Path) -> list[Logger]:
@@ -42,6 +43,9 @@ class FolderCLI(LightningCLI):
                 "train seeds side by side instead"
             )
         folder, path = Path(self.trainer.default_root_dir), self._get(self.config, "ckpt_path")
+        for name in RUN:
+            for unfinished in folder.glob(f".{name}.*"):  # of a run that was killed while it wrote
+                unfinished.unlink()
         if path is None:
             run = [name for name in RUN if (folder / name).exists()]
             if run and not self._get(self.config, "overwrite"):
@@ -55,8 +59,8 @@ class FolderCLI(LightningCLI):
             raise ValueError(
                 f"{path}: got no checkpoint to resume from (weights do not tell where a training was), expected last.ckpt"
             )
-        elif Path(path).is_file():
-            check_resumable(path, type(self.model).__name__)
+        else:
+            check_resumable(path)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         """Arguments of the trainer's method; weights of a ``best.ckpt`` are loaded here, as Lightning does not know them."""
@@ -74,6 +78,8 @@ class FolderCLI(LightningCLI):
         if folder is not None and options.get("logger") is None:
             kwargs["logger"] = loggers(folder)
         trainer = super().instantiate_trainer(**kwargs)
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # not a person's own
+            trainer.strategy.checkpoint_io = WholeCheckpoints()
         for callback in trainer.checkpoint_callbacks:
             if folder is not None and isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(Path(folder).absolute())

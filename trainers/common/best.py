@@ -35,6 +35,11 @@ class BestCheckpoint(ModelCheckpoint):
     ) -> None:
         super().__init__(dirpath, filename, monitor, mode=mode, enable_version_counter=False)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint; Lightning keeps the last candidate's score there, but does not take it back."""
+        super().load_state_dict(state_dict)
+        self.current_score = state_dict["current_score"]
+
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The first candidate."""
         if self.monitor in trainer.callback_metrics:

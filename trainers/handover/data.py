@@ -1,17 +1,14 @@
 """Networks with moving users for training, validation and test, and how agents are judged on them."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.datasets import LTETraceDataset
 from hetgraph.envs import HandoverEnv, HandoverWeights
 from hetgraph.envs.rollout import rollout
-from hetgraph.graph.presets import roaming
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.models.qmix import GraphQMIX
@@ -21,10 +18,10 @@ from hetgraph.radio.policy import handover_policy
 from hetgraph.trainers.common.env_data import SEEDS, EnvDataModule, Split, model_as
 from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.common.replay import ReplayBuffer
+from hetgraph.trainers.handover.environments import NEIGHBOURS, Part, environment
 from hetgraph.trainers.handover.experience import HandoverExperience
 from hetgraph.trainers.handover.price import fit_price
 
-Part = Literal["train", "val", "test"]
 REFERENCES = ("max_rsrp", "pf_optimum")
 MOST_HANDOVERS = 0.075  # of all users in a step (Section IV)
 
@@ -79,7 +76,7 @@ class HandoverDataModule(EnvDataModule):
         margin_db: float = 2.5,
         max_load: float = 0.85,
         max_users: int = 30,
-        neighbours: int = 3,
+        neighbours: int = NEIGHBOURS,
         resource_model: ResourceModel = "shared",
         weights: dict[str, float] | None = None,
         batch_size: int = 256,
@@ -130,32 +127,12 @@ class HandoverDataModule(EnvDataModule):
             whole: see above.
             seed: of its networks and walks; ``None`` for the split's own.
         """
-        count = self.networks[split]
         seed = SEEDS[split] + (self.seed if split == "train" else 0) if seed is None else seed
-        scenario: Any = self._scenario(split, seed)
-        if isinstance(scenario, Trajectories):
-            count = scenario.networks
-        envs = self.num_envs if split == "train" and not whole else count
-        return HandoverEnv(scenario, envs, networks=count, seed=seed, **self.options)
-
-    def _scenario(self, split: Part, seed: int) -> Scenario | HeteroData | Trajectories:
-        """What a split's networks are drawn from, or their trajectories."""
-        if isinstance(self.source, Scenario | HeteroData):
-            return self.source
-        if not isinstance(self.source, str):
-            return self.source[split]
-        if not Path(self.source).exists():
-            try:
-                return roaming(*self.size, self.source)
-            except ValueError as error:
-                hint = ", or a folder of drive tests" if str(error).startswith("preset") else ""
-                raise ValueError(f"{error}{hint}") from error
-        cells, users = self.size
-        traces: dict[str, Any] = {"generation": self.generation, "cells": cells, "users": users}
-        drives = LTETraceDataset(self.source, split="train", **traces)
-        if drives.files.get(split) and split != "train":
-            drives = LTETraceDataset(self.source, split=split, **traces)
-        return drives.trajectories(self.networks[split], self.options["steps"] + 1, seed=seed)
+        envs = self.num_envs if split == "train" and not whole else None
+        return environment(
+            self.source, self.networks[split], envs, split=split, size=self.size, generation=self.generation, seed=seed,
+            **self.options,
+        )  # fmt: skip
 
     def experience(self, module: Any) -> HandoverExperience:
         """Training networks and their agents, whose features and rewards are brought to scale by what mostly idle ones meet."""

@@ -9,12 +9,10 @@ from torch import Tensor
 
 from hetgraph.envs import HandoverEnv
 from hetgraph.models.weights import Header
-from hetgraph.trainers.common.modules import loaded
+from hetgraph.radio.handover import HandoverRule
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
-from hetgraph.trainers.handover.data import HandoverDataModule
 from hetgraph.trainers.handover.decisions import decisions
-from hetgraph.trainers.handover.price import fit_price
-from hetgraph.trainers.handover.qmix import QMIX
+from hetgraph.trainers.handover.environments import NEIGHBOURS, environment
 from hetgraph.trainers.judge.differences import difference_figures
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 
@@ -33,25 +31,28 @@ class Options(Networks):
     generation: str | None = option(None, "of drive tests, where there are both", ("4G", "5G"))
 
 
-def _data(options: Options, **more: Any) -> HandoverDataModule:
+def _source(options: Options, cells: int) -> dict[str, Any]:
     """Networks of the options: as they are where somebody gave them, else at the density of a preset."""
     source: Any = options.scenario or SCENARIO
     if options.sites or options.gain or source.endswith((".yaml", ".yml")):
         source = networks_of(options, SCENARIO)
     elif options.users is not None:
         networks_of(options, SCENARIO)  # refuses users without sites
-    cells = count_of(options.cells, more.pop("cells", CELLS), "cells")
-    more |= {"test_networks": count_of(options.layouts, LAYOUTS), "generation": options.generation}
-    return HandoverDataModule(source, **more | {"cells": cells, "users": USERS_PER_CELL * cells})
+    return {"source": source, "cells": count_of(options.cells, cells, "cells")}
 
 
 def cases(options: Options) -> list[Case]:
     """One case: an episode of each network."""
-    more: dict[str, Any] = {"steps": count_of(options.slots, STEPS, "slots"), "cre": options.cre}
-    data = _data(options, resource_model=options.resources, **more)
+    found = _source(options, CELLS)
+    source, cells = found["source"], found["cells"]
+    layouts, steps = count_of(options.layouts, LAYOUTS), count_of(options.slots, STEPS, "slots")
 
     def environments() -> Iterator[HandoverEnv]:
-        yield data.environment("test", seed=options.seed)
+        yield environment(
+            source, layouts, split="test", size=(cells, USERS_PER_CELL * cells), generation=options.generation,  # type: ignore[arg-type]
+            seed=options.seed, steps=steps, rule=HandoverRule(bias=options.cre), neighbours=NEIGHBOURS,
+            resource_model=options.resources,
+        )  # fmt: skip
 
     kind = f"{'range expansion' if options.cre else 'margin'}, resources {options.resources}"
     return [Case(f"{title_of(options, SCENARIO)}, {kind}", {}, environments, options.seed)]
@@ -59,6 +60,11 @@ def cases(options: Options) -> list[Case]:
 
 def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Options, budget: Budget) -> Training:
     """The checkpoint's own training on networks of the options; exploration begins where it ended, prices are fitted anew."""
+    from hetgraph.trainers.common.modules import loaded  # with Lightning, which comparisons do without
+    from hetgraph.trainers.handover.data import HandoverDataModule
+    from hetgraph.trainers.handover.price import fit_price
+    from hetgraph.trainers.handover.qmix import QMIX
+
     known = dict(header.training.get("options", header.options))
     lr = budget.lr or float(known.get("lr", 5e-4))
     if tensors is not None:
@@ -68,7 +74,10 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     sizes |= {"seed": budget.seed}
     if tensors is not None:
         sizes["epsilon_start"] = sizes.get("epsilon_end", 0.08)
-    data = _data(options, **sizes)
+    found = _source(options, sizes.pop("cells", CELLS))
+    sizes |= {"cells": found["cells"], "users": USERS_PER_CELL * found["cells"]}
+    sizes |= {"test_networks": count_of(options.layouts, LAYOUTS), "generation": options.generation}
+    data = HandoverDataModule(found["source"], **sizes)
     data.draws["draws"] = budget.batches
     if tensors is not None:
         fit_price(module.model, lambda: data.environment("train", whole=True), seed=budget.seed)

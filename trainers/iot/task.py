@@ -1,30 +1,21 @@
 """IoT networks: association, subchannels and powers, slot by slot (MADDQN-DMADDPG)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import lightning
 from torch import Tensor
 
 from hetgraph.envs import IoTEnv
 from hetgraph.models.weights import Header
-from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
-from hetgraph.trainers.iot.data import IoTDataModule
 from hetgraph.trainers.iot.decisions import decisions
-from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
-from hetgraph.trainers.iot.mappo import IoTMAPPO
 from hetgraph.trainers.judge.differences import difference_figures
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 
 SCENARIO = "iot-noma"
 LAYOUTS, SLOTS, FEW = 8, 200, 8  # FEW networks are played at a time: more do not fit small machines' memory
-MODULES: dict[str, Callable[..., lightning.LightningModule]] = {
-    "MADDQNDMADDPG": MADDQNDMADDPG,
-    "IoTMAPPO": IoTMAPPO,
-}
 
 
 @dataclass(frozen=True)
@@ -48,9 +39,15 @@ def cases(options: Options) -> list[Case]:
 
 def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Options, budget: Budget) -> Training:
     """The checkpoint's own training on networks of the options; exploration begins where it ended."""
+    from hetgraph.trainers.common.modules import loaded  # with Lightning, which comparisons do without
+    from hetgraph.trainers.iot.data import IoTDataModule
+    from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
+    from hetgraph.trainers.iot.mappo import IoTMAPPO
+
+    modules: dict[str, Any] = {"MADDQNDMADDPG": MADDQNDMADDPG, "IoTMAPPO": IoTMAPPO}
     kind = header.training.get("module", "MADDQNDMADDPG")
-    if kind not in MODULES:
-        raise ValueError(f"checkpoint: got training by {kind}, expected one of {', '.join(MODULES)}")
+    if kind not in modules:
+        raise ValueError(f"checkpoint: got training by {kind}, expected one of {', '.join(modules)}")
     known = dict(header.training.get("options", header.options))
     if budget.lr is not None:
         known["lr"] = budget.lr
@@ -60,7 +57,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     if tensors is not None:
         sizes["epsilon_start"] = sizes.get("epsilon_end", 0.05)
     sizes |= {"scenario": networks_of(options, SCENARIO), "draws": budget.batches, "seed": budget.seed}
-    return Training(loaded(MODULES[kind](**known), tensors), IoTDataModule(**sizes), budget.epochs)
+    return Training(loaded(modules[kind](**known), tensors), IoTDataModule(**sizes), budget.epochs)
 
 
 def default(options: Any) -> str:

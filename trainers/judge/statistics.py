@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 Table = NDArray[np.float64]
 LEVEL = 0.95
@@ -130,7 +130,7 @@ def _interval(
     spread = sum(part.spread for part in parts)
     if not parts or not np.isfinite(variance):
         return Interval(value, float("nan"), float("nan"), count, len(each))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, max(variance**2 / spread, 1.0)) * variance**0.5) if variance else 0.0
+    half = float(stdtrit(max(variance**2 / spread, 1.0), (1 + LEVEL) / 2) * variance**0.5) if variance else 0.0
     return Interval(value, value - half, value + half, count, len(each))
 
 

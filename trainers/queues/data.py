@@ -1,42 +1,19 @@
 """Networks with packet queues for training, validation and test."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from torch.utils.data import DataLoader
-from torch_geometric.data import HeteroData
 
 from hetgraph.datasets import scenario_of
-from hetgraph.envs import CellularEnv, ConflictEnv, QueueEnv, rollout
+from hetgraph.envs import QueueEnv, rollout
 from hetgraph.envs.queues.delays import tail_slots
-from hetgraph.graph import CONFLICTS, Scenario
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.radio import policy as policy_of
 from hetgraph.trainers.common.env_data import SEEDS, EnvDataModule, Split, model_as
 from hetgraph.trainers.common.limits import check_limits
+from hetgraph.trainers.queues.environments import Source, environment, has_conflicts
 from hetgraph.trainers.queues.rollouts import Rollout, RolloutDataset
-
-Source: TypeAlias = Scenario | HeteroData
-
-
-def has_conflicts(source: Source) -> bool:
-    """Whether networks are conflict graphs: users disturb each other by edges, not by gains."""
-    if isinstance(source, Scenario):
-        return bool(source.users.conflicts)
-    return CONFLICTS in source.edge_types and source[CONFLICTS].edge_index.shape[1] > 0
-
-
-def environment(source: Source, num_envs: int | None = None, **options: Any) -> QueueEnv:
-    """Environment of a scenario or of contract graphs: of a conflict graph, or of cells.
-
-    Args:
-        source: see :func:`has_conflicts`.
-        num_envs: networks.
-        options: of :class:`~hetgraph.envs.ConflictEnv` or :class:`~hetgraph.envs.CellularEnv`.
-    """
-    kind = ConflictEnv if has_conflicts(source) else CellularEnv
-    return kind(source, num_envs, **options)
-
 
 RULES = {True: "llq", False: "lqf_best"}  # beside which agents are shown, on conflict graphs and in cells
 

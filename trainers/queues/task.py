@@ -8,12 +8,10 @@ from torch import Tensor
 
 from hetgraph.envs import QueueEnv
 from hetgraph.models.weights import Header
-from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, numbers_of, title_of
-from hetgraph.trainers.queues.data import TrafficDataModule, environment, has_conflicts
 from hetgraph.trainers.queues.decisions import decisions
+from hetgraph.trainers.queues.environments import environment, has_conflicts
 from hetgraph.trainers.queues.figures import delay_figures
-from hetgraph.trainers.queues.mappo import MAPPOModule
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 
 SCENARIO = "random-19"
@@ -60,6 +58,10 @@ def cases(options: Options) -> list[Case]:
 
 def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Options, budget: Budget) -> Training:
     """The checkpoint's own training, on networks and at loads of the options."""
+    from hetgraph.trainers.common.modules import loaded  # with Lightning, which comparisons do without
+    from hetgraph.trainers.queues.data import TrafficDataModule
+    from hetgraph.trainers.queues.mappo import MAPPOModule
+
     source = networks_of(options, SCENARIO)
     loads = numbers_of(options.load or LOADS[has_conflicts(source)], "load")
     module_options = dict(header.training.get("options", header.options))

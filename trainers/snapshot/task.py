@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from hetgraph.datasets import SnapshotDataModule
 from hetgraph.envs import SnapshotEnv
 from hetgraph.envs.rollout import Trial
 from hetgraph.graph import links_of
@@ -17,11 +16,9 @@ from hetgraph.models import AllocatingModel
 from hetgraph.models.checkpoint import system_class
 from hetgraph.models.weights import Header
 from hetgraph.radio import Convention, pf_gain
-from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
 from hetgraph.trainers.snapshot.decisions import decisions
 from hetgraph.trainers.snapshot.figures import snapshot_figures
-from hetgraph.trainers.snapshot.supervised import SupervisedModule
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 
 SCENARIO = "hetnet-3tier"
@@ -67,6 +64,10 @@ def _gain(one: Any, other: Any) -> Tensor:
 
 def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Options, budget: Budget) -> Training:
     """Label-free training on networks of the options."""
+    from hetgraph.datasets import SnapshotDataModule  # with Lightning, which comparisons do without
+    from hetgraph.trainers.common.modules import loaded
+    from hetgraph.trainers.snapshot.supervised import SupervisedModule
+
     scenario = networks_of(options, SCENARIO)
     if isinstance(scenario, Batch):
         raise ValueError("--gain: got one network, expected many to train on: --scenario or --sites")
