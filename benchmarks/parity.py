@@ -1,10 +1,11 @@
 """Does a change of the code change what training reaches? The same configuration, budget and seeds in two checkouts.
 
-python benchmarks/parity.py OLD_CHECKOUT qmix|iot-noma|grows [--seeds 0 1 2] [--jobs 2] [--out runs/parity]
+python benchmarks/parity.py OLD_CHECKOUT qmix|iot-noma|grows [--seeds 0 1 2] [--jobs 2] [--fit "OPTIONS"] [--out runs/parity]
 
 Each checkout trains and judges with its own code, on test networks that its own generators draw. Reported are the learned
 agents' means over seeds with their 95% intervals, what they have above the rule that each checkout judges beside them,
-and the difference of the two checkouts with Welch's interval. What is trained is not trained again.
+and the difference of the two checkouts, of what they have above their rules, with Welch's interval. What is trained is not
+trained again. `--fit` has options of `hetgraph fit` for both; `--sides new` leaves the other checkout out.
 """
 
 import argparse
@@ -56,7 +57,7 @@ SYSTEMS = {
 OPTIONS = "--seed_everything {seed} --data.seed {seed} --trainer.default_root_dir {folder}"
 
 
-def fit(checkout: Path, system: str, seed: int, folder: Path) -> None:
+def fit(checkout: Path, system: str, seed: int, folder: Path, more: list[str]) -> None:
     """Train once; the log of a finished training ends with "done"."""
     log = folder / "log.txt"
     if log.exists() and log.read_text().endswith("done\n"):
@@ -64,7 +65,7 @@ def fit(checkout: Path, system: str, seed: int, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     options = OPTIONS.format(seed=seed, folder=folder).split()
     with log.open("w") as file:
-        call(checkout, ["fit", "--config", system, *options], file)
+        call(checkout, ["fit", "--config", system, *options, *more], file)
         file.write("done\n")
 
 
@@ -110,20 +111,29 @@ def welch(old: list[float], new: list[float]) -> float:
     return float(student.ppf(0.975, freedom)) * (a + b) ** 0.5
 
 
-def lines(system: str, tables: list[list[dict[str, str]]]) -> Iterator[str]:
-    """Table of the two checkouts: a line for each case and indicator."""
+def lines(system: str, tables: dict[str, list[dict[str, str]]]) -> Iterator[str]:
+    """Table of the checkouts: a line for each case and indicator."""
     known = SYSTEMS[system]
-    yield f"| {system} | {known.rule} old | {known.rule} new | old by seed | new by seed | new - old, 95% |"
-    yield "|---" * 6 + "|"
-    cases = dict.fromkeys(tuple(row[key] for key in known.keys) for row in tables[1])
+    heads = [f"{known.rule}, {side} | {side} by seed | mean above the rule's, 95%" for side in tables]
+    yield f"| {system} | {' | '.join(heads)} | new - old, 95% |"
+    yield "|---" * (3 * len(tables) + 2) + "|"
+    first = next(iter(tables.values()))
+    cases = dict.fromkeys(tuple(row[key] for key in known.keys) for row in first)
     for case, kpi in ((case, kpi) for case in cases for kpi in known.kpis):
-        rows = [[row for row in table if tuple(row[key] for key in known.keys) == case] for table in tables]
-        rule = [next(float(row[kpi]) for row in part if row["policy"] == known.rule) for part in rows]
-        old, new = ([float(row[kpi]) for row in part if row["policy"] != known.rule] for part in rows)
-        by_seed = (", ".join(f"{value:.6g}" for value in values) for values in (old, new))
-        gap = f"{statistics.mean(new) - statistics.mean(old):+.4g} ±{welch(old, new):.2g}"
-        title = " ".join((*case, kpi))
-        yield f"| {title} | {rule[0]:.6g} | {rule[1]:.6g} | {' | '.join(by_seed)} | {gap} |"
+        cells, above = [], {}
+        for side, table in tables.items():
+            rows = [row for row in table if tuple(row[key] for key in known.keys) == case]
+            rule = next(float(row[kpi]) for row in rows if row["policy"] == known.rule)
+            learned = [float(row[kpi]) for row in rows if row["policy"] != known.rule]
+            above[side] = [value - rule for value in learned]
+            half = float(student.ppf(0.975, len(learned) - 1)) * spread(learned) ** 0.5
+            cells += [f"{rule:.6g}", ", ".join(f"{value:.6g}" for value in learned)]
+            cells.append(f"{statistics.mean(above[side]):+.4g} ±{half:.2g}")
+        gap = ""
+        if len(above) == 2:
+            old, new = above["old"], above["new"]
+            gap = f"{statistics.mean(new) - statistics.mean(old):+.4g} ±{welch(old, new):.2g}"
+        yield f"| {' '.join((*case, kpi))} | {' | '.join(cells)} | {gap} |"
 
 
 def main() -> int:
@@ -133,21 +143,23 @@ def main() -> int:
     parser.add_argument("system", choices=SYSTEMS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
+    parser.add_argument("--fit", default="", help="options of `hetgraph fit`, of both checkouts")
+    parser.add_argument("--sides", nargs="+", choices=("old", "new"), default=["old", "new"])
     parser.add_argument("--out", type=Path, default=Path("runs/parity"))
     args = parser.parse_args()
-    sides = {"old": args.old.resolve(), "new": Path(__file__).resolve().parents[1]}
+    checkouts = {"old": args.old.resolve(), "new": Path(__file__).resolve().parents[1]}
+    sides = {side: checkouts[side] for side in args.sides}
     out = {side: args.out.resolve() / side for side in sides}
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs = [
-            pool.submit(fit, sides[side], args.system, seed, out[side] / f"{args.system}-{seed}")
+            pool.submit(fit, sides[side], args.system, seed, out[side] / f"{args.system}-{seed}", args.fit.split())
             for seed in args.seeds
             for side in sides
         ]
         for job in jobs:
             job.result()
-    known = SYSTEMS[args.system]
-    options = {"old": known.old, "new": known.new}
-    tables = [judged(sides[side], args.system, options[side], args.seeds, out[side]) for side in sides]
+    options = {"old": SYSTEMS[args.system].old, "new": SYSTEMS[args.system].new}
+    tables = {side: judged(sides[side], args.system, options[side], args.seeds, out[side]) for side in sides}
     print("\n".join(lines(args.system, tables)))
     return 0
 
