@@ -10,6 +10,7 @@ trained again. `--fit` has options of `hetgraph fit` for both; `--sides new` lea
 
 import argparse
 import csv
+import shutil
 import statistics
 import subprocess
 import sys
@@ -91,8 +92,7 @@ def judged(checkout: Path, system: str, options: str, seeds: list[int], out: Pat
         "--out",
         str(folder),
     ]
-    if (folder / "results.csv").exists():
-        (folder / "results.csv").unlink()  # of fewer seeds
+    shutil.rmtree(folder, ignore_errors=True)  # of fewer seeds
     with (out / f"judged-{system}.txt").open("w") as log:
         call(checkout, arguments, log)
     with (folder / "results.csv").open() as file:
