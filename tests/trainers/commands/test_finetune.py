@@ -112,9 +112,9 @@ def test_handover_agents_go_on_from_everything_of_the_checkpoint(
         fitted.append(networks().num_envs)
         policy.get_buffer("patience").fill_(0.125)
 
-    monkeypatch.setattr("hetgraph.trainers.handover.price.fit_price", fit_price)
     open_price = ("--model.init_args.patience", "null", "--model.init_args.crowding", "null")
     header, tensors = read_weights(fit(tmp_path / "first", "qmix", HANDOVER, *open_price))
+    monkeypatch.setattr("hetgraph.trainers.handover.price.fit_price", fit_price)
     training = handover.TASK.training(header, tensors, handover.Options(cells=14), Budget(epochs=1, batches=3, seed=3))
     module, data = training.module, training.data
     assert data.size == (14, 140) and data.networks["train"] == 2 and data.generation is None  # type: ignore[attr-defined]
