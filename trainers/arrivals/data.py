@@ -95,18 +95,19 @@ class ArrivalDataModule(EnvDataModule):
     def experience(self, module: Any) -> ArrivalExperience | LocalReturns:
         """Training networks and their agent, whose features are brought to scale by what a random agent meets."""
         agent = model_as(module, GROWS)
-        env = ArrivalEnv(self.scenario, self.num_envs, **self.cell, finite=self.finite, seed=self.seed)  # type: ignore[arg-type]
+        options = {**self.cell, "finite": self.finite, "seed": self.seed, "device": self.device}
+        env = ArrivalEnv(self.scenario, self.num_envs, **options)  # type: ignore[arg-type]
         if not self.resuming and not bool(agent.mean.any()):
             agent.set_scale(*_first_look(agent, self.scenario, self.cell, self.seed))
         kind: Any = LocalReturns if self.local else ArrivalExperience
         out: ArrivalExperience | LocalReturns = kind(
-            env, agent, ReplayBuffer(**self.memory), epsilon=self.epsilon, **self.options
+            env, agent, ReplayBuffer(**self.memory, device=self.device), epsilon=self.epsilon, **self.options
         )
         return out
 
     def judge(self, policy: Any, split: Split, item: int) -> dict[str, Any]:
         """Utility, rejections and completions on held-out arrivals; the score is the utility over the best-rate rule's."""
-        env = ArrivalEnv(self.scenario, self.episodes[split], **self.cell)  # type: ignore[arg-type]
+        env = ArrivalEnv(self.scenario, self.episodes[split], **self.cell, device=self.device)  # type: ignore[arg-type]
         if split not in self._rule:  # the same on the same arrivals, however often it is asked
             rule = rollout(env, {"rule": arrival_policy("best_rate")}, seed=item)
             self._rule[split] = float(rule.values["rule"]["utility"].mean())

@@ -58,22 +58,22 @@ class ArrivalExperience(Experience[Sample]):
         obs, _ = env.reset()
         self.views = policy.views(obs)
         shape = (n_step, env.num_envs)
-        self.gain, self.discount = torch.zeros(shape), torch.zeros(shape)
-        self.waits = torch.zeros(shape, dtype=torch.bool)
-        self.action = torch.zeros(shape, dtype=torch.long)
+        self.gain, self.discount = torch.zeros(2, *shape, device=env.device)
+        self.waits = torch.zeros(shape, dtype=torch.bool, device=env.device)
+        self.action = torch.zeros(shape, dtype=torch.long, device=env.device)
         self.seen = {
             name: getattr(self.views, name).unsqueeze(0).repeat(n_step, *[1] * getattr(self.views, name).dim())
             for name in NAMES
         }
-        self.turn = torch.zeros(env.num_envs, dtype=torch.long)
+        self.turn = torch.zeros(env.num_envs, dtype=torch.long, device=env.device)
 
     def step(self) -> None:
         """Explore for a slot; decisions that are complete become rows."""
         views, b = self.views, self.env.num_envs
         choice = views.room.any(1)
         value = self.policy(views)
-        lucky = torch.rand(views.room.shape).masked_fill(~views.room, -1).argmax(1)
-        place = torch.where(torch.rand(b) < self.epsilon(self.drawn), lucky, value.argmax(1))
+        lucky = torch.rand(views.room.shape, device=views.room.device).masked_fill(~views.room, -1).argmax(1)
+        place = torch.where(torch.rand(b, device=lucky.device) < self.epsilon(self.drawn), lucky, value.argmax(1))
         self._decide(views, place, choice)
         step = self.env.step(place)
         self.gain += self.discount * step.reward.sum(1) / self.scale * self.waits
@@ -122,8 +122,8 @@ class ArrivalExperience(Experience[Sample]):
         """Go on from a :meth:`state_dict`."""
         super().load_state_dict(state)
         for name in ("gain", "discount", "waits", "action", "turn"):
-            setattr(self, name, state[name].clone())
-        self.seen = {name: state[f"seen_{name}"].clone() for name in NAMES}
+            setattr(self, name, state[name].to(self.env.device, copy=True))
+        self.seen = {name: state[f"seen_{name}"].to(self.env.device, copy=True) for name in NAMES}
         self.views = self.policy.views(self.env.observe(self.env.level))
 
 

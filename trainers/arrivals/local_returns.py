@@ -70,8 +70,8 @@ class LocalReturns(Experience[Sample]):
         obs = env.observe(env.level)
         for slot in range(env.slots):
             views = self.policy.views(obs)
-            lucky = torch.rand(views.room.shape).masked_fill(~views.room, -1).argmax(1)
-            explores = torch.rand(env.num_envs) < self.epsilon(self.drawn)
+            lucky = torch.rand(views.room.shape, device=views.room.device).masked_fill(~views.room, -1).argmax(1)
+            explores = torch.rand(env.num_envs, device=lucky.device) < self.epsilon(self.drawn)
             place = torch.where(explores, lucky, self.policy(views).argmax(1))
             played.append((views, env.table.station[slot], place))
             step = env.step(place)

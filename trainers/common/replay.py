@@ -94,7 +94,7 @@ class ReplayBuffer:
             chance = self.priority[index].double().pow(self.alpha) / mass[-1]
             weight = (self.size * chance).pow(-self.beta)
             weight = (weight / weight.max()).float()
-        return Sample({name: store[index] for name, store in self.rows.items()}, index, weight)
+        return Sample({name: store[index] for name, store in self.rows.items()}, index, weight.to(self.device))
 
     def update(self, index: Tensor, priority: Tensor) -> None:
         """Set priorities, not negative ``[n]``; nothing for uniform draws."""

@@ -119,28 +119,32 @@ class HandoverDataModule(EnvDataModule):
         """Episodes of all training networks that are over."""
         return 0 if self.train_data is None else self.train_data.env.episode
 
-    def environment(self, split: Part, whole: bool = False, seed: int | None = None) -> HandoverEnv:
+    def environment(
+        self, split: Part, whole: bool = False, seed: int | None = None, device: torch.device | str | None = None
+    ) -> HandoverEnv:
         """Environment of a split; those of an evaluation, and ``whole`` ones, have an episode for each network.
 
         Args:
             split: which.
             whole: see above.
             seed: of its networks and walks; ``None`` for the split's own.
+            device: where its tensors are; ``None`` for the trainer's.
         """
         seed = SEEDS[split] + (self.seed if split == "train" else 0) if seed is None else seed
         envs = self.num_envs if split == "train" and not whole else None
         return environment(
             self.source, self.networks[split], envs, split=split, size=self.size, generation=self.generation, seed=seed,
-            **self.options,
+            device=self.device if device is None else device, **self.options,
         )  # fmt: skip
 
     def experience(self, module: Any) -> HandoverExperience:
         """Training networks and their agents, whose features and rewards are brought to scale by what mostly idle ones meet."""
         model, env = model_as(module, GraphQMIX), self.environment("train")
-        if not self.resuming and not bool(model.ue_mean.any()):
-            fit_price(model, lambda: self.environment("train", whole=True), seed=self.seed)
-            module.set_scale(*first_look(env, self.seed))
-        return HandoverExperience(env, model, ReplayBuffer(self.capacity), epsilon=self.epsilon, **self.draws)
+        if not self.resuming and not bool(model.ue_mean.any()):  # the model comes to a GPU only after this
+            fit_price(model, lambda: self.environment("train", whole=True, device="cpu"), seed=self.seed)
+            module.set_scale(*first_look(self.environment("train", device="cpu"), self.seed))
+        buffer = ReplayBuffer(self.capacity, device=self.device)
+        return HandoverExperience(env, model, buffer, epsilon=self.epsilon, **self.draws)
 
     def judge(self, policy: Any, split: Split, item: int = 0) -> dict[str, Tensor]:
         """Indicators of a policy, means over networks and time, and how it compares on the same users.

@@ -83,7 +83,7 @@ class HandoverExperience(Experience[Transitions]):
         after = before if last else env.pack()
         row = before | {NEXT + name: value for name, value in after.items() if name not in ("network", "begin")}
         taken = {"place": action.place.to(torch.uint8), "taken": action.level.to(torch.uint8)}
-        ended = torch.full((env.num_envs,), last)
+        ended = torch.full((env.num_envs,), last, device=env.device)
         got = {"reward": step.reward, "credit": step.info["credit"].half(), "terminated": ended}
         self.buffer.add(row | taken | got)
 
@@ -94,9 +94,9 @@ class HandoverExperience(Experience[Transitions]):
         epsilon, shape = self.epsilon(env.episode), (env.num_envs, env.num_users)
         best = self.policy(obs).best()
         allowed = obs[CHANNEL].allowed.reshape(*shape, -1)
-        place = torch.rand(allowed.shape).masked_fill(~allowed, -1).argmax(2)
-        level = torch.randint(env.levels, shape)
-        wanders = torch.rand(2, *shape) < epsilon
+        place = torch.rand(allowed.shape, device=allowed.device).masked_fill(~allowed, -1).argmax(2)
+        level = torch.randint(env.levels, shape, device=allowed.device)
+        wanders = torch.rand(2, *shape, device=allowed.device) < epsilon
         return HandoverAction(torch.where(wanders[0], place, best.place), torch.where(wanders[1], level, best.level))
 
     def draw(self) -> Transitions:

@@ -89,7 +89,7 @@ class IoTMAPPO(OnPolicyModule):
 
     def parts(self, rollout: IoTRollout) -> Iterator[Tensor]:
         """Rows of each minibatch."""
-        yield from torch.randperm(rollout.done.numel()).chunk(self.minibatches)
+        yield from torch.randperm(rollout.done.numel()).to(rollout.done.device).chunk(self.minibatches)
 
     def loss(self, rollout: IoTRollout, part: Tensor, advantage: Tensor, goal: Tensor) -> Tensor:
         """Loss of a minibatch."""

@@ -90,7 +90,9 @@ class TrafficDataModule(EnvDataModule):
         if not self.conflicts:
             where = {"layouts": self.layouts, "layout_seed": self.seed, "first_layout": epoch * self.layouts}
         traffic = self.seed + 1000 * epoch
-        env = environment(self.scenario, self.num_envs, load=self.load, seed=traffic, **where, **self.options)
+        env = environment(
+            self.scenario, self.num_envs, load=self.load, seed=traffic, device=self.device, **where, **self.options
+        )  # fmt: skip
         return RolloutDataset(env, model_as(module, NeighbourhoodMAPPO), self.slots, self.rollouts)
 
     def train_dataloader(self) -> DataLoader[Rollout]:
@@ -122,4 +124,6 @@ class TrafficDataModule(EnvDataModule):
     def trial(self, load: float, seed: int, slots: int, envs: int) -> QueueEnv:
         """Environment of an evaluation, without a limit on queues."""
         where = {} if self.conflicts else {"layout_seed": seed}
-        return environment(self.scenario, envs, load=load, seed=seed, record=True, episode_slots=slots, **where)
+        return environment(
+            self.scenario, envs, load=load, seed=seed, record=True, episode_slots=slots, device=self.device, **where
+        )  # fmt: skip

@@ -94,7 +94,9 @@ class MAPPOModule(OnPolicyModule):
         pieces = [
             (first, min(first + length, slots), rows)
             for first in range(0, slots, length)
-            for rows in torch.randperm(networks).chunk(max(self.minibatches * length // slots, 1))
+            for rows in torch.randperm(networks)
+            .to(rollout.done.device)
+            .chunk(max(self.minibatches * length // slots, 1))
         ]
         for place in torch.randperm(len(pieces)).tolist():
             yield pieces[place]
@@ -103,7 +105,7 @@ class MAPPOModule(OnPolicyModule):
         """Loss of a minibatch; sequences begin with the state that the weights of now would have."""
         batch, (first, last, rows) = rollout, part
         slots, networks = last - first, batch.done.shape[1]
-        index = (torch.arange(first, last).unsqueeze(1) * networks + rows).flatten()
+        index = (torch.arange(first, last, device=rows.device).unsqueeze(1) * networks + rows).flatten()
         old = [value[first:last, rows].flatten(0, 1) for value in (batch.log_prob, batch.value, advantage, goal)]
         decision = self.model.decide(
             batch.inputs.select(index),
@@ -122,10 +124,10 @@ class MAPPOModule(OnPolicyModule):
         if first == 0 or self.model.memory is None:
             return batch.memory
         networks = batch.done.shape[1]
-        rows = torch.arange(networks)
+        rows = torch.arange(networks, device=batch.done.device)
         with torch.no_grad():
             decision = self.model.decide(
-                batch.inputs.select(torch.arange(first * networks)),
+                batch.inputs.select(torch.arange(first * networks, device=rows.device)),
                 batch.around.select(rows.repeat(first)),
                 batch.memory,
                 taken=batch.choice[:first].flatten(0, 1),

@@ -74,7 +74,7 @@ class RolloutDataset(IterableDataset[Rollout]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
         self.env.load_state_dict(state["env"])
-        self.memory = state["memory"].clone()
+        self.memory = state["memory"].to(self.env.device, copy=True)
         self.obs = self.env.observe(self.env.level)
 
     @torch.no_grad()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from hetgraph.models import load
 from hetgraph.trainers import SupervisedModule
@@ -24,46 +25,46 @@ NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 ALWAYS = ("conflict-8", "grows", "hetgnn", "hetgnn-distill", "iot-noma", "qmix", "qmix-paper", "random-19-heavy")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.all) for name in NAMES]
-)
-def test_shipped_configurations_fit_their_classes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def tiny(name: str) -> list[str]:
+    """Options with which a shipped configuration trains for a batch in seconds."""
     if name.startswith(("conflict", "hex", "random")):
         sizes = {"num_envs": 4, "slots": 4, "rollouts": 2, "val_slots": 20, "val_envs": 2}
     elif name.startswith(("qmix", "d3qn")):
         sizes = {"cells": 7, "users": 30, "networks": 2, "num_envs": 1, "val_networks": 2, "steps": 6, "episodes": 1}
         sizes |= {"batch_size": 4, "least": 4}
     elif name.startswith("iot"):
-        sizes = {
-            "num_envs": 2,
-            "draws": 2,
-            "batch_size": 2,
-            "least": 4,
-            "episode_slots": 8,
-            "eval_slots": 4,
-            "val_envs": 1,
-        }
+        sizes = {"num_envs": 2, "draws": 2, "batch_size": 2, "least": 4, "episode_slots": 8, "eval_slots": 4}
+        sizes |= {"val_envs": 1}
     elif name.startswith("grows"):
         sizes = {"num_envs": 4, "draws": 3, "least": 10, "val_episodes": 4, "test_episodes": 4}
     else:
         sizes = {"train": 2, "val": 1, "size": 2}
-    tiny = [part for key, value in sizes.items() for part in (f"--data.init_args.{key}", str(value))]
-    width = ["widths", "[8,8]"] if name.startswith("grows") else ["hidden", "8"]
-    tiny += [
-        f"--model.init_args.{width[0]}",
-        width[1],
-        "--trainer.limit_train_batches",
-        "1",
-        "--trainer.max_epochs",
-        "1",
-    ]
-    tiny += ["--model.init_args.flat_cells", "7"] if name == "qmix-paper" else []
-    assert run("fit", name, *tiny) == 0
+    options = {f"data.init_args.{key}": str(value) for key, value in sizes.items()}
+    width, narrow = ("widths", "[8,8]") if name.startswith("grows") else ("hidden", "8")
+    options |= {f"model.init_args.{width}": narrow, "trainer.limit_train_batches": "1", "trainer.max_epochs": "1"}
+    options |= {"model.init_args.flat_cells": "7"} if name == "qmix-paper" else {}
+    return [part for key, value in options.items() for part in (f"--{key}", value)]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.all) for name in NAMES]
+)
+def test_shipped_configurations_fit_their_classes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("fit", name, *tiny(name)) == 0
     (best,) = tmp_path.rglob("best.ckpt")
     assert load(best).task
     assert (best.parent / "metrics.csv").exists() and list(best.parent.glob("events.out.*"))
     assert best.with_name("last.ckpt").exists()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_configurations_train_on_a_gpu(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("fit", name, *tiny(name), "--trainer.accelerator", "gpu", "--trainer.devices", "1") == 0
+    (best,) = tmp_path.rglob("best.ckpt")
+    assert all(parameter.is_cpu for parameter in load(best).parameters())
 
 
 def test_last_checkpoint_is_the_last_epoch_where_nothing_improves(
