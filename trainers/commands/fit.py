@@ -76,7 +76,8 @@ class FolderCLI(LightningCLI):
         options = self._get(self.config_init, "trainer")
         folder = options.get("default_root_dir")
         if folder is not None and options.get("logger") is None:
-            kwargs["logger"] = loggers(folder)
+            # Lightning's logger deletes metrics.csv of an earlier run, which what is validated or tested may be of.
+            kwargs["logger"] = loggers(folder) if self.subcommand == "fit" else False
         trainer = super().instantiate_trainer(**kwargs)
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # not a person's own
             trainer.strategy.checkpoint_io = WholeCheckpoints()

@@ -78,6 +78,18 @@ def test_last_checkpoint_is_the_last_epoch_where_nothing_improves(
     assert read_checkpoint(last)["epoch"] == 2
 
 
+def test_validation_of_a_run_leaves_its_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("fit", "hetgnn", *tiny("hetgnn")) == 0
+    (metrics,) = tmp_path.rglob("metrics.csv")
+    before = metrics.read_text()
+    for command in ("validate", "test"):
+        assert (
+            run(command, "--config", "hetgnn", *tiny("hetgnn"), "--ckpt_path", str(metrics.with_name("best.ckpt"))) == 0
+        )
+    assert metrics.read_text() == before
+
+
 def test_terminated_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
     monkeypatch.chdir(tmp_path)
 
