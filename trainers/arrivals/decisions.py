@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hetgraph.envs import ArrivalEnv
 from hetgraph.envs.arrivals.layouts import LayoutArrivals
-from hetgraph.envs.arrivals.service import admit, throughputs
+from hetgraph.envs.arrivals.service import admit, throughputs, utilities
 from hetgraph.envs.arrivals.sources import Source
 from hetgraph.envs.arrivals.table import Table
 from hetgraph.envs.step import Step
@@ -37,7 +37,7 @@ def decisions(env: ArrivalEnv, steps: Iterator[tuple[Tensor, Step]]) -> Decision
         received = throughputs(users, service, users.on.sum(2)).flatten()[on].double()
         who = owner[on]
         data.index_add_(0, who, received)
-        utility.index_add_(0, who, (received / service.unit).log1p())
+        utility.index_add_(0, who, utilities(received, service))
         stay.index_add_(0, who, torch.ones_like(received))
         means.add(users=users.on.sum(2)[0], load=users.asked.sum(2)[0] / service.blocks)
     came = table.comes[:slots, 0]

@@ -96,6 +96,11 @@ class Stations:
     backlog: Tensor
 
 
+def utilities(throughput: Tensor, service: Service) -> Tensor:
+    r"""Utility :math:`\log(1 + \mathrm{throughput} / \mathrm{unit})` of users in a slot, their reward in Randall et al., same shape."""
+    return (throughput / service.unit).log1p()
+
+
 def stations_of(users: Users, service: Service, count: Tensor | None = None) -> Stations:
     """Sums over users, by station.
 
@@ -105,7 +110,7 @@ def stations_of(users: Users, service: Service, count: Tensor | None = None) -> 
         count: of each station's users ``[B, N]``, when at hand.
     """
     count = users.on.sum(2, dtype=users.left.dtype) if count is None else count
-    utility = (throughputs(users, service, count) / service.unit).log1p().sum(2)
+    utility = utilities(throughputs(users, service, count), service).sum(2)
     work = users.left / users.rate.clamp_min(1e-9) if service.demand == "data" else users.left
     return Stations(count, service.blocks - users.asked.sum(2), utility / count.clamp_min(1), work.sum(2))
 
@@ -157,4 +162,4 @@ def serve(users: Users, service: Service) -> tuple[Users, Tensor, Tensor]:
     gone = (on & ~stays).sum((1, 2))
     kept = stays.to(left.dtype)
     rest = Users(left * kept, users.rate * kept, users.asked * kept)
-    return rest, (throughput / service.unit).log1p(), gone
+    return rest, utilities(throughput, service), gone

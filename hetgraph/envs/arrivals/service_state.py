@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.envs.arrivals.incoming import FAR, NOISE, RATE, ROWS, Incoming
-from hetgraph.envs.arrivals.service import DONE, Service, Stations, Users, stations_of, throughputs
+from hetgraph.envs.arrivals.service import DONE, Service, Stations, Users, stations_of, throughputs, utilities
 
 
 class UserChannels:
@@ -131,7 +131,7 @@ class ServiceState:
         throughput = throughputs(users, service, self.count)
         users.left.sub_(throughput if service.demand == "data" else users.on.to(users.left.dtype))
         self.active[:, :-1] = (users.left > DONE).flatten(1)
-        return (throughput / service.unit).log1p().sum(2)
+        return utilities(throughput, service).sum(2)
 
     def move(self, slot: int, incoming: Incoming) -> None:
         """Users who move go on to where they are in a slot; what they reported of themselves is one slot older."""

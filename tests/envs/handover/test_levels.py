@@ -49,7 +49,11 @@ def agent(name: str) -> GraphQMIX:
 def table() -> HandoverTable:
     """A table that values all entries."""
     made = HandoverTable()
-    made.table, made.visits = torch.rand(made.table.shape, generator=torch.Generator().manual_seed(2)), made.visits + 1
+    values = made.values
+    values.value, values.visits = (
+        torch.rand(values.value.shape, generator=torch.Generator().manual_seed(2)),
+        values.visits + 1,
+    )
     return made
 
 
