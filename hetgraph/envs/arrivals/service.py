@@ -97,7 +97,7 @@ class Stations:
 
 
 def utilities(throughput: Tensor, service: Service) -> Tensor:
-    r"""Utility :math:`\log(1 + \mathrm{throughput} / \mathrm{unit})` of users in a slot, their reward in Randall et al., same shape."""
+    r"""Utility :math:`\log(1 + \mathrm{throughput} / \mathrm{unit})` of users in a slot, the reward of Randall et al.."""
     return (throughput / service.unit).log1p()
 
 
