@@ -1,5 +1,6 @@
 """Double DQN for agents that decide at arrivals (van Hasselt et al. 2016; Randall et al., Section III-B)."""
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,9 +87,12 @@ def without_graph(options: dict[str, Any]) -> dict[str, Any]:
     """Options of a network without a graph.
 
     Raises:
-        ValueError: an option of the graph's that is on.
+        ValueError: an option of the graph's that is on, or an unknown one.
     """
     for name in ("users", "dueling"):
         if options.get(name):
             raise ValueError(f"{name}: got {options[name]} with flat, expected False")
+    unknown = sorted(set(options) - set(inspect.signature(GROWS).parameters))
+    if unknown:
+        raise ValueError(f"{unknown[0]}: got an option that GROWS lacks, expected one of it")
     return {name: value for name, value in options.items() if name in ("widths", "features")}

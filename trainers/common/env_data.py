@@ -16,6 +16,8 @@ SEEDS: dict[str, int] = {"train": 0, "val": 1_000_000, "test": 2_000_000}  # fir
 class EnvDataModule(lightning.LightningDataModule):
     """Experience of the trained policy in training environments, items for each evaluation, and how policies are judged.
 
+    Experience has the attributes ``env`` and ``policy``.
+
     The state has the experience's, its replay memory included, so that a resumed run goes on where it was.
     """
 
@@ -38,7 +40,7 @@ class EnvDataModule(lightning.LightningDataModule):
 
     @property
     def resuming(self) -> bool:
-        """Whether there is a checkpoint's state to go on from."""
+        """Whether there is a state to go on from, which was loaded before there were training data."""
         return self._state is not None
 
     @property
@@ -52,10 +54,13 @@ class EnvDataModule(lightning.LightningDataModule):
         return getattr(self.train_data, "buffer", None)
 
     def setup(self, stage: str) -> None:
-        """Make the experience; it goes on from a checkpoint that was loaded before."""
-        if stage == "fit" and self.train_data is None:
-            assert self.trainer is not None
-            self.train_data = self.experience(self.trainer.lightning_module)
+        """Make the experience of the trainer's module; it goes on from a state that was loaded before."""
+        if stage != "fit":
+            return
+        assert self.trainer is not None
+        module: Any = self.trainer.lightning_module
+        if self.train_data is None or self.train_data.policy is not module.model:
+            self.train_data = self.experience(module)
             if self._state is not None:
                 self.load_state_dict(self._state)
 
@@ -95,8 +100,10 @@ class EnvDataModule(lightning.LightningDataModule):
         Raises:
             ValueError: another number of networks.
         """
-        self._state = state_dict or None
-        if self.train_data is not None and state_dict:
+        if self.train_data is None:
+            self._state = state_dict or None
+        elif state_dict:
+            self._state = None  # a replay memory need not be kept twice
             networks, own = state_dict.get("num_envs"), self.train_data.env.num_envs
             if networks != own:
                 raise ValueError(f"num_envs: got {own} with a checkpoint of {networks}, expected {networks}")

@@ -55,26 +55,27 @@ class EnvModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """An optimiser for each group."""
-        return [optimiser_of(group, self.optimiser, self.eps) for group in self.parameter_groups().values()]
+        groups = self.parameter_groups()
+        self._losses = list(groups)
+        return [optimiser_of(group, self.optimiser, self.eps) for group in groups.values()]
 
     @property
     def progress(self) -> float:
         """Part of the training that is over."""
-        total = float(self.trainer.estimated_stepping_batches)
-        done = self.trainer.current_epoch * self.trainer.num_training_batches + self.trainer.fit_loop.batch_idx
-        return min(done / max(total, 1.0), 1.0)
+        trainer, most = self.trainer, self.trainer.max_steps  # which counts steps of all optimisers
+        done = trainer.current_epoch * trainer.num_training_batches + trainer.fit_loop.batch_idx
+        parts = [trainer.global_step / most] if most > 0 else []
+        if trainer.max_epochs is not None and trainer.max_epochs > 0:
+            parts.append(done / max(trainer.max_epochs * trainer.num_training_batches, 1))
+        return min(max(parts, default=0.0), 1.0)
 
-    def optimisers(self) -> dict[str, Any]:
-        """Optimisers by the names of their losses."""
-        known = self.optimizers()
-        return dict(zip(self.parameter_groups(), known if isinstance(known, list) else [known], strict=True))
-
-    def set_rates(self) -> dict[str, Any]:
+    def named_optimisers(self) -> dict[str, Any]:
         """Optimisers by the names of their losses, with the learning rates of now."""
-        optimisers, part = self.optimisers(), rate_at(self.progress, self.lr_end, self.fall)
-        for each in optimisers.values():
+        known, part = self.optimizers(), rate_at(self.progress, self.lr_end, self.fall)
+        named = dict(zip(self._losses, known if isinstance(known, list) else [known], strict=True))
+        for each in named.values():
             set_rates(each, part)
-        return optimisers
+        return named
 
     def update(self, optimiser: Any, loss: Tensor) -> None:
         """A step along the gradient of a loss."""

@@ -22,6 +22,9 @@ class Experience(IterableDataset[T], Generic[T]):
         slots: slots of all networks before each draw.
         draws: draws in an epoch.
         least: rows before the first draw.
+
+    Raises:
+        ValueError: more rows before the first draw than the replay memory keeps.
     """
 
     def __init__(
@@ -29,7 +32,14 @@ class Experience(IterableDataset[T], Generic[T]):
     ) -> None:
         self.env, self.policy, self.buffer = env, policy, buffer
         self.batch_size, self.slots, self.draws, self.least = batch_size, slots, draws, least
+        if not 0 < least <= self.most_rows:
+            raise ValueError(f"least: got {least} rows, expected 1 to {self.most_rows}, which the replay memory keeps")
         self.drawn = 0
+
+    @property
+    def most_rows(self) -> int:
+        """Largest number of rows that can be drawn from."""
+        return int(self.buffer.capacity)
 
     def __len__(self) -> int:
         """Draws in an epoch."""

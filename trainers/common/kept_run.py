@@ -24,7 +24,8 @@ class KeptRun(lightning.Callback):
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Store both."""
-        out_of_time = any(isinstance(each, Timer) and not each.time_remaining() for each in trainer.callbacks)
+        timers = [each.time_remaining() for each in trainer.callbacks if isinstance(each, Timer)]
+        out_of_time = any(left is not None and left <= 0 for left in timers)  # a longer time may be given
         kept: dict[str, Any] = {"stop": bool(trainer.should_stop) and not out_of_time}
         for logger in _loggers(trainer)[:1]:
             path = Path(logger.experiment.metrics_file_path)

@@ -57,7 +57,7 @@ class OffPolicyModule(EnvModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """A step of each optimiser that has a loss; targets follow."""
-        optimisers, total = self.set_rates(), torch.zeros((), device=self.device)
+        optimisers, total = self.named_optimisers(), torch.zeros((), device=self.device)
         for name, loss in self.losses(batch):
             self.update(optimisers[name], loss)
             self.note(**{name: loss})

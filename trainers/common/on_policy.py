@@ -13,9 +13,9 @@ def clipped_gain(new: Tensor, old: Tensor, advantage: Tensor, clip: float) -> Te
     r"""Surrogate :math:`\min(\rho A, \mathrm{clip}(\rho, 1 - c, 1 + c) A)` (Schulman et al. 2017, eq. 7), to be maximised.
 
     Args:
-        new: logarithms of probabilities of what was done, of the policy of now.
-        old: those of the policy that did it.
-        advantage: how much better it was than expected, broadcastable.
+        new: logarithms of probabilities of what was done, of the policy of now ``[*]``.
+        old: those of the policy that did it ``[*]``.
+        advantage: how much better it was than expected, broadcastable to these.
         clip: range c of the probability ratio.
     """
     ratio = (new - old).exp()
@@ -62,21 +62,21 @@ class OnPolicyModule(EnvModule):
         self.value_weight, self.entropy, self.entropy_end = value_weight, entropy, entropy_end
 
     def targets(self, rollout: Any) -> tuple[Tensor, Tensor]:
-        """Advantages, and what the value is to become."""
+        """Advantages of what agents did, and what their values are to become, each a number for every slot, network and agent."""
         raise NotImplementedError
 
     def parts(self, rollout: Any) -> Iterator[Any]:
-        """Minibatches of a rollout, in random order."""
+        """Minibatches of a rollout, in random order: whatever :meth:`loss` takes them to be, such as numbers of rows."""
         raise NotImplementedError
 
     def loss(self, rollout: Any, part: Any, advantage: Tensor, goal: Tensor) -> Tensor:
-        """Loss of a minibatch."""
+        """Loss of a minibatch, given all of :meth:`targets`; a scalar."""
         raise NotImplementedError
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Several passes over a rollout."""
         advantage, goal = self.targets(batch)
-        optimiser, total, steps = self.set_rates()["loss"], torch.zeros((), device=self.device), 0
+        optimiser, total, steps = self.named_optimisers()["loss"], torch.zeros((), device=self.device), 0
         for _ in range(self.epochs):
             for part in self.parts(batch):
                 loss = self.loss(batch, part, advantage, goal)

@@ -116,13 +116,16 @@ class ReplayBuffer:
         self.size, self.place = len(state["priority"]), int(state["place"])
         if self.size > self.capacity:
             raise ValueError(f"replay: got {self.size} rows, expected at most the capacity, {self.capacity}")
+        # Of a full memory of a smaller capacity the oldest row comes first, so that new rows follow the last one.
+        shift = self.place if self.place < self.size < self.capacity else 0
+        self.place = self.size if shift else self.place
         self.priority = torch.zeros(self.capacity)
-        self.priority[: self.size] = state["priority"]
+        self.priority[: self.size] = state["priority"].roll(-shift)
         self.rows = {}
         for name, value in state.items():
             if name.startswith("rows."):
                 store = self._store(value)
-                store[: self.size] = value
+                store[: self.size] = value.roll(-shift, 0)
                 self.rows[name.removeprefix("rows.")] = store
 
     def _store(self, like: Tensor) -> Tensor:

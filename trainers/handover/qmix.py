@@ -124,7 +124,7 @@ class QMIX(OffPolicyModule):
         self.save_hyperparameters()
         check_limits(self.hparams)
         self.model = GraphQMIX(**model)
-        self.history = NormHistory(clip_percentile or 1.0, norm) if clip_percentile else None
+        self.history = NormHistory(clip_percentile, norm) if clip_percentile else None
         self.gamma, self.joint, self.credit, self.gap, self.warm = gamma, joint, credit, gap, warm
         self.pick_online, self.hard_every, self.squash, self.td_clip = double, hard_every, squash, td_clip
         self.reward_mean: Tensor

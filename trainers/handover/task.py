@@ -82,6 +82,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     if tensors is not None:
         fit_price(module.model, lambda: data.environment("train", whole=True), seed=budget.seed)
         module.copy_to_targets()  # both announce at the same price
+        module.copies.zero_()  # episodes are counted anew
     return Training(module, data, budget.epochs)
 
 

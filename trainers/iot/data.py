@@ -17,6 +17,7 @@ from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.common.env_data import EnvDataModule, Split, model_as
 from hetgraph.trainers.common.exploration import ActionNoise, Noise, linear_epsilon
 from hetgraph.trainers.common.limits import check_limits
+from hetgraph.trainers.common.on_policy import OnPolicyModule
 from hetgraph.trainers.iot.experience import IoTExperience, Random
 from hetgraph.trainers.iot.rollouts import IoTRollouts
 
@@ -106,8 +107,9 @@ class IoTDataModule(EnvDataModule):
         """Slots of agents that explore, or rollouts of a module that learns on the policy."""
         policy = model_as(module, HybridMADDPG)
         env = self.environment(policy.level)
-        if getattr(module, "on_policy", False):
-            return IoTRollouts(env, policy, module.log_deviation, self.options["slots"], self.options["draws"])
+        if isinstance(module, OnPolicyModule):
+            deviation: Tensor = module.log_deviation  # type: ignore[assignment]
+            return IoTRollouts(env, policy, deviation, self.options["slots"], self.options["draws"])
         return IoTExperience(env, policy, noise=ActionNoise(*self.noise), epsilon=self.epsilon, **self.options)
 
     def environment(self, level: Level) -> IoTEnv:

@@ -74,7 +74,7 @@ class IoTExperience(Experience[Sample]):
         over = "final_obs" in step.info
         rows |= {"action_station": action.station.short(), "action_user": action.user.short()}
         rows |= {"power": action.power.half(), "reward": step.reward.float()}
-        rows["further"] = step.info["continuous_reward"].float()
+        rows["continuous_reward"] = step.info["continuous_reward"].float()
         rows["ended"] = torch.full((self.env.num_envs,), over, device=self.env.device)
         self.buffer.add(rows)
         self.running += step.info["team_reward"].float()
@@ -83,6 +83,12 @@ class IoTExperience(Experience[Sample]):
             self.running.zero_()
             self.noise.reset()
         self.views = self.policy.views(step.obs)
+
+    @property
+    def most_rows(self) -> int:
+        """Rows of all slots but the last, whose next slot is not there yet."""
+        most: int = self.buffer.capacity - self.env.num_envs
+        return most
 
     def _explore(self) -> Schedule:
         (b, n, u, s), device = self.views.spectrum.shape, self.env.device

@@ -124,6 +124,8 @@ class MADDQNDMADDPG(OffPolicyModule):
         if self.model.discrete != "learned" and self.model.power_by != "learned":
             got = f"{self.model.discrete!r} and {self.model.power_by!r}"
             raise ValueError(f"discrete, power: got {got}, expected something to learn")
+        if self.model.power_by != "learned" and not (joint or streams):
+            raise ValueError("joint, streams: got 0 for both without learned powers, expected a loss")
         hidden, prior = int(self.model.options["hidden"]), self.model.prior  # type: ignore[index]
         self.mix = JointValue(hidden, mixer, mixing)
         self.critics = nn.ModuleList(GraphCritic(hidden, prior) for _ in range(2 if twin else 1))
@@ -194,8 +196,8 @@ class MADDQNDMADDPG(OffPolicyModule):
         rows, weight, memory = batch.rows, batch.weight, self.data.train_data
         assert isinstance(memory, IoTExperience)
         (views, action), after = memory.present(rows), memory.later(rows)
-        reward, further = self._centred(rows)
-        reward = further if self.energy_aware else reward
+        reward, continuous = self._centred(rows)
+        reward = continuous if self.energy_aware else reward
         self.note(reward=rows["reward"])
         with torch.no_grad():
             value, states, following, next_reference = self.next_choice(after)
@@ -205,7 +207,7 @@ class MADDQNDMADDPG(OffPolicyModule):
         reference = self.model.reference(views, agents, choice)
         if self.model.power_by == "learned":
             with torch.no_grad():
-                goal = self.critic_target(further, after, following, next_reference)
+                goal = self.critic_target(continuous, after, following, next_reference)
             seen = compared(views, action, reference)
             estimates = [self._of_team(critic(seen)) for critic in self.critics]
             self.note(critic_correlation=_correlation(estimates[0], goal))
@@ -246,7 +248,7 @@ class MADDQNDMADDPG(OffPolicyModule):
 
     def _centred(self, rows: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Rewards of both stages less their running means ``[B, N]``."""
-        rewards = rows["reward"], rows["further"]
+        rewards = rows["reward"], rows["continuous_reward"]
         keep = min(int(self.draws) / 100, 0.99)
         for i, reward in enumerate(rewards):
             self.centre[i] = keep * self.centre[i] + (1 - keep) * reward.mean()

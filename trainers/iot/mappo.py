@@ -41,8 +41,6 @@ class IoTMAPPO(OnPolicyModule):
 
     model: HybridMADDPG
 
-    on_policy = True
-
     def __init__(
         self,
         deviation: float = 0.2,

@@ -111,17 +111,15 @@ class IoTRollouts(IterableDataset[IoTRollout]):
     Args:
         env: environment, with each station's own rewards.
         policy: whose decisions are drawn.
-        deviation: of what is drawn ``[3]``; a parameter that training changes.
+        log_deviation: logarithm of the deviation of what is drawn ``[3]``; a parameter that training changes.
         slots: slots T of a rollout.
         draws: rollouts in an epoch.
     """
 
-    def __init__(self, env: IoTEnv, policy: HybridMADDPG, deviation: Tensor, slots: int, draws: int) -> None:
-        self.env, self.policy, self.log_deviation, self.slots, self.draws = env, policy, deviation, slots, draws
+    def __init__(self, env: IoTEnv, policy: HybridMADDPG, log_deviation: Tensor, slots: int, draws: int) -> None:
+        self.env, self.policy, self.log_deviation, self.slots, self.draws = env, policy, log_deviation, slots, draws
         self.drawn = 0
         self.views = policy.views(env.reset()[0])
-        self.running = torch.zeros(env.num_envs, device=env.device)
-        self.returns: list[float] = []
 
     def __len__(self) -> int:
         """Rollouts in an epoch."""
@@ -148,11 +146,8 @@ class IoTRollouts(IterableDataset[IoTRollout]):
             rows.append(self.env.pack())
             kept.append((drawn, densities))
             step = self.env.step(action)
-            self.running += step.info["team_reward"].float()
             if "final_obs" in step.info:
                 final[slot] = self._value(policy.views(step.info["final_obs"]))
-                self.returns += self.running.tolist()
-                self.running.zero_()
             for held, new in ((value, worth), (reward, step.info["continuous_reward"].float()), (done, step.truncated)):
                 held.append(new)
             self.views = policy.views(step.obs)
@@ -175,13 +170,11 @@ class IoTRollouts(IterableDataset[IoTRollout]):
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is."""
-        held = {"drawn": self.drawn, "env": self.env.state_dict(), "running": self.running.clone()}
-        return held | {"returns": list(self.returns)}
+        return {"drawn": self.drawn, "env": self.env.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
-        self.drawn, self.returns = state["drawn"], list(state["returns"])
-        self.running = state["running"].to(self.env.device, copy=True)
+        self.drawn = state["drawn"]
         self.env.load_state_dict(state["env"])
         self.views = self.policy.views(self.env.observe(self.env.level))
 

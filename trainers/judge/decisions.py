@@ -60,6 +60,10 @@ def decide(task: Task, options: Any, name: str, policy: Any) -> Decided:
     kpis: dict[str, float] = {}
     with late_progress_bar(f"{name}: {case.title}", env.episode_slots) as counted:
         result = task.decisions(env, counted(_noted(env, name, policy, case.seed, kpis)))
+    if not result.serving.numel():
+        raise ValueError(
+            f"{case.title}: got no users in {env.episode_slots} slots, expected some; more arrivals or another --seed"
+        )
     who = identities(options, env.num_stations)
     return Decided(name, case, _cell_rows(result, who), _user_rows(result, who), kpis)
 

@@ -1,6 +1,7 @@
 """Who cells and users are, and in which order their owner has them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hetgraph.datasets import scenario_of
@@ -53,7 +54,8 @@ def identities(options: Any, stations: int) -> Identities:
 
 def _names(scenario: str | None) -> tuple[CellName, ...]:
     """Names of the cells of a preset or a YAML file."""
-    source = scenario_of(scenario) if scenario is not None else None
+    drive_tests = scenario is not None and Path(scenario).is_dir()
+    source = None if scenario is None or drive_tests else scenario_of(scenario)
     return source.names() if isinstance(source, Scenario) else ()
 
 

@@ -32,7 +32,6 @@ class TrafficDataModule(EnvDataModule):
         rollouts: rollouts in an epoch.
         episode_slots: length of an episode.
         max_queue: packets above which a network is terminated in training.
-        discount: as in the module.
         reward: see :class:`~hetgraph.envs.QueueEnv`.
         val_slots: slots of a validation episode.
         val_envs: networks in validation.
@@ -53,7 +52,6 @@ class TrafficDataModule(EnvDataModule):
         rollouts: int = 100,
         episode_slots: int = 2000,
         max_queue: float = 50.0,
-        discount: float = 0.95,
         reward: Literal["queue", "delay"] = "queue",
         val_slots: int = 1000,
         val_envs: int = 10,
@@ -68,7 +66,7 @@ class TrafficDataModule(EnvDataModule):
         self.conflicts = has_conflicts(self.scenario)
         self.load, self.loads = load, tuple(loads or (load,))
         self.num_envs, self.layouts, self.slots, self.rollouts = num_envs, layouts, slots, rollouts
-        self.options = {"episode_slots": episode_slots, "max_queue": max_queue, "discount": discount, "reward": reward}
+        self.options = {"episode_slots": episode_slots, "max_queue": max_queue, "reward": reward}
         self._rule: dict[tuple[str, float], float] = {}
         self.evaluations = {"val": (val_slots, val_envs), "test": (test_slots, test_envs)}
         self.seed, self.fresh = seed, fresh
@@ -91,7 +89,8 @@ class TrafficDataModule(EnvDataModule):
             where = {"layouts": self.layouts, "layout_seed": self.seed, "first_layout": epoch * self.layouts}
         traffic = self.seed + 1000 * epoch
         env = environment(
-            self.scenario, self.num_envs, load=self.load, seed=traffic, device=self.device, **where, **self.options
+            self.scenario, self.num_envs, load=self.load, seed=traffic, discount=module.gamma, device=self.device,
+            **where, **self.options,
         )  # fmt: skip
         return RolloutDataset(env, model_as(module, NeighbourhoodMAPPO), self.slots, self.rollouts)
 

@@ -77,10 +77,20 @@ class SupervisedModule(lightning.LightningModule):
             weight_min_rate,
             weight_utility,
         )
+        losses_on = [name for name, weight in vars(self.weights).items() if weight > 0]
+        tells_antennas = isinstance(self.model, HetGNN) and self.model.antenna_head is not None
+        if not losses_on or (losses_on == ["antenna"] and not tells_antennas):
+            raise ValueError(
+                f"weight_*: got {losses_on or 'zero for all'}, expected a loss that {type(self.model).__name__} has"
+            )
         self.rate_min_bps, self.split, self.lr, self.clip = rate_min_bps, split, lr, clip
         self._reference: dict[str, KPIs] = {}
         if init_from is not None:
             fill(self.model, init_from)
+
+    def setup(self, stage: str) -> None:
+        """Forget the references of another data module's networks."""
+        self._reference.clear()
 
     def forward(self, graph: HeteroData) -> Allocation:
         """Allocation of a graph or batch."""
@@ -160,7 +170,6 @@ class SupervisedModule(lightning.LightningModule):
                 value,
                 batch_size=batch.num_graphs,
                 prog_bar=name == "score",
-                add_dataloader_idx=False,
             )
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:

@@ -345,6 +345,6 @@ class HandoverEnv(GraphEnv[HandoverAction]):
         self._place()
         self.step_number = state["step"]
         self.users.load_state_dict(state["users"])
-        self.moved = state["moved"].clone()
-        self.totals = {name: value.clone() for name, value in state["totals"].items()}
+        self.moved = state["moved"].to(self.device, copy=True)
+        self.totals = {name: value.to(self.device, copy=True) for name, value in state["totals"].items()}
         self._look()

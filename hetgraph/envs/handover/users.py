@@ -120,4 +120,4 @@ class UserState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
         for name, value in state.items():
-            setattr(self, name, value.clone())
+            setattr(self, name, value.to(getattr(self, name).device, copy=True))

@@ -123,7 +123,7 @@ class Arrivals:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
-        self.bursting = state["bursting"].clone()
+        self.bursting = state["bursting"].to(self.bursting.device, copy=True)
         self._draws.load_state_dict(state["draws"])
         self._bursts.load_state_dict(state["bursts"])
 

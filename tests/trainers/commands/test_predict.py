@@ -167,6 +167,13 @@ def test_networks_that_nobody_named(tmp_path: Path) -> None:
     assert {row["user"] for row in rows_of(tmp_path / "b/users.csv")} == {""}
 
 
+def test_phones_of_drive_tests_have_numbers(tmp_path: Path, lte_traces: Path) -> None:
+    more = ("--generation", "5G", "--cells", "4", "--slots", "3", "--out", str(tmp_path))
+    run("predict", "handover", "--scenario", str(lte_traces), "--policy", "max_rsrp", *more)
+    assert [row["cell"] for row in rows_of(tmp_path / "cells.csv")] == ["0", "1", "2", "3"]
+    assert [row["user"] for row in rows_of(tmp_path / "users.csv")][:2] == ["0", "1"]
+
+
 def test_mistakes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -192,6 +199,7 @@ def test_mistakes(
         ("predict", "--policy", "pf", "--layouts", "3"): "--layouts: got 3, expected 1",
         ("predict", "--policy", "pf", "--load", "3"): "--load: got an option of task queues",
         ("predict", "--ckpt", "none.ckpt"): "none.ckpt",
+        ("predict", "arrivals", "--policy", "argmax", "--probability", "0.0001"): "got no users in",
     }  # fmt: skip
     for arguments, message in ours.items():
         run(*arguments, code=2)

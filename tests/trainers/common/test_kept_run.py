@@ -7,7 +7,7 @@ from typing import Any
 import lightning
 import pytest
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 
@@ -100,6 +100,17 @@ def test_a_run_that_stopped_early_is_over(tmp_path: Path) -> None:
     again = fit(tmp_path, patience(), epochs=9, resume=True)
     assert again.global_step == first.global_step
     assert (tmp_path / "last.ckpt").read_bytes() == before and (tmp_path / "metrics.csv").read_text() == metrics
+
+
+def test_a_run_that_was_out_of_time_goes_on_with_more(tmp_path: Path) -> None:
+    class OutOfTime(Timer):
+        def time_elapsed(self, stage: Any = None) -> float:
+            return 4.2  # it stops once the time is over, so that less than nothing is left
+
+    first = fit(tmp_path, OutOfTime("00:00:00:01"), epochs=4)
+    assert first.current_epoch < 4
+    again = fit(tmp_path, epochs=4, resume=True)
+    assert again.current_epoch == 4
 
 
 @pytest.mark.all

@@ -1,8 +1,10 @@
 """What all trainings share: optimisers, falling rates, targets, options that are written once."""
 
 import inspect
+from pathlib import Path
 from typing import Any
 
+import lightning
 import pytest
 import torch
 from jsonargparse import ArgumentParser
@@ -11,11 +13,14 @@ from hetgraph.models import GROWS, GraphQMIX, HetGNN, HybridMADDPG, Neighbourhoo
 from hetgraph.trainers import (
     MADDQNDMADDPG,
     QMIX,
+    ArrivalDataModule,
     DoubleDQN,
+    Experience,
     IoTMAPPO,
     MAPPOModule,
     OffPolicyModule,
     OnPolicyModule,
+    ReplayBuffer,
     SupervisedModule,
 )
 from hetgraph.trainers.common.on_policy import clipped_gain
@@ -100,3 +105,84 @@ def test_targets_follow_softly_or_are_copied() -> None:
 def test_a_network_without_a_graph_has_no_options_of_one() -> None:
     with pytest.raises(ValueError, match="users: got True with flat, expected False"):
         DoubleDQN(flat=3, users=True, features="full")
+
+
+def test_a_network_without_a_graph_refuses_unknown_options() -> None:
+    with pytest.raises(ValueError, match="width: got an option that GROWS lacks"):
+        DoubleDQN(flat=3, width=[8])
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        (QMIX, {"joint": 0.0}),
+        (MADDQNDMADDPG, {"joint": 0.0, "power": "equal"}),
+        (SupervisedModule, {"weight_utility": 0.0}),
+        (SupervisedModule, {"weight_utility": 0.0, "weight_antenna": 1.0, "encoder": "no_antennas"}),
+    ],
+)
+def test_nothing_to_learn_is_refused(module: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected a loss"):
+        module(**options)
+
+
+class Counter(Experience[int]):
+    """Rows that are the numbers of their slots."""
+
+    def step(self) -> None:
+        self.buffer.add({"slot": torch.tensor([self.env.slot])})
+        self.env.slot += 1
+
+
+class Slots:
+    """An environment that counts."""
+
+    slot = 0
+    num_envs = 1
+
+    def state_dict(self) -> dict[str, int]:
+        return {"slot": self.slot}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.slot = state["slot"]
+
+
+def counter(capacity: int, least: int = 2) -> Counter:
+    return Counter(Slots(), None, ReplayBuffer(capacity), batch_size=4, slots=3, draws=5, least=least)
+
+
+def test_experience_comes_between_draws() -> None:
+    data = counter(100, least=7)
+    drawn = list(data)
+    assert len(drawn) == len(data) == data.drawn == 5
+    assert data.env.slot == 7 + 4 * 3  # filled before the first draw, three more before each other one
+
+
+def test_more_rows_than_the_memory_keeps_are_refused() -> None:
+    with pytest.raises(ValueError, match="least: got 11 rows, expected 1 to 10"):
+        counter(10, least=11)
+
+
+@pytest.mark.parametrize("capacity", [10, 16])
+def test_a_memory_goes_on_in_one_of_another_capacity(capacity: int) -> None:
+    first = counter(10)
+    first.collect(14)  # the oldest row is that of slot 4
+    second = ReplayBuffer(capacity)
+    second.load_state_dict(first.buffer.state_dict())
+    if capacity == 10:  # in the same places, so that a resumed run draws the same rows
+        assert torch.equal(second.rows["slot"], first.buffer.rows["slot"])
+    second.add({"slot": torch.arange(14, 18)})
+    kept = second.rows["slot"][: len(second)].tolist()
+    assert sorted(kept) == list(range(18 - min(14, capacity), 18))
+
+
+def test_a_data_module_makes_new_experience_for_another_module(tmp_path: Path) -> None:
+    data = ArrivalDataModule(num_envs=4, draws=2, least=10, val_episodes=2)
+    for number in range(2):
+        module = DoubleDQN()
+        trainer = lightning.Trainer(
+            max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+            enable_model_summary=False, num_sanity_val_steps=0, default_root_dir=tmp_path / str(number),
+        )  # fmt: skip
+        trainer.fit(module, data)
+        assert data.train_data.policy is module.model

@@ -27,7 +27,7 @@ def test_experience_is_what_the_environment_does(
         torch.testing.assert_close(views.spectrum.queue_bits, policy.views(obs).spectrum.queue_bits)
         step = env.step(action)
         torch.testing.assert_close(rows["reward"], step.reward)
-        torch.testing.assert_close(rows["further"], step.info["continuous_reward"])
+        torch.testing.assert_close(rows["continuous_reward"], step.info["continuous_reward"])
         assert bool(rows["ended"]) == (slot == 5)
         obs = step.obs
     assert len(experience.returns) == 1

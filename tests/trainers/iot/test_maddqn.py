@@ -186,8 +186,8 @@ def test_ablations_change_what_they_should(
         experience = make_experience(HybridMADDPG(4), epsilon=0.0, sigma=0.0, weights=kind)
         experience.collect(3)
         rewards.append(experience.buffer.rows)
-    assert torch.equal(rewards[0]["reward"][:6], rewards[0]["further"][:6])
-    assert not torch.equal(rewards[1]["reward"][:6], rewards[1]["further"][:6])
+    assert torch.equal(rewards[0]["reward"][:6], rewards[0]["continuous_reward"][:6])
+    assert not torch.equal(rewards[1]["reward"][:6], rewards[1]["continuous_reward"][:6])
     full, trainer = fit(tmp_path, 1, lambda: MADDQNDMADDPG(hidden=4, stop_window=0, critic_lr=0.0), weights=weights)
     assert full.critics[0].first.tolist() == [1.0, 0.0, 0.0] and trainer.global_step > 0
     with pytest.raises(ValueError, match="weights: got 2"):
