@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.actions import ActionSpec
+from hetgraph.envs.action_spec import ActionSpec
 from hetgraph.envs.step import Step
 from hetgraph.graph.schema import Level
 

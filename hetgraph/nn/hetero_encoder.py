@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from hetgraph.graph.columns import columns_of, features
 from hetgraph.graph.facts import Facts
-from hetgraph.graph.features import columns_of, features
 from hetgraph.graph.levels import check_level, sees_everything
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS, Level
 from hetgraph.nn.edge_groups import associated_networks, edge_groups
@@ -28,7 +28,7 @@ class HeteroEncoder(nn.Module):
     known edges. This holds of columns that are themselves known at the level: those that count over a whole network are not.
 
     Args:
-        columns: names in :data:`~hetgraph.graph.features.COLUMNS` of ``bs``, ``ue`` and (bs, channel, ue), and, where wanted,
+        columns: names in :data:`~hetgraph.graph.COLUMNS` of ``bs``, ``ue`` and (bs, channel, ue), and, where wanted,
             of ``antenna`` and (bs, neighbours, bs).
         hidden: width H of the states.
         layers: rounds of messages.

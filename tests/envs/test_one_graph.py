@@ -11,7 +11,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import ArrivalEnv, CellularEnv, ConflictEnv, HandoverEnv, IoTEnv, SnapshotEnv
-from hetgraph.envs.actions import Part
+from hetgraph.envs.action_spec import Part
 from hetgraph.graph import CHANNEL, MOUNTED_ON, check, preset, roaming
 from hetgraph.graph.levels import LEVELS
 from hetgraph.graph.schema import Level

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.actions import Part
+from hetgraph.envs.action_spec import Part
 from hetgraph.envs.base import GraphEnv
+from hetgraph.graph.columns import COLUMNS, features
 from hetgraph.graph.facts import Facts
-from hetgraph.graph.features import COLUMNS, features
 from hetgraph.graph.links import links_of
 from hetgraph.graph.schema import CHANNEL
 
@@ -67,7 +67,7 @@ def columns_for(obs: HeteroData) -> dict[str, tuple[list[str], list[str]]]:
 class Arrays:
     """Arrays of a batched environment.
 
-    An observation has normalised columns (:data:`hetgraph.graph.features.COLUMNS`) of stations ``bs [B, N, F]``, users
+    An observation has normalised columns (:data:`hetgraph.graph.COLUMNS`) of stations ``bs [B, N, F]``, users
     ``ue [B, U, F]`` and channel edges ``channel [B, E, F]``: all those whose attributes the environment's graphs have. An action is
     one vector of choices for each network, part after part of the specification; a real part has ``levels_db`` as its choices.
 

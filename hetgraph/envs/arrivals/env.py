@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.actions import ActionSpec, Part
+from hetgraph.envs.action_spec import ActionSpec, Part
 from hetgraph.envs.arrivals.graph import DENSE, CandidateNeighbours, bind, empty_graph, set_layout, share_stations
 from hetgraph.envs.arrivals.incoming import incoming
 from hetgraph.envs.arrivals.presets import arrivals

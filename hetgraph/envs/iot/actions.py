@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from hetgraph.envs.actions import ActionSpec, Part
+from hetgraph.envs.action_spec import ActionSpec, Part
 from hetgraph.envs.iot.networks import Sizes
 from hetgraph.radio.schedule import Schedule
 

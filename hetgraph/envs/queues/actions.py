@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hetgraph.envs.actions import ActionSpec, Part
+from hetgraph.envs.action_spec import ActionSpec, Part
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.cells import Cells
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from hetgraph.envs.actions import ActionSpec, Part
+from hetgraph.envs.action_spec import ActionSpec, Part
 from hetgraph.envs.base import GraphEnv, check_level
 from hetgraph.envs.snapshot.resolve import resolved
 from hetgraph.envs.step import Step

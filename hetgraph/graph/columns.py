@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph import columns_links as links
-from hetgraph.graph import columns_nodes as nodes
+from hetgraph.graph import link_values as links
+from hetgraph.graph import node_values as nodes
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS
 

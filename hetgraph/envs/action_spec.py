@@ -1,4 +1,4 @@
-"""What an action looks like: checked in one place, and turned into arrays for Gymnasium and PettingZoo."""
+"""Specification of an action: what it looks like, in networks side by side, and the check of one, made from it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

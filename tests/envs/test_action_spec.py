@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hetgraph.envs.actions import ActionSpec, Part
+from hetgraph.envs.action_spec import ActionSpec, Part
 
 
 @dataclass(frozen=True)
