@@ -60,6 +60,7 @@ def training_curves(path: Path) -> "Figure":
         name = shown[number]
         panel.plot(*metrics[name], "o-", color=COLOURS[number % len(COLOURS)], markersize=3)
         panel.set(xlabel="epoch", title=_title(name))
+        panel.xaxis.get_major_locator().set_params(integer=True)
         for (rule, level), style in zip(levels.get(name, {}).items(), itertools.cycle(LINES)):
             panel.axhline(level, color="black", linestyle=style, linewidth=1, label=rule)
         if name in levels:
