@@ -47,7 +47,7 @@ def test_sites_and_users_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x,y\n1,2\n", "got the columns x,y, expected x,y,z,tier.*'z' is missing"),
+        (HEADER + ",2,25,macro,46,,1\n", "line 2, x: got '', expected a number"),
         ("", "got the columns nothing"),
         (HEADER, "got no rows"),
         (HEADER + "1,north,25,macro,46,,1\n", "line 2, y: got 'north', expected a number"),

@@ -7,7 +7,8 @@ from typing import Any
 from hetgraph.datasets import scenario_of
 from hetgraph.graph import Scenario
 from hetgraph.graph.scenario import CellName
-from hetgraph.graph.tables import read_user_names, scenario_from_csv
+from hetgraph.graph.tables import scenario_from_csv
+from hetgraph.graph.user_file import read_user_names
 
 
 @dataclass(frozen=True)
