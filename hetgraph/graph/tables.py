@@ -3,12 +3,15 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from hetgraph.channel import AntennaPattern
 from hetgraph.graph.csvfile import GLOBE, PLANE, Table
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.scenario_parts import Carrier, Layout, Tier, Users
 from hetgraph.graph.selection import Selection
+from hetgraph.graph.site_antennas import site_antennas
 from hetgraph.graph.site_file import MODELS, Site, site_table, sites_of
 from hetgraph.graph.user_file import user_table, users_of
 
@@ -50,12 +53,14 @@ def scenario_from_csv(
     layout = Layout(max(max(xs) + margin - left, 1.0), max(max(ys) + margin - low, 1.0))
     base = dataclasses.replace(base, layout=layout)
     base, names = _carriers(stations, base)
+    antennas = site_antennas(sites, stations)
     tiers = tuple(
         dataclasses.replace(
             _tier([stations[i] for i in members], left, low, base, names[stations[members[0]].carrier_hz]),
             row=tuple(table.rows[i].number for i in members),
+            **_pattern([stations[i] for i in members], antennas[members[0]]),
         )
-        for members in _groups(stations).values()
+        for members in _groups(stations, antennas).values()
     )
     crowd = dataclasses.replace(crowd, placement="uniform", spacing_m=0.0)
     if points:
@@ -97,14 +102,29 @@ def _carriers(sites: Sequence[Site], base: Scenario) -> tuple[Scenario, dict[flo
     return dataclasses.replace(base, radio=radio, channel=channel, tiers=tiers), names
 
 
-def _groups(sites: Sequence[Site]) -> dict[tuple[object, ...], list[int]]:
+def _groups(sites: Sequence[Site], antennas: Sequence[AntennaPattern | None]) -> dict[tuple[object, ...], list[int]]:
     """Numbers of the cells of each kind: all that a :class:`Tier` has once for all its cells."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for row, site in enumerate(sites):
         omni = site.azimuth_deg is None
-        kind = (site.tier, site.z, site.power_dbm, site.num_antennas, omni, site.carrier_hz, site.panel)
+        antenna = "" if antennas[row] is None else site.antenna
+        kind = (site.tier, site.z, site.power_dbm, site.num_antennas, omni, site.carrier_hz, site.panel, antenna)
         groups.setdefault(kind, []).append(row)
     return groups
+
+
+def _pattern(members: list[Site], antenna: AntennaPattern | None) -> dict[str, Any]:
+    """Fields of a tier with a manufacturer's antenna: the antenna tilts mechanically, its beam electrically."""
+    if antenna is None:
+        return {}
+    known = [site.elec_tilt_deg for site in members]
+    beam = tuple(antenna.tilt_deg if tilt is None else tilt for tilt in known)
+    return {
+        "antenna": antenna,
+        "azimuth_deg": tuple(site.azimuth_deg or 0.0 for site in members),
+        "tilt_deg": tuple(site.mech_tilt_deg for site in members),
+        "beam_tilt_deg": () if known.count(None) == len(known) else beam,
+    }
 
 
 def _tier(members: list[Site], left: float, low: float, base: Scenario, carrier: str) -> Tier:
