@@ -124,10 +124,13 @@ class Table:
         Raises:
             ValueError: none on the globe, or too near a pole.
         """
-        return (
-            row.number_of("lat", -_LATITUDE_DEG, _LATITUDE_DEG),
-            row.number_of("lon", -_LONGITUDE_DEG, _LONGITUDE_DEG),
-        )
+        lat, lon = (row.number_of(name) for name in GLOBE)
+        if abs(lat) > _LATITUDE_DEG:
+            swapped = "; are lat and lon swapped?" if abs(lon) <= _LATITUDE_DEG < abs(lat) <= _LONGITUDE_DEG else ""
+            raise row.error("lat", f"a number in -{_LATITUDE_DEG}..{_LATITUDE_DEG}{swapped}")
+        if abs(lon) > _LONGITUDE_DEG:
+            raise row.error("lon", f"a number in -{_LONGITUDE_DEG}..{_LONGITUDE_DEG}")
+        return lat, lon
 
     def places(self, projection: Projection | None) -> list[tuple[float, float]]:
         """``(x, y)`` of each row, m; latitude and longitude are projected, by default onto the rows' own plane."""

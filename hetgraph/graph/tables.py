@@ -7,6 +7,7 @@ from typing import Any
 
 from hetgraph.channel import AntennaPattern
 from hetgraph.graph.csvfile import GLOBE, PLANE, Table
+from hetgraph.graph.plausible import warn_area, warn_coverage, warn_heights, warn_omni, warn_swapped
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.scenario_parts import Carrier, Layout, Tier, Users
@@ -46,8 +47,10 @@ def scenario_from_csv(
     base = preset(base or "hetnet-3tier") if not isinstance(base, Scenario) else base
     table = site_table(sites, selection)
     stations = sites_of(table, table.places(None))
+    warn_heights(table, stations)
     points, crowd = _crowd(user_table(users), table, base.users) if users is not None else ([], base.users)
     xs, ys = ([s.x for s in stations] + [p[0] for p in points], [s.y for s in stations] + [p[1] for p in points])
+    warn_area(sites, table.projection(), xs, ys)
     margin = 0.0 if points else _MARGIN_M
     left, low = min(xs) - margin, min(ys) - margin
     layout = Layout(max(max(xs) + margin - left, 1.0), max(max(ys) + margin - low, 1.0))
@@ -66,7 +69,11 @@ def scenario_from_csv(
     if points:
         moved = tuple((x - left, y - low) for x, y in points)
         crowd = dataclasses.replace(crowd, placement="fixed", positions=moved, count=len(moved))
-    return dataclasses.replace(base, name=Path(sites).stem, tiers=tiers, users=crowd)
+    scenario = dataclasses.replace(base, name=Path(sites).stem, tiers=tiers, users=crowd)
+    warn_omni(sites, scenario)
+    if users is not None:
+        warn_coverage(users, scenario)
+    return scenario
 
 
 def _crowd(people: Table, masts: Table, users: Users) -> tuple[list[tuple[float, float]], Users]:
@@ -75,6 +82,8 @@ def _crowd(people: Table, masts: Table, users: Users) -> tuple[list[tuple[float,
         got, expected = (",".join(GLOBE if each.is_globe else PLANE) for each in (people, masts))
         path = masts.header.path
         raise ValueError(f"{people.header.path}: got the columns {got}, expected {expected}, as in {path}")
+    if people.is_globe:
+        warn_swapped(masts, people)
     return people.places(masts.projection()), users_of(people, users)
 
 
