@@ -100,6 +100,14 @@ class Tier:
         values: tuple[float, ...] = getattr(self, name) or (0.0,)
         return [values[i % len(values)] for i in range(self.count)]
 
+    def downtilts_deg(self) -> list[float]:
+        """Downtilt of each cell's antenna, mechanical plus electrical where ``antenna`` tells them apart."""
+        tilts = self.per_cell("tilt_deg")
+        if self.antenna is None:
+            return tilts
+        beams = self.per_cell("beam_tilt_deg") if self.beam_tilt_deg else [self.antenna.tilt_deg] * self.count
+        return [tilt + beam for tilt, beam in zip(tilts, beams, strict=True)]
+
     @property
     def directional(self) -> bool:
         """Whether the antenna looks somewhere."""

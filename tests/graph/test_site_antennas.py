@@ -52,6 +52,16 @@ def test_mechanical_and_electrical_tilt_are_told_apart(folder: Path) -> None:
     assert float(level[1] - mech[1]) == pytest.approx(0, abs=0.6) and float(level[1] - elec[1]) > 3
 
 
+def test_antenna_nodes_look_where_the_beam_does(folder: Path) -> None:
+    (folder / "s.csv").write_text(HEADER + f"0,0,20,macro,46,90,2,2,6,{B800}\n0,0,20,macro,46,0,2,3,,{AMB}\n")
+    graph = scenario_from_csv(folder / "s.csv", folder / "u.csv").sample(1)
+    expected = torch.tensor([8.0, 8.0]).deg2rad()
+    torch.testing.assert_close(graph["bs"].tilt_rad, expected)
+    torch.testing.assert_close(graph["antenna"].boresight[:, 1], expected.repeat_interleave(2))
+    lean = graph["antenna"].offset[:, 2]
+    assert not lean.any(), "two ports side by side are level"
+
+
 def test_a_missing_file_is_named_once_and_the_standards_element_stands_for_it(folder: Path) -> None:
     with pytest.warns(UserWarning, match=r"not beside it: none\.msi \(2 cells\); the element of TR 38\.901") as caught:
         gain = gains(folder, *(f"{x},0,20,macro,46,0,1,2,6,none.msi" for x in (0, 500)))
