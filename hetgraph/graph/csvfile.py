@@ -18,6 +18,7 @@ from hetgraph.graph.geo import Projection
 PLANE, GLOBE = ("x", "y"), ("lat", "lon")
 MOST_BYTES = 1 << 29  # of a file that is read whole
 _DELIMITERS = (",", ";", "\t")
+_GEOMETRY = ("lon", "lng", "long", "lat", "longitude", "latitude")  # properties that say again where a point is
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _LATITUDE_DEG, _LONGITUDE_DEG = 89, 180  # of places that have a plane of their own
 
@@ -225,7 +226,7 @@ def _features(path: Path, text: str) -> list[tuple[int, list[str]]]:
     try:
         features: list[Any] = json.loads(text)["features"]
         columns = dict.fromkeys(name for each in features for name in (each.get("properties") or {}))
-        names = [name for name in columns if name.casefold() not in ("lon", "lat", "longitude", "latitude")]
+        names = [name for name in columns if name.casefold() not in _GEOMETRY]
         rows = []
         for number, feature in enumerate(features, 1):
             if feature["geometry"]["type"] != "Point":
