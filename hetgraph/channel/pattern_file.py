@@ -62,7 +62,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _count(path: Path, line: int, key: str, value: str, most: int) -> int:
-    if not value.isdigit() or not 1 < int(value) <= min(most, _MOST_ANGLES):
+    if not value.isdecimal() or not 1 < int(value) <= min(most, _MOST_ANGLES):
         raise ValueError(
             f"{path}: line {line}, {key}: got {value!r} angles, expected as many as lines that follow ({most})"
         )

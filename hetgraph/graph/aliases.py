@@ -14,25 +14,28 @@ from pathlib import Path
 from hetgraph.units import w_to_dbm
 
 PLACES = {
-    "x": "x east easting eastm",
-    "y": "y north northing northm",
+    "x": "x east easting xcoord coordx utmx utme",
+    "y": "y north northing ycoord coordy utmy utmn",
     "lat": "lat latitude gpslat sitelat sitelatitude latwgs84 latdec",
     "lon": "lon lng long longitude gpslon gpslong sitelon sitelongitude lonwgs84 longwgs84 londec",
-    "z": "z height antennaheight antheight mastheight towerheight heightagl agl antennaheightagl bsheight hub centerline",
+    "z": "z height antennaheight antheight mastheight towerheight heightagl agl antennaheightagl bsheight hgt h "
+    "heightaboveground groundheight radiationcentre radiationcenter",
 }
 SITES = PLACES | {
     "tier": "tier celltype sitetype cellclass",
-    "power_dbm": "power txpower maxtxpower maxpower transmitpower maxtransmitpower outputpower pmax tx_power ptx",
-    "azimuth_deg": "azimuth azi az bearing antennaazimuth direction antennadirection",
-    "num_antennas": "numantennas antennas nantennas numtx txantennas antennaports",
+    "power_dbm": "power txpower maxtxpower maxpower transmitpower maxtransmitpower outputpower pmax ptx pwr txpwr",
+    "azimuth_deg": "azimuth azi az bearing antennaazimuth direction antennadirection dir azm",
+    "num_antennas": "numantennas antennas nantennas numant numtx txantennas antennaports",
     "tilt_deg": "tilt downtilt totaltilt totaldowntilt",
-    "mech_tilt_deg": "mechtilt mechanicaltilt mechdowntilt mechanicaldowntilt mtilt mdt tiltmech tiltmechanical",
-    "elec_tilt_deg": "electilt electricaltilt elecdowntilt electricaldowntilt etilt edt ret rettilt tiltelec tiltelectrical",
+    "mech_tilt_deg": "mechtilt mechanicaltilt mechdowntilt mechanicaldowntilt mtilt mdt mechdt dtmech "
+    "tiltmech tiltmechanical downtiltmech",
+    "elec_tilt_deg": "electilt electricaltilt elecdowntilt electricaldowntilt etilt edt ret rettilt elecdt "
+    "dtelec tiltelec tiltelectrical downtiltelec",
     "site": "site siteid sitename sitecode code mast enodeb enodebid enb enbid gnodeb gnodebid gnb gnbid nodeb bts btsname",
     "cell": "cell cellid cellname cellcode sector sectorid sectorname cid ci eci nci ecgi nrcellid eutrancellid id",
     "carrier_hz": "carrier freq frequency carrierfrequency carrierfreq dlfrequency dlfreq centrefrequency centerfrequency",
     "earfcn": "earfcn arfcn nrarfcn dlearfcn earfcndl nrarfcndl dlarfcn",
-    "band": "band freqband frequencyband operatingband",
+    "band": "band freqband frequencyband operatingband bandmhz",
     "antenna": "antennaennafile antennapattern antennapatternfile antennatype antennamodel antennaname pattern",
     "panel_rows": "panelrows",
     "panel_columns": "panelcolumns",
@@ -44,8 +47,8 @@ SITES = PLACES | {
 }
 USERS = PLACES | {
     "user": "user userid username ue ueid id",
-    "indoor": "indoor indoors isindoor inside inbuilding",
-    "floor": "floor floornumber storey story",
+    "indoor": "indoor indoors isindoor indoorflag indooroutdoor inside inbuilding",
+    "floor": "floor floornumber floorno floornr floorlevel storey story level",
 }
 
 Convert = Callable[[float], float]
@@ -80,6 +83,9 @@ _UNITS: dict[str, dict[str, Convert]] = {
     "power_dbm": _POWER,
     "carrier_hz": _FREQUENCY,
 }
+
+
+_SUFFIXES = sorted({unit for units in _UNITS.values() for unit in units}, key=len, reverse=True)
 
 
 def _frequency_hz(value: float) -> float:
@@ -158,10 +164,12 @@ def _known_name(header: str, known: dict[str, tuple[str, int]]) -> tuple[str, in
     if found is not None:
         last = words[-1] if len(words) > 1 and not unit and words[-1] in _UNITS.get(found[0], {}) else ""
         return *found, unit or last
-    found = known.get("".join(words[:-1]))
-    if found is None or unit or words[-1] not in _UNITS.get(found[0], {}):
-        return None
-    return *found, words[-1]
+    for last in () if unit or not words else (words[-1], *_SUFFIXES):  # height_m, heightm
+        name = "".join(words).removesuffix(last)
+        found = known.get(name)
+        if found is not None and last in _UNITS.get(found[0], {}) and name != "".join(words):
+            return *found, last
+    return None
 
 
 def _converter(path: Path, name: str, unit: str) -> Convert | None:

@@ -2,23 +2,23 @@
 
 import csv
 import io
-import json
 import math
 import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hetgraph.graph.aliases import Header, match_header
 from hetgraph.graph.exports import headerless
 from hetgraph.graph.geo import Projection
+from hetgraph.graph.geojson import features_of
 
 PLANE, GLOBE = ("x", "y"), ("lat", "lon")
 MOST_BYTES = 1 << 29  # of a file that is read whole
 _DELIMITERS = (",", ";", "\t")
-_GEOMETRY = ("lon", "lng", "long", "lat", "longitude", "latitude")  # properties that say again where a point is
+_MOST_SHOWN = 500  # letters of a header in a message
+_SEPARATOR_LINE = re.compile(r"\"?sep=.\"?", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _LATITUDE_DEG, _LONGITUDE_DEG = 89, 180  # of places that have a plane of their own
 
@@ -156,10 +156,10 @@ def read_table(path: str | Path, names: dict[str, str]) -> Table:
     path = Path(path)
     text = _text(path)
     if text.lstrip().startswith("{"):
-        lines, unit = _features(path, text), "feature"
+        lines, unit = features_of(path, text), "feature"
     else:
         lines, unit = _lines(path, text), "line"
-    header = lines[0][1] if lines else []
+    header = [" ".join(cell.split()) for cell in lines[0][1]] if lines else []  # spreadsheets break lines within a cell
     named = headerless(path, header)
     if named is not None:
         lines = [(0, named), *lines]
@@ -200,7 +200,10 @@ def _text(path: Path) -> str:
 
 def _lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
     """Lines with their numbers; the separator is the one that splits the first line most."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in io.StringIO(text) if line.strip()), "")
+    if _SEPARATOR_LINE.fullmatch(first.strip()):  # as spreadsheets write it
+        text = text.replace(first, "\n", 1)
+        first = next((line for line in io.StringIO(text) if line.strip()), "")
     separator = max(_DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
@@ -217,36 +220,9 @@ def _point(cell: str) -> str:
     return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
-def _features(path: Path, text: str) -> list[tuple[int, list[str]]]:
-    """Header and rows of a GeoJSON: properties of its points, and their longitude and latitude.
-
-    Raises:
-        ValueError: no GeoJSON of points.
-    """
-    try:
-        features: list[Any] = json.loads(text)["features"]
-        columns = dict.fromkeys(name for each in features for name in (each.get("properties") or {}))
-        names = [name for name in columns if name.casefold() not in _GEOMETRY]
-        rows = []
-        for number, feature in enumerate(features, 1):
-            if feature["geometry"]["type"] != "Point":
-                got = feature["geometry"]["type"]
-                raise ValueError(f"{path}: feature {number}: got the geometry {got!r}, expected points")
-            lon, lat = feature["geometry"]["coordinates"][:2]
-            values = feature.get("properties") or {}
-            rows.append((number, [*(_plain(values.get(name)) for name in names), str(lon), str(lat)]))
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError(f"{path}: got text that is no GeoJSON, expected a FeatureCollection of points") from None
-    return [(0, [*names, "lon", "lat"]), *rows] if rows else []
-
-
-def _plain(value: Any) -> str:
-    return "" if value is None else str(int(value)) if isinstance(value, bool) else str(value).strip()
-
-
 def _check_places(path: Path, header: Sequence[str], matched: Header) -> None:
     wanted = GLOBE if any(name in matched.place for name in GLOBE) and "x" not in matched.place else PLANE
     missing = [name for name in wanted if name not in matched.place]
     if missing and not set(GLOBE) <= set(matched.place):
-        got = ",".join(header) or "nothing"
+        got = ",".join(header)[:_MOST_SHOWN] or "nothing"
         raise ValueError(f"{path}: got the columns {got}, expected x,y (or lat,lon for x,y); {missing[0]!r} is missing")

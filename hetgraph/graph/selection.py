@@ -63,7 +63,7 @@ class Selection:
             return lambda row: row.cells["operator"].casefold() == wanted
         _require(table, "operator", ("mcc", "net"))
         codes = self.operator.split("-")
-        if len(codes) != 2 or not all(code.isdigit() for code in codes):
+        if len(codes) != 2 or not all(code.isdecimal() for code in codes):
             raise ValueError(f"operator: got {self.operator!r}, expected country and network code such as 262-01")
         mcc, net = map(int, codes)
         return lambda row: (row.number_of("mcc"), row.number_of("net")) == (mcc, net)

@@ -27,6 +27,7 @@ MORE_SITE_COLUMNS = (
 )
 MODELS = {"macro": "uma", "micro": "umi", "pico": "umi", "rural": "rma", "indoor": "inh-mixed"}
 _MOST_ELEMENTS, _LEAST_CARRIER_HZ, _MOST_CARRIER_HZ, _MOST_CHANNEL = 64, 1e6, 1e12, 4_000_000
+_MOST_NAMED = 200  # columns in a warning
 _DEFAULTS = {
     "z": "height {z:g} m",
     "tier": "tier {tier}",
@@ -142,8 +143,11 @@ def _name_defaults(table: Table) -> None:
 
 def name_unused(table: Table) -> None:
     """One warning with the columns that are not read."""
-    if table.header.unused:
-        warnings.warn(f"{table.header.path}: columns that are not used: {', '.join(table.header.unused)}", stacklevel=2)
+    names = table.header.unused
+    if names:
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        text = ", ".join(names[:_MOST_NAMED]) + more
+        warnings.warn(f"{table.header.path}: columns that are not used: {text}", stacklevel=2)
 
 
 def sites_of(table: Table, places: Sequence[tuple[float, float]]) -> list[Site]:

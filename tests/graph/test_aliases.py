@@ -19,8 +19,8 @@ NAMES = {
     "cell": ["cell", "Cell Name", "cellid", "SECTOR"],
     "lat": ["lat", "Latitude", "LATITUDE (WGS84)", "gps_lat"],
     "lon": ["lon", "lng", "Long", "longitude [deg]", "site-lon"],
-    "height_m": ["height_m", "Height [m]", "Antenna Height (m)", "z", "height (metres)"],
-    "azimuth": ["azimuth", "Azimuth (°)", "azimuth_deg", "Bearing", "AZI"],
+    "height_m": ["height_m", "Height [m]", "Antenna Height (m)", "z", "height (metres)", "HeightM"],
+    "azimuth": ["azimuth", "Azimuth (°)", "AzimuthDeg", "azimuth_deg", "Bearing", "AZI"],
     "mech_tilt": ["mech_tilt", "Mechanical Tilt", "M-Tilt [deg]", "mechtilt", "MDT"],
     "elec_tilt": ["elec_tilt", "Electrical Downtilt (deg)", "etilt", "RET", "EDT"],
     "power_dbm": ["power_dbm", "Power (dBm)", "Tx Power [dBm]", "max tx power", "power"],
@@ -171,6 +171,17 @@ def test_of_two_columns_of_one_meaning_one_is_taken(tmp_path: Path) -> None:
         assert read_sites(tmp_path / "s.csv")[0].site == "17"
 
 
+def test_a_spreadsheets_separator_line(tmp_path: Path) -> None:
+    header = ";".join(SITE_COLUMNS)
+    (tmp_path / "s.csv").write_text(f"sep=;\n{header}\n0;0,5;25;macro;46;;1\n")
+    assert read_sites(tmp_path / "s.csv")[0].y == 0.5
+
+
+def test_words_that_end_like_units_are_no_units() -> None:
+    header = match_header(Path("s.csv"), ["azimuthal", "term", "dim", "km", "m", "power_total", "lat", "xkm"], SITES)
+    assert header.text == {"lat": "lat", "x": "xkm"}
+
+
 def test_flags_and_names_of_users(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text(",".join(SITE_COLUMNS) + "\n0,0,25,macro,46,,1\n")
     (tmp_path / "u.csv").write_text("UE;X;Y;Indoor\nanna;1;2;yes\nben;3;4;FALSE\n")
@@ -182,3 +193,38 @@ def test_a_header_is_matched_once_for_all_its_columns() -> None:
     many = [f"kpi {i}" for i in range(20_000)]
     header = match_header(Path("s.csv"), ["Lat", *many, "LNG"], SITES)
     assert header.place == {"lat": 0, "lon": 20_001} and header.unused == tuple(many)
+
+
+def test_a_line_break_in_a_header_is_a_blank(tmp_path: Path) -> None:
+    rest = ",".join(SITE_COLUMNS[3:])
+    (tmp_path / "s.csv").write_text(f'x,y,"Antenna\nHeight\n[m]",{rest}\n0,0,31,macro,46,,1\n')
+    assert read_sites(tmp_path / "s.csv")[0].z == 31
+    (tmp_path / "s.csv").write_text(f'x,y,"Antenna\nHeight\n[m]",{rest}\n0,0,tall,macro,46,,1\n')
+    with pytest.raises(ValueError, match=r"line 4, Antenna Height \[m\]: got 'tall', expected a number"):
+        read_sites(tmp_path / "s.csv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        '{"features": 7}',
+        '{"features": {"a": 1}}',
+        '{"features": [{"geometry": null}]}',
+        '{"features": [' + "9" * 5000 + "]}",
+        '{"type": "Topology"}',
+        "[" * 100_000,
+    ],
+)
+def test_what_is_no_geojson_gets_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "s.geojson").write_text(text)
+    with pytest.raises(ValueError, match=r"s\.geojson: got (text that is no GeoJSON|the columns)") as caught:
+        read_sites(tmp_path / "s.geojson")
+    assert "\n" not in str(caught.value)
+
+
+def test_geojson_of_lines_is_refused(tmp_path: Path) -> None:
+    feature = '{"features": [{"geometry": {"type": "LineString", "coordinates": [[1, 2], [3, 4]]}}]}'
+    (tmp_path / "s.geojson").write_text(feature)
+    with pytest.raises(ValueError, match="feature 1: got the geometry 'LineString', expected points"):
+        read_sites(tmp_path / "s.geojson")
