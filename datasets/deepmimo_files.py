@@ -7,8 +7,6 @@ name; so are ``delay``, ``phase``, ``inter``, ``rx_pos`` and ``tx_pos``. A recei
 
 import json
 import math
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,10 @@ from numpy.typing import NDArray
 
 from hetgraph.datasets.lte_trace import Numbers
 from hetgraph.datasets.measured_graph import Carrier
+from hetgraph.graph.npz import read_arrays
 
 _LOS = 0.0  # code of a path without interactions
+_MOST_SENDERS, _MOST_RECEIVERS = 10_000, 20_000_000
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,14 @@ class ScenarioSets:
             scenes = int(params.get("scene", {}).get("num_scenes", 1))
             carrier = params.get("rt_params", {}).get("frequency")
             carrier_hz = None if carrier is None else float(carrier)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"{path}: got {type(error).__name__} {error}, expected txrx_sets with id, is_tx, is_rx and num_points"
             ) from None
+        for number, size in sizes.items():
+            most = _MOST_SENDERS if number in senders else _MOST_RECEIVERS
+            if not 0 <= size <= most:
+                raise ValueError(f"{path}: num_points: got {size} in set {number}, expected 0 to {most}")
         transmitters = [(number, i) for number in senders for i in range(sizes[number])]
         if not transmitters or not sum(sizes[number] for number in receivers):
             got = f"{len(transmitters)} transmitters and sets {receivers} of receivers"
@@ -128,15 +132,10 @@ class Pair:
 def _array(path: Path, name: str) -> Numbers:
     if not path.exists():
         raise FileNotFoundError(f"{path}: got no such file, expected the array {name!r} as npz")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if name not in arrays.files:
-                raise KeyError(", ".join(arrays.files))
-            value = arrays[name]
-    except KeyError as error:
-        raise ValueError(f"{path}: got the arrays {error.args[0]!r}, expected {name!r} among them") from None
-    except (ValueError, OSError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError, EOFError):
-        raise ValueError(f"{path}: got a file that is no plain npz, expected arrays without pickled objects") from None
+    arrays = read_arrays(path)
+    if name not in arrays:
+        raise ValueError(f"{path}: got the arrays {', '.join(arrays)!r}, expected {name!r} among them")
+    value = arrays[name]
     if value.dtype.kind not in "fiu":
         raise ValueError(f"{path}: {name}: got dtype {value.dtype}, expected numbers")
     return np.asarray(value, dtype=np.float64)

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 
 from hetgraph.datasets.lte_trace import LTETrace, Numbers
+from hetgraph.graph import Site, write_sites, write_users
 from hetgraph.graph.geo import Projection
-from hetgraph.graph.tables import Site, write_sites, write_users
 
 
 def estimate_sites(

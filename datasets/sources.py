@@ -14,7 +14,7 @@ from hetgraph.datasets.deepmimo import DeepMIMODataset
 from hetgraph.datasets.lte_dataset import LTETraceDataset, Split
 from hetgraph.datasets.measured_graph import Carrier
 from hetgraph.datasets.snapshot import SnapshotDataset
-from hetgraph.graph import Drawn, Given, Scenario, Source, Trajectories, from_npz, scenario_from_csv
+from hetgraph.graph import Drawn, Given, Scenario, Selection, Source, Trajectories, from_npz, scenario_from_csv
 from hetgraph.graph.sources import source_of
 
 
@@ -64,11 +64,13 @@ def sites(scenario: Scenario) -> Source:
 
     Layout, tiers and, with a file of users, the users' places are the files'; all else is the scenario's.
 
-    Options: ``users``, CSV of users.
+    Options: ``users``, CSV of users; ``radio``, ``operator`` and ``window``, which cells are taken, see
+    :class:`~hetgraph.graph.Selection`.
     """
-    given = _given(scenario, "users")
+    given = _given(scenario, "users", "radio", "operator", "window")
     users = given.option("users", "") or None
-    own = scenario_from_csv(given.path, users, base=replace(scenario, source=Drawn()))
+    chosen = Selection(*(given.option(name, "") for name in ("radio", "operator", "window")))
+    own = scenario_from_csv(given.path, users, base=replace(scenario, source=Drawn()), selection=chosen)
     return source_of(replace(own, name=scenario.name))
 
 

@@ -146,6 +146,9 @@ def _lightning_cli(arguments: list[str]) -> Any:
     )
 
 
+_SHOWN: set[str] = set()  # warnings of this command: a file that is read again says the same again
+
+
 def quiet() -> None:
     """Silence advice of the stack that no user of this command can act on."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -161,14 +164,17 @@ def quiet() -> None:
         ".*torch.jit.script.*",
     ):
         warnings.filterwarnings("ignore", message=text)
+    _SHOWN.clear()
     warnings.showwarning = _show_warning
 
 
 def _show_warning(
     message: Warning | str, category: Any, filename: str, lineno: int, file: Any = None, line: str | None = None
 ) -> None:
-    """One line, without the place in the code, which tells a user of the command nothing."""
-    sys.stderr.write(f"warning: {message}\n")
+    """One line, once, without the place in the code, which tells a user of the command nothing."""
+    if str(message) not in _SHOWN:
+        _SHOWN.add(str(message))
+        sys.stderr.write(f"warning: {message}\n")
 
 
 def resolve_configs(arguments: list[str]) -> list[str]:

@@ -19,6 +19,8 @@ from hetgraph.channel.indoor import InH
 from hetgraph.channel.link import SPEED_OF_LIGHT, Link, PropagationModel, Validity
 from hetgraph.channel.noise import thermal_noise_w
 from hetgraph.channel.pathloss import MODELS, los_probability, pathloss_db, propagation_model, shadow_sigma_db
+from hetgraph.channel.pattern import AntennaPattern
+from hetgraph.channel.pattern_file import read_pattern
 from hetgraph.channel.penetration import FLOOR_HEIGHT_M, penetration_loss_db
 from hetgraph.channel.rural import RMa
 from hetgraph.channel.shadowing import correlated_los, correlated_shadow, soft_los, soft_state
@@ -31,6 +33,7 @@ __all__ = [
     "MODELS",
     "SPEED_OF_LIGHT",
     "AntennaElement",
+    "AntennaPattern",
     "Field",
     "FreeSpace",
     "InH",
@@ -65,6 +68,7 @@ __all__ = [
     "propagation_model",
     "rayleigh",
     "rayleigh_gain",
+    "read_pattern",
     "rician",
     "shadow_sigma_db",
     "soft_los",

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from hetgraph.channel.array import Panel, beam_gain_db
 from hetgraph.channel.link import Number
+from hetgraph.channel.pattern import AntennaPattern
 
 _LANES = 64  # a multiple of the elements that a vectorised kernel takes at once
 
@@ -100,21 +101,23 @@ def _cuts_db(azimuth: Tensor, zenith: Tensor, element: AntennaElement) -> Tensor
 
 
 def antenna_gain_db(
-    pattern: str | AntennaElement,
+    pattern: str | AntennaElement | AntennaPattern,
     vector_m: Tensor,
     *,
     azimuth_rad: Number,
     tilt_rad: Number,
     panel: Panel | None = None,
+    beam_tilt_rad: Tensor | None = None,
 ) -> Tensor:
     """Gain in dBi toward the users.
 
     Args:
-        pattern: ``"omni"`` (0 dBi), ``"38.901"``, or an element of one's own.
+        pattern: ``"omni"`` (0 dBi), ``"38.901"``, an element of one's own, or a manufacturer's pattern.
         vector_m: from the station to the user ``[..., 3]``, m.
         azimuth_rad: direction of the boresight, counter-clockwise from the x axis; broadcasts against ``[...]``.
         tilt_rad: mechanical downtilt, positive downwards; broadcasts against ``[...]``.
         panel: array of such elements, with its fixed beam (:func:`~hetgraph.channel.beam_gain_db`); ``None`` for one element.
+        beam_tilt_rad: electrical downtilt of a manufacturer's pattern, in place of its own; broadcasts against ``[...]``.
 
     Raises:
         ValueError: an unknown pattern.
@@ -127,7 +130,9 @@ def antenna_gain_db(
     azimuth, zenith = direction_angles(vector_m)
     tilt = torch.as_tensor(tilt_rad, dtype=zenith.dtype, device=zenith.device)
     azimuth, zenith = local_angles(azimuth - boresight, zenith, tilt)
-    if pattern == "omni":
+    if isinstance(pattern, AntennaPattern):
+        gain_db = pattern.gain_db(azimuth, zenith, beam_tilt_rad)
+    elif pattern == "omni":
         gain_db = torch.zeros_like(azimuth)
     else:
         element = AntennaElement() if isinstance(pattern, str) else pattern

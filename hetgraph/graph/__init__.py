@@ -26,18 +26,14 @@ from hetgraph.graph.schema import (
     SCHEMA_VERSION,
     schema_markdown,
 )
+from hetgraph.graph.selection import Selection
+from hetgraph.graph.site_file import Site, read_sites, write_sites
 from hetgraph.graph.source import Drawn, Given, Source, source_kinds
 from hetgraph.graph.subgraph import subgraph
-from hetgraph.graph.tables import (
-    Site,
-    read_sites,
-    read_users,
-    scenario_from_csv,
-    write_sites,
-    write_users,
-)
+from hetgraph.graph.tables import scenario_from_csv
 from hetgraph.graph.traffic import Arrivals, FullBuffer, Packets
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.graph.user_file import read_users, write_users
 from hetgraph.graph.walks import user_trajectories
 
 __all__ = [
@@ -68,6 +64,7 @@ __all__ = [
     "Radio",
     "Rules",
     "Scenario",
+    "Selection",
     "Services",
     "Site",
     "Source",

@@ -21,9 +21,9 @@ def antenna_attributes(scenario: ScenarioFields, n: int) -> tuple[dict[str, Tens
     first, offsets, boresights, owners = 0, [], [], []
     for tier in scenario.tiers:
         azimuth = torch.tensor([bearing_to_azimuth_rad(b) for b in tier.per_cell("azimuth_deg")]).unsqueeze(1)
-        tilt = torch.tensor(tier.per_cell("tilt_deg")).deg2rad().unsqueeze(1)
+        lean, tilt = (torch.tensor(v).deg2rad().unsqueeze(1) for v in (tier.per_cell("tilt_deg"), tier.downtilts_deg()))
         wavelength_m = SPEED_OF_LIGHT / scenario.carrier_of(tier).carrier_hz
-        offset, look = _of_tier(tier, azimuth, tilt, wavelength_m)
+        offset, look = _of_tier(tier, azimuth, lean, tilt, wavelength_m)
         offsets.append(offset.flatten(0, 1))
         boresights.append(look.flatten(0, 1))
         owners.append(torch.arange(first, first + tier.count).repeat_interleave(tier.ports))
@@ -35,13 +35,13 @@ def antenna_attributes(scenario: ScenarioFields, n: int) -> tuple[dict[str, Tens
     return repeated, mounted.expand(n, -1, -1)
 
 
-def _of_tier(tier: Tier, azimuth: Tensor, tilt: Tensor, wavelength_m: float) -> tuple[Tensor, Tensor]:
-    """Offsets ``[count, ports, 3]`` and boresights ``[count, ports, 2]``; ``azimuth`` and ``tilt [count, 1]``."""
+def _of_tier(tier: Tier, azimuth: Tensor, lean: Tensor, tilt: Tensor, wavelength_m: float) -> tuple[Tensor, Tensor]:
+    """Offsets ``[count, ports, 3]`` and boresights ``[count, ports, 2]``; ``azimuth``, ``lean`` of the panel, ``tilt [count, 1]``."""
     shape = (tier.count, tier.ports)
     if tier.directional:
         panel = tier.panel or Panel(columns=max(tier.num_antennas, 1))
         look = torch.stack([azimuth.expand(shape), tilt.expand(shape)], 2)
-        return _panel_offsets(panel, azimuth, tilt, wavelength_m)[:, : tier.ports], look
+        return _panel_offsets(panel, azimuth, lean, wavelength_m)[:, : tier.ports], look
     turn = 2 * math.pi * torch.arange(tier.ports) / max(tier.ports, 1)
     radius = wavelength_m / 4 / math.sin(math.pi / tier.ports) if tier.ports > 1 else 0.0
     ring = radius * torch.stack([turn.cos(), turn.sin(), torch.zeros_like(turn)], 1)

@@ -1,8 +1,6 @@
 """networkx in and out, and gain matrices from npz."""
 
 import copy
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.build import from_gain
 from hetgraph.graph.check import check
 from hetgraph.graph.from_networkx import complete_networkx
+from hetgraph.graph.npz import read_arrays
 
 
 def to_networkx(data: HeteroData) -> "nx.MultiDiGraph[Any]":
@@ -101,11 +100,7 @@ def from_npz(path: str | Path) -> HeteroData:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: got no such file, expected an npz with gain, noise_w and power_max_w")
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError, EOFError):
-        raise ValueError(f"{path}: got a file that is no plain npz, expected arrays without pickled objects") from None
+    arrays = read_arrays(path)
     for name in ("gain", "noise_w", "power_max_w"):
         if name not in arrays:
             raise ValueError(f"{path}: got the arrays {', '.join(arrays)}, expected {name!r} among them")

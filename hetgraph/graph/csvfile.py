@@ -1,33 +1,52 @@
-"""Rows of a CSV file whose every complaint names the file, the line and the column."""
+"""Rows of a file of sites or users whose every complaint names the file, the line and the column."""
 
 import csv
+import io
 import math
+import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hetgraph.graph.aliases import Header, match_header
+from hetgraph.graph.exports import headerless
 from hetgraph.graph.geo import Projection
+from hetgraph.graph.geojson import features_of
 
 PLANE, GLOBE = ("x", "y"), ("lat", "lon")
+MOST_BYTES = 1 << 29  # of a file that is read whole
+_DELIMITERS = (",", ";", "\t")
+_MOST_SHOWN = 500  # letters of a header in a message
+_SEPARATOR_LINE = re.compile(r"\"?sep=.\"?", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_LATITUDE_DEG, _LONGITUDE_DEG = 89, 180  # of places that have a plane of their own
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a file.
+    """One row of a file.
 
     Args:
-        path: the file.
+        header: of the file.
         line: its number in the file, from 1.
-        cells: column -> text.
+        number: its number among the rows, from 0.
+        cells: name of a column -> text.
     """
 
-    path: Path
+    header: Header
     line: int
+    number: int
     cells: dict[str, str]
 
+    @property
+    def where(self) -> str:
+        """File and line."""
+        return f"{self.header.path}: {self.header.unit} {self.line}"
+
     def error(self, name: str, expected: str) -> ValueError:
-        """What to raise when the cell in column ``name`` is no good."""
-        return ValueError(f"{self.path}: line {self.line}, {name}: got {self.cells[name]!r}, expected {expected}")
+        """What to raise when the cell in column ``name`` is no good; the column is called as in the file."""
+        return ValueError(f"{self.where}, {self.header.text[name]}: got {self.cells[name]!r}, expected {expected}")
 
     def text(self, name: str) -> str:
         """Text of a cell that must not be empty.
@@ -49,19 +68,21 @@ class Row:
         Raises:
             ValueError: none in ``low..high``.
         """
-        value = self.number(name)
+        value = self.number_of(name)
         if value != int(value) or not low <= value <= high:
             raise self.error(name, f"a whole number in {low}..{high}")
         return int(value)
 
-    def number(self, name: str, low: float = -math.inf, high: float = math.inf) -> float:
-        """Number of a cell.
+    def number_of(self, name: str, low: float = -math.inf, high: float = math.inf) -> float:
+        """Number of a cell, in the unit of the column's name.
 
         Raises:
             ValueError: no finite number, or one outside ``low..high``.
         """
         try:
             value = float(self.cells[name])
+            if name in self.header.convert:
+                value = self.header.convert[name](value)
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
@@ -71,61 +92,137 @@ class Row:
         return value
 
 
-def read_rows(path: str | Path, columns: Sequence[str]) -> list[Row]:
-    """Lines of a CSV with a header; ``x,y`` among the columns may be ``lat,lon`` in the file, other columns are ignored.
+@dataclass(frozen=True)
+class Table:
+    """A file's header and rows.
+
+    Args:
+        header: which column means what.
+        rows: at least one.
+    """
+
+    header: Header
+    rows: list[Row]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.header.place
+
+    @property
+    def is_globe(self) -> bool:
+        """Whether places are given as latitude and longitude alone."""
+        return not set(PLANE) <= set(self.header.place)
+
+    def projection(self) -> Projection | None:
+        """The plane that touches in the middle of the places; ``None`` when they are in metres."""
+        if not self.is_globe:
+            return None
+        latitude, longitude = zip(*(self.globe_place(row) for row in self.rows), strict=True)
+        return Projection.around(latitude, longitude)
+
+    def globe_place(self, row: Row) -> tuple[float, float]:
+        """Latitude and longitude of a row, degrees.
+
+        Raises:
+            ValueError: none on the globe, or too near a pole.
+        """
+        lat, lon = (row.number_of(name) for name in GLOBE)
+        if abs(lat) > _LATITUDE_DEG:
+            swapped = "; are lat and lon swapped?" if abs(lon) <= _LATITUDE_DEG < abs(lat) <= _LONGITUDE_DEG else ""
+            raise row.error("lat", f"a number in -{_LATITUDE_DEG}..{_LATITUDE_DEG}{swapped}")
+        if abs(lon) > _LONGITUDE_DEG:
+            raise row.error("lon", f"a number in -{_LONGITUDE_DEG}..{_LONGITUDE_DEG}")
+        return lat, lon
+
+    def places(self, projection: Projection | None) -> list[tuple[float, float]]:
+        """``(x, y)`` of each row, m; latitude and longitude are projected, by default onto the rows' own plane."""
+        if not self.is_globe:
+            return [(row.number_of("x"), row.number_of("y")) for row in self.rows]
+        plane = projection or self.projection()
+        assert plane is not None
+        return [plane.to_xy(*self.globe_place(row)) for row in self.rows]
+
+
+def read_table(path: str | Path, names: dict[str, str]) -> Table:
+    """Rows of a CSV (``,``, ``;`` or tab), a GeoJSON of points, or an OpenCelliD export, which has no header.
+
+    Args:
+        path: a regular file of at most 512 MiB.
+        names: table of aliases; see :mod:`hetgraph.graph.aliases`.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a missing or doubled column, a line of another length, no lines, or no text.
+        ValueError: no place among the columns, a doubled one, a line of another length, no rows, or no text.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: got no such file, expected a CSV with the columns {','.join(columns)}")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)]
-    except (UnicodeDecodeError, csv.Error, IsADirectoryError):
-        raise ValueError(f"{path}: got something that is no text, expected a CSV") from None
-    header = lines[0][1] if lines else []
-    _check_header(path, header, columns)
+    text = _text(path)
+    if text.lstrip().startswith("{"):
+        lines, unit = features_of(path, text), "feature"
+    else:
+        lines, unit = _lines(path, text), "line"
+    header = [" ".join(cell.split()) for cell in lines[0][1]] if lines else []  # spreadsheets break lines within a cell
+    named = headerless(path, header)
+    if named is not None:
+        lines = [(0, named), *lines]
+        header = named[: len(lines[1][1])]
+    matched = match_header(path, header, names, unit)
+    _check_places(path, header, matched)
     if len(lines) < 2:
         raise ValueError(f"{path}: got no rows, expected at least one")
-    for number, cells in lines[1:]:
-        if len(cells) != len(header):
-            raise ValueError(f"{path}: line {number}: got {len(cells)} cells, expected {len(header)}, as in the header")
-    return [Row(path, number, dict(zip(header, cells, strict=True))) for number, cells in lines[1:]]
+    return Table(matched, _rows(path, matched, len(header), lines[1:]))
 
 
-def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None:
-    twice = [name for i, name in enumerate(header) if name in header[:i]]
-    if twice:
-        raise ValueError(f"{path}: got the column {twice[0]!r} twice, expected it once")
-    swapped = dict(zip(PLANE, GLOBE, strict=True)) if set(GLOBE) <= set(header) else {}
-    missing = [name for name in columns if name not in header and swapped.get(name) not in header]
-    if missing:
-        got = ",".join(header) or "nothing"
-        expected = ",".join(columns) + (" (or lat,lon for x,y)" if set(PLANE) <= set(columns) else "")
-        raise ValueError(f"{path}: got the columns {got}, expected {expected}; {missing[0]!r} is missing")
+def _rows(path: Path, header: Header, width: int, lines: list[tuple[int, list[str]]]) -> list[Row]:
+    rows, places = [], list(header.place.items())
+    for number, (line, cells) in enumerate(lines):
+        if len(cells) != width:
+            raise ValueError(f"{path}: line {line}: got {len(cells)} cells, expected {width}, as in the header")
+        rows.append(Row(header, line, number, {name: cells[place] for name, place in places}))
+    return rows
 
 
-def is_globe(rows: Sequence[Row]) -> bool:
-    """Whether the rows' places are given as ``lat,lon`` alone."""
-    return not set(PLANE) <= set(rows[0].cells)
+def _text(path: Path) -> str:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: got no such file, expected a CSV with the columns x,y or lat,lon")
+    state = path.stat()
+    if stat.S_ISDIR(state.st_mode):
+        raise ValueError(f"{path}: got something that is no text, expected a CSV; it is a folder")
+    if not stat.S_ISREG(state.st_mode):
+        raise ValueError(f"{path}: got a pipe or device, expected a file")
+    if state.st_size > MOST_BYTES:
+        raise ValueError(f"{path}: got {state.st_size} bytes, expected at most {MOST_BYTES}")
+    content = path.read_bytes()
+    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")  # as spreadsheets write "Unicode text"
+    try:
+        return content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: got something that is no text, expected a CSV") from None
 
 
-def projection_of(rows: Sequence[Row]) -> Projection | None:
-    """The plane that touches in the middle of the rows' places; ``None`` when they are in metres."""
-    if not is_globe(rows):
-        return None
-    latitude = [row.number("lat", -89, 89) for row in rows]
-    return Projection.around(latitude, [row.number("lon", -180, 180) for row in rows])
+def _lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """Lines with their numbers; the separator is the one that splits the first line most."""
+    first = next((line for line in io.StringIO(text) if line.strip()), "")
+    if _SEPARATOR_LINE.fullmatch(first.strip()):  # as spreadsheets write it
+        text = text.replace(first, "\n", 1)
+        first = next((line for line in io.StringIO(text) if line.strip()), "")
+    separator = max(_DELIMITERS, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)]
+    except csv.Error:
+        raise ValueError(f"{path}: got something that is no text, expected a CSV") from None
+    if separator != ",":
+        lines = [(number, [_point(cell) for cell in cells]) for number, cells in lines]
+    return lines
 
 
-def places(rows: Sequence[Row], projection: Projection | None) -> list[tuple[float, float]]:
-    """``(x, y)`` of each row, m; ``lat,lon`` are projected, by default onto the rows' own plane."""
-    plane = projection_of(rows)
-    if plane is None:
-        return [(row.number("x"), row.number("y")) for row in rows]
-    plane = projection or plane
-    return [plane.to_xy(row.number("lat"), row.number("lon")) for row in rows]
+def _point(cell: str) -> str:
+    """A number with a decimal comma as one with a point."""
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
+
+
+def _check_places(path: Path, header: Sequence[str], matched: Header) -> None:
+    wanted = GLOBE if any(name in matched.place for name in GLOBE) and "x" not in matched.place else PLANE
+    missing = [name for name in wanted if name not in matched.place]
+    if missing and not set(GLOBE) <= set(matched.place):
+        got = ",".join(header)[:_MOST_SHOWN] or "nothing"
+        raise ValueError(f"{path}: got the columns {got}, expected x,y (or lat,lon for x,y); {missing[0]!r} is missing")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 _SEMI_MAJOR_M = 6_378_137.0  # WGS84
 _ECCENTRICITY_SQUARED = 6.69437999014e-3
+_POLE_DEG = 90.0
 _EARTH_M = 6_371_008.8  # mean radius
 _Numbers = NDArray[np.float64]
 Degrees = TypeVar("Degrees", float, _Numbers)
@@ -26,7 +27,8 @@ def _within_half_turn(degrees: Degrees) -> Degrees:
 class Projection:
     """The plane that touches the WGS84 ellipsoid at a point: x to the east, y to the north, m.
 
-    Distances are right within 0.1 % over 20 km around the point, at latitudes below 60 degrees.
+    Distances are right along the point's parallel and meridian; those from west to east elsewhere are off by :meth:`scale_error`:
+    0.1 % at 6 km north or south of the point at a latitude of 45 degrees, 0.3 % at 11 km at 60 degrees.
 
     Args:
         latitude_deg: of the point.
@@ -51,6 +53,14 @@ class Projection:
         east = _SEMI_MAJOR_M / math.sqrt(squeeze) * math.cos(latitude)
         north = _SEMI_MAJOR_M * (1 - _ECCENTRICITY_SQUARED) / squeeze**1.5
         return math.radians(east), math.radians(north)
+
+    def scale_error(self, y_m: float) -> float:
+        """Relative error of distances in the plane, ``y_m`` to the north of the point: the greater one of both directions."""
+        latitude = self.latitude_deg + y_m / self._scale[1]
+        if abs(latitude) >= _POLE_DEG:
+            return math.inf
+        there = Projection(latitude, self.longitude_deg)._scale
+        return max(abs(here / true - 1) for here, true in zip(self._scale, there, strict=True))
 
     def to_xy(self, latitude_deg: Degrees, longitude_deg: Degrees) -> tuple[Degrees, Degrees]:
         """East and north of the point, m; numbers or arrays."""

@@ -104,7 +104,7 @@ def _antenna_gain_db(
     for tier in scenario.tiers:
         chosen = slice(first, first + tier.count)
         first += tier.count
-        if tier.pattern == "omni" and tier.panel is None:
+        if not tier.directional:
             parts.append(torch.zeros(len(stations), tier.count, users.shape[1]))
             continue
         if geometry.image is None:
@@ -115,8 +115,16 @@ def _antenna_gain_db(
         azimuth = torch.tensor([bearing_to_azimuth_rad(bearing) for bearing in tier.per_cell("azimuth_deg")])
         tilt = torch.tensor(tier.per_cell("tilt_deg")).deg2rad()
         vector, (azimuth, tilt) = torch.cat([offset, drop], -1), (v.reshape(1, -1, 1) for v in (azimuth, tilt))
+        beam = torch.tensor(tier.per_cell("beam_tilt_deg")).deg2rad().reshape(1, -1, 1) if tier.beam_tilt_deg else None
         parts.append(
-            channel.antenna_gain_db(tier.pattern, vector, azimuth_rad=azimuth, tilt_rad=tilt, panel=tier.panel)
+            channel.antenna_gain_db(
+                tier.antenna or tier.pattern,
+                vector,
+                azimuth_rad=azimuth,
+                tilt_rad=tilt,
+                panel=tier.panel,
+                beam_tilt_rad=beam,
+            )
         )
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 

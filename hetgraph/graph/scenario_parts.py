@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from hetgraph.channel import Panel
+from hetgraph.channel import AntennaPattern, Panel
 
 PATHLOSS = ("uma", "umi", "rma", "inh-mixed", "inh-open", "cost231", "lte", "log-distance", "free-space", "unit")
 
@@ -28,7 +28,7 @@ class Layout:
 class Tier:
     """Cells of one kind. A cell is a station of the graph; cells on one mast share its place, line of sight and shadowing.
 
-    Lists of ``azimuth_deg`` and ``tilt_deg`` have one number for all cells, one for each sector of a mast, or one for each cell.
+    Lists of bearings and tilts have one number for all cells, one for each sector of a mast, or one for each cell.
 
     Args:
         name: e.g. ``macro``.
@@ -52,6 +52,9 @@ class Tier:
         pattern: ``omni`` or ``38.901``, the standard's antenna element pointed at ``azimuth_deg`` and ``tilt_deg``.
         tilt_deg: downtilt of the antenna, positive downwards: mechanical plus electrical, where no ``panel`` steers its beam.
         panel: array of elements of ``pattern`` whose beam is steered down by ``panel.tilt_deg``; ``None`` for one element.
+        antenna: a manufacturer's pattern in place of the element of ``pattern``; ``None`` for none.
+        beam_tilt_deg: electrical downtilt of ``antenna``'s beam, for which ``tilt_deg`` is the mechanical one alone; a list as those
+            above; empty for the pattern's own.
         carrier: name of one of ``radio.carriers``; empty for the first.
         num_antennas: antenna nodes of each cell without a ``panel``; with one they are its ports.
         max_users: users that a station may serve; 0 for no limit.
@@ -83,22 +86,32 @@ class Tier:
     circuit_power_w: float = 0.0
     amplifier_efficiency: float = 1.0
     row: tuple[int, ...] = ()
+    antenna: AntennaPattern | None = None
+    beam_tilt_deg: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("azimuth_deg", "tilt_deg"):  # one number stands for all cells
+        for name in ("azimuth_deg", "tilt_deg", "beam_tilt_deg"):  # one number stands for all cells
             value = getattr(self, name)
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 object.__setattr__(self, name, (float(value),))
 
     def per_cell(self, name: str) -> list[float]:
-        """``azimuth_deg`` or ``tilt_deg`` of each cell; zeros where none is given."""
+        """``azimuth_deg``, ``tilt_deg`` or ``beam_tilt_deg`` of each cell; zeros where none is given."""
         values: tuple[float, ...] = getattr(self, name) or (0.0,)
         return [values[i % len(values)] for i in range(self.count)]
+
+    def downtilts_deg(self) -> list[float]:
+        """Downtilt of each cell's antenna, mechanical plus electrical where ``antenna`` tells them apart."""
+        tilts = self.per_cell("tilt_deg")
+        if self.antenna is None:
+            return tilts
+        beams = self.per_cell("beam_tilt_deg") if self.beam_tilt_deg else [self.antenna.tilt_deg] * self.count
+        return [tilt + beam for tilt, beam in zip(tilts, beams, strict=True)]
 
     @property
     def directional(self) -> bool:
         """Whether the antenna looks somewhere."""
-        return self.pattern != "omni" or self.panel is not None
+        return self.pattern != "omni" or self.panel is not None or self.antenna is not None
 
     @property
     def ports(self) -> int:

@@ -194,12 +194,16 @@ def _validate_cells(where: str, tier: Tier, carriers: "tuple[Carrier, ...]") -> 
     require(f"{where}.sectors", tier.sectors, whole, f"a divisor of count, {tier.count}, and 1 for fixed positions")
     lengths = sorted({1, tier.sectors, tier.count})
     expected = " or ".join(map(str, lengths)) + " numbers, or none"
-    for name in ("azimuth_deg", "tilt_deg"):
+    for name in ("azimuth_deg", "tilt_deg", "beam_tilt_deg"):
         values = getattr(tier, name)
         require(f"{where}.{name}", len(values), not values or len(values) in lengths, expected)
     if tier.tilt_deg:
         steepest = max(tier.tilt_deg, key=abs)
         require(f"{where}.tilt_deg", steepest, abs(steepest) <= 90, "degrees in -90..90, positive downwards")
+    alone = tier.antenna is None or tier.panel is None
+    require(f"{where}.antenna", tier.antenna and tier.antenna.name, alone, "null beside a panel")
+    beam = tier.antenna is not None or not tier.beam_tilt_deg
+    require(f"{where}.beam_tilt_deg", tier.beam_tilt_deg, beam, "none without an antenna")
     if tier.directional:
         least = 2 if tier.sectors > 1 else 1
         aimed = len(tier.azimuth_deg) >= least

@@ -148,12 +148,18 @@ def test_what_is_missing_is_named(scenario: Any, tmp_path: Path) -> None:
         DeepMIMODataset(scenario.folder)
 
 
+SETS = '{"txrx_sets": {"txrx_set_0": {"id": 0, "is_tx": true, "is_rx": false, "num_points": %s}}}'
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
         ("{", "got text that is no JSON, expected a DeepMIMO scenario's parameters"),
         ("[]", "got TypeError .*, expected txrx_sets with id, is_tx, is_rx and num_points"),
         ('{"txrx_sets": {"txrx_set_0": {"id": 0}}}', "got KeyError 'num_points', expected txrx_sets with id"),
+        (SETS % "Infinity", "got OverflowError .*, expected txrx_sets with id"),
+        (SETS % "1e8", "num_points: got 100000000 in set 0, expected 0 to 10000"),
+        (SETS % "-1", "num_points: got -1 in set 0, expected 0 to 10000"),
         ('{"txrx_sets": {}}', r"got 0 transmitters and sets \[\] of receivers, expected at least one of each"),
     ],
 )

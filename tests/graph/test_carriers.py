@@ -113,6 +113,30 @@ def test_carriers_of_a_file(tmp_path: Path) -> None:
     assert feasible(graph, Allocation(serving, equal_power(graph)))
 
 
+def test_bands_and_channel_numbers_of_a_file_do_not_interfere(tmp_path: Path) -> None:
+    """Two layers of one operator by EARFCN and band: the SINR of each is what it has without the other."""
+    header = "x,y,z,tier,power_dbm,azimuth_deg,num_antennas,band,earfcn,cell\n"
+    low, high = "46,0,1,B20,6300", "46,0,1,n78,630000"
+    rows = [f"{x},0,25,macro,{kind},c{i}" for i, (x, kind) in enumerate(((0, low), (0, high), (500, high), (900, low)))]
+    (tmp_path / "s.csv").write_text(header + "\n".join(rows) + "\n")
+    (tmp_path / "u.csv").write_text("x,y,indoor,floor\n100,300,0,0\n450,250,1,3\n")
+    scenario = scenario_from_csv(tmp_path / "s.csv", tmp_path / "u.csv")
+    assert [carrier.name for carrier in scenario.carriers] == ["806 MHz", "3450 MHz"]
+    graph = scenario.sample(1, seed=4)
+    power = equal_power(graph)
+    both = edge_sinr(graph, power).reshape(2, 4, -1)
+    for frequency in (806e6, 3.45e9):
+        cells = (graph["bs"].carrier_hz - frequency).abs() < 1e3
+        blocks = graph["bs"].rb_power_max_w[cells][0] > 0
+        alone = torch.where(cells.unsqueeze(1), power, 0.0)
+        expected = edge_sinr(graph, alone).reshape(2, 4, -1)[:, cells][..., blocks]
+        torch.testing.assert_close(both[:, cells][..., blocks], expected)
+        assert not both[:, cells][..., ~blocks].any() and int(cells.sum()) == 2
+    loss_db = graph["ue"].penetration_loss_db[1]
+    assert float(loss_db[-1] - loss_db[0]) > 0, "glass and concrete take more at 3.45 GHz than at 806 MHz"
+    assert float(graph["ue"].pos[1, 2]) == 1.5 + 3 * 3
+
+
 def test_one_frequency_of_a_file_is_the_carrier(tmp_path: Path) -> None:
     header = "x,y,z,tier,power_dbm,azimuth_deg,num_antennas,carrier_hz\n"
     (tmp_path / "s.csv").write_text(header + "0,0,25,macro,46,0,1,2.1e9\n9,0,25,macro,46,90,1,2.1e9\n")

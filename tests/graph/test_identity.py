@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hetgraph.graph import Given, Scenario, Site, check, scenario_from_csv, write_sites, write_users
-from hetgraph.graph.tables import read_sites
+from hetgraph.graph.site_file import read_sites
 
 
 def thirty_masts() -> list[Site]:

@@ -128,7 +128,7 @@ def test_more_candidates_than_stations_are_all_stations(tmp_path: Path) -> None:
 SITE = "1,2,25,macro,46,,1\n"
 BAD_SITES = {
     "a column twice": ("x,x" + HEADER[1:] + SITE, "s.csv: got the column 'x' twice, expected it once"),
-    "another column": (HEADER.replace("tier", "layer") + SITE, "'tier' is missing"),
+    "another unit": (HEADER.replace("z,", "z [furlong],") + SITE, "z: got the unit 'furlong', expected one of m, "),
     "half a place": ("x,lon" + HEADER[3:] + SITE, r"expected x,y.* \(or lat,lon for x,y\); 'y' is missing"),
     "a short line": (HEADER + SITE + "1,2,25\n", "line 3: got 3 cells, expected 7, as in the header"),
     "a long line": (HEADER + "1,2,25,macro,46,,1,9\n", "line 2: got 8 cells, expected 7"),

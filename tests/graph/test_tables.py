@@ -44,10 +44,19 @@ def test_sites_and_users_round_trip(tmp_path: Path) -> None:
     assert graph[CHANNEL].antenna_gain_db.reshape(3, 3)[:, 0].abs().max() == 0
 
 
+def test_antennas_and_their_tilts_round_trip(tmp_path: Path) -> None:
+    sites = [
+        Site(0, 0, azimuth_deg=10.0, tilt_deg=8.0, elec_tilt_deg=6.0, antenna="a.msi", site="A", cell="A1"),
+        Site(9, 9, azimuth_deg=20.0, tilt_deg=3.0, carrier_hz=1.8e9),
+    ]
+    write_sites(tmp_path / "s.csv", sites)
+    assert read_sites(tmp_path / "s.csv") == sites
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x,y\n1,2\n", "got the columns x,y, expected x,y,z,tier.*'z' is missing"),
+        (HEADER + ",2,25,macro,46,,1\n", "line 2, x: got '', expected a number"),
         ("", "got the columns nothing"),
         (HEADER, "got no rows"),
         (HEADER + "1,north,25,macro,46,,1\n", "line 2, y: got 'north', expected a number"),

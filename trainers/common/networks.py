@@ -6,7 +6,7 @@ from pathlib import Path
 from torch_geometric.data import Batch
 
 from hetgraph.datasets import scenario_of
-from hetgraph.graph import Scenario, from_npz
+from hetgraph.graph import Scenario, Selection, from_npz
 from hetgraph.graph.tables import scenario_from_csv
 from hetgraph.trainers.task import option
 
@@ -18,8 +18,13 @@ class Networks:
     """Options of all tasks."""
 
     scenario: str | None = option(None, "preset (with arguments after a colon) or YAML file of a scenario")
-    sites: str | None = option(None, "CSV of sites and cells, in place of drawn ones")
-    users: str | None = option(None, "CSV of users, for --sites")
+    sites: str | None = option(None, "CSV or GeoJSON of sites and cells, in place of drawn ones")
+    users: str | None = option(None, "CSV or GeoJSON of users, for --sites")
+    radio: str | None = option(None, "technology of the cells that are taken, for --sites: GSM, UMTS, LTE, NR")
+    operator: str | None = option(
+        None, "operator of the cells that are taken, for --sites: name or code such as 262-01"
+    )
+    window: str | None = option(None, "west,south,east,north of the cells that are taken, degrees, for --sites")
     gain: str | None = option(None, "npz with gain [N, U, R], noise_w, power_max_w, rb_bandwidth_hz")
     layouts: int | None = option(None, "networks")
     seed: int = option(TEST, "seed of the networks")
@@ -37,8 +42,9 @@ def networks_of(options: Networks, default: str, base: str | None = None) -> Sce
         FileNotFoundError: no such file.
         ValueError: options that exclude each other, or a file that is not as it must be.
     """
-    if options.users is not None and options.sites is None:
-        raise ValueError("--users: got a file without --sites, expected both")
+    for name in ("users", "radio", "operator", "window"):
+        if getattr(options, name) is not None and options.sites is None:
+            raise ValueError(f"--{name}: got {getattr(options, name)!r} without --sites, expected both")
     if options.gain is not None:
         for name in ("scenario", "sites"):
             if getattr(options, name) is not None:
@@ -46,7 +52,13 @@ def networks_of(options: Networks, default: str, base: str | None = None) -> Sce
         return Batch.from_data_list([from_npz(options.gain)])
     if options.sites is None:
         return scenario_of(options.scenario or default)
-    return scenario_from_csv(options.sites, options.users, base=scenario_of(options.scenario or base or default))
+    base_scenario = scenario_of(options.scenario or base or default)
+    return scenario_from_csv(options.sites, options.users, base=base_scenario, selection=selection_of(options))
+
+
+def selection_of(options: Networks) -> Selection:
+    """Which cells of a file the options take."""
+    return Selection(options.radio or "", options.operator or "", options.window or "")
 
 
 def title_of(options: Networks, default: str) -> str:

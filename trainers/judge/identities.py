@@ -7,7 +7,9 @@ from typing import Any
 from hetgraph.datasets import scenario_of
 from hetgraph.graph import Scenario
 from hetgraph.graph.scenario import CellName
-from hetgraph.graph.tables import read_user_names, scenario_from_csv
+from hetgraph.graph.tables import scenario_from_csv
+from hetgraph.graph.user_file import read_user_names
+from hetgraph.trainers.common.networks import selection_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ def identities(options: Any, stations: int) -> Identities:
         ValueError: a file that is not as it must be.
     """
     sites, users = (getattr(options, name, None) for name in ("sites", "users"))
-    names = scenario_from_csv(sites, users).names() if sites is not None else _names(getattr(options, "scenario", None))
+    if sites is not None:
+        names = scenario_from_csv(sites, users, selection=selection_of(options)).names()
+    else:
+        names = _names(getattr(options, "scenario", None))
     if len(names) != stations:  # networks that the task changes have none
         names = (CellName(site="", cell="", tier="", row=None),) * stations
     rows = [number if name.row is None else name.row for number, name in enumerate(names)]

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,6 +175,21 @@ def test_phones_of_drive_tests_have_numbers(tmp_path: Path, lte_traces: Path) ->
     assert [row["user"] for row in rows_of(tmp_path / "users.csv")][:2] == ["0", "1"]
 
 
+def test_cells_are_chosen_by_technology_operator_and_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], real_files: Path
+) -> None:
+    """The cells that the options take keep their names and order; each warning is written once."""
+    monkeypatch.chdir(tmp_path)
+    cells = str(real_files / "own_network/opencellid_no_header.csv")
+    Path("users.csv").write_text("lat;lng\n50.89;-113.96\n50.9;-113.97\n")
+    chosen = ("--radio", "GSM", "--operator", "302-720", "--window=-114.1,50,-113,51")
+    with warnings.catch_warnings(action="always"):
+        run("predict", "--policy", "max_rsrp", "--sites", cells, "--users", "users.csv", *chosen, "--out", "out")
+    assert [row["cell"] for row in rows_of(tmp_path / "out/cells.csv")] == ["55752", "55751", "59852"]
+    lines = [line for line in capsys.readouterr().err.splitlines() if "not used" in line]
+    assert len(lines) == 1 and lines[0].endswith("averageSignal")
+
+
 def test_mistakes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -200,6 +216,7 @@ def test_mistakes(
         ("predict", "--policy", "pf", "--load", "3"): "--load: got an option of task queues",
         ("predict", "--ckpt", "none.ckpt"): "none.ckpt",
         ("predict", "arrivals", "--policy", "argmax", "--probability", "0.0001"): "got no users in",
+        ("predict", "--policy", "pf", "--radio", "LTE"): "--radio: got 'LTE' without --sites, expected both",
     }  # fmt: skip
     for arguments, message in ours.items():
         run(*arguments, code=2)
