@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from hetgraph.datasets.lte_trace import LTETrace, Numbers
+from hetgraph.datasets.lte_table import Numbers
+from hetgraph.datasets.lte_trace import LTETrace
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.tables import Site, write_sites, write_users
 
@@ -16,7 +17,7 @@ def estimate_sites(
 ) -> dict[str, tuple[float, float]]:
     """Latitude and longitude of each cell, or of each node, whose cells stand on one mast.
 
-    4G traces give it. For 5G it is the centroid of the places where the cell served, weighted by received power in mW; the
+    4G traces of 2018 give it. For others it is the centroid of the places where the cell served, weighted by received power in mW; the
     power at one place is the mean over its rows, so that a phone that waits there does not pull. It lies on the road that the
     phone took, and so is an estimate.
 
@@ -31,7 +32,7 @@ def estimate_sites(
         if key and known[i]:
             rows[key].append(i)
     often = {key: np.array(members) for key, members in rows.items() if len(members) >= fewest}
-    if trace.generation == "4G":
+    if np.isfinite(trace.site).any():
         return {key: (float(trace.site[m[0], 0]), float(trace.site[m[0], 1])) for key, m in often.items()}
     places = np.stack([trace.latitude, trace.longitude], 1)
     return {key: weighted_centroid(places[members], trace.rsrp_dbm[members]) for key, members in often.items()}
