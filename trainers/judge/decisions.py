@@ -12,6 +12,7 @@ from hetgraph.envs.step import Step
 from hetgraph.radio.kpi_table import INDICATORS
 from hetgraph.trainers.judge.decision_columns import dbm
 from hetgraph.trainers.judge.identities import Identities, identities
+from hetgraph.trainers.judge.measured import SHARE, measured_share, noted
 from hetgraph.trainers.judge.progress import late_progress_bar
 from hetgraph.trainers.task import Case, Decisions, Task
 
@@ -54,6 +55,9 @@ def decide(task: Task, options: Any, name: str, policy: Any) -> Decided:
     env = next(case.environments())
     with late_progress_bar(f"{name}: {case.title}", env.episode_slots) as counted:
         played = play_episode(task, env, name, policy, case.seed, counted)
+    share = measured_share(env)
+    if share is not None:
+        case = dataclasses.replace(case, title=noted(case.title, share), keys={**case.keys, SHARE: share})
     return decided(name, case, played.decisions, played.kpis, identities(options, env.num_stations))
 
 
