@@ -15,7 +15,7 @@ from hetgraph.trainers.common.arguments import Parser, add_options, new_folder, 
 from hetgraph.trainers.common.policies import policies_of, register_models, rule, rules_of
 from hetgraph.trainers.common.training_range import beyond
 from hetgraph.trainers.judge.decision_files import CELLS, USERS, write_decided
-from hetgraph.trainers.judge.draws import Expected, gains, over_draws
+from hetgraph.trainers.judge.draws import HELD, Expected, gains, over_draws, over_other_draws
 from hetgraph.trainers.judge.geojson import write_geojson
 from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import cell
@@ -24,6 +24,8 @@ from hetgraph.trainers.tasks import task_names, task_of
 
 OUT, ABOUT, MAP = "runs/plan", "plan.json", "plan.geojson"
 DRAWS = 20
+MEANING = "means over the draws, the policy deciding anew on each"
+HELD_GAINS, HELD_MEANING = "gains_held", "gains of powers and cells of these tables, held on as many other draws"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -44,9 +46,12 @@ def run(arguments: Sequence[str]) -> int:
         _warn(args.policy, header, options)
     plan = over_draws(task, options, policies, name, reference, args.draws)
     report(task, [plan.trial], reference, out)
-    found = gains(task, plan.trial, name, reference)
+    held = over_other_draws(task, options, plan, reference, policies[reference], args.draws)
+    found = {name: gains(task, plan.trial, name, reference)}
+    if held is not None:
+        found[HELD] = gains(task, held, HELD, reference)
     _write(task, options, plan, reference, found, args.draws, out)
-    for line in _sentences(found, name, reference, args.draws):
+    for line in _sentences(found, reference, args.draws):
         console.print(line, soft_wrap=True)
     draw(task, [plan.trial], reference, out, figures=not args.no_figures)
     return 0
@@ -104,25 +109,32 @@ def _write(
     options: Any,
     plan: Expected,
     reference: str,
-    found: dict[str, Interval],
+    found: dict[str, dict[str, Interval]],
     draws: int,
     out: Path,
 ) -> None:
-    about = {
-        "draws": draws,
-        "values": "means over the draws, the policy deciding anew on each",
-        "reference": reference,
-        "gains": {
-            kpi: {"value": each.value, "low": each.low, "high": each.high, "unit": indicator(kpi).unit}
-            for kpi, each in found.items()
-        },
-    }
+    about = {"draws": draws, "values": MEANING, "reference": reference}
+    for name, each in found.items():
+        about |= {HELD_GAINS: _plain(each), "held": HELD_MEANING} if name == HELD else {"gains": _plain(each)}
     write_decided(task, options, plan.decided, out, about=ABOUT, more=about)
     has_map = write_geojson(out / MAP, plan.decided, options.sites, options.users)
     Console().print(f"{CELLS}, {USERS}, {ABOUT}{f', {MAP}' if has_map else ''}: {out}", soft_wrap=True)
 
 
-def _sentences(found: dict[str, Interval], name: str, reference: str, draws: int) -> list[str]:
+def _plain(found: dict[str, Interval]) -> dict[str, Any]:
+    return {
+        kpi: {"value": each.value, "low": each.low, "high": each.high, "unit": indicator(kpi).unit}
+        for kpi, each in found.items()
+    }
+
+
+def _sentences(found: dict[str, dict[str, Interval]], reference: str, draws: int) -> list[str]:
     """What is gained, an indicator a line."""
-    lines = [f"{name} over {reference}, means over {draws} channel draws with 95% intervals:"]
-    return lines + [f"  {indicator(kpi).heading}: {cell(each, kpi)}" for kpi, each in found.items()]
+    lines = []
+    for name, each in found.items():
+        what = (
+            f"{CELLS} and {USERS} held on {draws} other draws" if name == HELD else f"{name} on {draws} channel draws"
+        )
+        lines.append(f"{what}, over {reference}, with 95% intervals:")
+        lines += [f"  {indicator(kpi).heading}: {cell(interval, kpi)}" for kpi, interval in each.items()]
+    return lines

@@ -17,16 +17,20 @@ from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import against, mean
 from hetgraph.trainers.task import Case, Decisions, Task
 
+HELD = "held"
+
 
 @dataclass(frozen=True)
 class Expected:
     """A policy over draws.
 
     Args:
-        decided: means of its decisions; each user's cell is the one that serves it most often.
+        decisions: their means; each user's cell is the one that serves it most often.
+        decided: the same as rows.
         trial: indicators of all policies, a draw being one network.
     """
 
+    decisions: Decisions
     decided: Decided
     trial: Trial
 
@@ -60,7 +64,20 @@ def over_draws(
     trial.meta.update({"title": f"{first.title}, {draws} channel draws", "seed": first.seed})
     kpis = {kpi: float(value.mean()) for kpi, value in trial.values[name].items() if value.ndim == 2}
     who = identities(options, env.num_stations)
-    return Expected(decided(name, first, mean_decisions(found), kpis, who), trial)
+    means = mean_decisions(found)
+    return Expected(means, decided(name, first, means, kpis, who), trial)
+
+
+def over_other_draws(task: Task, options: Any, plan: Expected, reference: str, rule: Any, draws: int) -> Trial | None:
+    """The means held as they are on as many other draws, beside the reference; ``None`` for a task that cannot hold them.
+
+    It tells apart what a table is worth by itself from what its policy gains by answering to the channels.
+    """
+    if task.held is None:
+        return None
+    options = dataclasses.replace(options, seed=options.seed + draws)
+    policies = {reference: rule, HELD: task.held(plan.decisions)}
+    return over_draws(task, options, policies, HELD, reference, draws).trial
 
 
 def gains(task: Task, trial: Trial, name: str, reference: str) -> dict[str, Interval]:
