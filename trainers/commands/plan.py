@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     _check(args, options)
     register_models(args.models)
     ((name, (policy, *_)),) = policies_of(task, args.policy).items()
-    reference = args.reference or task.rivals[0]
+    reference = args.reference or _reference(task)
     policies = {reference: rule(task, reference), name: policy}
     out, console = new_folder(args.out, args.overwrite, (ABOUT, "results.json")), Console()
     if header is not None:
@@ -62,7 +62,7 @@ def _parser(task: Task) -> Parser:
     tasks = f"{', '.join(task_names())}; when none is named, that of the checkpoint, or {DEFAULT}"
     parser.epilog = f"Rules: {', '.join(rules_of(task))}. Tasks: {tasks}."
     parser.add_argument("--policy", default=None, help="rule, checkpoint or module:attribute that decides")
-    parser.add_argument("--reference", default=None, help=f"rule over which gains are ({task.rivals[0]})")
+    parser.add_argument("--reference", default=None, help=f"rule over which gains are ({_reference(task)})")
     parser.add_argument("--draws", type=int, default=DRAWS, help=f"channel draws on the same sites and users ({DRAWS})")
     parser.add_argument("--models", default=None, help="module:attribute of models of one's own, for their checkpoints")
     parser.add_argument("--out", default=OUT, help=f"folder of tables, map and figures ({OUT})")
@@ -70,6 +70,11 @@ def _parser(task: Task) -> Parser:
     parser.add_argument("--no-figures", action="store_true", help="tables and files alone")
     add_options(parser, task.options)
     return parser
+
+
+def _reference(task: Task) -> str:
+    """The first rule beside which the task shows a checkpoint, else the first of its rules."""
+    return (*task.rivals, *rules_of(task))[0]
 
 
 def _header(arguments: Sequence[str]) -> Header | None:

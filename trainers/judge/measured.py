@@ -23,4 +23,4 @@ def measured_share(env: GraphEnv[Any]) -> float | None:
 
 def noted(title: str, share: float | None) -> str:
     """Title of a case with the share, where there is one."""
-    return title if share is None else f"{title}, {share:.3g} of the links measured"
+    return title if share is None else f"{title}, {100 * share:.3g}% of the links measured"

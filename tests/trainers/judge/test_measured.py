@@ -23,7 +23,7 @@ def test_one_link_of_each_user_was_measured(drives: Path) -> None:
     graph = LTETraceDataset(drives, cells=6, users=20, networks=1)[0]
     assert measured_share(SnapshotEnv(graph)) == pytest.approx(1 / 6)
     assert measured_share(SnapshotEnv("uma-5bs")) is None
-    assert noted("here", 1 / 6) == "here, 0.167 of the links measured" and noted("here", None) == "here"
+    assert noted("here", 1 / 6) == "here, 16.7% of the links measured" and noted("here", None) == "here"
 
 
 def test_results_on_drive_tests_state_it(drives: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,7 +33,7 @@ def test_results_on_drive_tests_state_it(drives: Path, tmp_path: Path, capsys: p
     (share,) = {row["measured_share"] for row in csv.DictReader((tmp_path / "a/results.csv").read_text().splitlines())}
     assert 0.1 < float(share) <= 1 / 4  # at most one of the four cells to which a user may go, in slots with a row
     results = json.loads((tmp_path / "a/results.json").read_text())
-    assert f"{float(share):.3g} of the links measured" in results["cases"][0]
+    assert f"{100 * float(share):.3g}% of the links measured" in results["cases"][0]
     assert "measured_share" in (tmp_path / "a/networks.csv").read_text().splitlines()[0]
     assert "links measured" in " ".join(capsys.readouterr().out.split())
     run("predict", "handover", *where, "--policy", "stay", "--out", str(tmp_path / "b"))
