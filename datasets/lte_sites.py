@@ -13,7 +13,7 @@ from hetgraph.graph.tables import Site, write_sites, write_users
 
 
 def estimate_sites(
-    trace: LTETrace, *, fewest: int = 5, by: Literal["cell", "node"] = "cell"
+    trace: LTETrace, *, fewest: int = 5, by: Literal["cell", "node"] = "cell", carrier: str | None = None
 ) -> dict[str, tuple[float, float]]:
     """Latitude and longitude of each cell, or of each node, whose cells stand on one mast.
 
@@ -25,8 +25,11 @@ def estimate_sites(
         trace: a trace.
         fewest: rows that a cell, or node, must have served with a known place and RSRP.
         by: what gets a site.
+        carrier: channel number of the cells that count; ``None`` for all.
     """
     known = np.isfinite(trace.rsrp_dbm) & np.isfinite(trace.latitude) & np.isfinite(trace.longitude)
+    if carrier is not None:
+        known &= np.array(trace.carrier) == carrier
     rows: dict[str, list[int]] = defaultdict(list)
     for i, key in enumerate(getattr(trace, by)):
         if key and known[i]:
@@ -59,6 +62,7 @@ def export_csv(
     most_users: int = 500,
     height_m: float = 25.0,
     power_dbm: float = 46.0,
+    carrier: str | None = None,
 ) -> tuple[int, int]:
     """Write estimated sites and pseudo-users for ``hetgraph compare --sites ... --users ...``; returns their numbers.
 
@@ -72,13 +76,18 @@ def export_csv(
         most_users: users to write at most.
         height_m: antenna height of all sites.
         power_dbm: power budget of all sites.
+        carrier: channel number of the cells, of a trace that tells several: all sites of a file are on one.
 
     Raises:
-        ValueError: a trace without any cell that served often enough, or no users wanted.
+        ValueError: a trace without any cell that served often enough, several carriers and no choice, or no users wanted.
     """
     if most_users < 1:
         raise ValueError(f"most_users: got {most_users}, expected at least 1")
-    places_of_cells = estimate_sites(trace, by="node")
+    carriers = sorted(set(trace.carrier) - {""})
+    if (carrier is None and len(carriers) > 1) or carrier not in (None, *carriers):
+        got = f"{carrier!r}" if carrier is not None else "none"
+        raise ValueError(f"carrier: got {got}, expected one of {', '.join(carriers)}, the carriers of {trace.path}")
+    places_of_cells = estimate_sites(trace, by="node", carrier=carrier)
     if not places_of_cells:
         raise ValueError(f"{trace.path}: got no cell with known site, expected at least one")
     places = sorted(set(places_of_cells.values()))

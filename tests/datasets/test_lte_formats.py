@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hetgraph.datasets import LTETrace, LTETraceDataset
+from hetgraph.datasets import LTETrace, LTETraceDataset, estimate_sites, export_csv
 from hetgraph.datasets.lte_rows import clean, counts
 from hetgraph.datasets.lte_trace import generations_of
 
@@ -150,6 +150,17 @@ def test_carriers_are_networks_of_their_own(tmp_path: Path) -> None:
         LTETraceDataset(path, split="all", cells=4, users=20)[0]
     with pytest.raises(ValueError, match="operator: got 'OPB', expected one of OPA 1464, OPA 2850"):
         LTETraceDataset(path, split="all", operator="OPB")
+
+
+def test_sites_of_a_log_are_on_one_carrier(tmp_path: Path) -> None:
+    rows = [{"ARFCN": "1464" if i % 2 else "2850", "Node": "7" if i % 2 else "21"} for i in range(24)]
+    trace = LTETrace.read(gnettrack(tmp_path / "log.txt", *rows))
+    files = tmp_path / "sites.csv", tmp_path / "users.csv"
+    assert export_csv(trace, *files, carrier="1464", most_users=9) == (1, 9)
+    assert set(estimate_sites(trace, by="node", carrier="2850")) == {"OPA/21"}
+    for carrier, got in ((None, "none"), ("9", "'9'")):
+        with pytest.raises(ValueError, match=rf"carrier: got {got}, expected one of 1464, 2850, the carriers of"):
+            export_csv(trace, *files, carrier=carrier)
 
 
 def test_cellmapper_rows_have_no_times(real_files: Path) -> None:
