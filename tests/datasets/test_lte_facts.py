@@ -126,7 +126,7 @@ def test_missing_is_a_dash_and_anything_else_is_refused(tmp_path: Path) -> None:
     assert np.isnan(LTETrace.read(path).rsrq_db).all()
     path.write_text(path.read_text().replace("RSRP", "Power", 1))
     with pytest.raises(
-        ValueError, match="got no column 'RSRP', expected the columns Timestamp, .* of a 4G trace of Raca"
+        ValueError, match=r"got no column 'RSRP', expected the columns Timestamp, .* of a 4G trace of Raca"
     ):
         LTETrace.read(path)
     path.write_text(path.read_text().replace("Power", "RSRP", 1) + "1,2\n")

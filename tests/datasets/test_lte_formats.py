@@ -216,7 +216,7 @@ def test_archives_are_read_as_they_unpack(lte_traces: Path, tmp_path: Path) -> N
 def test_what_a_header_lacks_is_named(tmp_path: Path) -> None:
     path = gnettrack(tmp_path / "log.txt", {})
     path.write_text(path.read_text().replace("Level", "Strength"))
-    with pytest.raises(ValueError, match="got no column 'Level', expected the columns .* of a G-NetTrack log"):
+    with pytest.raises(ValueError, match=r"got no column 'Level', expected the columns .* of a G-NetTrack log"):
         LTETrace.read(path)
     path = gnettrack(tmp_path / "log.txt", {})
     path.write_text(path.read_text().replace("ARFCN", "Level"))

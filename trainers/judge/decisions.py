@@ -119,7 +119,9 @@ def play_episode(
     times: list[float] = []
     result = task.decisions(env, counted(_noted(env, name, policy, seed, kpis, times)))
     if not result.serving.numel():
-        raise ValueError(f"{name}: got no users in {env.episode_slots} slots, expected some; more arrivals or another --seed")
+        raise ValueError(
+            f"{name}: got no users in {env.episode_slots} slots, expected some; more arrivals or another --seed"
+        )
     return Episode(result, kpis, times, env.details())
 
 
