@@ -7,11 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from hetgraph.graph.tables import scenario_from_csv
+from hetgraph.graph import Scenario
 from hetgraph.models.weights import Header, read_weights
 from hetgraph.radio.kpi_table import indicator
 from hetgraph.trainers.commands.compare import DEFAULT, draw, foreign_options, report
 from hetgraph.trainers.common.arguments import Parser, add_options, new_folder, options_from, parse
+from hetgraph.trainers.common.networks import networks_of
 from hetgraph.trainers.common.policies import policies_of, register_models, rule, rules_of
 from hetgraph.trainers.common.training_range import beyond
 from hetgraph.trainers.judge.decision_files import CELLS, USERS, write_decided
@@ -24,6 +25,7 @@ from hetgraph.trainers.tasks import task_names, task_of
 
 OUT, ABOUT, MAP = "runs/plan", "plan.json", "plan.geojson"
 DRAWS = 20
+OWN = "hetnet-3tier"  # preset of what files of sites and users do not say, where --scenario names no other
 MEANING = "means over the draws, the policy deciding anew on each"
 HELD_GAINS, HELD_MEANING = "gains_held", "gains of powers and cells of these tables, held on as many other draws"
 
@@ -104,7 +106,8 @@ def _check(args: Any, options: Any) -> None:
 
 def _warn(path: str, header: Header, options: Any) -> None:
     """Say where the network is unlike those of the checkpoint's training."""
-    far = beyond(header, scenario_from_csv(options.sites, options.users))
+    network = networks_of(options, OWN)
+    far = beyond(header, network) if isinstance(network, Scenario) else None
     if far is not None:
         warnings.warn(f"{path}: got a network outside of its training range: {far}; finetune adapts it", stacklevel=2)
 
@@ -122,7 +125,7 @@ def _write(
     for name, each in found.items():
         about |= {HELD_GAINS: _plain(each), "held": HELD_MEANING} if name == HELD else {"gains": _plain(each)}
     write_decided(task, options, plan.decided, out, about=ABOUT, more=about)
-    has_map = write_geojson(out / MAP, plan.decided, options.sites, options.users)
+    has_map = write_geojson(out / MAP, plan.decided, options)
     Console().print(f"{CELLS}, {USERS}, {ABOUT}{f', {MAP}' if has_map else ''}: {out}", soft_wrap=True)
 
 

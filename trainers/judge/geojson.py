@@ -11,7 +11,7 @@ from hetgraph.trainers.judge.files import write_json
 Place = tuple[float, float]  # longitude and latitude, degrees
 
 
-def write_geojson(path: Path, decided: Decided, sites: str, users: str) -> bool:
+def write_geojson(path: Path, decided: Decided, options: Any) -> bool:
     """Write a point for each cell and for each row of users, with all columns as properties, and ``kind``.
 
     Rows of users who have no name, as of some arrivals, are left out.
@@ -19,8 +19,7 @@ def write_geojson(path: Path, decided: Decided, sites: str, users: str) -> bool:
     Args:
         path: file to write.
         decided: rows, those of cells in the order of the file of sites.
-        sites: CSV of sites.
-        users: CSV of users.
+        options: of the task, which name the files of sites and users.
 
     Returns:
         whether it was written: files in metres say nothing of latitude and longitude.
@@ -29,20 +28,23 @@ def write_geojson(path: Path, decided: Decided, sites: str, users: str) -> bool:
         FileNotFoundError: no such file.
         ValueError: a file that is not as it must be.
     """
-    masts, phones = _places(sites, SITE_COLUMNS), _places(users, USER_COLUMNS)
-    if masts is None or phones is None or len(masts) != len(decided.cells):
+    masts, phones = _places(options)
+    if not masts or not phones or len(masts) != len(decided.cells):
         return False
-    where = dict(zip(read_user_names(users), phones, strict=True))
     features = [_feature("cell", place, row) for place, row in zip(masts, decided.cells, strict=True)]
-    features += [_feature("user", where[row["user"]], row) for row in decided.users if row["user"] in where]
+    features += [_feature("user", phones[row["user"]], row) for row in decided.users if row["user"] in phones]
     write_json(path, {"type": "FeatureCollection", "features": features})
     return True
 
 
-def _places(path: str, columns: tuple[str, ...]) -> list[Place] | None:
-    """Longitude and latitude of each row; ``None`` in metres."""
-    rows = read_rows(path, columns)
-    return [(row.number("lon"), row.number("lat")) for row in rows] if is_globe(rows) else None
+def _places(options: Any) -> tuple[list[Place], dict[str, Place]]:
+    """Places of the cells, and of the users by name; none of a file in metres."""
+    files = ((options.sites, SITE_COLUMNS), (options.users, USER_COLUMNS))
+    tables = [read_rows(path, columns) for path, columns in files]
+    masts, phones = (
+        [(row.number("lon"), row.number("lat")) for row in rows] if is_globe(rows) else [] for rows in tables
+    )
+    return masts, dict(zip(read_user_names(options.users), phones, strict=False))
 
 
 def _feature(kind: str, place: Place, row: Row) -> dict[str, Any]:
