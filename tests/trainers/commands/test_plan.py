@@ -20,6 +20,7 @@ from hetgraph.trainers.commands import plan
 
 WHERE = ("--sites", "sites.csv", "--users", "users.csv")
 SEED, DRAWS = 2_000_000, 3
+pytestmark = pytest.mark.filterwarnings("ignore:.*without coverage.*")
 
 
 @pytest.fixture
