@@ -14,12 +14,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hetgraph.datasets.lte_trace import Numbers
+from hetgraph.datasets.lte_table import Numbers
 from hetgraph.datasets.measured_graph import Carrier
 from hetgraph.graph.npz import read_arrays
 
 _LOS = 0.0  # code of a path without interactions
 _MOST_SENDERS, _MOST_RECEIVERS = 10_000, 20_000_000
+_CONVERT = "`deepmimo.convert(FOLDER)` of the package deepmimo writes it"
+_OTHERS = {  # suffix: what has it, and what to do; as deepmimo's converters tell ray tracers apart
+    ".parquet": ("output of the ray tracer AODT", _CONVERT),
+    ".pkl": ("output of the ray tracer Sionna RT", _CONVERT),
+    ".setup": ("output of the ray tracer Wireless InSite", _CONVERT),
+    ".p2m": ("output of the ray tracer Wireless InSite without its .setup", f"beside it {_CONVERT}"),
+    ".mat": (
+        "a scenario of DeepMIMO v3",
+        "`deepmimo.download(NAME)` of the package deepmimo has those of its database in v4, and `deepmimo.convert(FOLDER)` "
+        "writes it from a ray tracer's own output",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,7 @@ class ScenarioSets:
     def read(root: Path) -> "ScenarioSets":
         path = root / "params.json"
         if not path.is_file():
+            _refuse_others(root)
             raise FileNotFoundError(f"{path}: got no such file, expected a DeepMIMO v4 scenario's")
         try:
             params: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -64,6 +77,21 @@ class ScenarioSets:
         if carrier_hz is not None and not 0 < carrier_hz < math.inf:
             raise ValueError(f"{path}: rt_params.frequency: got {carrier_hz}, expected a positive number")
         return ScenarioSets(path, transmitters, {number: sizes[number] for number in receivers}, scenes, carrier_hz)
+
+
+def _refuse_others(root: Path) -> None:
+    """Say of a folder of other files what makes a scenario of them; those of the scenes of a ray tracer may lie one folder deeper.
+
+    Raises:
+        ValueError: files of a ray tracer, or of DeepMIMO v3.
+    """
+    files = [path for pattern in ("*", "*/*") for path in sorted(root.glob(pattern)) if not path.name.startswith(".")]
+    for suffix, (what, remedy) in _OTHERS.items():
+        found = next((path for path in files if path.suffix == suffix), None)
+        if found is not None:
+            raise ValueError(
+                f"{root}: got {found.name}, {what}, expected a DeepMIMO v4 scenario's params.json; {remedy}"
+            )
 
 
 @dataclass(frozen=True)

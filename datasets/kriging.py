@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from hetgraph.datasets.lte_trace import Numbers
+from hetgraph.datasets.lte_table import Numbers
 
 
 @dataclass(frozen=True)

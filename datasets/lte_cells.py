@@ -1,4 +1,4 @@
-"""The cells that drive tests know: their keys, masts and operators."""
+"""The cells that drive tests know: their keys, masts, operators and carriers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Generator
 
 from hetgraph.datasets.lte_rows import Rows
 from hetgraph.datasets.lte_sites import weighted_centroid
-from hetgraph.datasets.lte_trace import Numbers
+from hetgraph.datasets.lte_table import Numbers
 from hetgraph.datasets.rsrp_map import Indices, Measured
 from hetgraph.graph import Projection
 
@@ -20,14 +20,15 @@ _ATTEMPTS = 100
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells of one or more operators.
+    """Cells of one or more operators; those of one operator on one carrier are a network, others do not disturb them.
 
     Args:
         plane: in which sites and phones are placed.
         key: ``[C]``, rising, see :class:`~hetgraph.datasets.LTETrace`.
         site: of each cell's mast ``[C, 2]``, m.
-        operator: of each cell ``[C]``, a place in ``operators``.
-        operators: names.
+        operator: operator and carrier of each cell ``[C]``, a place in ``operators`` and ``carriers``.
+        operators: names; several times that of an operator on several carriers.
+        carriers: their channel numbers; empty where the files do not tell them.
     """
 
     plane: Projection
@@ -35,6 +36,19 @@ class Cells:
     site: Numbers
     operator: Indices
     operators: list[str]
+    carriers: list[str]
+
+    def chosen(self, operator: str | None) -> NDArray[np.bool_]:
+        """Which of ``operators`` a name means ``[O]``: ``B`` with all its carriers, ``B 1464`` with one.
+
+        Raises:
+            ValueError: none of them.
+        """
+        names = [f"{name} {carrier}".strip() for name, carrier in zip(self.operators, self.carriers, strict=True)]
+        found = np.array([operator in (None, *pair) for pair in zip(self.operators, names, strict=True)])
+        if not found.any():
+            raise ValueError(f"operator: got {operator!r}, expected one of {', '.join(names)}")
+        return found
 
     def index(self, keys: NDArray[np.str_]) -> Indices:
         """Numbers of cells ``[M]``; -1 for one that is not known."""
@@ -57,21 +71,20 @@ class Cells:
     def cluster(
         self, rows: Measured, count: int, fewest: int, generator: Generator, operator: str | None = None
     ) -> Indices:
-        """Numbers of the cells of one operator that are nearest to the place of a random row ``[K]``, rising.
+        """Numbers of the cells of one operator and carrier that are nearest to the place of a random row ``[K]``, rising.
 
         Args:
             rows: rows of known cells.
             count: number of cells K.
             fewest: rows that they must have served together; places are drawn until they have.
             generator: draws the places.
-            operator: of the cells; ``None`` for that of the row.
+            operator: of the cells, see :meth:`chosen`; ``None`` for that of the row.
 
         Raises:
-            ValueError: no operator with so many cells, or no place with so many rows.
+            ValueError: no operator with so many cells on a carrier, or no place with so many rows.
         """
         own = np.bincount(self.operator) * np.isin(np.arange(len(self.operators)), self.operator[rows.cell])
-        if operator is not None:
-            own *= np.array(self.operators) == operator
+        own *= self.chosen(operator)
         starts = np.flatnonzero((own >= count)[self.operator[rows.cell]])
         if not starts.size:
             raise ValueError(
@@ -92,26 +105,28 @@ class Cells:
         )
 
 
-def cells_of(files: Sequence[Rows], fewest: int, where: str) -> Cells:
+def cells_of(files: Sequence[Rows], fewest: int, where: str, dropped: str = "") -> Cells:
     """Cells that served at least ``fewest`` rows.
 
-    A 4G cell stands where its rows say. A 5G cell stands with the others of its mast, at the centroid of the places where they
-    served, weighted by received power.
+    A cell stands where its rows say. Where they do not, it stands with the others of its mast, at the centroid of the places
+    where they served, weighted by received power.
 
     Args:
         files: rows of files of one generation.
         fewest: rows that a cell must have served.
         where: named in errors.
+        dropped: what became of the rows, for errors.
 
     Raises:
         ValueError: no such cell.
     """
-    rows = {name: np.concatenate([getattr(f, name) for f in files]) for name in ("cell", "node", "site", "rsrp_dbm")}
+    names = ("cell", "node", "carrier", "site", "rsrp_dbm")
+    rows = {name: np.concatenate([getattr(f, name) for f in files]) for name in names}
     latitude, longitude = (np.concatenate([getattr(f, name) for f in files]) for name in ("latitude", "longitude"))
     key, first, number, count = np.unique(rows["cell"], return_index=True, return_inverse=True, return_counts=True)
     often = count >= fewest
     if not often.any():
-        raise ValueError(f"{where}: got no cell with {fewest} rows or more, expected at least one")
+        raise ValueError(f"{where}: got no cell with {fewest} rows or more, expected at least one" + _noted(dropped))
     plane = Projection.around(latitude, longitude)
     place = np.stack(plane.to_xy(latitude, longitude), 1)
     site = np.empty((len(key), 2))
@@ -122,6 +137,10 @@ def cells_of(files: Sequence[Rows], fewest: int, where: str) -> Cells:
         else:
             mast = rows["node"] == rows["node"][first[cell]]
             site[cell] = weighted_centroid(np.round(place[mast] / _PLACE_M) * _PLACE_M, rows["rsrp_dbm"][mast])
-    names = [name.split("/", 1)[0] for name in key[often]]
-    operators, operator = np.unique(names, return_inverse=True)
-    return Cells(plane, key[often], site[often], operator, operators.tolist())
+    owners = [name.split("/", 1)[0] for name in key[often]]
+    pairs, operator = np.unique(np.stack([owners, rows["carrier"][first[often]]], 1), axis=0, return_inverse=True)
+    return Cells(plane, key[often], site[often], operator.reshape(-1), *(pairs[:, i].tolist() for i in (0, 1)))
+
+
+def _noted(dropped: str) -> str:
+    return f" ({dropped})" if dropped else ""

@@ -1,5 +1,6 @@
 """Drive tests of a folder as networks: split by file, mapped cell by cell, as graphs and as trajectories."""
 
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +13,9 @@ from torch_geometric.data import HeteroData
 from hetgraph.datasets.kriging import Kriging
 from hetgraph.datasets.lte_cells import cells_of
 from hetgraph.datasets.lte_files import split_files, trace_files
-from hetgraph.datasets.lte_rows import Rows, TraceReport, clean
-from hetgraph.datasets.lte_trace import LTETrace, Numbers
+from hetgraph.datasets.lte_rows import Rows, TraceReport, clean, summary
+from hetgraph.datasets.lte_table import Numbers
+from hetgraph.datasets.lte_trace import LTETrace
 from hetgraph.datasets.lte_tracks import Tracks, draw_pieces, tracks_of
 from hetgraph.datasets.measured_graph import Carrier, measured_graph
 from hetgraph.datasets.numbered import NumberedNetworks
@@ -27,11 +29,11 @@ SUBCARRIER_HZ = 15e3
 
 
 class LTETraceDataset(NumberedNetworks):
-    """Networks from a folder of 4G (2018) or 5G (2020) traces of Raca et al., or from one file.
+    """Networks from a folder of drive tests, or from one file: traces of Raca et al., G-NetTrack logs, CellMapper exports.
 
-    Item i is a graph of ``cells`` neighbouring cells of one operator and ``users`` pseudo-users: rows that one of these cells
-    served. A trace is one phone, so its rows are of different times and the users were never in the network at once. The
-    serving cell's edge is ``measured``; all others are imputed from maps of the training files' rows
+    Item i is a graph of ``cells`` neighbouring cells of one operator on one carrier and ``users`` pseudo-users: rows that one
+    of these cells served. A trace is one phone, so its rows are of different times and the users were never in the network at
+    once. The serving cell's edge is ``measured``; all others are imputed from maps of the training files' rows
     (:mod:`hetgraph.datasets.rsrp_map`). Cells that only other files know have no map, and their rows are left out.
 
     Files, never rows, are split: the files' names are sorted and shuffled by ``split_seed``; the last of them are for the test
@@ -39,18 +41,20 @@ class LTETraceDataset(NumberedNetworks):
     for training. ``all`` maps and uses every file: for folders too small to split.
 
     5G phones of 2020 are anchored to LTE, so both kinds give the RSRP of LTE cells, per resource element: a cell's power is
-    taken as spread evenly over the band's 15 kHz subcarriers, so ``gain = RSRP / (power * 15 kHz / bandwidth)``. All cells
-    are taken to share one band, which the traces do not tell. A 4G cell's site is the trace's; a 5G mast's is the centroid of
-    the places where its cells served in the training files, weighted by RSRP in mW.
+    taken as spread evenly over the band's 15 kHz subcarriers, so ``gain = RSRP / (power * 15 kHz / bandwidth)``. Cells on
+    different carriers are in different networks; the traces of Raca et al. do not tell carriers, and an operator's cells are
+    taken to share one. A cell's site is the 4G trace's; where files tell none, a mast's is the centroid of the places where
+    its cells served in the training files, weighted by RSRP in mW.
 
-    ``reports`` tells what became of each file's rows, ``files`` the split, ``cells`` and ``maps`` the cells of the training files,
-    ``rows`` the split's rows of these cells.
+    ``reports`` tells what became of each file's rows, and a warning adds them up; ``files`` is the split, ``cells`` and
+    ``maps`` are the cells of the training files, ``rows`` the split's rows of these cells.
 
     Args:
-        root: folder, searched through for ``*.csv``, or a file.
+        root: folder, searched through for ``*.csv`` and ``*.txt``, or a file.
         split: ``train``, ``val``, ``test`` or ``all``.
         generation: ``4G`` or ``5G``; needed where the folder holds both.
-        operator: as in the files; ``None`` draws one of those with enough cells for each network.
+        operator: as in the files, with a carrier's channel number after a space if need be (``B 1464``); ``None`` draws one of
+            those with enough cells for each network.
         cells: cells K of a network.
         users: pseudo-users N of a network.
         networks: number of graphs.
@@ -98,16 +102,19 @@ class LTETraceDataset(NumberedNetworks):
             got = f"{split!r} of {len(self.files['all'])} files"
             raise ValueError(f"split: got {got}, expected train, val or test with at least one file, or all")
         self.reports: list[TraceReport] = []
-        self._files, training = self._read()
-        self.cells = cells_of(training, fewest, str(root))
-        if operator is not None and operator not in self.cells.operators:
-            raise ValueError(f"operator: got {operator!r}, expected one of {', '.join(self.cells.operators)}")
+        self._timeless: list[Path] = []
+        self._files, training = self._read(generation)
+        dropped = summary(self.reports)
+        self.cells = cells_of(training, fewest, str(root), dropped)
+        self.cells.chosen(operator)
         self.maps = fit_maps(self.cells.measured(training), kriging)
         self.rows = self.cells.measured(self._files)
         if not len(self.rows.cell):
             raise ValueError(
-                f"{root}: got no row of the split {split!r} in a cell of the training files, expected some"
+                f"{root}: got no row of the split {split!r} in a cell of the training files, expected some ({dropped})"
             )
+        if any(report.kept < report.rows for report in self.reports):
+            warnings.warn(f"{root}: {dropped}", stacklevel=2)
         self._tracks: dict[tuple[float, float], Tracks] = {}
 
     def graph(self, number: int, seed: int) -> HeteroData:
@@ -217,13 +224,16 @@ class LTETraceDataset(NumberedNetworks):
         off, law = np.concatenate(map_off), np.concatenate(law_off)
         return float(np.sqrt((off**2).mean())), float(np.sqrt((law**2).mean())), len(off)
 
-    def _read(self) -> tuple[list[Rows], list[Rows]]:
+    def _read(self, generation: str | None) -> tuple[list[Rows], list[Rows]]:
         """Rows of the split's files and of those that the maps are made of; one whole file at a time is in memory."""
         own, training = self.files[self.split], self.files["all" if self.split == "all" else "train"]
         out: dict[Path, Rows] = {}
         for path in sorted({*own, *training}):
-            out[path], report = clean(LTETrace.read(path))
+            trace = LTETrace.read(path, generation)
+            out[path], report = clean(trace)
             self.reports.append(report)
+            if not trace.has_times:
+                self._timeless.append(path)
         return [out[p] for p in own], [out[p] for p in training]
 
     def _cluster(self, generator: Generator, cells: int, users: int) -> tuple[Indices, NDArray[np.bool_]]:
@@ -236,7 +246,12 @@ class LTETraceDataset(NumberedNetworks):
         Args:
             slot_s: time between two slots, s.
             most_gap_s: longest gap between two rows of a piece, s.
+
+        Raises:
+            ValueError: a file that tells no times.
         """
+        if self._timeless:
+            raise ValueError(f"{self._timeless[0]}: got a file without times, expected some to follow its phone by")
         if (slot_s, most_gap_s) not in self._tracks:
             parts = [(f.time_s, self.cells.xy(f), f.rsrp_dbm, self.cells.index(f.cell)) for f in self._files]
             self._tracks[slot_s, most_gap_s] = tracks_of(parts, self.maps, slot_s, most_gap_s)

@@ -4,11 +4,17 @@ from pathlib import Path
 
 import torch
 
-from hetgraph.datasets.lte_trace import generation_of
+from hetgraph.datasets.lte_table import format_of
+from hetgraph.datasets.lte_trace import generations_of
+
+_LEFTOVERS = "__MACOSX"  # folder of macOS's own files in archives
 
 
 def trace_files(root: Path, generation: str | None) -> list[Path]:
-    """Files of one generation, by name: a file, or all ``*.csv`` in a folder and below.
+    """Files with rows of one generation, by name: a file, or all traces in a folder and below.
+
+    In a folder every ``*.csv`` must be a trace; a ``*.txt`` that is none, such as a description, is passed over, as is what macOS
+    leaves in archives (``__MACOSX``, ``._*``).
 
     Raises:
         FileNotFoundError: no such folder or file.
@@ -18,17 +24,34 @@ def trace_files(root: Path, generation: str | None) -> list[Path]:
         raise ValueError(f"generation: got {generation!r}, expected '4G' or '5G'")
     if not root.exists():
         raise FileNotFoundError(f"{root}: got no such folder or file, expected traces")
-    paths = sorted(root.rglob("*.csv")) if root.is_dir() else [root]
     kinds: dict[str, list[Path]] = {"4G": [], "5G": []}
-    for path in paths:
-        kinds[generation_of(path)].append(path)
+    for path in _candidates(root):
+        for kind in generations_of(path):
+            kinds[kind].append(path)
     if generation is None and all(kinds.values()):
         got = " and ".join(f"{len(files)} traces of {kind}" for kind, files in kinds.items())
         raise ValueError(f"{root}: got {got}, expected one kind: choose by generation='4G' or generation='5G'")
     traces = kinds[generation] if generation else kinds["4G"] + kinds["5G"]
     if not traces:
-        raise ValueError(f"{root}: got no {generation or '4G or 5G'} trace (*.csv), expected at least one")
+        raise ValueError(f"{root}: got no {generation or '4G or 5G'} trace (*.csv, *.txt), expected at least one")
     return traces
+
+
+def _candidates(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return [root]
+    paths = [path for suffix in ("csv", "txt") for path in root.rglob(f"*.{suffix}")]
+    inside = {path: path.relative_to(root).parts for path in paths}
+    paths = [p for p in paths if _LEFTOVERS not in inside[p] and not any(part.startswith(".") for part in inside[p])]
+    return sorted(path for path in paths if path.suffix == ".csv" or _is_trace(path))
+
+
+def _is_trace(path: Path) -> bool:
+    try:
+        format_of(path)
+    except ValueError:
+        return False
+    return True
 
 
 def split_files(

@@ -1,15 +1,16 @@
 """Rows of a trace that give a cell's RSRP at a place, and why the others do not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hetgraph.datasets.lte_trace import LTETrace, Numbers
+from hetgraph.datasets.lte_table import Numbers
+from hetgraph.datasets.lte_trace import LTETrace
 
 REASONS = ("no time", "no position", "other network", "missing RSRP", "wrong site", "unknown cell", "repeated")
-_LTE = ("LTE", "5G", "-")  # a 5G phone of 2020 is anchored to an LTE cell, whose RSRP it reports
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,20 @@ class TraceReport:
     dropped: dict[str, int]
 
     def __str__(self) -> str:
-        lost = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items() if count) or "none"
+        lost = counts(self.dropped)
         return f"{self.path.name}: {self.generation}, {self.rows} rows, {self.kept} kept of {self.cells} cells; dropped: {lost}"
+
+
+def counts(dropped: dict[str, int]) -> str:
+    """Dropped rows by reason, in words."""
+    return ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count) or "none"
+
+
+def summary(reports: Sequence[TraceReport]) -> str:
+    """What became of the rows of some files together, in words."""
+    dropped = {reason: sum(report.dropped[reason] for report in reports) for reason in REASONS}
+    rows, kept = (sum(getattr(report, name) for report in reports) for name in ("rows", "kept"))
+    return f"{kept} of {rows} rows of drive tests kept; dropped: {counts(dropped)}"
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,8 @@ class Rows:
         longitude: of the phone ``[M]``, degrees.
         cell: key of the serving cell ``[M]``.
         node: key of its mast ``[M]``.
-        site: latitude and longitude of the mast ``[M, 2]``; NaN for 5G.
+        carrier: channel number of its carrier ``[M]``; empty where the file does not tell it.
+        site: latitude and longitude of the mast ``[M, 2]``; NaN where the file does not tell it.
         rsrp_dbm: of the serving cell ``[M]``, dBm.
         neighbour_rsrp_dbm: of a neighbour of unknown identity ``[M]``, dBm; NaN where there is none.
     """
@@ -57,6 +71,7 @@ class Rows:
     longitude: Numbers
     cell: NDArray[np.str_]
     node: NDArray[np.str_]
+    carrier: NDArray[np.str_]
     site: Numbers
     rsrp_dbm: Numbers
     neighbour_rsrp_dbm: Numbers
@@ -72,11 +87,11 @@ def clean(trace: LTETrace) -> tuple[Rows, TraceReport]:
         trace: a trace; its rows need not be in order.
     """
     latitude, longitude = smooth_places(trace)
-    cell, mode = np.array(trace.cell), np.array(trace.mode)
+    cell = np.array(trace.cell)
     holds = {
         "no time": ~np.isfinite(trace.time_s),
         "no position": ~(np.isfinite(trace.latitude) & np.isfinite(trace.longitude)),
-        "other network": ~np.isin(mode, _LTE),
+        "other network": trace.other_network,
         "missing RSRP": ~np.isfinite(trace.rsrp_dbm),
         "wrong site": trace.wrong_site,
         "unknown cell": cell == "",
@@ -95,6 +110,7 @@ def clean(trace: LTETrace) -> tuple[Rows, TraceReport]:
         longitude=longitude[rows],
         cell=cell[rows],
         node=np.array(trace.node)[rows],
+        carrier=np.array(trace.carrier)[rows],
         site=trace.site[rows],
         rsrp_dbm=trace.rsrp_dbm[rows],
         neighbour_rsrp_dbm=trace.neighbour_rsrp_dbm[rows],
@@ -108,8 +124,11 @@ def smooth_places(trace: LTETrace) -> tuple[Numbers, Numbers]:
 
     The phones took a fix only after some 100 m (5G) or 1,000 m (4G); until the next one all rows repeat the last, place and
     speed alike. A fix is right when it first appears, and the phone is taken to move evenly, on a straight line, from one to
-    the next. Rows after the last fix stay there, rows without a place keep none.
+    the next. Rows after the last fix stay there, rows without a place keep none. Rows of a file without times are
+    where it says.
     """
+    if not trace.has_times:
+        return trace.latitude, trace.longitude
     known = np.flatnonzero(np.isfinite(trace.time_s) & np.isfinite(trace.latitude) & np.isfinite(trace.longitude))
     if not known.size:
         return trace.latitude, trace.longitude

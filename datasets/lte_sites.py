@@ -6,17 +6,18 @@ from typing import Literal
 
 import numpy as np
 
-from hetgraph.datasets.lte_trace import LTETrace, Numbers
+from hetgraph.datasets.lte_table import Numbers
+from hetgraph.datasets.lte_trace import LTETrace
 from hetgraph.graph import Site, write_sites, write_users
 from hetgraph.graph.geo import Projection
 
 
 def estimate_sites(
-    trace: LTETrace, *, fewest: int = 5, by: Literal["cell", "node"] = "cell"
+    trace: LTETrace, *, fewest: int = 5, by: Literal["cell", "node"] = "cell", carrier: str | None = None
 ) -> dict[str, tuple[float, float]]:
     """Latitude and longitude of each cell, or of each node, whose cells stand on one mast.
 
-    4G traces give it. For 5G it is the centroid of the places where the cell served, weighted by received power in mW; the
+    4G traces of 2018 give it. For others it is the centroid of the places where the cell served, weighted by received power in mW; the
     power at one place is the mean over its rows, so that a phone that waits there does not pull. It lies on the road that the
     phone took, and so is an estimate.
 
@@ -24,14 +25,17 @@ def estimate_sites(
         trace: a trace.
         fewest: rows that a cell, or node, must have served with a known place and RSRP.
         by: what gets a site.
+        carrier: channel number of the cells that count; ``None`` for all.
     """
     known = np.isfinite(trace.rsrp_dbm) & np.isfinite(trace.latitude) & np.isfinite(trace.longitude)
+    if carrier is not None:
+        known &= np.array(trace.carrier) == carrier
     rows: dict[str, list[int]] = defaultdict(list)
     for i, key in enumerate(getattr(trace, by)):
         if key and known[i]:
             rows[key].append(i)
     often = {key: np.array(members) for key, members in rows.items() if len(members) >= fewest}
-    if trace.generation == "4G":
+    if np.isfinite(trace.site).any():
         return {key: (float(trace.site[m[0], 0]), float(trace.site[m[0], 1])) for key, m in often.items()}
     places = np.stack([trace.latitude, trace.longitude], 1)
     return {key: weighted_centroid(places[members], trace.rsrp_dbm[members]) for key, members in often.items()}
@@ -58,6 +62,7 @@ def export_csv(
     most_users: int = 500,
     height_m: float = 25.0,
     power_dbm: float = 46.0,
+    carrier: str | None = None,
 ) -> tuple[int, int]:
     """Write estimated sites and pseudo-users for ``hetgraph compare --sites ... --users ...``; returns their numbers.
 
@@ -71,13 +76,18 @@ def export_csv(
         most_users: users to write at most.
         height_m: antenna height of all sites.
         power_dbm: power budget of all sites.
+        carrier: channel number of the cells, of a trace that tells several: all sites of a file are on one.
 
     Raises:
-        ValueError: a trace without any cell that served often enough, or no users wanted.
+        ValueError: a trace without any cell that served often enough, several carriers and no choice, or no users wanted.
     """
     if most_users < 1:
         raise ValueError(f"most_users: got {most_users}, expected at least 1")
-    places_of_cells = estimate_sites(trace, by="node")
+    carriers = sorted(set(trace.carrier) - {""})
+    if (carrier is None and len(carriers) > 1) or carrier not in (None, *carriers):
+        got = f"{carrier!r}" if carrier is not None else "none"
+        raise ValueError(f"carrier: got {got}, expected one of {', '.join(carriers)}, the carriers of {trace.path}")
+    places_of_cells = estimate_sites(trace, by="node", carrier=carrier)
     if not places_of_cells:
         raise ValueError(f"{trace.path}: got no cell with known site, expected at least one")
     places = sorted(set(places_of_cells.values()))

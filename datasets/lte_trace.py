@@ -1,12 +1,10 @@
-"""Drive-test traces of Raca et al.: 4G (MMSys 2018, 20 columns) and 5G (MMSys 2020, 26 columns).
+"""Drive tests: 4G and 5G traces of Raca et al. (MMSys 2018 and 2020), G-NetTrack logs and CellMapper exports.
 
 A trace is one phone sampled about once a second, with gaps and repeats. Rows of different times taken together are
 pseudo-users: they were never in the network at once.
 """
 
-import csv
-import itertools
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,23 +12,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hetgraph.datasets.lte_table import (
+    CELLMAPPER,
+    GNETTRACK,
+    MISSING,
+    RACA_4G,
+    RACA_5G,
+    Numbers,
+    Table,
+    format_of,
+    read_table,
+)
 from hetgraph.graph.geo import great_circle_m
 
-
-def _names(text: str) -> list[str]:
-    return text.split()
-
-
-_COMMON = """Timestamp Longitude Latitude Speed Operatorname CellID NetworkMode RSRP RSRQ SNR CQI RSSI DL_bitrate UL_bitrate
-State """
-COLUMNS_4G = _names(_COMMON + "NRxRSRP NRxRSRQ ServingCell_Lon ServingCell_Lat ServingCell_Distance")
-COLUMNS_5G = _names(
-    _COMMON + "PINGAVG PINGMIN PINGMAX PINGSTDEV PINGLOSS CELLHEX NODEHEX LACHEX RAWCELLID NRxRSRP NRxRSRQ"
-)
+COLUMNS_4G, COLUMNS_5G = RACA_4G.columns, RACA_5G.columns
 WRONG_SITE_M = 5000.0
 RSRP_DBM = (-156.0, -31.0)  # TS 36.133 Table 9.1.4-1; the traces mark missing values by -200 and below
 _RSRQ_DB = (-34.0, 2.5)  # TS 36.133 Table 9.1.7-1; the traces mark missing values by 2147483647
-Numbers = NDArray[np.float64]
+_ANCHORED = ("LTE", "5G", "-")  # a 5G phone of 2020 is anchored to an LTE cell, whose RSRP it reports
+LABELS = {"4G": ("4G", "LTE", "LTE-A"), "5G": ("5G", "NR")}  # of logs that say of each row what it is on
+_TECHNOLOGY = {GNETTRACK.name: "NetworkTech", CELLMAPPER.name: "type"}
+_SECTORS = 256  # of an LTE cell's number: 256 times its node's, plus its sector
+_SECOND_S = 1.0  # between rows of a file that tells no times
 
 
 @dataclass(frozen=True)
@@ -40,21 +43,24 @@ class LTETrace:
     Args:
         path: the file.
         generation: ``4G`` or ``5G``.
-        timestamp: as printed ``[T]``.
-        time_s: since the first row ``[T]``, s; whole seconds, with gaps, and repeated where the phone reported twice.
+        timestamp: as printed ``[T]``; empty where the file tells no times.
+        time_s: since the first row ``[T]``, s; whole seconds, with gaps, and repeated where the phone reported twice. The rows of
+            a file without times count as a second apart.
         latitude: degrees ``[T]``.
         longitude: degrees ``[T]``.
         speed_mps: speed ``[T]``, m/s.
-        mode: network mode as printed ``[T]``: ``LTE``, ``5G`` (on an LTE anchor), ``HSPA+``, ...
-        cell: key of the serving cell ``[T]``: operator, site and sector for 4G, whose cell numbers are sectors; operator and
-            RAWCELLID for 5G; empty if unknown.
+        mode: network mode as printed ``[T]``: ``LTE``, ``5G`` (of 2020: on an LTE anchor), ``HSPA+``, ...
+        other_network: rows on a network of another generation ``[T]``.
+        cell: key of the serving cell ``[T]``, which begins with the operator: site and sector for the 4G traces, whose cell numbers
+            are sectors; RAWCELLID for the 5G ones; node, cell and carrier for logs that tell carriers; empty if unknown.
         node: key of the serving site ``[T]``, whose cells stand on one mast; empty if unknown.
+        carrier: channel number (EARFCN, ARFCN) of the serving cell ``[T]``; empty where the format does not tell it.
         rsrp_dbm: RSRP of the serving cell ``[T]``, dBm; NaN where the phone was on a network that has none.
         rsrq_db: RSRQ of the serving cell ``[T]``, dB.
         snr_db: ``[T]``, dB.
         neighbour_rsrp_dbm: RSRP of one neighbour, whose identity the trace does not give ``[T]``, dBm.
         rate_bps: downlink rate ``[T]``, bit/s.
-        site: latitude and longitude of the serving site ``[T, 2]``; NaN for 5G and where the row's site is wrong.
+        site: latitude and longitude of the serving site ``[T, 2]``; NaN where the file does not tell it or the row's is wrong.
         wrong_site: rows whose site is over 5 km away ``[T]``.
     """
 
@@ -66,8 +72,10 @@ class LTETrace:
     longitude: Numbers
     speed_mps: Numbers
     mode: list[str]
+    other_network: NDArray[np.bool_]
     cell: list[str]
     node: list[str]
+    carrier: list[str]
     rsrp_dbm: Numbers
     rsrq_db: Numbers
     snr_db: Numbers
@@ -79,144 +87,164 @@ class LTETrace:
     def __len__(self) -> int:
         return len(self.timestamp)
 
+    @property
+    def has_times(self) -> bool:
+        """Whether the file tells times."""
+        return any(self.timestamp)
+
     @staticmethod
-    def read(path: str | Path) -> "LTETrace":
-        """Read a trace, with or without its header.
+    def read(path: str | Path, generation: str | None = None) -> "LTETrace":
+        """Read a trace, by the names of its columns; without a header by their number.
+
+        Args:
+            path: the file.
+            generation: of the rows that count, of a log with rows of both.
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: other columns, a cell that is neither a number nor missing, or no rows.
+            ValueError: other columns, a cell that is neither a number nor missing, no rows, or rows of both generations and no
+                choice.
         """
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"{path}: got no such file, expected a trace")
-        table, columns = _read_table(path)
-        return table.trace("4G" if columns == COLUMNS_4G else "5G")
+        table = read_table(path)
+        kinds = _generations(table)
+        if generation is None and len(kinds) > 1:
+            raise ValueError(f"{path}: got rows of 4G and 5G, expected one kind: choose by generation='4G' or '5G'")
+        return _READERS[table.format.name](table, generation or kinds[0])
 
 
-def generation_of(path: Path) -> str:
-    """``4G`` or ``5G``, by the number of columns of a file's first line.
+def generations_of(path: Path) -> tuple[str, ...]:
+    """``4G``, ``5G`` or both, by the columns of a file, or by what a log says of its rows; ``4G`` where these are on others.
 
     Raises:
-        ValueError: another number of columns, or no text.
+        ValueError: columns of no format, or no text.
     """
-    lines = _lines(path, most=1)
-    return "4G" if _columns(path, lines) == COLUMNS_4G else "5G"
+    found = format_of(path)
+    return ("4G",) if found is RACA_4G else ("5G",) if found is RACA_5G else _generations(read_table(path))
 
 
-def _lines(path: Path, most: int | None = None) -> list[tuple[int, list[str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            rows = ((reader.line_num, [cell.strip() for cell in row]) for row in reader if row)
-            return list(itertools.islice(rows, most))
-    except (UnicodeDecodeError, csv.Error, IsADirectoryError):
-        raise ValueError(f"{path}: got something that is no text, expected a trace") from None
+def _generations(table: Table) -> tuple[str, ...]:
+    if table.format.name not in _TECHNOLOGY:
+        return ("5G",) if table.format is RACA_5G else ("4G",)
+    labels = set(table.text(_TECHNOLOGY[table.format.name]))
+    return tuple(kind for kind, names in LABELS.items() if labels & set(names)) or ("4G",)
 
 
-def _columns(path: Path, lines: list[tuple[int, list[str]]]) -> list[str]:
-    width = len(lines[0][1]) if lines else 0
-    columns = {20: COLUMNS_4G, 26: COLUMNS_5G}.get(width)
-    if columns is None:
-        raise ValueError(f"{path}: got {width} columns, expected 20 (4G) or 26 (5G)")
-    return columns
+def _raca_4g(table: Table, generation: str) -> LTETrace:
+    site = np.stack([table.numbers("ServingCell_Lat"), table.numbers("ServingCell_Lon")], 1)
+    wrong = great_circle_m(table.numbers("Latitude"), table.numbers("Longitude"), site[:, 0], site[:, 1]) > WRONG_SITE_M
+    site[wrong] = np.nan
+    known = np.asarray(np.isfinite(site).all(1))
+    places = zip(table.text("Operatorname"), site, known, strict=True)
+    node = [f"{operator}/{place[0]:.6f}/{place[1]:.6f}" if ok else "" for operator, place, ok in places]
+    cell = [_key(n, sector) if n else "" for n, sector in zip(node, table.text("CellID"), strict=True)]
+    other = ~np.isin(table.text("NetworkMode"), _ANCHORED)
+    return _trace(table, generation, cell, node, other, site=site, wrong=wrong)
 
 
-def _read_table(path: Path) -> "tuple[_Table, list[str]]":
-    lines = _lines(path)
-    columns = _columns(path, lines)
-    width, first = len(columns), lines[0][1]
-    if first[0] == columns[0]:
-        for got, expected in zip(first, columns, strict=True):
-            if got != expected:
-                raise ValueError(f"{path}: line 1: got the column {got!r}, expected {expected!r}")
-        lines = lines[1:]
-    if not lines:
-        raise ValueError(f"{path}: got no rows, expected at least one")
-    for number, row in lines:
-        if len(row) != width:
-            raise ValueError(f"{path}: line {number}: got {len(row)} columns, expected {width}")
-    cells = dict(zip(columns, zip(*(row for _, row in lines), strict=True), strict=True))
-    return _Table(path, [number for number, _ in lines], cells), columns
+def _raca_5g(table: Table, generation: str) -> LTETrace:
+    """Hexadecimal columns are names, never floats: 53E42 would read as one.
+
+    Where an LTE row's cell is not one of its node, the phone has just come from a 3G cell and still names it: that row's cell is
+    unknown.
+    """
+    columns = (table.text(name) for name in ("Operatorname", "RAWCELLID", "NODEHEX", "NetworkMode"))
+    keys = [
+        ("", "") if _stale(raw, n, m) else (_key(o, raw), _key(o, n)) for o, raw, n, m in zip(*columns, strict=True)
+    ]
+    cell, node = [cell for cell, _ in keys], [node or cell for cell, node in keys]
+    return _trace(table, generation, cell, node, ~np.isin(table.text("NetworkMode"), _ANCHORED))
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Cells of a trace by column, and the lines of the file that they are from."""
+def _gnettrack(table: Table, generation: str) -> LTETrace:
+    """Cells are numbered within their node; operators without a name go by their number."""
+    numbers = table.text("Operator")
+    names = [b if a in MISSING else a for a, b in zip(table.text("Operatorname"), numbers, strict=True)]
+    node = [_key(o, n) for o, n in zip(names, table.text("Node"), strict=True)]
+    cell = [_key(n, c) if n else "" for n, c in zip(node, table.text("CellID"), strict=True)]
+    return _logged(table, generation, cell, node, "Level", "Qual")
 
-    path: Path
-    lines: list[int]
-    cells: dict[str, tuple[str, ...]]
 
-    def trace(self, generation: str) -> LTETrace:
-        latitude, longitude = self.numbers("Latitude"), self.numbers("Longitude")
-        site = np.full((len(self.lines), 2), np.nan)
-        if generation == "4G":
-            site = np.stack([self.numbers("ServingCell_Lat"), self.numbers("ServingCell_Lon")], 1)
-        wrong = great_circle_m(latitude, longitude, site[:, 0], site[:, 1]) > WRONG_SITE_M
-        site[wrong] = np.nan
-        cell, node = self._keys_4g(site) if generation == "4G" else self._keys_5g()
-        mode = list(self.cells["NetworkMode"])
-        other = ~np.isin(mode, ("LTE", "5G", "-"))
-        return LTETrace(
-            path=self.path,
-            generation=generation,
-            timestamp=list(self.cells["Timestamp"]),
-            time_s=self._time_s(),
-            latitude=latitude,
-            longitude=longitude,
-            speed_mps=self.numbers("Speed") / 3.6,  # from km/h
-            mode=mode,
-            cell=cell,
-            node=node,
-            rsrp_dbm=np.where(other, np.nan, _within(self.numbers("RSRP"), RSRP_DBM)),
-            rsrq_db=np.where(other, np.nan, _within(self.numbers("RSRQ"), _RSRQ_DB)),
-            snr_db=self.numbers("SNR"),
-            neighbour_rsrp_dbm=self._neighbour(),
-            rate_bps=self.numbers("DL_bitrate") * 1e3,  # from kbit/s
-            site=site,
-            wrong_site=wrong,
-        )
+def _cellmapper(table: Table, generation: str) -> LTETrace:
+    """An LTE cell's number tells its node; that of an NR cell does not, as node numbers have 22 to 32 bits."""
+    operator = [f"{mcc}-{mnc}" for mcc, mnc in zip(table.text("MCC"), table.text("MNC"), strict=True)]
+    number = table.numbers("CID")
+    cell = [_key(o, c) for o, c in zip(operator, table.text("CID"), strict=True)]
+    node = cell
+    if generation == "4G":
+        nodes = ["-" if np.isnan(each) else str(int(each) // _SECTORS) for each in number]
+        node = [_key(o, n) for o, n in zip(operator, nodes, strict=True)]
+    return _logged(table, generation, cell, node, "signal", "")
 
-    def numbers(self, name: str, read: Callable[[str], float] = float, expected: str = "a number or '-'") -> Numbers:
-        """Numbers of a column; ``-`` and nothing mark missing values."""
-        out = np.full(len(self.lines), np.nan)
-        for i, cell in enumerate(self.cells[name]):
-            if cell not in ("-", ""):
-                try:
-                    out[i] = read(cell)
-                except ValueError:
-                    where = f"{self.path}: line {self.lines[i]}, {name}"
-                    raise ValueError(f"{where}: got {cell!r}, expected {expected}") from None
-        return out
 
-    def _neighbour(self) -> Numbers:
-        rsrp, quality = _within(self.numbers("NRxRSRP"), RSRP_DBM), self.numbers("NRxRSRQ")
-        return np.where(np.isfinite(quality) & np.isnan(_within(quality, _RSRQ_DB)), np.nan, rsrp)
+def _logged(table: Table, generation: str, cell: list[str], node: list[str], rsrp: str, rsrq: str) -> LTETrace:
+    """A log whose rows say on which generation and, where there is a column, on which carrier they are."""
+    carrier = [""] * len(table)
+    if "ARFCN" in table.cells:
+        carrier = ["" if each in MISSING else each for each in table.text("ARFCN")]
+        cell = [_key(c, arfcn or "-") if c else "" for c, arfcn in zip(cell, carrier, strict=True)]
+    other = ~np.isin(table.text(_TECHNOLOGY[table.format.name]), LABELS[generation])
+    return _trace(table, generation, cell, node, other, carrier=carrier, rsrp=rsrp, rsrq=rsrq)
 
-    def _time_s(self) -> Numbers:
-        time = self.numbers("Timestamp", _seconds, "such as 2018.01.19_07.31.51")
-        known = time[np.isfinite(time)]
-        return time - known[0] if known.size else time
 
-    def _keys_4g(self, site: Numbers) -> tuple[list[str], list[str]]:
-        known = np.asarray(np.isfinite(site).all(1))
-        places = zip(self.cells["Operatorname"], site, known, strict=True)
-        node = [f"{operator}/{place[0]:.6f}/{place[1]:.6f}" if ok else "" for operator, place, ok in places]
-        sectors = zip(node, self.cells["CellID"], strict=True)
-        return [f"{n}/{sector}" if n and sector not in ("-", "") else "" for n, sector in sectors], node
+_READERS = {
+    RACA_4G.name: _raca_4g,
+    RACA_5G.name: _raca_5g,
+    GNETTRACK.name: _gnettrack,
+    CELLMAPPER.name: _cellmapper,
+}
 
-    def _keys_5g(self) -> tuple[list[str], list[str]]:
-        """Hexadecimal columns are names, never floats: 53E42 would read as one.
 
-        An LTE cell's number is 256 times its node's, plus its sector. Where an LTE row has another, the phone has just come
-        from a 3G cell and still names it: that row's cell is unknown.
-        """
-        columns = (self.cells[name] for name in ("Operatorname", "RAWCELLID", "NODEHEX", "NetworkMode"))
-        keys = [
-            ("", "") if _stale(raw, n, m) else (_key(o, raw), _key(o, n)) for o, raw, n, m in zip(*columns, strict=True)
-        ]
-        return [cell for cell, _ in keys], [node or cell for cell, node in keys]
+def _trace(
+    table: Table,
+    generation: str,
+    cell: list[str],
+    node: list[str],
+    other: NDArray[np.bool_],
+    *,
+    carrier: Sequence[str] = (),
+    rsrp: str = "RSRP",
+    rsrq: str = "RSRQ",
+    site: Numbers | None = None,
+    wrong: NDArray[np.bool_] | None = None,
+) -> LTETrace:
+    rows, at = len(table), {name.lower(): name for name in table.cells}
+    mode = table.text(_TECHNOLOGY.get(table.format.name, "NetworkMode"))
+    timed = "timestamp" in at
+    return LTETrace(
+        path=table.path,
+        generation=generation,
+        timestamp=list(table.text("Timestamp")) if timed else [""] * rows,
+        time_s=_time_s(table) if timed else _SECOND_S * np.arange(rows, dtype=np.float64),
+        latitude=table.numbers(at["latitude"]),
+        longitude=table.numbers(at["longitude"]),
+        speed_mps=table.numbers("Speed") / 3.6,  # from km/h
+        mode=list(mode),
+        other_network=other,
+        cell=cell,
+        node=node,
+        carrier=list(carrier) or [""] * rows,
+        rsrp_dbm=np.where(other, np.nan, _within(table.numbers(rsrp), RSRP_DBM)),
+        rsrq_db=np.where(other, np.nan, _within(table.numbers(rsrq), _RSRQ_DB)),
+        snr_db=table.numbers("SNR"),
+        neighbour_rsrp_dbm=_neighbour(table),
+        rate_bps=table.numbers("DL_bitrate") * 1e3,  # from kbit/s
+        site=np.full((rows, 2), np.nan) if site is None else site,
+        wrong_site=np.zeros(rows, dtype=bool) if wrong is None else wrong,
+    )
+
+
+def _neighbour(table: Table) -> Numbers:
+    rsrp, quality = _within(table.numbers("NRxRSRP"), RSRP_DBM), table.numbers("NRxRSRQ")
+    return np.where(np.isfinite(quality) & np.isnan(_within(quality, _RSRQ_DB)), np.nan, rsrp)
+
+
+def _time_s(table: Table) -> Numbers:
+    time = table.numbers("Timestamp", _seconds, "such as 2018.01.19_07.31.51")
+    known = time[np.isfinite(time)]
+    return time - known[0] if known.size else time
 
 
 def _seconds(text: str) -> float:
@@ -225,13 +253,13 @@ def _seconds(text: str) -> float:
 
 def _stale(cell: str, node: str, mode: str) -> bool:
     try:
-        return mode in ("LTE", "5G") and int(cell) // 256 != int(node, 16)
+        return mode in ("LTE", "5G") and int(cell) // _SECTORS != int(node, 16)
     except ValueError:  # a missing one says nothing
         return False
 
 
-def _key(operator: str, name: str) -> str:
-    return f"{operator}/{name}" if name not in ("-", "") else ""
+def _key(first: str, name: str) -> str:
+    return f"{first}/{name}" if name not in MISSING else ""
 
 
 def _within(values: Numbers, bounds: tuple[float, float]) -> Numbers:

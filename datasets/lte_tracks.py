@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from hetgraph.datasets.kriging import CellMap
-from hetgraph.datasets.lte_trace import Numbers
+from hetgraph.datasets.lte_table import Numbers
 from hetgraph.datasets.rsrp_map import Indices, predict
 
 _STANDING_M = 0.1  # taken as driven in a slot at least: fading changes about a phone that waits

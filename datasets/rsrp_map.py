@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from hetgraph.datasets.kriging import CellMap, Kriging
-from hetgraph.datasets.lte_trace import RSRP_DBM, Numbers
+from hetgraph.datasets.lte_table import Numbers
+from hetgraph.datasets.lte_trace import RSRP_DBM
 
 Indices = NDArray[np.int64]
 _SLOPE = (1.5, 6.0)  # exponents that a network can have

@@ -22,6 +22,7 @@ OTHERS = {
     "generate": "draw and label the networks of a dataset",
     "finetune": "take a checkpoint to other networks",
     "predict": "what a policy decides on one network, as tables of cells and users",
+    "plan": "what a policy would have a network of one's own do, what it gains there, with a map",
     "compare": "judge policies of a task on the same networks",
     "demo": "train and judge a small model, with figures",
     "report": "one HTML page of a run's figures and tables",

@@ -167,3 +167,25 @@ def test_wrong_parameters_are_refused_in_a_sentence(scenario: Any, params: str, 
     (scenario.folder / "params.json").write_text(params)
     with pytest.raises(ValueError, match=message):
         DeepMIMODataset(scenario.folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("O1_60.params.mat", r"got O1_60\.params\.mat, a scenario of DeepMIMO v3, .*; `deepmimo\.download\(NAME\)`"),
+        ("sionna_paths.pkl", r"output of the ray tracer Sionna RT, .*; `deepmimo\.convert\(FOLDER\)` of the package"),
+        ("paths.parquet", r"output of the ray tracer AODT, .*; `deepmimo\.convert\(FOLDER\)`"),
+        ("city.setup", r"output of the ray tracer Wireless InSite, .*; `deepmimo\.convert\(FOLDER\)`"),
+        (
+            "scene_0/city.paths.t001_01.r002.p2m",
+            r"Wireless InSite without its \.setup, .*; beside it `deepmimo\.convert",
+        ),
+    ],
+)
+def test_folders_of_other_programs_are_told_what_converts_them(tmp_path: Path, name: str, message: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"what is inside is not read")
+    with pytest.raises(ValueError, match=message) as error:
+        DeepMIMODataset(tmp_path)
+    assert "expected a DeepMIMO v4 scenario's params.json" in str(error.value) and "\n" not in str(error.value)

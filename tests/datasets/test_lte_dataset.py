@@ -13,7 +13,8 @@ from torch_geometric.data import Batch
 from hetgraph.datasets import Kriging, LTETrace, LTETraceDataset
 from hetgraph.datasets.lte_cells import cells_of
 from hetgraph.datasets.lte_rows import REASONS, clean
-from hetgraph.datasets.lte_trace import COLUMNS_4G, COLUMNS_5G, Numbers
+from hetgraph.datasets.lte_table import Numbers
+from hetgraph.datasets.lte_trace import COLUMNS_4G, COLUMNS_5G
 from hetgraph.datasets.rsrp_map import Indices, Measured, fit_maps
 from hetgraph.graph import CHANNEL, check
 from hetgraph.radio import evaluate, one_shot

@@ -122,10 +122,14 @@ def test_missing_is_a_dash_and_anything_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"line 1, Latitude: got '51\.9N'"):
         LTETrace.read(write_4g(path, {"Latitude": "51.9N"}, header=False))
     write_4g(path, {})
-    path.write_text(path.read_text().replace("RSRQ", "Quality", 1))
-    with pytest.raises(ValueError, match="line 1: got the column 'Quality', expected 'RSRQ'"):
+    path.write_text(path.read_text().replace("RSRQ", "Quality", 1))  # which nothing needs
+    assert np.isnan(LTETrace.read(path).rsrq_db).all()
+    path.write_text(path.read_text().replace("RSRP", "Power", 1))
+    with pytest.raises(
+        ValueError, match=r"got no column 'RSRP', expected the columns Timestamp, .* of a 4G trace of Raca"
+    ):
         LTETrace.read(path)
-    path.write_text(path.read_text().replace("Quality", "RSRQ") + "1,2\n")
+    path.write_text(path.read_text().replace("Power", "RSRP", 1) + "1,2\n")
     with pytest.raises(ValueError, match="line 3: got 2 columns, expected 20"):
         LTETrace.read(path)
     path.write_bytes(b"\xff\xfe\x80")
@@ -153,5 +157,5 @@ def test_the_example_writes_both_files_and_says_what_is_wrong(
         assert left.value.code == code
     printed = capsys.readouterr()
     assert "4G trace of 6 rows: 1 sites and 6 pseudo-users" in printed.out
-    assert "lte_sites.py: got " in printed.err and "expected 20 (4G) or 26 (5G)" in printed.err
+    assert "lte_sites.py: got " in printed.err and "20 (4G trace of Raca et al. (2018)), 26 (5G trace" in printed.err
     assert len(read_sites(tmp_path / "out" / "sites.csv")) == 1

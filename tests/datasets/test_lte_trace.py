@@ -77,7 +77,11 @@ def test_geometry() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a,b,c\n", "got 3 columns, expected 20"), ("", "got 0 columns"), (",".join(COLUMNS_4G) + "\n", "got no rows")],
+    [
+        ("a,b,c\n", "got 3 columns without names, expected a header, or 20"),
+        ("", "got 0 columns"),
+        (",".join(COLUMNS_4G) + "\n", "got no rows"),
+    ],
 )
 def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "t.csv").write_text(text)

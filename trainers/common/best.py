@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 from hetgraph.graph import Scenario
 from hetgraph.models import save
 from hetgraph.trainers.common.modules import model_of
+from hetgraph.trainers.common.training_range import RANGE, range_of
 from hetgraph.trainers.judge.files import commit
 
 
@@ -83,7 +84,13 @@ def _plain(options: Any) -> dict[str, Any]:
 
 
 def _scenario(data: LightningDataModule | None) -> dict[str, Any]:
+    """Name, digest and sizes of what a module trains on, as far as its data module says."""
     found = getattr(data, "scenario", None)
-    if isinstance(found, Scenario):
-        return {"name": found.name, "hash": found.hash}
-    return {"name": found} if isinstance(found, str) else {}
+    if isinstance(found, str):
+        return {"name": found}
+    many = [found] if found is not None else getattr(data, "scenarios", [])
+    scenarios = [each for each in many if isinstance(each, Scenario)]
+    if not scenarios:
+        return {}
+    names, digests = ("+".join(getattr(each, part) for each in scenarios) for part in ("name", "hash"))
+    return {"name": names, "hash": digests, RANGE: range_of(scenarios)}

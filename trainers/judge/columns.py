@@ -18,6 +18,7 @@ KEYS = {
     "offered_load": "packets per device and second (cells), chance of an arrival per slot (conflict graphs)",
     "probability": "chance of an arrival in a slot",
     "demand": "mean demand of arriving users",
+    "measured_share": "share of the links that were measured; the others' gains are imputed",
 }
 
 

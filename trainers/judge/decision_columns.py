@@ -12,6 +12,7 @@ COLUMNS = {
     "cell": ("", "cell, as its owner named it, else the number of its row, from 0; of a user the one that serves it last"),
     "tier": ("", "kind of cell"),
     "user": ("", "user, as its owner named it, else the number of its row, from 0"),
+    "serving_share": ("1", "share of the channel draws in which this cell is the one that serves the user"),
     "power_w": ("W", "transmit power, mean over the episode"),
     "power_dbm": ("dBm", "the same; empty for a cell that is silent"),
     "power_w_rb": ("W", "of a resource block, numbered from 0"),

@@ -1,7 +1,7 @@
 """Files of decisions on one network: tables of its cells and users, and what they are."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,19 @@ from hetgraph.trainers.task import Task
 CELLS, USERS, ABOUT = "cells.csv", "users.csv", "predict.json"
 
 
-def write_decided(task: Task, options: Any, decided: Decided, out: Path) -> None:
-    """Write ``cells.csv``, ``users.csv`` and ``predict.json``, which says what the columns are."""
+def write_decided(
+    task: Task, options: Any, decided: Decided, out: Path, *, about: str = ABOUT, more: Mapping[str, Any] | None = None
+) -> None:
+    """Write ``cells.csv``, ``users.csv`` and a JSON that says what the columns are.
+
+    Args:
+        task: of the policy.
+        options: of the task.
+        decided: what is written.
+        out: folder.
+        about: name of the JSON.
+        more: what it has besides.
+    """
     kpis = {
         name: {"value": value, "unit": INDICATORS[name].unit, "meaning": INDICATORS[name].source}
         for name, value in decided.kpis.items()
@@ -27,12 +38,13 @@ def write_decided(task: Task, options: Any, decided: Decided, out: Path) -> None
         "options": dataclasses.asdict(options),
         **provenance(),
         "kpis": kpis,
+        **(more or {}),
         CELLS: described(list(decided.cells[0])),
         USERS: described(list(decided.users[0])),
     }
     write_csv(out / CELLS, decided.cells)
     write_csv(out / USERS, decided.users)
-    write_json(out / ABOUT, content)
+    write_json(out / about, content)
 
 
 def write_compared(decided: Sequence[Decided], out: Path) -> None:

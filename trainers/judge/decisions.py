@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from hetgraph.envs.step import Step
 from hetgraph.radio.kpi_table import INDICATORS
 from hetgraph.trainers.judge.decision_columns import dbm
 from hetgraph.trainers.judge.identities import Identities, identities
+from hetgraph.trainers.judge.measured import SHARE, measured_share, noted
 from hetgraph.trainers.judge.progress import late_progress_bar
 from hetgraph.trainers.task import Case, Decisions, Task
 
@@ -49,28 +50,86 @@ def decide(task: Task, options: Any, name: str, policy: Any) -> Decided:
     Raises:
         ValueError: a task without tables of decisions, options that do not fit, or a policy that returns what it must not.
     """
-    if task.decisions is None:
-        raise ValueError(f"task {task.name}: got no tables of its decisions, expected Task.decisions")
-    if any(field.name == "layouts" for field in dataclasses.fields(options)):
-        options = dataclasses.replace(options, layouts=1)
+    options = one_network(options)
     case = task.cases(options)[0]
     env = next(case.environments())
-    env.record_episodes()
-    env.reset(seed=case.seed)
-    kpis: dict[str, float] = {}
     with late_progress_bar(f"{name}: {case.title}", env.episode_slots) as counted:
-        result = task.decisions(env, counted(_noted(env, name, policy, case.seed, kpis)))
-    if not result.serving.numel():
-        raise ValueError(
-            f"{case.title}: got no users in {env.episode_slots} slots, expected some; more arrivals or another --seed"
-        )
-    who = identities(options, env.num_stations)
+        played = play_episode(task, env, name, policy, case.seed, counted)
+    share = measured_share(env)
+    if share is not None:
+        case = dataclasses.replace(case, title=noted(case.title, share), keys={**case.keys, SHARE: share})
+    return decided(name, case, played.decisions, played.kpis, identities(options, env.num_stations))
+
+
+def one_network(options: Any) -> Any:
+    """The options with one network, where they say how many."""
+    if any(field.name == "layouts" for field in dataclasses.fields(options)):
+        return dataclasses.replace(options, layouts=1)
+    return options
+
+
+def decided(name: str, case: Case, result: Decisions, kpis: dict[str, float], who: Identities) -> Decided:
+    """Decisions as rows, under their owner's names."""
     return Decided(name, case, _cell_rows(result, who), _user_rows(result, who), kpis)
 
 
-def _noted(env: GraphEnv[Any], name: str, policy: Any, seed: int, kpis: dict[str, float]) -> Iterator[tuple[Any, Step]]:
+@dataclass(frozen=True)
+class Episode:
+    """An episode of a policy on the first network of an environment.
+
+    Args:
+        decisions: what was decided.
+        kpis: indicators of the network.
+        seconds: of each decision.
+        details: see :meth:`~hetgraph.envs.base.GraphEnv.details`.
+    """
+
+    decisions: Decisions
+    kpis: dict[str, float]
+    seconds: list[float]
+    details: Any
+
+
+def play_episode(
+    task: Task,
+    env: GraphEnv[Any],
+    name: str,
+    policy: Any,
+    seed: int,
+    counted: Callable[[Iterator[Any]], Iterator[Any]] = iter,
+) -> Episode:
+    """Run a policy for an episode, which begins anew.
+
+    Args:
+        task: whose policy it is.
+        env: whose first network counts.
+        name: of the policy.
+        policy: what decides.
+        seed: of the environment and of the policy's random numbers.
+        counted: shows the progress of an iterator of slots.
+
+    Raises:
+        ValueError: a task without tables of decisions, or a policy that returns what it must not.
+    """
+    if task.decisions is None:
+        raise ValueError(f"task {task.name}: got no tables of its decisions, expected Task.decisions")
+    env.record_episodes()
+    env.reset(seed=seed)
+    kpis: dict[str, float] = {}
+    times: list[float] = []
+    result = task.decisions(env, counted(_noted(env, name, policy, seed, kpis, times)))
+    if not result.serving.numel():
+        raise ValueError(
+            f"{name}: got no users in {env.episode_slots} slots, expected some; more arrivals or another --seed"
+        )
+    return Episode(result, kpis, times, env.details())
+
+
+def _noted(
+    env: GraphEnv[Any], name: str, policy: Any, seed: int, kpis: dict[str, float], times: list[float]
+) -> Iterator[tuple[Any, Step]]:
     """An episode, whose indicators are noted when it ends."""
-    for action, step in play(env, name, policy, policy_generator(env, seed)):
+    for action, step in play(env, name, policy, policy_generator(env, seed), times):
         known = step.info.get("episode", {})
         kpis |= {kpi: float(value[0]) for kpi, value in known.items() if kpi in INDICATORS}
         yield action, step

@@ -58,9 +58,9 @@ def identities(options: Any, stations: int) -> Identities:
 
 
 def _names(scenario: str | None) -> tuple[CellName, ...]:
-    """Names of the cells of a preset or a YAML file."""
-    drive_tests = scenario is not None and Path(scenario).is_dir()
-    source = None if scenario is None or drive_tests else scenario_of(scenario)
+    """Names of the cells of a preset or a YAML file; drive tests, which are a folder or a file of others, name none."""
+    traces = scenario is not None and not scenario.endswith((".yaml", ".yml")) and Path(scenario).exists()
+    source = None if scenario is None or traces else scenario_of(scenario)
     return source.names() if isinstance(source, Scenario) else ()
 
 

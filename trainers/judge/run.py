@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hetgraph.envs.rollout import Trial, rollout
+from hetgraph.trainers.judge.measured import SHARE, measured_share, noted
 from hetgraph.trainers.judge.trial import averaged
 from hetgraph.trainers.task import Case, Task
 
@@ -51,6 +52,12 @@ def run(
     done: Callable[[], None] | None = None,
 ) -> Trial:
     """One case."""
-    trial = Trial.join([rollout(env, policies, seed=case.seed, done=done) for env in case.environments()])
-    trial.meta.update({"title": case.title, "keys": dict(case.keys), "seed": case.seed, "task": task.name})
+    parts, shares = list[Trial](), list[float | None]()
+    for env in case.environments():
+        parts.append(rollout(env, policies, seed=case.seed, done=done))
+        shares.append(measured_share(env))
+    trial, known = Trial.join(parts), [share for share in shares if share is not None]
+    share = sum(known) / len(known) if known else None
+    keys = dict(case.keys) if share is None else {**case.keys, SHARE: share}
+    trial.meta.update({"title": noted(case.title, share), "keys": keys, "seed": case.seed, "task": task.name})
     return averaged(task.derive(trial, reference), case.units)

@@ -1,4 +1,4 @@
-"""What a policy decided on a single network."""
+"""What a policy decided on a single network, and a policy that keeps to it."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -6,7 +6,9 @@ from typing import Any
 
 from hetgraph.envs import SnapshotEnv
 from hetgraph.envs.step import Step
+from hetgraph.radio import Allocation
 from hetgraph.radio.kpi import LEAST_BPS_PER_HZ
+from hetgraph.radio.policy import OneShotPolicy
 from hetgraph.trainers.judge.decision_columns import share_in_use, users_of_cells
 from hetgraph.trainers.task import Decisions
 
@@ -22,3 +24,10 @@ def decisions(env: SnapshotEnv, steps: Iterator[tuple[Any, Step]]) -> Decisions:
     utility = rate.clamp_min(LEAST_BPS_PER_HZ * float(graph.rb_bandwidth_hz[0].sum())).log()
     cells = {"users": users_of_cells(serving, n), "load": share_in_use(power_w, graph["bs"].rb_power_max_w[:n])}
     return Decisions(serving, {"rate_bps": rate, "utility": utility}, cells, power_w)
+
+
+def held(result: Decisions) -> OneShotPolicy:
+    """The same stations and powers on every draw of one network."""
+    power_w = result.power_w
+    assert power_w is not None
+    return OneShotPolicy("held", lambda graph: Allocation(result.serving, power_w.to(graph["bs"].rb_power_max_w)))
