@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import lightning.pytorch  # noqa: F401  before output is captured: its log goes where it was at its import
 import pytest
 
 from hetgraph.trainers.cli import main
@@ -30,8 +31,8 @@ MISTAKES = [
     (["compare", "--policies", "best"], "policy: got 'best', expected one of"),
     (["compare", "--policies", "no/such.ckpt"], "no/such.ckpt: got no such file, expected weights"),
     (["compare", "--scenario", "none.yaml"], "none.yaml: got no such file"),
-    (["compare", "--sites", "none.csv"], "none.csv: got no such file, expected a CSV with the columns x,y,z"),
-    (["compare", "--users", "u.csv"], "--users: got a file without --sites"),
+    (["compare", "--sites", "none.csv"], "none.csv: got no such file, expected a CSV with the columns x,y or lat,lon"),
+    (["compare", "--users", "u.csv"], "--users: got 'u.csv' without --sites, expected both"),
     (["compare", "--gain", "none.npz"], "none.npz: got no such file"),
     (["compare", "--layouts", "0"], "--layouts: got 0, expected at least 1"),
     (["compare", "--reference", "wmmse", "--policies", "pf"], "--reference: got 'wmmse', expected one of pf"),
