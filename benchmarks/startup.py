@@ -14,7 +14,7 @@ MOST_BARE_S, MOST_ABOVE_S = 0.5, 2.0
 IMPORT = "import torch, torch_geometric.data"
 MAIN = "from hetgraph.trainers.cli import main; main()"
 TINY = {
-    "snapshot": "--layouts 1 --policies max_rsrp",
+    "snapshot": "--scenario uma-5bs --layouts 1 --policies max_rsrp",
     "queues": "--scenario conflict-8 --load 0.3 --layouts 1 --slots 10 --policies llq",
     "arrivals": "--layouts 1 --policies argmax --probability 1 --demand 10",
     "handover": "--cells 7 --layouts 1 --slots 2 --policies max_rsrp",
