@@ -95,7 +95,7 @@ CASES |= {
         "RolloutDataset = getattr(sys.modules[MAPPOModule.__module__], 'RolloutDataset', None) or "
         f"__import__('hetgraph.trainers.queues.rollouts', fromlist=['rollouts']).RolloutDataset; env = {kind}('{name}', {n}); "
         f"agents = MAPPOModule({options}); model = getattr(agents, 'model', None) or agents.policy; "
-        f"batch = RolloutDataset(env, model, {slots}, 1).collect(); "
+        f"data = RolloutDataset(env, model, {slots}, 1); batch = getattr(data, 'batch', None) or data.collect; batch = batch(); "
         f"goal = agents._targets(batch); part = (0, {slots}, torch.arange({n}))",
         "agents.zero_grad(); agents._loss(batch, part, *goal, 0.01).backward()",
     )

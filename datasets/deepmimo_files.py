@@ -87,10 +87,10 @@ def _refuse_others(root: Path) -> None:
     """
     files = [path for pattern in ("*", "*/*") for path in sorted(root.glob(pattern)) if not path.name.startswith(".")]
     for suffix, (what, remedy) in _OTHERS.items():
-        found = next((path for path in files if path.suffix == suffix), None)
-        if found is not None:
+        foreign = next((path for path in files if path.suffix == suffix), None)
+        if foreign is not None:
             raise ValueError(
-                f"{root}: got {found.name}, {what}, expected a DeepMIMO v4 scenario's params.json; {remedy}"
+                f"{root}: got {foreign.name}, {what}, expected a DeepMIMO v4 scenario's params.json; {remedy}"
             )
 
 

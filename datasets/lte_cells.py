@@ -45,10 +45,10 @@ class Cells:
             ValueError: none of them.
         """
         names = [f"{name} {carrier}".strip() for name, carrier in zip(self.operators, self.carriers, strict=True)]
-        found = np.array([operator in (None, *pair) for pair in zip(self.operators, names, strict=True)])
-        if not found.any():
+        chosen = np.array([operator in (None, *pair) for pair in zip(self.operators, names, strict=True)])
+        if not chosen.any():
             raise ValueError(f"operator: got {operator!r}, expected one of {', '.join(names)}")
-        return found
+        return chosen
 
     def index(self, keys: NDArray[np.str_]) -> Indices:
         """Numbers of cells ``[M]``; -1 for one that is not known."""

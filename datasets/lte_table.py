@@ -97,13 +97,13 @@ def read_table(path: Path) -> Table:
         ValueError: no text, columns of no format, a line of another length, or no rows.
     """
     lines = _lines(path)
-    found, columns = _columns(path, lines)
+    log_format, columns = _columns(path, lines)
     if lines[0][1] == columns:
         lines = lines[1:]
     if not lines:
         raise ValueError(f"{path}: got no rows, expected at least one")
-    names, width = found.columns or found.needed, len(columns)
-    spelled = {name.lower(): name for name in (*names, *found.needed)}
+    names, width = log_format.columns or log_format.needed, len(columns)
+    spelled = {name.lower(): name for name in (*names, *log_format.needed)}
     for number, row in lines:
         if len(row) > width and not any(row[width:]):  # a separator at the end of the line
             del row[width:]
@@ -111,7 +111,7 @@ def read_table(path: Path) -> Table:
             raise ValueError(f"{path}: line {number}: got {len(row)} columns, expected {width}")
     known = [spelled.get(column.lower(), column) for column in columns]
     cells = dict(zip(known, zip(*(row for _, row in lines), strict=True), strict=True))
-    return Table(path, found, [number for number, _ in lines], cells)
+    return Table(path, log_format, [number for number, _ in lines], cells)
 
 
 def format_of(path: Path) -> Format:

@@ -121,8 +121,8 @@ def generations_of(path: Path) -> tuple[str, ...]:
     Raises:
         ValueError: columns of no format, or no text.
     """
-    found = format_of(path)
-    return ("4G",) if found is RACA_4G else ("5G",) if found is RACA_5G else _generations(read_table(path))
+    log_format = format_of(path)
+    return ("4G",) if log_format is RACA_4G else ("5G",) if log_format is RACA_5G else _generations(read_table(path))
 
 
 def _generations(table: Table) -> tuple[str, ...]:

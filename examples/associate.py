@@ -28,5 +28,5 @@ trainer.fit(module, datamodule=data)
 env = ArrivalEnv(source, 500)
 rules = {name: policy(name) for name in ("argmax_blocking", "argmax", "least_loaded", "best_rate")}
 policies = {**rules, "GROWS": module.model.eval(), "rollout": RolloutLookahead(source, BestRate(), 16)}
-for name, found in rollout(env, policies, seed=2_000_000).values.items():
-    print(f"{name:16s} utility {found['utility'].mean():.3f}, rejections {found['rejections'].mean():.2f}")
+for name, kpis in rollout(env, policies, seed=2_000_000).values.items():
+    print(f"{name:16s} utility {kpis['utility'].mean():.3f}, rejections {kpis['rejections'].mean():.2f}")

@@ -140,7 +140,7 @@ class Task:
         decisions: from an environment and an episode there, pairs of an action and a step that are played one by one, what was
             decided on its first network: the last decision, and means over the episode of what changes; ``None`` for a task
             without tables of cells and users.
-        held: policy that decides the same, whatever the channels are; ``None`` where decisions cannot be kept.
+        fixed: policy that decides the same, whatever the channels are; ``None`` where decisions cannot be kept.
     """
 
     name: str
@@ -155,7 +155,7 @@ class Task:
     figures: Callable[[Sequence[Trial], str, Path], list[Path]] = lambda trials, reference, folder: []
     rivals: tuple[str, ...] = ()
     decisions: Callable[[Any, Iterator[tuple[Any, Step]]], Decisions] | None = None
-    held: Callable[[Decisions], Any] | None = None
+    fixed: Callable[[Decisions], Any] | None = None
 
     def main(self, trial: Trial) -> str:
         """Main indicator of a trial: the first of the columns that it has."""

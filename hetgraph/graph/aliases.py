@@ -135,9 +135,9 @@ def match_header(path: Path, headers: Sequence[str], table: dict[str, str], unit
     }
     best: dict[str, tuple[int, int, str]] = {}  # name -> rank of its alias, column, unit
     for number, header in enumerate(headers):
-        found = _known_name(header, known)
-        if found is not None and (found[0] not in best or found[1] < best[found[0]][0]):
-            best[found[0]] = (found[1], number, found[2])
+        match = _known_name(header, known)
+        if match is not None and (match[0] not in best or match[1] < best[match[0]][0]):
+            best[match[0]] = (match[1], number, match[2])
     taken = {number for _, number, _ in best.values()}
     return Header(
         path,
@@ -160,15 +160,15 @@ def _known_name(header: str, known: dict[str, tuple[str, int]]) -> tuple[str, in
     bracket = re.search(r"[\[(]([^\])]*)[\])]", text)
     unit = bracket[1].strip() if bracket else ""
     words = re.findall(r"[^\W_]+|°", text[: bracket.start()] + text[bracket.end() :] if bracket else text)
-    found = known.get("".join(words))
-    if found is not None:
-        last = words[-1] if len(words) > 1 and not unit and words[-1] in _UNITS.get(found[0], {}) else ""
-        return *found, unit or last
+    match = known.get("".join(words))
+    if match is not None:
+        last = words[-1] if len(words) > 1 and not unit and words[-1] in _UNITS.get(match[0], {}) else ""
+        return *match, unit or last
     for last in () if unit or not words else (words[-1], *_SUFFIXES):  # height_m, heightm
         name = "".join(words).removesuffix(last)
-        found = known.get(name)
-        if found is not None and last in _UNITS.get(found[0], {}) and name != "".join(words):
-            return *found, last
+        match = known.get(name)
+        if match is not None and last in _UNITS.get(match[0], {}) and name != "".join(words):
+            return *match, last
     return None
 
 

@@ -28,14 +28,14 @@ def site_antennas(path: str | Path, sites: Sequence[Site]) -> list[AntennaPatter
     if not named:
         return [None] * len(sites)
     there = _files(Path(path).parent)
-    found = {name: read_pattern(there[key]) for name in named if (key := Path(name).name.casefold()) in there}
-    missing = [f"{name} ({count} cells)" for name, count in sorted(named.items()) if name not in found]
+    patterns = {name: read_pattern(there[key]) for name in named if (key := Path(name).name.casefold()) in there}
+    missing = [f"{name} ({count} cells)" for name, count in sorted(named.items()) if name not in patterns]
     if missing:
         warnings.warn(
             f"{path}: antenna files that are not beside it: {', '.join(missing)}; the element of TR 38.901 stands for them",
             stacklevel=2,
         )
-    antennas = [found.get(site.antenna) for site in sites]
+    antennas = [patterns.get(site.antenna) for site in sites]
     astray = 0
     for number, (site, antenna) in enumerate(zip(sites, antennas, strict=True)):
         if antenna is not None and site.azimuth_deg is None and max(antenna.horizontal_db) > _ROUND_DB:

@@ -93,11 +93,11 @@ def _shapes(graph: HeteroData) -> list[tuple[str, tuple[int, ...]]]:
 
 
 def _logits(out: Any, name: str, shape: tuple[int, ...]) -> Tensor:
-    found = out.get(name) if isinstance(out, dict) else None
-    if not isinstance(found, Tensor) or tuple(found.shape) != shape:
-        got = tuple(found.shape) if isinstance(found, Tensor) else "nothing"
+    logits = out.get(name) if isinstance(out, dict) else None
+    if not isinstance(logits, Tensor) or tuple(logits.shape) != shape:
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else "nothing"
         raise ValueError(f"model: got {name} {got}, expected a dict with {name} {shape}")
-    return found
+    return logits
 
 
 def best_round(graph: HeteroData, prediction: Prediction, objective: Objective) -> Allocation:

@@ -112,22 +112,22 @@ class ArrivalDataModule(EnvDataModule):
             rule = rollout(env, {"rule": arrival_policy("best_rate")}, seed=item)
             self._rule[split] = float(rule.values["rule"]["utility"].mean())
         values = rollout(env, {"agent": policy}, seed=item).values["agent"]
-        found = {name: values[name].mean() for name in ("utility", "rejections", "completions")}
+        kpis = {name: values[name].mean() for name in ("utility", "rejections", "completions")}
         rules = {"utility:best_rate": self._rule[split], "score:best_rate": 1.0}
-        return found | rules | {"score": found["utility"] / self._rule[split]}
+        return kpis | rules | {"score": kpis["utility"] / self._rule[split]}
 
 
 def _first_look(agent: GROWS, scenario: Any, cell: dict[str, Any], seed: int) -> tuple[Tensor, Tensor]:
     """Stations that a random rule meets in an episode of some networks ``[n, K, F]``, ``[n, K]``: as many as make 768 stations."""
     stations = ArrivalEnv(scenario, **cell, seed=seed).num_stations
     env = ArrivalEnv(scenario, max(LOOK_STATIONS // stations, 1), **cell, seed=seed)
-    rule, obs, generator, seen = (
+    rule, obs, generator, observations = (
         arrival_policy("random_station"),
         env.reset()[0],
         torch.Generator().manual_seed(seed),
         [],
     )
     for _ in range(env.slots):
-        seen.append(agent.views(obs))
+        observations.append(agent.views(obs))
         obs = env.step(rule.act(obs, None, generator)[0]).obs
-    return torch.cat([v.station for v in seen]), torch.cat([v.room for v in seen])
+    return torch.cat([v.station for v in observations]), torch.cat([v.room for v in observations])

@@ -61,7 +61,7 @@ class ArrivalExperience(Experience[Sample]):
         self.gain, self.discount = torch.zeros(2, *shape, device=env.device)
         self.waits = torch.zeros(shape, dtype=torch.bool, device=env.device)
         self.action = torch.zeros(shape, dtype=torch.long, device=env.device)
-        self.seen = {
+        self.pending_views = {
             name: getattr(self.views, name).unsqueeze(0).repeat(n_step, *[1] * getattr(self.views, name).dim())
             for name in NAMES
         }
@@ -90,7 +90,7 @@ class ArrivalExperience(Experience[Sample]):
         full = self.waits[turn, rows]
         self._store(turn[full], rows[full], views.select(rows[full]), self.discount[turn[full], rows[full]])
         for name in NAMES:
-            self.seen[name][turn, rows] = getattr(views, name)[rows]
+            self.pending_views[name][turn, rows] = getattr(views, name)[rows]
         self.action[turn, rows], self.gain[turn, rows], self.discount[turn, rows] = place[rows], 0.0, 1.0
         self.waits[turn, rows] = True
         self.turn[rows] = (turn + 1) % self.n_step
@@ -108,22 +108,22 @@ class ArrivalExperience(Experience[Sample]):
     def _store(self, turn: Tensor, rows: Tensor, later: Arrival, discount: Tensor) -> None:
         if not len(rows):
             return
-        row = {name: value[turn, rows] for name, value in self.seen.items()}
+        row = {name: value[turn, rows] for name, value in self.pending_views.items()}
         row |= {f"next_{name}": getattr(later, name) for name in NAMES}
         self.buffer.add(row | {"action": self.action[turn, rows], "gain": self.gain[turn, rows], "discount": discount})
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is, and the decisions that wait; experience itself is the replay memory's."""
-        held = {name: getattr(self, name).clone() for name in ("gain", "discount", "waits", "action", "turn")}
-        seen = {f"seen_{name}": value.clone() for name, value in self.seen.items()}
-        return super().state_dict() | held | seen
+        pending = {name: getattr(self, name).clone() for name in ("gain", "discount", "waits", "action", "turn")}
+        pending_views = {f"seen_{name}": value.clone() for name, value in self.pending_views.items()}
+        return super().state_dict() | pending | pending_views
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
         super().load_state_dict(state)
         for name in ("gain", "discount", "waits", "action", "turn"):
             setattr(self, name, state[name].to(self.env.device, copy=True))
-        self.seen = {name: state[f"seen_{name}"].to(self.env.device, copy=True) for name in NAMES}
+        self.pending_views = {name: state[f"seen_{name}"].to(self.env.device, copy=True) for name in NAMES}
         self.views = self.policy.views(self.env.observe(self.env.level))
 
 

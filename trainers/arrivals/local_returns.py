@@ -88,8 +88,8 @@ class LocalReturns(Experience[Sample]):
         """Keep a slot's choices."""
         rows = views.room.any(1).nonzero().squeeze(1)
         gain = (utility[rows] / self.scale).to(views.station.dtype)
-        held = vars(views) | {"action": place}
-        row = {name: value[rows] for name, value in held.items()}
+        choices = vars(views) | {"action": place}
+        row = {name: value[rows] for name, value in choices.items()}
         self.buffer.add(row | {"gain": gain, "discount": torch.zeros_like(gain)})
 
     def state_dict(self) -> dict[str, Any]:

@@ -11,23 +11,24 @@ from hetgraph.graph import Scenario
 from hetgraph.models.weights import Header, read_weights
 from hetgraph.radio.kpi_table import indicator
 from hetgraph.trainers.commands.compare import DEFAULT, draw, foreign_options, report
-from hetgraph.trainers.common.arguments import Parser, add_options, new_folder, options_from, parse
+from hetgraph.trainers.commands.predict import deciding_parser
+from hetgraph.trainers.common.arguments import Parser, new_folder, options_from, parse
 from hetgraph.trainers.common.networks import networks_of
 from hetgraph.trainers.common.policies import policies_of, register_models, rule, rules_of
 from hetgraph.trainers.common.training_range import beyond
 from hetgraph.trainers.judge.decision_files import CELLS, USERS, write_decided
-from hetgraph.trainers.judge.draws import HELD, Expected, gains, over_draws, over_other_draws
+from hetgraph.trainers.judge.draws import FIXED, Expected, gains, over_draws, over_other_draws
 from hetgraph.trainers.judge.geojson import write_geojson
 from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import cell
 from hetgraph.trainers.task import Task
-from hetgraph.trainers.tasks import task_names, task_of
+from hetgraph.trainers.tasks import task_of
 
 OUT, ABOUT, MAP = "runs/plan", "plan.json", "plan.geojson"
 DRAWS = 20
 OWN = "hetnet-3tier"  # preset of what files of sites and users do not say, where --scenario names no other
 MEANING = "means over the draws, the policy deciding anew on each"
-HELD_GAINS, HELD_MEANING = "gains_held", "gains of powers and cells of these tables, held on as many other draws"
+FIXED_GAINS, FIXED_MEANING = "gains_fixed", "gains of powers and cells of these tables, kept on as many other draws"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -48,29 +49,25 @@ def run(arguments: Sequence[str]) -> int:
         _warn(args.policy, header, options)
     plan = over_draws(task, options, policies, name, reference, args.draws)
     report(task, [plan.trial], reference, out)
-    held = over_other_draws(task, options, plan, reference, policies[reference], args.draws)
-    found = {name: gains(task, plan.trial, name, reference)}
-    if held is not None:
-        found[HELD] = gains(task, held, HELD, reference)
-    _write(task, options, plan, reference, found, args.draws, out)
-    for line in _sentences(found, reference, args.draws):
+    fixed_trial = over_other_draws(task, options, plan, reference, policies[reference], args.draws)
+    gains_of = {name: gains(task, plan.trial, name, reference)}
+    if fixed_trial is not None:
+        gains_of[FIXED] = gains(task, fixed_trial, FIXED, reference)
+    _write(task, options, plan, reference, gains_of, args.draws, out)
+    for line in _sentences(gains_of, reference, args.draws):
         console.print(line, soft_wrap=True)
     draw(task, [plan.trial], reference, out, figures=not args.no_figures)
     return 0
 
 
 def _parser(task: Task) -> Parser:
-    parser = Parser(f"hetgraph plan {task.name}", f"Plan a network of one's own: {task.summary}.")
-    tasks = f"{', '.join(task_names())}; when none is named, that of the checkpoint, or {DEFAULT}"
-    parser.epilog = f"Rules: {', '.join(rules_of(task))}. Tasks: {tasks}."
+    parser = deciding_parser("plan", "Plan a network of one's own", task)
     parser.add_argument("--policy", default=None, help="rule, checkpoint or module:attribute that decides")
     parser.add_argument("--reference", default=None, help=f"rule over which gains are ({_reference(task)})")
     parser.add_argument("--draws", type=int, default=DRAWS, help=f"channel draws on the same sites and users ({DRAWS})")
-    parser.add_argument("--models", default=None, help="module:attribute of models of one's own, for their checkpoints")
     parser.add_argument("--out", default=OUT, help=f"folder of tables, map and figures ({OUT})")
     parser.add_argument("--overwrite", action="store_true", help="write over an earlier plan")
     parser.add_argument("--no-figures", action="store_true", help="tables and files alone")
-    add_options(parser, task.options)
     return parser
 
 
@@ -117,31 +114,31 @@ def _write(
     options: Any,
     plan: Expected,
     reference: str,
-    found: dict[str, dict[str, Interval]],
+    gains_of: dict[str, dict[str, Interval]],
     draws: int,
     out: Path,
 ) -> None:
     about = {"draws": draws, "values": MEANING, "reference": reference}
-    for name, each in found.items():
-        about |= {HELD_GAINS: _plain(each), "held": HELD_MEANING} if name == HELD else {"gains": _plain(each)}
+    for name, each in gains_of.items():
+        about |= {FIXED_GAINS: _plain(each), "fixed": FIXED_MEANING} if name == FIXED else {"gains": _plain(each)}
     write_decided(task, options, plan.decided, out, about=ABOUT, more=about)
     has_map = write_geojson(out / MAP, plan.decided, options)
     Console().print(f"{CELLS}, {USERS}, {ABOUT}{f', {MAP}' if has_map else ''}: {out}", soft_wrap=True)
 
 
-def _plain(found: dict[str, Interval]) -> dict[str, Any]:
+def _plain(gains_of: dict[str, Interval]) -> dict[str, Any]:
     return {
         kpi: {"value": each.value, "low": each.low, "high": each.high, "unit": indicator(kpi).unit}
-        for kpi, each in found.items()
+        for kpi, each in gains_of.items()
     }
 
 
-def _sentences(found: dict[str, dict[str, Interval]], reference: str, draws: int) -> list[str]:
+def _sentences(gains_of: dict[str, dict[str, Interval]], reference: str, draws: int) -> list[str]:
     """What is gained, an indicator a line."""
     lines = []
-    for name, each in found.items():
+    for name, each in gains_of.items():
         what = (
-            f"{CELLS} and {USERS} held on {draws} other draws" if name == HELD else f"{name} on {draws} channel draws"
+            f"{CELLS} and {USERS} kept on {draws} other draws" if name == FIXED else f"{name} on {draws} channel draws"
         )
         lines.append(f"{what}, over {reference}, with 95% intervals:")
         lines += [f"  {indicator(kpi).heading}: {cell(interval, kpi)}" for kpi, interval in each.items()]

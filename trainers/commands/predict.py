@@ -38,16 +38,22 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser(task: Task) -> Parser:
-    parser = Parser(f"hetgraph predict {task.name}", f"Decide on one network: {task.summary}.")
+def deciding_parser(command: str, what: str, task: Task) -> Parser:
+    """Parser of a command that has one policy of a task decide."""
+    parser = Parser(f"hetgraph {command} {task.name}", f"{what}: {task.summary}.")
     tasks = f"{', '.join(task_names())}; when none is named, that of the checkpoint, or {DEFAULT}"
     parser.epilog = f"Rules: {', '.join(rules_of(task))}. Tasks: {tasks}."
+    parser.add_argument("--models", default=None, help="module:attribute of models of one's own, for their checkpoints")
+    add_options(parser, task.options)
+    return parser
+
+
+def _parser(task: Task) -> Parser:
+    parser = deciding_parser("predict", "Decide on one network", task)
     parser.add_argument("--ckpt", default=None, help="checkpoint that decides")
     parser.add_argument("--policy", default=None, help="rule that decides, or module:attribute, in place of --ckpt")
-    parser.add_argument("--models", default=None, help="module:attribute of models of one's own, for their checkpoints")
     parser.add_argument("--out", default=OUT, help=f"folder of {CELLS}, {USERS} and {ABOUT} ({OUT})")
     parser.add_argument("--overwrite", action="store_true", help="write over the tables of an earlier run")
-    add_options(parser, task.options)
     return parser
 
 

@@ -106,5 +106,5 @@ def free_folder(path: str) -> str:
 
 def _kind(annotation: Any) -> type:
     kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
-    found: type = kinds[0]
-    return found
+    kind: type = kinds[0]
+    return kind

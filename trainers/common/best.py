@@ -85,10 +85,10 @@ def _plain(options: Any) -> dict[str, Any]:
 
 def _scenario(data: LightningDataModule | None) -> dict[str, Any]:
     """Name, digest and sizes of what a module trains on, as far as its data module says."""
-    found = getattr(data, "scenario", None)
-    if isinstance(found, str):
-        return {"name": found}
-    many = [found] if found is not None else getattr(data, "scenarios", [])
+    scenario = getattr(data, "scenario", None)
+    if isinstance(scenario, str):
+        return {"name": scenario}
+    many = [scenario] if scenario is not None else getattr(data, "scenarios", [])
     scenarios = [each for each in many if isinstance(each, Scenario)]
     if not scenarios:
         return {}

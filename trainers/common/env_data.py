@@ -1,5 +1,6 @@
 """What data modules of environments have in common: experience for training, evaluations, and a state to go on from."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ Split = Literal["val", "test"]
 SEEDS: dict[str, int] = {"train": 0, "val": 1_000_000, "test": 2_000_000}  # first seeds of the networks of a split
 
 
-class EnvDataModule(lightning.LightningDataModule):
+class EnvDataModule(lightning.LightningDataModule, ABC):
     """Experience of the trained policy in training environments, items for each evaluation, and how policies are judged.
 
     Experience has the attributes ``env`` and ``policy``.
@@ -26,13 +27,13 @@ class EnvDataModule(lightning.LightningDataModule):
         self.train_data: Any = None
         self._state: dict[str, Any] | None = None
 
+    @abstractmethod
     def experience(self, module: Any) -> Any:
         """Experience of a module's ``model``, an iterable of its batches with ``env``, ``state_dict`` and ``load_state_dict``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, policy: Any, split: Split, item: Any) -> dict[str, Any]:
         """Indicators of a policy in the environments of a split, the ``score`` that chooses the best weights among them."""
-        raise NotImplementedError
 
     def items(self, split: Split) -> Sequence[Any]:
         """What :meth:`judge` is called with, one after the other: by default once, with the seed of the split's networks."""

@@ -1,6 +1,7 @@
 """Learning of values from a replay memory, against target networks."""
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from hetgraph.trainers.common.env_module import LOG_EVERY, EnvModule
 
 
-class OffPolicyModule(EnvModule):
+class OffPolicyModule(EnvModule, ABC):
     """Learning from a replay memory; target networks follow the online ones softly, or are copied now and then.
 
     A subclass makes its ``model`` and whatever else has weights (mixers, critics), calls :meth:`set_targets` with the names of all
@@ -31,9 +32,9 @@ class OffPolicyModule(EnvModule):
         self.register_buffer("draws", torch.tensor(0))
         self._notes: dict[str, Tensor] = {}
 
+    @abstractmethod
     def losses(self, batch: Any) -> Iterator[tuple[str, Tensor]]:
         """Losses of a draw, each with the name of its group of parameters; a step is taken before the next one is asked for."""
-        raise NotImplementedError
 
     def set_targets(self, *names: str) -> None:
         """Make target networks of these attributes."""

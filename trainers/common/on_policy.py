@@ -1,5 +1,6 @@
 """Learning on the policy: several passes over a rollout with clipped probability ratios."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,7 @@ def normalised(advantage: Tensor) -> Tensor:
     return (advantage - advantage.mean()) / advantage.std().clamp_min(1e-6)
 
 
-class OnPolicyModule(EnvModule):
+class OnPolicyModule(EnvModule, ABC):
     """Clipped policy gradients with a learned value (PPO, and MAPPO for agents: Yu et al. 2022).
 
     A subclass tells advantages and goals of a rollout, its minibatches, and the loss of one.
@@ -61,17 +62,17 @@ class OnPolicyModule(EnvModule):
         self.gamma, self.lam, self.clip, self.epochs, self.minibatches = gamma, lam, clip, epochs, minibatches
         self.value_weight, self.entropy, self.entropy_end = value_weight, entropy, entropy_end
 
+    @abstractmethod
     def targets(self, rollout: Any) -> tuple[Tensor, Tensor]:
         """Advantages of what agents did, and what their values are to become, each a number for every slot, network and agent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parts(self, rollout: Any) -> Iterator[Any]:
         """Minibatches of a rollout, in random order: whatever :meth:`loss` takes them to be, such as numbers of rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def loss(self, rollout: Any, part: Any, advantage: Tensor, goal: Tensor) -> Tensor:
         """Loss of a minibatch, given all of :meth:`targets`; a scalar."""
-        raise NotImplementedError
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Several passes over a rollout."""

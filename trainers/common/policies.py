@@ -30,8 +30,8 @@ def policies_of(task: Task, text: str) -> dict[str, list[Any]]:
     for part in filter(None, (each.strip() for each in text.split(","))):
         name, _, paths = part.partition("=")
         if paths:
-            found = [path for pattern in paths.split(":") for path in sorted(glob.glob(pattern)) or [pattern]]
-            members = [trained(task, path) for path in found]
+            checkpoints = [path for pattern in paths.split(":") for path in sorted(glob.glob(pattern)) or [pattern]]
+            members = [trained(task, path) for path in checkpoints]
         elif part.endswith((".ckpt", ".safetensors")) or "/" in part:
             name = f"{Path(part).parent.name}/{Path(part).stem}".removeprefix("/")
             members = [trained(task, part)]
@@ -86,10 +86,10 @@ def register_models(text: str | None) -> None:
         ValueError: nothing that can be imported, or no model.
     """
     for part in filter(None, (text or "").split(",")):
-        found = imported(part.strip())
-        if not isinstance(found, type):
+        model_class = imported(part.strip())
+        if not isinstance(model_class, type):
             raise ValueError(f"--models: got {part!r}, which is no class, expected that of a model")
-        register(found)
+        register(model_class)
 
 
 def imported(text: str) -> Any:
@@ -108,22 +108,22 @@ def imported(text: str) -> Any:
         raise ValueError(f"{text}: got nothing that can be imported ({reason}), expected module:attribute") from error
 
 
-def policy_from(found: Any, name: str) -> Any:
+def policy_from(candidate: Any, name: str) -> Any:
     """An object as a policy: itself, what a class without arguments makes, or a function from graph to action.
 
     Raises:
         ValueError: something else.
     """
-    if isinstance(found, type):
+    if isinstance(candidate, type):
         try:
-            found = found()
+            candidate = candidate()
         except TypeError as error:
             raise ValueError(f"policy {name}: got a class that needs arguments, expected none ({error})") from None
-    if hasattr(found, "act"):
-        missing = [each for each in ("level", "initial_state") if not hasattr(found, each)]
+    if hasattr(candidate, "act"):
+        missing = [each for each in ("level", "initial_state") if not hasattr(candidate, each)]
         if missing:
             raise ValueError(f"policy {name}: got no {missing[0]}, expected level, initial_state and act")
-        return found
-    if not callable(found):
-        raise ValueError(f"policy {name}: got {type(found).__name__}, expected a policy or a function of a graph")
-    return OneShotPolicy(name, found)
+        return candidate
+    if not callable(candidate):
+        raise ValueError(f"policy {name}: got {type(candidate).__name__}, expected a policy or a function of a graph")
+    return OneShotPolicy(name, candidate)

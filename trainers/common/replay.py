@@ -51,7 +51,7 @@ class ReplayBuffer:
         self.size = self.place = 0
 
     def __len__(self) -> int:
-        """Rows that are held."""
+        """Rows that it has."""
         return self.size
 
     def add(self, rows: Mapping[str, Tensor]) -> None:
@@ -103,9 +103,9 @@ class ReplayBuffer:
 
     def state_dict(self) -> dict[str, Any]:
         """All rows and priorities."""
-        held = {f"rows.{name}": store[: self.size].clone() for name, store in self.rows.items()}
+        rows = {f"rows.{name}": store[: self.size].clone() for name, store in self.rows.items()}
         where = {"place": torch.tensor(self.place), "priority": self.priority[: self.size].clone()}
-        return held | where
+        return rows | where
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a :meth:`state_dict`.

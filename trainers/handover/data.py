@@ -158,16 +158,16 @@ class HandoverDataModule(EnvDataModule):
             rule, best = (_means(env, handover_policy(name)) for name in REFERENCES)
             self._judged[split] = env, rule, best
         env, rule, best = self._judged[split]
-        found = _means(env, policy)
+        kpis = _means(env, policy)
         utility = rule["anu"]
-        room = (found["anu"] - utility) / (best["anu"] - utility).clamp_min(1e-3 * utility)
-        short = (found["handover_rate"] - rule["handover_rate"].clamp_min(MOST_HANDOVERS)).clamp_min(0)
+        room = (kpis["anu"] - utility) / (best["anu"] - utility).clamp_min(1e-3 * utility)
+        short = (kpis["handover_rate"] - rule["handover_rate"].clamp_min(MOST_HANDOVERS)).clamp_min(0)
         for name in ("asc", "jain"):
-            short = short + (0.99 - found[name] / rule[name]).clamp_min(0)
+            short = short + (0.99 - kpis[name] / rule[name]).clamp_min(0)
         rules = {f"anu:{name}": means["anu"] for name, means in zip(REFERENCES, (rule, best), strict=True)}
         for name, share in zip(REFERENCES, (0.0, 1.0), strict=True):
             rules |= {f"room:{name}": torch.tensor(share), f"score:{name}": torch.tensor(share)}
-        return found | rules | {"ratio": found["anu"] / utility, "room": room, "score": room - 10 * short}
+        return kpis | rules | {"ratio": kpis["anu"] / utility, "room": room, "score": room - 10 * short}
 
 
 def first_look(env: HandoverEnv, seed: int) -> tuple[list[Candidates], Tensor, Tensor]:
@@ -176,10 +176,10 @@ def first_look(env: HandoverEnv, seed: int) -> tuple[list[Candidates], Tensor, T
     Returns:
         Observations, rewards of cells ``[T, B, K]`` and credits of users ``[T, B, U]``.
     """
-    generator, seen, rewards, credits = torch.Generator().manual_seed(seed), [], [], []
+    generator, observations, rewards, credits = torch.Generator().manual_seed(seed), [], [], []
     shape = (env.num_envs, env.num_users)
     for _ in range(env.steps):
-        seen.append(candidates_of(env.observe("global")))
+        observations.append(candidates_of(env.observe("global")))
         wanders = torch.rand(shape, generator=generator) < 0.3
         place = torch.randint(env.neighbours + 1, shape, generator=generator) * wanders
         level = torch.randint(env.levels, shape, generator=generator)
@@ -187,10 +187,10 @@ def first_look(env: HandoverEnv, seed: int) -> tuple[list[Candidates], Tensor, T
         rewards.append(step.reward)
         credits.append(step.info["credit"])
     env.reset(seed=env.seed)
-    return seen, torch.stack(rewards), torch.stack(credits)
+    return observations, torch.stack(rewards), torch.stack(credits)
 
 
 def _means(env: HandoverEnv, policy: Any) -> dict[str, Tensor]:
     """Indicators of an episode of each network, means over networks."""
-    found = rollout(env, {"policy": policy}, seed=env.seed).values["policy"]
-    return {name: value.mean() for name, value in found.items()}
+    kpis = rollout(env, {"policy": policy}, seed=env.seed).values["policy"]
+    return {name: value.mean() for name, value in kpis.items()}

@@ -69,9 +69,9 @@ def fit_price(policy: GraphQMIX, networks: Callable[[], HandoverEnv], *, seed: i
     if policy.agreements:
         rule = partial(Negotiated, agreements=policy.agreements, rounds=policy.intentions)
     if policy.patience_of_all is None:
-        found = fitted_price(env, partial(rule, crowding=policy.price()[1]), seed=seed)
-        policy.get_buffer("patience").fill_(found)
+        price = fitted_price(env, partial(rule, crowding=policy.price()[1]), seed=seed)
+        policy.get_buffer("patience").fill_(price)
     if policy.crowding_of_all is None:
         patience, _ = policy.price()
-        found = fitted_price(env, lambda crowding: rule(patience, crowding=crowding), seed=seed, grid=CROWDING)
-        policy.get_buffer("crowding").fill_(found)
+        price = fitted_price(env, lambda crowding: rule(patience, crowding=crowding), seed=seed, grid=CROWDING)
+        policy.get_buffer("crowding").fill_(price)

@@ -139,7 +139,7 @@ class QMIX(OffPolicyModule):
         self.register_buffer("copies", torch.tensor(0))
         self.set_targets("model")
 
-    def set_scale(self, seen: Sequence[Candidates], reward: Tensor, credit: Tensor) -> None:
+    def set_scale(self, observations: Sequence[Candidates], reward: Tensor, credit: Tensor) -> None:
         """Bring features and rewards to scale by a first look: discounted sums of rewards, times 1 - gamma, are about one.
 
         Args:
@@ -156,7 +156,7 @@ class QMIX(OffPolicyModule):
         # A level's value counts by half, and its effect lasts a step.
         slope = 2 * (1 - self.gamma) / (1 - self.gap) / float(self.credit_std)
         terms = slope * weights.utility, slope * weights.sum_rate, -slope * weights.spread
-        self.model.set_scale(seen, (reward - self.reward_mean) / self.reward_std, own, terms)
+        self.model.set_scale(observations, (reward - self.reward_mean) / self.reward_std, own, terms)
         self.copy_to_targets()
 
     def losses(self, batch: Transitions) -> Iterator[tuple[str, Tensor]]:
@@ -196,10 +196,10 @@ class QMIX(OffPolicyModule):
         if self.model.mixing != "independent":
             return self.model.joint(now, batch.action), self.target_model.joint(later, action), reward.mean(1)
         if self.model.of_users:
-            told = log_rate(batch.next_obs).reshape(len(reward), -1)
+            own_rate = log_rate(batch.next_obs).reshape(len(reward), -1)
             mean, std = (self.model.get_buffer(f"ue_{name}")[LOG_RATE] for name in ("mean", "std"))
-            told = (told - mean) / std
-            return now.users(batch.action), later.users(action), (1 - self.gamma) * told
+            own_rate = (own_rate - mean) / std
+            return now.users(batch.action), later.users(action), (1 - self.gamma) * own_rate
         return now.agents(batch.action), later.agents(action), reward
 
     def clip_gradient(self, parameters: list[nn.Parameter]) -> None:

@@ -44,9 +44,9 @@ class HandoverTable:
         """Entry of each place, and where the user may go, both ``[B, U, C]``."""
         b, edges = int(obs.num_graphs), obs[CHANNEL]
         shape = (b, len(obs["ue"].level) // b, -1)
-        told, allowed = features(obs, CHANNEL, ("own_gap_db", "load")), edges.allowed
-        load = torch.bucketize(told[:, 1].reshape(shape).contiguous(), self.loads)
-        gap = 1 + torch.bucketize(told[:, 0].reshape(shape).contiguous(), self.gaps)
+        reports, allowed = features(obs, CHANNEL, ("own_gap_db", "load")), edges.allowed
+        load = torch.bucketize(reports[:, 1].reshape(shape).contiguous(), self.loads)
+        gap = 1 + torch.bucketize(reports[:, 0].reshape(shape).contiguous(), self.gaps)
         gap[..., 0] = 0
         return (gap * self.width + load) * self.width + load[..., :1], allowed.reshape(load.shape)
 

@@ -43,8 +43,8 @@ def _source(options: Options, cells: int) -> dict[str, Any]:
 
 def cases(options: Options) -> list[Case]:
     """One case: an episode of each network."""
-    found = _source(options, CELLS)
-    source, cells = found["source"], found["cells"]
+    chosen = _source(options, CELLS)
+    source, cells = chosen["source"], chosen["cells"]
     layouts, steps = count_of(options.layouts, LAYOUTS), count_of(options.slots, STEPS, "slots")
 
     def environments() -> Iterator[HandoverEnv]:
@@ -74,10 +74,10 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     sizes |= {"seed": budget.seed}
     if tensors is not None:
         sizes["epsilon_start"] = sizes.get("epsilon_end", 0.08)
-    found = _source(options, sizes.pop("cells", CELLS))
-    sizes |= {"cells": found["cells"], "users": USERS_PER_CELL * found["cells"]}
+    chosen = _source(options, sizes.pop("cells", CELLS))
+    sizes |= {"cells": chosen["cells"], "users": USERS_PER_CELL * chosen["cells"]}
     sizes |= {"test_networks": count_of(options.layouts, LAYOUTS), "generation": options.generation}
-    data = HandoverDataModule(found["source"], **sizes)
+    data = HandoverDataModule(chosen["source"], **sizes)
     data.draws["draws"] = budget.batches
     if tensors is not None:
         fit_price(module.model, lambda: data.environment("train", whole=True), seed=budget.seed)

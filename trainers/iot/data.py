@@ -132,17 +132,17 @@ class IoTDataModule(EnvDataModule):
         promises, both as shares: the rule serves almost all bits where it can, so that energy is what is left to win.
         """
         trial = IoTEnv(self.scenario, self.envs[split], episode_slots=self.eval_slots, device=self.device)
-        found = _episode(trial, policy, item)
+        kpis = _episode(trial, policy, item)
         if split not in self._rule:
             with torch.random.fork_rng():  # training goes on with the same random numbers whenever this is
                 untrained = HybridMADDPG(hidden=2).to(self.device)
             self._rule[split] = _episode(trial, untrained, item)
         rule = self._rule[split]
-        kept = (1 - found["qos_violation"].mean()) / (1 - rule["qos_violation"].mean()).clamp_min(1e-9)
-        throughput, efficiency = (found[name].mean() / rule[name].mean().clamp_min(1e-9) for name in KPIS[:2])
+        kept = (1 - kpis["qos_violation"].mean()) / (1 - rule["qos_violation"].mean()).clamp_min(1e-9)
+        throughput, efficiency = (kpis[name].mean() / rule[name].mean().clamp_min(1e-9) for name in KPIS[:2])
         lost = (1 - throughput).clamp_min(0) + (1 - kept).clamp_min(0)
         rules = {f"{name}:rule": rule[name] for name in KPIS} | {"score:rule": torch.tensor(1.0)}
-        return found | rules | {"score": efficiency - COST * lost}
+        return kpis | rules | {"score": efficiency - COST * lost}
 
 
 def _episode(env: IoTEnv, policy: Policy[Schedule], seed: int) -> dict[str, Tensor]:

@@ -121,8 +121,8 @@ class IoTExperience(Experience[Sample]):
         """Go on from a :meth:`state_dict`."""
         super().load_state_dict(state)
         self.returns = list(state["returns"])
-        held, device = state["noise"], self.env.device
-        self.noise.state = None if held is None else held.to(device, copy=True)
+        noise, device = state["noise"], self.env.device
+        self.noise.state = None if noise is None else noise.to(device, copy=True)
         self.running = state["running"].to(device, copy=True)
         self.views = self.policy.views(self.env.observe(self.env.level))
 

@@ -182,8 +182,8 @@ class MADDQNDMADDPG(OffPolicyModule):
         """Target of the critics (eq. 4) ``[B, N]``, or ``[B, 1]`` of the team."""
         critics = self.target["critics"]
         assert isinstance(critics, nn.ModuleList)
-        seen = compared(views, action, reference)
-        values = [self._of_team(critic(seen)) for critic in critics]
+        comparison = compared(views, action, reference)
+        values = [self._of_team(critic(comparison)) for critic in critics]
         return twin_target(self._of_team(reward), values, self.gamma)
 
     def _of_team(self, value: Tensor) -> Tensor:
@@ -208,8 +208,8 @@ class MADDQNDMADDPG(OffPolicyModule):
         if self.model.power_by == "learned":
             with torch.no_grad():
                 goal = self.critic_target(continuous, after, following, next_reference)
-            seen = compared(views, action, reference)
-            estimates = [self._of_team(critic(seen)) for critic in self.critics]
+            comparison = compared(views, action, reference)
+            estimates = [self._of_team(critic(comparison)) for critic in self.critics]
             self.note(critic_correlation=_correlation(estimates[0], goal))
             yield "critic", sum((_huber(estimate, goal, weight) for estimate in estimates), goal.new_zeros(()))
         if int(self.draws) >= self.warmup:

@@ -115,6 +115,6 @@ class IoTMAPPO(OnPolicyModule):
         return loss
 
     def _experience(self) -> IoTRollouts:
-        found = self.data.train_data
-        assert isinstance(found, IoTRollouts)
-        return found
+        rollouts = self.data.train_data
+        assert isinstance(rollouts, IoTRollouts)
+        return rollouts

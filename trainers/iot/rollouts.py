@@ -1,13 +1,11 @@
 """Rollouts of sampled bids and powers in IoT networks, for learning on the policy."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from hetgraph.envs import IoTEnv
 from hetgraph.models.iot.agents import HybridMADDPG
@@ -15,6 +13,7 @@ from hetgraph.models.iot.decision import Agents, Discrete
 from hetgraph.models.iot.powers import shares_of
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.radio.schedule import Schedule, contest
+from hetgraph.trainers.common.experience import Batches
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,8 @@ def log_probs(
     )
 
 
-class IoTRollouts(IterableDataset[IoTRollout]):
-    """Rollouts one after the other; the networks go on where the last one left them.
+class IoTRollouts(Batches[IoTRollout]):
+    """Rollouts one after the other.
 
     Args:
         env: environment, with each station's own rewards.
@@ -117,22 +116,12 @@ class IoTRollouts(IterableDataset[IoTRollout]):
     """
 
     def __init__(self, env: IoTEnv, policy: HybridMADDPG, log_deviation: Tensor, slots: int, draws: int) -> None:
-        self.env, self.policy, self.log_deviation, self.slots, self.draws = env, policy, log_deviation, slots, draws
-        self.drawn = 0
+        super().__init__(env, policy, slots=slots, draws=draws)
+        self.log_deviation = log_deviation
         self.views = policy.views(env.reset()[0])
 
-    def __len__(self) -> int:
-        """Rollouts in an epoch."""
-        return self.draws
-
-    def __iter__(self) -> Iterator[IoTRollout]:
-        """Rollouts of an epoch."""
-        for _ in range(self.draws):
-            self.drawn += 1
-            yield self.collect()
-
     @torch.no_grad()
-    def collect(self) -> IoTRollout:
+    def batch(self) -> IoTRollout:
         """Some slots."""
         policy, deviation = self.policy, self.log_deviation.exp()
         rows: list[dict[str, Tensor]] = []
@@ -148,8 +137,12 @@ class IoTRollouts(IterableDataset[IoTRollout]):
             step = self.env.step(action)
             if "final_obs" in step.info:
                 final[slot] = self._value(policy.views(step.info["final_obs"]))
-            for held, new in ((value, worth), (reward, step.info["continuous_reward"].float()), (done, step.truncated)):
-                held.append(new)
+            for values_of_slots, new in (
+                (value, worth),
+                (reward, step.info["continuous_reward"].float()),
+                (done, step.truncated),
+            ):
+                values_of_slots.append(new)
             self.views = policy.views(step.obs)
         values = torch.stack(value)
         after = torch.cat([values[1:], self._value(self.views).unsqueeze(0)])
@@ -162,20 +155,16 @@ class IoTRollouts(IterableDataset[IoTRollout]):
 
     def views_of(self, rows: dict[str, Tensor]) -> IoTViews:
         """Tables of packed rows."""
-        return self.policy.views(self.env.unpack(rows, self.env.level))
+        views: IoTViews = self.policy.views(self.env.unpack(rows, self.env.level))
+        return views
 
     def _value(self, views: IoTViews) -> Tensor:
         out: Tensor = self.policy.value(self.policy.encode(views).station).squeeze(2)
         return out
 
-    def state_dict(self) -> dict[str, Any]:
-        """How far it is."""
-        return {"drawn": self.drawn, "env": self.env.state_dict()}
-
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
-        self.drawn = state["drawn"]
-        self.env.load_state_dict(state["env"])
+        super().load_state_dict(state)
         self.views = self.policy.views(self.env.observe(self.env.level))
 
 

@@ -30,10 +30,10 @@ def heading(column: str) -> str:
     if column in KEYS:
         return column.replace("_", " ")
     try:
-        found = indicator(column)
+        kpi = indicator(column)
     except ValueError:
         return column.replace("_", " ")
-    return found.label if found.unit == "1" else f"{found.label}, {found.unit}"
+    return kpi.label if kpi.unit == "1" else f"{kpi.label}, {kpi.unit}"
 
 
 def check_columns(columns: Any) -> None:

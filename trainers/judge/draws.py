@@ -17,7 +17,7 @@ from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import against, mean
 from hetgraph.trainers.task import Case, Decisions, Task
 
-HELD = "held"
+FIXED = "fixed"
 
 
 @dataclass(frozen=True)
@@ -51,33 +51,33 @@ def over_draws(
     Raises:
         ValueError: a task without tables of decisions, options that do not fit, or a policy that returns what it must not.
     """
-    options, found, parts = one_network(options), list[Decisions](), list[Trial]()
+    options, decisions, parts = one_network(options), list[Decisions](), list[Trial]()
     with late_progress_bar(f"{name}: {draws} draws", draws) as counted:
         for draw in counted(iter(range(draws))):
             case = task.cases(dataclasses.replace(options, seed=options.seed + draw))[0]
             env = next(case.environments())
             episodes = {each: play_episode(task, env, each, policy, case.seed) for each, policy in policies.items()}
-            found.append(episodes[name].decisions)
+            decisions.append(episodes[name].decisions)
             parts.append(_trial(task, case, episodes))
     first = task.cases(options)[0]
     trial = task.derive(Trial.join(parts), reference)
     trial.meta.update({"title": f"{first.title}, {draws} channel draws", "seed": first.seed})
     kpis = {kpi: float(value.mean()) for kpi, value in trial.values[name].items() if value.ndim == 2}
     who = identities(options, env.num_stations)
-    means = mean_decisions(found)
+    means = mean_decisions(decisions)
     return Expected(means, decided(name, first, means, kpis, who), trial)
 
 
 def over_other_draws(task: Task, options: Any, plan: Expected, reference: str, rule: Any, draws: int) -> Trial | None:
-    """The means held as they are on as many other draws, beside the reference; ``None`` for a task that cannot hold them.
+    """The means, fixed, on as many other draws, beside the reference; ``None`` for a task that cannot fix them.
 
     It tells apart what a table is worth by itself from what its policy gains by answering to the channels.
     """
-    if task.held is None:
+    if task.fixed is None:
         return None
     options = dataclasses.replace(options, seed=options.seed + draws)
-    policies = {reference: rule, HELD: task.held(plan.decisions)}
-    return over_draws(task, options, policies, HELD, reference, draws).trial
+    policies = {reference: rule, FIXED: task.fixed(plan.decisions)}
+    return over_draws(task, options, policies, FIXED, reference, draws).trial
 
 
 def gains(task: Task, trial: Trial, name: str, reference: str) -> dict[str, Interval]:
@@ -94,21 +94,21 @@ def gains(task: Task, trial: Trial, name: str, reference: str) -> dict[str, Inte
     return out
 
 
-def mean_decisions(found: Sequence[Decisions]) -> Decisions:
+def mean_decisions(decisions: Sequence[Decisions]) -> Decisions:
     """Means over draws, and the cell that serves each user most often, with its share of the draws.
 
     Rows of arriving users are those of the first draw: others come in every draw.
     """
-    first = found[0]
-    cells = {name: _mean([each.cells[name] for each in found]) for name in first.cells}
-    powers = [each.power_w for each in found if each.power_w is not None]
+    first = decisions[0]
+    cells = {name: _mean([each.cells[name] for each in decisions]) for name in first.cells}
+    powers = [each.power_w for each in decisions if each.power_w is not None]
     power_w = _mean(powers) if powers else None
     if first.user is not None:
         return Decisions(first.serving, first.users, cells, power_w, first.user)
-    serving = torch.stack([each.serving for each in found])  # [D, U]
+    serving = torch.stack([each.serving for each in decisions])  # [D, U]
     most = serving.mode(0).values
     share = {"serving_share": (serving == most).double().mean(0)}
-    users = {name: _mean([each.users[name] for each in found]) for name in first.users}
+    users = {name: _mean([each.users[name] for each in decisions]) for name in first.users}
     return Decisions(most, share | users, cells, power_w)
 
 

@@ -47,7 +47,7 @@ def _tells(column: Column, trial: Trial) -> bool:
     """Whether a column has something to say: that nobody is unserved has not."""
     if column.kpi != "unserved":
         return column.kpi in trial.kpis
-    return any(float(found["unserved"].mean()) > EVERYTHING for found in trial.values.values())
+    return any(float(kpis["unserved"].mean()) > EVERYTHING for kpis in trial.values.values())
 
 
 def _headings(column: Column) -> list[str]:

@@ -61,8 +61,8 @@ def averaged(trial: Trial, units: int) -> Trial:
     if units == 1:
         return trial
     values = {
-        policy: {kpi: value.reshape(*value.shape[:-1], units, -1).mean(-2) for kpi, value in found.items()}
-        for policy, found in trial.values.items()
+        policy: {kpi: value.reshape(*value.shape[:-1], units, -1).mean(-2) for kpi, value in kpis.items()}
+        for policy, kpis in trial.values.items()
     }
     return Trial(values, trial.seconds, trial.meta, trial.details)
 

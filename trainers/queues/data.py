@@ -106,15 +106,18 @@ class TrafficDataModule(EnvDataModule):
         return [(load, SEEDS[split]) for load in self.loads]
 
     def judge(self, policy: Any, split: Split, item: tuple[float, int]) -> dict[str, float]:
-        """Delays at a load on held-out traffic and layouts; the score is minus their mean over the first half of an episode."""
+        """Delays at a load on held-out traffic and layouts; the score is minus their mean.
+
+        Packets that come in an episode's last slots are left out: their delays are not known at its end.
+        """
         load, seed = item
         slots, envs = self.evaluations[split]
         env = self.trial(load, seed, slots, envs)
         if (split, load) not in self._rule:  # the same on the same traffic, however often it is asked
             self._rule[split, load] = self._delays(env, policy_of(RULES[self.conflicts]), slots, seed)["mean"]
-        found, mean = self._delays(env, policy, slots, seed), self._rule[split, load]
+        delays, mean = self._delays(env, policy, slots, seed), self._rule[split, load]
         rule = {f"mean-{load:g}:{RULES[self.conflicts]}": mean, f"score:{RULES[self.conflicts]}": -mean}
-        return {f"{name}-{load:g}": value for name, value in found.items()} | rule | {"score": -found["mean"]}
+        return {f"{name}-{load:g}": value for name, value in delays.items()} | rule | {"score": -delays["mean"]}
 
     def _delays(self, env: QueueEnv, policy: Any, slots: int, seed: int) -> dict[str, float]:
         rollout(env, {"policy": policy}, seed=seed)

@@ -1,16 +1,15 @@
 """Rollouts of a policy in an environment, as an iterable dataset."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from hetgraph.envs import QueueEnv
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.models.mappo_inputs import Inputs, Surroundings, inputs_of, surroundings_of
+from hetgraph.trainers.common.experience import Batches
 
 
 @dataclass(frozen=True)
@@ -42,43 +41,34 @@ class Rollout:
     done: Tensor
 
 
-class RolloutDataset(IterableDataset[Rollout]):
-    """Rollouts one after the other; the networks go on where the last one left them.
+class RolloutDataset(Batches[Rollout]):
+    """Rollouts one after the other.
 
     Args:
         env: environment.
         policy: whose decisions are drawn.
         slots: slots T of a rollout.
-        count: rollouts in an epoch.
+        draws: rollouts in an epoch.
     """
 
-    def __init__(self, env: QueueEnv, policy: NeighbourhoodMAPPO, slots: int, count: int) -> None:
-        self.env, self.policy, self.slots, self.count = env, policy, slots, count
+    def __init__(self, env: QueueEnv, policy: NeighbourhoodMAPPO, slots: int, draws: int) -> None:
+        super().__init__(env, policy, slots=slots, draws=draws)
         self.obs, _ = env.reset()
         self.around = surroundings_of(self.obs, policy.colours)
         self.memory = policy.initial_memory(self.around)
 
-    def __len__(self) -> int:
-        """Rollouts in an epoch."""
-        return self.count
-
-    def __iter__(self) -> Iterator[Rollout]:
-        """Rollouts of an epoch."""
-        for _ in range(self.count):
-            yield self.collect()
-
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next rollouts depend on, apart from torch's own random numbers."""
-        return {"env": self.env.state_dict(), "memory": self.memory.clone()}
+        return super().state_dict() | {"memory": self.memory.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
-        self.env.load_state_dict(state["env"])
+        super().load_state_dict(state)
         self.memory = state["memory"].to(self.env.device, copy=True)
         self.obs = self.env.observe(self.env.level)
 
     @torch.no_grad()
-    def collect(self) -> Rollout:
+    def batch(self) -> Rollout:
         """One rollout."""
         policy, around, first = self.policy, self.around, self.memory
         rows: dict[str, list[Tensor]] = {
@@ -94,8 +84,8 @@ class RolloutDataset(IterableDataset[Rollout]):
             if "final_obs" in step.info:
                 final[slot] = policy.decide(inputs_of(step.info["final_obs"], around), around, decision.memory).value
             self.obs, self.memory = step.obs, decision.memory.masked_fill(done.reshape(1, -1, 1, 1), 0)
-            held = (decision.choice, decision.log_prob, decision.value, step.reward, step.terminated, done)
-            for name, value in zip(rows, held, strict=True):
+            slot_values = (decision.choice, decision.log_prob, decision.value, step.reward, step.terminated, done)
+            for name, value in zip(rows, slot_values, strict=True):
                 rows[name].append(value)
         last = policy.decide(inputs_of(self.obs, around), around, self.memory).value
         stacked = {name: torch.stack(values) for name, values in rows.items()}

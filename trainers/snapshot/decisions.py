@@ -26,8 +26,8 @@ def decisions(env: SnapshotEnv, steps: Iterator[tuple[Any, Step]]) -> Decisions:
     return Decisions(serving, {"rate_bps": rate, "utility": utility}, cells, power_w)
 
 
-def held(result: Decisions) -> OneShotPolicy:
+def fixed(result: Decisions) -> OneShotPolicy:
     """The same stations and powers on every draw of one network."""
     power_w = result.power_w
     assert power_w is not None
-    return OneShotPolicy("held", lambda graph: Allocation(result.serving, power_w.to(graph["bs"].rb_power_max_w)))
+    return OneShotPolicy("fixed", lambda graph: Allocation(result.serving, power_w.to(graph["bs"].rb_power_max_w)))

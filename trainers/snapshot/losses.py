@@ -35,27 +35,27 @@ class LossWeights:
     utility: float = 0.0
 
 
-def soft_rates(seen: Round, links: Links, graph: HeteroData) -> Tensor:
+def soft_rates(relaxed: Round, links: Links, graph: HeteroData) -> Tensor:
     """Rate of each user under a soft association with equal airtime ``[U]``, bit/s: sum of a_e rate_e / n_b."""
-    load = links.from_bs(links.sum_to_bs(seen.association).clamp_min(1e-6))
-    band = graph.rb_bandwidth_hz.sum(1)[links.ue_network].to(seen.rates.rate.dtype)
-    rate: Tensor = links.sum_to_ue(seen.association * seen.rates.rate / load) * band
+    load = links.from_bs(links.sum_to_bs(relaxed.association).clamp_min(1e-6))
+    band = graph.rb_bandwidth_hz.sum(1)[links.ue_network].to(relaxed.rates.rate.dtype)
+    rate: Tensor = links.sum_to_ue(relaxed.association * relaxed.rates.rate / load) * band
     return rate
 
 
-def association_loss(seen: Round, links: Links, teacher_slot: Tensor, mask: Tensor) -> Tensor:
+def association_loss(relaxed: Round, links: Links, teacher_slot: Tensor, mask: Tensor) -> Tensor:
     """Cross-entropy of the association with the teacher's, over the users in ``mask [U]``."""
     own = links.lift(torch.arange(links.num_edges, device=teacher_slot.device))
     chosen = own == links.from_ue(links.first_edge + teacher_slot.clamp_min(0))
-    likelihood = links.sum_to_ue(torch.where(chosen, seen.association, torch.zeros_like(seen.association)))
+    likelihood = links.sum_to_ue(torch.where(chosen, relaxed.association, torch.zeros_like(relaxed.association)))
     keep = mask & (teacher_slot >= 0)
     return -(likelihood.clamp_min(1e-9).log() * keep).sum() / keep.sum().clamp_min(1)
 
 
-def power_loss(seen: Round, teacher_fraction: Tensor) -> Tensor:
+def power_loss(relaxed: Round, teacher_fraction: Tensor) -> Tensor:
     """Mean squared error of the power fractions, in units of an equal split."""
     blocks = teacher_fraction.shape[1]
-    return ((seen.fraction - teacher_fraction) * blocks).square().mean()
+    return ((relaxed.fraction - teacher_fraction) * blocks).square().mean()
 
 
 def antenna_loss(logits: Tensor, graph: HeteroData) -> Tensor:
@@ -90,9 +90,9 @@ def min_rate_loss(rate: Tensor, rate_min_bps: float) -> Tensor:
     return nn.functional.relu(1 - rate / rate_min_bps).mean()
 
 
-def utility_loss(seen: Round, links: Links, objective: Objective) -> Tensor:
+def utility_loss(relaxed: Round, links: Links, objective: Objective) -> Tensor:
     """Minus the relaxed utility: per user for ``pf``, the logarithm of a network's sum for ``sum_rate``."""
-    value = utility(seen.rates, seen.association, links, objective)
+    value = utility(relaxed.rates, relaxed.association, links, objective)
     if objective == "sum_rate":
         return -value.clamp_min(1e-6).log().mean()
     return -(value / links.sum_ue_to_network(torch.ones_like(links.ue_network, dtype=value.dtype))).mean()

@@ -112,24 +112,26 @@ class SupervisedModule(lightning.LightningModule):
         mask = torch.ones_like(prediction.links.ue_network, dtype=torch.bool)
         if self.split == "space":
             mask = spatial_mask(batch)
-        for number, seen in enumerate(prediction.rounds):
+        for number, relaxed in enumerate(prediction.rounds):
             weight = 2 * (number + 1) / (count * (count + 1))
-            for name, value in self._round_terms(seen, prediction, batch, mask).items():
+            for name, value in self._round_terms(relaxed, prediction, batch, mask).items():
                 total[name] = total.get(name, 0) + weight * value
         if self.weights.antenna > 0 and prediction.antenna_logits is not None:
             total["antenna"] = losses.antenna_loss(prediction.antenna_logits, batch)
         return total
 
-    def _round_terms(self, seen: Round, prediction: Prediction, batch: HeteroData, mask: Tensor) -> dict[str, Tensor]:
+    def _round_terms(
+        self, relaxed: Round, prediction: Prediction, batch: HeteroData, mask: Tensor
+    ) -> dict[str, Tensor]:
         links, weights, out = prediction.links, self.weights, {}
         if weights.utility > 0:
-            out["utility"] = losses.utility_loss(seen, links, self.objective)
+            out["utility"] = losses.utility_loss(relaxed, links, self.objective)
         if weights.association > 0:
-            out["association"] = losses.association_loss(seen, links, batch["ue"].teacher_slot, mask)
+            out["association"] = losses.association_loss(relaxed, links, batch["ue"].teacher_slot, mask)
         if weights.power > 0:
-            out["power"] = losses.power_loss(seen, batch["bs"].teacher_fraction)
+            out["power"] = losses.power_loss(relaxed, batch["bs"].teacher_fraction)
         if max(weights.rate, weights.fairness, weights.min_rate) > 0:
-            rate = losses.soft_rates(seen, links, batch)
+            rate = losses.soft_rates(relaxed, links, batch)
             if weights.rate > 0:
                 out["rate"] = losses.rate_loss(rate, batch["ue"].teacher_rate_bps, mask)
             if weights.fairness > 0:
@@ -153,15 +155,15 @@ class SupervisedModule(lightning.LightningModule):
         base = self._reference[key]
         with torch.no_grad():
             prediction = self.model.predict(batch)
-        found = evaluate(batch, best_round(batch, prediction, self.objective))
+        kpis = evaluate(batch, best_round(batch, prediction, self.objective))
         values = {
-            "pf_gain": pf_gain(found.rate_bps, base.rate_bps, prediction.links).mean(),
-            "sum_rate_vs_reference": found.sum_rate_bps.mean() / base.sum_rate_bps.mean(),
-            "p5_rate_vs_reference": found.p5_rate_bps.mean() / base.p5_rate_bps.mean().clamp_min(1e-9),
-            "jain_vs_reference": found.jain.mean() / base.jain.mean().clamp_min(1e-9),
+            "pf_gain": pf_gain(kpis.rate_bps, base.rate_bps, prediction.links).mean(),
+            "sum_rate_vs_reference": kpis.sum_rate_bps.mean() / base.sum_rate_bps.mean(),
+            "p5_rate_vs_reference": kpis.p5_rate_bps.mean() / base.p5_rate_bps.mean().clamp_min(1e-9),
+            "jain_vs_reference": kpis.jain.mean() / base.jain.mean().clamp_min(1e-9),
         }
         # What is kept is chosen by the utility, in which a user without a rate counts: the gain leaves such users out.
-        utility = (found.pf_utility - base.pf_utility).mean()
+        utility = (kpis.pf_utility - base.pf_utility).mean()
         values["score"] = utility if self.objective == "pf" else values["sum_rate_vs_reference"]
         values["score:max_rsrp"] = torch.tensor(0.0 if self.objective == "pf" else 1.0)
         for name, value in values.items():

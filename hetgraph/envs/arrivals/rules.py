@@ -1,5 +1,6 @@
 """Classical rules for the association of arriving users."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from hetgraph.graph.schema import Level
 from hetgraph.radio.candidate_stations import CandidateStations, candidate_stations_of
 
 
-class Rule:
+class Rule(ABC):
     """Base of rules: ``act`` reads the candidate stations from the graph and hands them to ``choose``."""
 
     level: Level = "neighbourhood"
@@ -18,14 +19,15 @@ class Rule:
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""
+        return None
 
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places of the chosen stations ``[B]``."""
         return self.choose(candidate_stations_of(obs), generator), state
 
+    @abstractmethod
     def choose(self, candidates: CandidateStations, generator: Generator | None) -> Tensor:
         """Places of the chosen stations among those that the user hears ``[B]``; K rejects."""
-        raise NotImplementedError  # pragma: no cover
 
 
 class Strongest(Rule):

@@ -1,5 +1,6 @@
 """Where arrivals come from: what users want, and how they hear stations."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ from hetgraph.units import dbm_to_w
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class Source(ABC):
     """Where arrivals come from: what users want; how they hear stations is a subclass's.
 
     Args:
@@ -42,9 +43,9 @@ class Source:
     data_bits: float = 20e6
 
     @property
+    @abstractmethod
     def band_hz(self) -> float:
         """Bandwidth that a station shares among its users, Hz."""
-        raise NotImplementedError  # pragma: no cover
 
     @property
     def units_per_efficiency(self) -> float:
@@ -52,9 +53,9 @@ class Source:
         return self.band_hz * self.slot_s / self.data_bits
 
     @property
+    @abstractmethod
     def links_per_user(self) -> int:
         """Stations K that a user hears."""
-        raise NotImplementedError  # pragma: no cover
 
     @property
     def candidates(self) -> int:
@@ -66,6 +67,7 @@ class Source:
         """Slots after which the places of users who move change; 0 where nobody does."""
         return 0
 
+    @abstractmethod
     def signals(self, networks: Networks, episode: int, slots: int) -> tuple[Signals, Layout]:
         """How users hear stations, and the layout.
 
@@ -74,7 +76,6 @@ class Source:
             episode: number of the episode.
             slots: slots.
         """
-        raise NotImplementedError  # pragma: no cover
 
     def draw(
         self,

@@ -1,5 +1,6 @@
 """Classical rules for handovers."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +73,7 @@ def _users(obs: HeteroData, level: Level) -> Tensor:
     return torch.where(known_stations(obs, level), users, own)
 
 
-class Mover:
+class Mover(ABC):
     """Base of rules: ``act`` reads the reports and hands them to ``choose``, and gives all users the same level.
 
     Equal levels are the best resource rule for users whose rates are well above the utility's unit: where levels share a cell, a
@@ -90,6 +91,7 @@ class Mover:
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""
+        return None
 
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[HandoverAction, Any]:
         """Places and levels, and the memory for the next step."""
@@ -99,9 +101,9 @@ class Mover:
         level = top if self.level_of_all is None else min(self.level_of_all, top)
         return HandoverAction(place, torch.full_like(place, level)), state
 
+    @abstractmethod
     def choose(self, reports: Reports, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Places ``[B, U]``, and the memory for the next step."""
-        raise NotImplementedError  # pragma: no cover
 
 
 class Stay(Mover):

@@ -1,5 +1,6 @@
 """Networks of an IoT environment: sizes, what is drawn for an episode, and the base of all sources of networks."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import torch
@@ -59,7 +60,7 @@ class Drop:
 
 
 @dataclass
-class Networks:
+class Networks(ABC):
     """Source of networks.
 
     Args:
@@ -76,6 +77,7 @@ class Networks:
     mounted: Tensor
     fixed: Values = field(default_factory=dict)
 
+    @abstractmethod
     def drop(self, streams: Streams, geography: Streams, slots: int) -> Drop:
         """Networks of an episode.
 
@@ -84,8 +86,8 @@ class Networks:
             geography: of stations, line of sight and shadowing.
             slots: length of the episode.
         """
-        raise NotImplementedError  # pragma: no cover
 
+    @abstractmethod
     def neighbours(self, values: Values, layout: Tensor) -> Tensor:
         """Edges from neighbours to stations, within each network ``[B, 2, M]``; -1 for none.
 
@@ -93,7 +95,6 @@ class Networks:
             values: attributes of the networks, positions of stations among them.
             layout: row of the fixed attributes ``[B]``.
         """
-        raise NotImplementedError  # pragma: no cover
 
     def attributes(self, layout: Tensor, dtype: torch.dtype) -> Values:
         """Fixed attributes of some networks ``[B, *]``, by store and name; real ones in ``dtype``."""

@@ -1,5 +1,6 @@
 """Classical policies for IoT networks: association, clusters and powers from one-slot-old channels."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -45,7 +46,7 @@ def equal_power(user: Tensor) -> Tensor:
     return on / on.sum(3, keepdim=True).clamp_min(1) / used.sum(2, keepdim=True).clamp_min(1)
 
 
-class IoTPolicy:
+class IoTPolicy(ABC):
     """Base of policies without memory: ``act`` hands dense tables to ``decide``."""
 
     level: Level = "global"
@@ -53,14 +54,15 @@ class IoTPolicy:
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""
+        return None
 
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Schedule, Any]:
         """Schedule of a slot."""
         return self.decide(spectrum_of(obs), generator), state
 
+    @abstractmethod
     def decide(self, view: Spectrum, generator: Generator | None) -> Schedule:
         """Schedule from dense tables."""
-        raise NotImplementedError  # pragma: no cover
 
 
 class RandomSchedule(IoTPolicy):

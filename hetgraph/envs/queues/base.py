@@ -1,5 +1,6 @@
 """What all batched environments of queues have in common: queues, clock, resets, neighbourhood rewards, levels, indicators."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -130,6 +131,7 @@ class QueueEnv(GraphEnv[Allocation]):
 
     packet_bits = 1.0
 
+    @abstractmethod
     def _capacity(self, active: Tensor, power_w: Tensor) -> Tensor:
         """Packets that each device's slot has room for ``[B, U]``.
 
@@ -137,7 +139,6 @@ class QueueEnv(GraphEnv[Allocation]):
             active: 1 for scheduled devices with packets, at most one of a station and resource block ``[B * U, R]``.
             power_w: powers of stations within their budgets ``[B * N, R]``, W.
         """
-        raise NotImplementedError  # pragma: no cover
 
     def _next_slot(self) -> None:
         """Whatever changes from slot to slot besides the queues."""

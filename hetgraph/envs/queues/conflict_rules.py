@@ -1,5 +1,6 @@
 """Schedulers for conflict graphs: greedy maximal scheduling, local longest queue, Q-CSMA; and a random one."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,7 @@ class CellScheduler:
         return Topology(cells, torch.zeros(0, device=cells.mask.device))
 
 
-class Scheduler:
+class Scheduler(ABC):
     """Base of schedulers: ``act`` hands cells and conflicts to ``schedule`` and gives full power to whom it picks."""
 
     level: Level = "local"
@@ -65,13 +66,13 @@ class Scheduler:
 
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
         """Schedule of a slot at full power."""
-        active = self.schedule(obs, state, generator)
+        active, state = self.schedule(obs, state, generator)
         power = state.cells.at_device(obs["bs"].rb_power_max_w.reshape(*state.cells.shape[:2], -1))
         return state.cells.of_devices(active, power), state
 
-    def schedule(self, obs: HeteroData, state: Any, generator: Generator | None) -> Tensor:
-        """Devices that transmit ``[B, U, R]``."""
-        raise NotImplementedError  # pragma: no cover
+    @abstractmethod
+    def schedule(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
+        """Devices that transmit ``[B, U, R]``, and the memory for the next slot."""
 
 
 class ConflictScheduler(Scheduler):
@@ -103,19 +104,19 @@ class GreedyMaximal(ConflictScheduler):
         self.paper = paper
         self.name = "gms_paper" if paper else "gms"
 
-    def schedule(self, obs: HeteroData, state: Topology, generator: Generator | None) -> Tensor:
+    def schedule(self, obs: HeteroData, state: Topology, generator: Generator | None) -> tuple[Tensor, Any]:
         """Devices that transmit ``[B, U, R]``."""
         queue, blocks = packets(obs, state.cells), obs["ue"].noise_w.shape[1]
         blocked_by = state.disturbs.transpose(1, 2)  # choosing row i excludes whom it is disturbed by
         if not self.paper:
             blocked_by = blocked_by + state.disturbs
         if self.paper:
-            return _greedy_set(queue, blocked_by, generator).unsqueeze(2).expand(-1, -1, blocks)
+            return _greedy_set(queue, blocked_by, generator).unsqueeze(2).expand(-1, -1, blocks), state
         out = []
         for _ in range(blocks):
             out.append(_greedy_set(queue, blocked_by, generator))
             queue = (queue - out[-1].to(queue.dtype)).clamp_min(0)
-        return torch.stack(out, 2)
+        return torch.stack(out, 2), state
 
 
 def _greedy_set(queue: Tensor, excludes: Tensor, generator: Generator | None) -> Tensor:
@@ -143,18 +144,18 @@ class LongestLocalQueue(Scheduler):
     level: Level = "neighbourhood"
     name = "llq"
 
-    def schedule(self, obs: HeteroData, state: Topology, generator: Generator | None) -> Tensor:
+    def schedule(self, obs: HeteroData, state: Topology, generator: Generator | None) -> tuple[Tensor, Any]:
         """Devices that transmit ``[B, U, R]``."""
         queue, blocks = packets(obs, state.cells), obs["ue"].noise_w.shape[1]
         if not obs[CONFLICTS].edge_index.numel():
-            return _longest_of_cells(queue, state.cells, generator).unsqueeze(2).expand(-1, -1, blocks)
+            return _longest_of_cells(queue, state.cells, generator).unsqueeze(2).expand(-1, -1, blocks), state
         related = (state.disturbs + state.disturbs.transpose(1, 2)) > 0
         rival = queue.unsqueeze(1).masked_fill(~related, -1)  # [B, device, rival]
         longest = queue >= rival.amax(2)
         ties = 1 + (rival == queue.unsqueeze(2)).sum(2)
         coin = uniform((*queue.shape, blocks), generator, queue.device)
         active: Tensor = ((queue > 0) & longest).unsqueeze(2) & (coin * ties.unsqueeze(2) < 1)
-        return _one_per_station(active, queue, state.cells)
+        return _one_per_station(active, queue, state.cells), state
 
 
 def _longest_of_cells(queue: Tensor, cells: Cells, generator: Generator | None) -> Tensor:
@@ -203,8 +204,8 @@ class QCSMA(ConflictScheduler):
         blocks = obs["ue"].noise_w.shape[1]
         return Carrier(topology, torch.zeros(b, u, blocks, dtype=torch.bool, device=topology.disturbs.device))
 
-    def act(self, obs: HeteroData, state: Carrier, generator: Generator | None) -> tuple[Allocation, Carrier]:
-        """Schedule of a slot, and who is active now."""
+    def schedule(self, obs: HeteroData, state: Carrier, generator: Generator | None) -> tuple[Tensor, Carrier]:
+        """Devices that transmit ``[B, U, R]``, which the next slot remembers."""
         queue, active = packets(obs, state.cells), state.active
         b, u, blocks = active.shape
         draws = [uniform((b, u), generator, queue.device) for _ in range(2 * blocks)]
@@ -215,8 +216,7 @@ class QCSMA(ConflictScheduler):
         weight = (10 * queue).unsqueeze(2)
         go = coin < weight / (1 + weight)
         active = torch.where(decides, quiet & go, active) & (queue > 0).unsqueeze(2)
-        power = state.cells.at_device(obs["bs"].rb_power_max_w.reshape(*state.cells.shape[:2], -1))
-        return state.cells.of_devices(active, power), Carrier(state.topology, active)
+        return active, Carrier(state.topology, active)
 
     def _decides(self, queue: Tensor, hears: Tensor, slot: Tensor) -> Tensor:
         """Devices that decide anew ``[B, R, U]``, from their mini-slots."""

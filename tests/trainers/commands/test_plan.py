@@ -124,8 +124,8 @@ def test_tables_held_on_other_draws_are_worth_less_than_their_policy(engineer: P
         rates = [evaluate(graph, each).rate_bps for each in (Allocation(serving, by_row[graph["bs"].row]), plain)]
         gain.append(float(pf_gain(*rates, links_of(graph))))
     about = json.loads((engineer / "plan/plan.json").read_text())
-    assert about["gains_held"]["pf_gain"]["value"] == pytest.approx(mean(gain), rel=1e-4)
-    assert about["gains_held"]["pf_gain"]["high"] < 0 < about["gains"]["pf_gain"]["low"]
+    assert about["gains_fixed"]["pf_gain"]["value"] == pytest.approx(mean(gain), rel=1e-4)
+    assert about["gains_fixed"]["pf_gain"]["high"] < 0 < about["gains"]["pf_gain"]["low"]
 
 
 def test_files_in_metres_have_no_map_and_other_tasks_have_plans_too(
@@ -138,7 +138,7 @@ def test_files_in_metres_have_no_map_and_other_tasks_have_plans_too(
     assert not (tmp_path / "plan/plan.geojson").exists()
     about = json.loads((tmp_path / "plan/plan.json").read_text())
     assert (about["task"], about["reference"]) == ("handover", "max_rsrp") and "anu_difference" in about["gains"]
-    assert "gains_held" not in about  # its decisions follow users who move
+    assert "gains_fixed" not in about  # its decisions follow users who move
     given = rows_of(tmp_path / "sites.csv")
     assert [row["cell"] for row in rows_of(tmp_path / "plan/cells.csv")] == [row["cell"] for row in given]
 

@@ -91,7 +91,7 @@ def policy_of(kind: str, **options: Any) -> NeighbourhoodMAPPO:
 def test_a_sequence_is_judged_as_it_was_decided(kind: str, agents: int, recurrence: str) -> None:
     env = make(kind, 3, episode_slots=4, max_queue=3.0)
     policy = policy_of(kind, agents=agents * env.num_stations, recurrence=recurrence)
-    rollout = RolloutDataset(env, policy, 30, 1).collect()
+    rollout = RolloutDataset(env, policy, 30, 1).batch()
     assert bool(rollout.terminated.any()) and bool((rollout.done & ~rollout.terminated).any())
     again = policy.decide(
         rollout.inputs,
@@ -107,7 +107,7 @@ def test_a_sequence_is_judged_as_it_was_decided(kind: str, agents: int, recurren
 def test_values_after_an_end_are_those_of_the_last_observation() -> None:
     env = make("conflict", 2, episode_slots=3)
     policy = policy_of("conflict", recurrence="none")
-    rollout = RolloutDataset(env, policy, 7, 1).collect()
+    rollout = RolloutDataset(env, policy, 7, 1).batch()
     inside = ~rollout.done[:-1]
     assert torch.equal(rollout.next_value[:-1][inside], rollout.value[1:][inside])
     assert not torch.equal(rollout.next_value[:-1][~inside], rollout.value[1:][~inside])
