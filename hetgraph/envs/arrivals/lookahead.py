@@ -71,7 +71,7 @@ def users_of(obs: HeteroData) -> Users:
     return Users(*(value.reshape(b, stations, -1) for value in columns))
 
 
-class RolloutLookahead(Rule):
+class RolloutLookahead:
     """The best first choice on the mean of drawn futures, in which a rule goes on (Bertsekas' one-step rollout).
 
     All choices are tried on the same futures. It knows how arrivals are drawn and who is in service, and sums utility to the end
@@ -89,6 +89,9 @@ class RolloutLookahead(Rule):
 
     def __init__(self, source: Source, base: Rule, futures: int = 16, horizon: int | None = None) -> None:
         self.source, self.base, self.futures, self.horizon = source, base, futures, horizon
+
+    def initial_state(self, obs: HeteroData) -> None:
+        """Nothing to remember."""
 
     @torch.no_grad()
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:

@@ -153,8 +153,6 @@ class QueueEnv(GraphEnv[Allocation]):
     def _set_gain(self, graph: Batch, level: Level) -> None:
         """Give an observation the gains ``[E, R]`` that its level knows, where they change."""
 
-    # The public face.
-
     def _start(self) -> None:
         """Start all networks anew with empty queues."""
         self.queue.zero_()
