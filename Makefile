@@ -3,6 +3,8 @@ export OMP_NUM_THREADS ?= 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 PYTHON ?= python3
 BIN := .venv/bin
+# One worker a core; the tests of one file share their fixtures.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 
 .PHONY: demo test test-all lint types bench clean
 
@@ -20,10 +22,10 @@ demo: .venv/run.stamp
 	$(BIN)/hetgraph demo
 
 test: .venv/test.stamp
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: .venv/test.stamp
-	$(BIN)/python -m pytest -m "all or not all"
+	$(PYTEST) -m "all or not all"
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
