@@ -157,7 +157,9 @@ def _ranked(name: str, text: str) -> Iterable[tuple[int, str]]:
 def _known_name(header: str, known: dict[str, tuple[str, int]]) -> tuple[str, int, str] | None:
     """Name, rank of the alias and unit of a header; ``None`` where the table does not have it."""
     text = unicodedata.normalize("NFKC", header).casefold()
-    bracket = re.search(r"[\[(]([^\])]*)[\])]", text)
+    bracket = re.search(
+        r"[\[(]([^\[(\])]*)[\])]", text
+    )  # from each opening one to the next bracket: linear in the text
     unit = bracket[1].strip() if bracket else ""
     words = re.findall(r"[^\W_]+|°", text[: bracket.start()] + text[bracket.end() :] if bracket else text)
     match = known.get("".join(words))
