@@ -81,7 +81,7 @@ def forged(best: Path) -> Iterator[tuple[str, bytes]]:
     for value in (float("nan"), float("inf")):
         yield (
             "NaN or Inf",
-            forge(best, lambda header, tensors, v=value: next(iter(tensors.values())).view(-1)[:1].fill_(v)),
+            forge(best, lambda header, tensors, v=value: first_weight(tensors).view(-1)[:1].fill_(v)),
         )
     header = weights.read_weights(best)[0]
     for name, value in header.options.items():
@@ -91,6 +91,11 @@ def forged(best: Path) -> Iterator[tuple[str, bytes]]:
             wrong = [large] * 64 if isinstance(value, list) else large
             yield kind, forge(best, lambda header, tensors, n=name, w=wrong: header["options"].update({n: w}))
     yield "huge tensor", claiming(best.read_bytes())
+
+
+def first_weight(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The first tensor that is no counter."""
+    return next(tensor for tensor in tensors.values() if tensor.is_floating_point())
 
 
 def forge(path: Path, edit: Callable[[dict[str, Any], dict[str, torch.Tensor]], Any]) -> bytes:
@@ -192,7 +197,9 @@ def command(row: Row, line: list[str], mark: Path, folder: Path) -> None:
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds, peak = used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss
     row.files, row.seconds, row.peak = row.files + 1, max(row.seconds, seconds), max(row.peak, peak)
-    good = process.returncode == 2 and len(said.splitlines()) == 1 and said.startswith("hetgraph: error: ")
+    # Lightning says on which device and with which seed it begins; what is wrong is the last line.
+    errors = [line for line in said.splitlines() if line.startswith("hetgraph: error: ")]
+    good = process.returncode == 2 and errors == said.splitlines()[-1:] and "Traceback" not in said
     if not good or mark.exists() or seconds > MOST_S or peak > MOST_BYTES:
         row.faults.append(f"exit code {process.returncode}, {seconds:.1f} s, {peak >> 20} MiB, {said!r:.200}")
 

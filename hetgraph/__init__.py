@@ -13,6 +13,8 @@ __all__ = ["load"]
 
 def load(path: str | PathLike[str]) -> Any:
     """Trained policy of a file, of any system; see :func:`hetgraph.models.load`."""
-    from hetgraph.models.checkpoint import load as load_model  # here, so that ``import hetgraph`` stays light
+    from hetgraph.models.checkpoint import (
+        load as load_model,
+    )  # here, so that ``import hetgraph`` stays light
 
     return load_model(Path(path))
