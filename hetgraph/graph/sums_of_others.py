@@ -12,7 +12,7 @@ from torch.nn.functional import hardshrink
 
 from hetgraph.graph.links import Links
 
-_MATRIX = 64  # entries up to which the product with ones off the diagonal is faster than two running sums
+_MATRIX = 128  # entries up to which the product with ones off the diagonal is faster than two running sums
 
 
 def sum_of_others(value: Tensor, dim: int) -> Tensor:

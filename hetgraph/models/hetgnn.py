@@ -13,10 +13,11 @@ from hetgraph.models.options import keep_options
 from hetgraph.nn.encoder import edge_sum, mlp
 from hetgraph.nn.encoders import Encoding, encoder_of
 from hetgraph.nn.inputs import ANTENNA_COLUMNS, EDGE_COLUMNS, Inputs, inputs_of
+from hetgraph.nn.near_graph import near_graph_of
 from hetgraph.nn.refine import Refinement, State
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import noise_plus_far_w
-from hetgraph.radio.relaxed import Objective, channels_of, fractions, power_caps
+from hetgraph.radio.relaxed import Objective, fractions, power_caps
 
 
 @keep_options
@@ -40,6 +41,8 @@ class HetGNN(AllocatingModel):
             logits on channel edges, which the rounds do not touch.
         objective: utility whose derivative the rounds feed back, ``pf`` or ``sum_rate``.
         temperature: of the association at the start of training.
+        candidates: strongest stations of a user that its messages pass over and that may serve it, 0 for all. The others
+            interfere with the power that the rounds give them.
     """
 
     name = "hetgnn"
@@ -54,9 +57,12 @@ class HetGNN(AllocatingModel):
         association: Literal["price", "edge"] = "price",
         objective: Objective = "pf",
         temperature: float = 0.2,
+        candidates: int = 16,
     ) -> None:
         super().__init__()
-        self.rounds = rounds
+        if candidates < 0:
+            raise ValueError(f"candidates: got {candidates}, expected 0 (all) or more")
+        self.rounds, self.candidates = rounds, candidates
         self.objective: Objective = objective
         self.association = association
         self.encoder = encoder_of(encoder, hidden, layers)
@@ -76,11 +82,10 @@ class HetGNN(AllocatingModel):
             graph: a graph or a batch of graphs.
             rounds: number of rounds; the constructor's when ``None``.
         """
-        inputs = inputs_of(graph, self._dtype)
-        links = inputs.links
-        channels = channels_of(graph, links, self._dtype)
+        near = near_graph_of(graph, self.candidates, self._dtype)
+        links, channels, inputs = near.links, near.channels, inputs_of(near.graph, self._dtype)
         bs, ue = self.encoder(inputs)
-        state = self._start(graph, bs, inputs.prior, links)
+        state = self._start(near.graph, bs, inputs.prior, links)
         scores = self._edge_scores(bs, ue, inputs, links)
         relaxed = [self.refine.look(state, links, channels, scores)]
         for _ in range(self.rounds if rounds is None else rounds):
@@ -98,6 +103,7 @@ class HetGNN(AllocatingModel):
         if count > 0 or self.association != "edge":
             prediction = self(graph, count)
             return best_round(graph, prediction, self.objective)
+        graph = near_graph_of(graph, self.candidates, self._dtype).graph
         inputs = inputs_of(graph, self._dtype)  # the paper's student needs no rates
         links = inputs.links
         bs, ue = self.encoder(inputs)

@@ -14,6 +14,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.graph.sums_of_others import sum_of_other_edges
+from hetgraph.radio.far_links import FarLinks
 from hetgraph.radio.rates import LOG2E, noise_plus_far_w, spectral_efficiency
 
 Objective = Literal["pf", "sum_rate"]
@@ -28,12 +29,14 @@ class Channels:
         cap: largest fraction of the budget on a resource block ``[N, R]``.
         bandwidth: bandwidth of the resource blocks over the total ``[B, R]``.
         may_serve: edges that may serve, edge layout, or ``None`` for all.
+        far: edges that are left out of the edge layout and only interfere, ``None`` if there are none.
     """
 
     snr: Tensor
     cap: Tensor
     bandwidth: Tensor
     may_serve: Tensor | None
+    far: FarLinks | None = None
 
 
 def channels_of(graph: HeteroData, links: Links, dtype: torch.dtype | None = None) -> Channels:
@@ -62,20 +65,24 @@ class Rates:
         rate: spectral efficiency of each edge over the whole band, edge layout, bit/s/Hz.
         received: received power over noise ``[*, R]``.
         interference: interference plus noise over noise ``[*, R]``.
+        fraction: the power fractions ``[N, R]``.
     """
 
     rate: Tensor
     received: Tensor
     interference: Tensor
+    fraction: Tensor
 
 
 def edge_rates(channels: Channels, links: Links, fraction: Tensor) -> Rates:
     """Rates of all edges when station ``b`` puts ``fraction [N, R]`` of its budget on each resource block."""
     received = channels.snr * links.from_bs(fraction)
     interference = sum_of_other_edges(received, links) + 1
+    if channels.far is not None:
+        interference = interference + links.from_ue(channels.far.interference(fraction, links))
     efficiency = spectral_efficiency(received, interference, nats=True)
     rate = (efficiency * _per_edge(channels.bandwidth, links)).sum(-1) * LOG2E
-    return Rates(rate, received, interference)
+    return Rates(rate, received, interference, fraction)
 
 
 def _per_edge(network: Tensor, links: Links) -> Tensor:
@@ -114,7 +121,10 @@ def pull(
     own = weight * rates.received / (rates.received + rates.interference)
     pain = own / rates.interference
     harm = rates.received * sum_of_other_edges(pain, links)
-    return links.sum_to_bs(own), links.sum_to_bs(harm), load
+    if channels.far is None:
+        return links.sum_to_bs(own), links.sum_to_bs(harm), load
+    far = channels.far.harm(rates.fraction, links.sum_to_ue(pain), links)
+    return links.sum_to_bs(own), links.sum_to_bs(harm) + far, load
 
 
 def fractions(logits: Tensor, cap: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.datasets.splits import spatial_mask
+from hetgraph.graph import links_of
 from hetgraph.models import AllocatingModel, HetGNN, Prediction
 from hetgraph.models.allocating import best_round
 from hetgraph.models.checkpoint import fill
@@ -127,7 +128,8 @@ class SupervisedModule(lightning.LightningModule):
         if weights.utility > 0:
             out["utility"] = losses.utility_loss(relaxed, links, self.objective)
         if weights.association > 0:
-            out["association"] = losses.association_loss(relaxed, links, batch["ue"].teacher_slot, mask)
+            slot = links.slot_of(links_of(batch).station_of(batch["ue"].teacher_slot))
+            out["association"] = losses.association_loss(relaxed, links, slot, mask)
         if weights.power > 0:
             out["power"] = losses.power_loss(relaxed, batch["bs"].teacher_fraction)
         if max(weights.rate, weights.fairness, weights.min_rate) > 0:
