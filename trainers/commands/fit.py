@@ -29,10 +29,24 @@ class FolderCLI(LightningCLI):
         parser.add_argument("--overwrite", type=bool, default=False, help="start anew in the folder of an earlier run")
 
     def _parse_ckpt_path(self) -> None:
-        """Options come from the configuration alone: Lightning would import the class that a checkpoint names."""
+        """Refuse what a training cannot be resumed from, before anything is built.
+
+        Options come from the configuration alone: Lightning would import the class that a checkpoint names.
+
+        Raises:
+            ValueError: no checkpoint, or one that is damaged or not finite.
+        """
+        path = self.config.fit.get("ckpt_path") if self.config.get("subcommand") == "fit" else None
+        if path is None:
+            return
+        if _is_weights(path):
+            raise ValueError(
+                f"{path}: got no checkpoint to resume from (weights do not tell where a training was), expected last.ckpt"
+            )
+        check_resumable(path)
 
     def before_fit(self) -> None:
-        """Refuse to start anew where a run is, and to resume from what is no checkpoint to resume from.
+        """Refuse several processes, and to start anew where a run is.
 
         Raises:
             ValueError: either.
@@ -55,12 +69,6 @@ class FolderCLI(LightningCLI):
                 )
             for name in run:
                 (folder / name).unlink()
-        elif _is_weights(path):
-            raise ValueError(
-                f"{path}: got no checkpoint to resume from (weights do not tell where a training was), expected last.ckpt"
-            )
-        else:
-            check_resumable(path)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         """Arguments of the trainer's method; weights of a ``best.ckpt`` are loaded here, as Lightning does not know them."""
