@@ -1,6 +1,7 @@
 """Where users are likely to be: a map of traffic as pieces of the plane, from which places are drawn."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -63,15 +64,18 @@ class Density:
         shift = np.array([north_m, north_m, east_m, east_m, east_m, east_m, 0.0])
         return Density.of(self.table() + shift) if self else self
 
+    @cached_property
+    def _columns(self) -> Tensor:
+        """Columns ``[7, P]``."""
+        return torch.from_numpy(np.ascontiguousarray(self.table().T))
+
     def places(self, uniform: Tensor) -> Tensor:
         r"""Places ``[*, 2]``, m, of uniform numbers ``[*, 4]``.
 
         The first two numbers choose the piece. Within it, with sides of lengths a and b, the height as a part t of its own has the
         density :math:`2 (a + (b - a) t) / (a + b)`, whose distribution function is inverted at the third; x is uniform across.
         """
-        south, north, west_south, east_south, west_north, east_north, weight = (
-            torch.from_numpy(column) for column in np.ascontiguousarray(self.table().T)
-        )
+        south, north, west_south, east_south, west_north, east_north, weight = self._columns
         high, low, third, fourth = uniform.double().unbind(-1)
         total = weight.cumsum(0)
         piece = torch.searchsorted(total, (high + low * 2.0**-_BITS) * total[-1], right=True)

@@ -74,7 +74,8 @@ def read_density(path: str | Path, cells: Table, box: Box) -> Density:
         FileNotFoundError: no such file.
         ValueError: a file of another form, a weight that is negative or no number, or no weight in the box.
     """
-    path, text = Path(path), text_of(path)
+    path = Path(path)
+    text = text_of(path)
     frame = _Frame(path, cells.projection(), cells.header.path, box)
     polygons = polygons_of(path, text) if text.lstrip().startswith("{") else None
     if polygons is not None:

@@ -1,5 +1,6 @@
 """Types and ranges of a scenario's values."""
 
+import dataclasses
 import math
 import warnings
 
@@ -84,7 +85,7 @@ def _validate_users(scenario: ScenarioFields, users: Users) -> None:
 
 def _validate_density(users: Users) -> None:
     """A map where users are placed by one: numbers of all pieces, none of them negative, and some weight."""
-    lengths = sorted({len(values) for values in vars(users.density).values()})
+    lengths = sorted({len(getattr(users.density, field.name)) for field in dataclasses.fields(users.density)})
     require("users.density", lengths, len(lengths) == 1, "lists of one length")
     there = (users.placement == "density") == bool(users.density)
     require("users.density", len(users.density.weight), there, f"pieces for 'density' alone, not {users.placement!r}")
