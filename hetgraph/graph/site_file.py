@@ -12,7 +12,7 @@ from hetgraph.graph.aliases import SITES
 from hetgraph.graph.bands import band_hz, earfcn_hz
 from hetgraph.graph.csvfile import Row, Table, read_table
 from hetgraph.graph.geo import Projection
-from hetgraph.graph.loads import loads_of, with_load_unit
+from hetgraph.graph.loads import loads_of, with_load_unit, without_loads
 from hetgraph.graph.selection import Selection
 
 SITE_COLUMNS = ("x", "y", "z", "tier", "power_dbm", "azimuth_deg", "num_antennas")
@@ -60,7 +60,7 @@ class Site:
         panel_tilt_deg: electrical downtilt of the panel's beam, in addition to ``tilt_deg``, which tilts the panel.
         elec_tilt_deg: the electrical part of ``tilt_deg``; ``None`` where it is not known: then ``tilt_deg`` tilts the antenna.
         antenna: name of its pattern file (``.msi``, ``.pln``, ``.ant``); empty for the standard's element.
-        load: share of its resource blocks that is in use, as its counters say; ``None`` where it is not known.
+        load: share of its resource blocks that is in use, as its counters say; ``None`` where it is not known or not read.
     """
 
     x: float
@@ -143,9 +143,10 @@ def read_cells(path: str | Path, *, reads_load: bool = False) -> Table:
         FileNotFoundError: no such file.
         ValueError: a file that is no table of places.
     """
-    table = with_load_unit(read_table(path, SITES), warn=reads_load)
+    table = read_table(path, SITES)
+    table = with_load_unit(table) if reads_load else without_loads(table)
     _name_defaults(table)
-    name_unused(table, () if reads_load or "load" not in table else (table.header.text["load"],))
+    name_unused(table)
     return table
 
 
@@ -159,9 +160,9 @@ def _name_defaults(table: Table) -> None:
         warnings.warn(f"{table.header.path}: taken by default, since no column says so: {values}", stacklevel=2)
 
 
-def name_unused(table: Table, more_names: Sequence[str] = ()) -> None:
-    """One warning with the columns that are not read: those that nobody knows, and more."""
-    names = (*table.header.unused, *more_names)
+def name_unused(table: Table) -> None:
+    """One warning with the columns that are not read."""
+    names = table.header.unused
     if names:
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         text = ", ".join(names[:_MOST_NAMED]) + more

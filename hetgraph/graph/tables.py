@@ -59,6 +59,8 @@ def scenario_from_csv(
             raise ValueError(f"{name}: got {value} beside a file of users, expected one of both")
     base = preset(base or "hetnet-3tier") if not isinstance(base, Scenario) else base
     table = site_table(sites, selection)
+    if selection.start_load and "load" not in table:
+        raise ValueError(f"{sites}: start_load: got no column of loads such as prb_util, expected one")
     stations = sites_of(table, table.places(None))
     warn_heights(table, stations)
     count = base.users.count if num_users is None else num_users

@@ -80,7 +80,7 @@ def test_totals_are_of_a_polygon_whatever_its_area(tmp_path: Path, name: str) ->
         feature("Polygon", [box(0, 0, 1000, 1000)], **{name: 3}),
         feature("MultiPolygon", [[box(1100, 0, 1200, 100)], [box(1300, 0, 1400, 200)]], **{name: "1"}),
     )
-    x, y = places(load(tmp_path, text)[0]).T
+    x, _ = places(load(tmp_path, text)[0]).T
     count = np.array([(x <= 1000).sum(), ((x > 1000) & (x < 1250)).sum(), (x > 1250).sum()])
     assert chisquare(count, len(x) * np.array([3, 1 / 3, 2 / 3]) / 4).pvalue > 1e-3
 

@@ -42,7 +42,9 @@ def pieces_at(x: float, y: float, pieces: np.ndarray) -> int:
 
 
 @pytest.mark.parametrize("box", [EVERYWHERE, Box(-20, -13, 8.5, 30)])
-@pytest.mark.parametrize("rings", [[SQUARE, HOLE], [star(17, 1)], [star(40, 2) + [3, 4]], [SQUARE[::-1], HOLE]])
+@pytest.mark.parametrize(
+    "rings", [[SQUARE, HOLE], [star(17, 1)], [star(40, 2) + np.array([3, 4])], [SQUARE[::-1], HOLE]]
+)
 def test_each_place_inside_is_in_one_piece(rings: list[np.ndarray], box: Box) -> None:
     pieces, rng = trapezoids(rings, box), np.random.default_rng(3)
     for x, y in rng.uniform(-55, 55, (400, 2)):
