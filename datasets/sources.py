@@ -103,7 +103,8 @@ def deepmimo(scenario: Scenario) -> Source:
     Power of a station, band, resource blocks, noise figure and neighbours are the scenario's, as is the carrier where the folder
     has none.
 
-    Options: ``users``, receivers of a network (0 for all), ``coherent``, sum paths with their phases.
+    Options: ``users``, receivers of a network (0 for all), ``coherent``, sum paths with their phases, see
+    :class:`~hetgraph.datasets.DeepMIMODataset` for what it changes.
     """
     given = _given(scenario, "users", "coherent")
     users = given.option("users", 0) or None
