@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 MOST_CELLS = 4_000_000
+_MOST_LETTERS = 64  # of a number and the blanks around it
 _NAMES = ("ncols", "nrows", "xllcorner", "yllcorner", "xllcenter", "yllcenter", "cellsize", "nodata_value")
 _NO_DATA = -9999.0  # where the header does not say
 
@@ -24,7 +25,7 @@ def grid_cells(path: Path, text: str) -> Numbers:
     Raises:
         ValueError: a header that lacks something, another number of cells, or a weight that is negative or no number.
     """
-    header, words = _header(path, text)
+    header, rest = _header(path, text)
     columns, rows = (_count(path, header, name) for name in ("ncols", "nrows"))
     if columns * rows > MOST_CELLS:
         raise ValueError(f"{path}: got {columns} x {rows} cells, expected at most {MOST_CELLS}; take a coarser grid")
@@ -37,6 +38,9 @@ def grid_cells(path: Path, text: str) -> Numbers:
         else _number(path, header, f"{axis}llcorner")
         for axis in "xy"
     )
+    if len(rest) > _MOST_LETTERS * (columns * rows + 1):
+        raise ValueError(f"{path}: got {len(rest)} letters of cells, expected {columns} x {rows} numbers")
+    words = rest.split()
     if len(words) != columns * rows:
         raise ValueError(f"{path}: got {len(words)} cells, expected {columns} x {rows} = {columns * rows}")
     try:
@@ -68,9 +72,9 @@ def _runs(weight: Numbers, west: float, south: float, size: float) -> Numbers:
     return np.asarray(cells[each > 0])
 
 
-def _header(path: Path, text: str) -> tuple[dict[str, str], list[str]]:
-    """Names of the header with their texts, and all words behind it."""
-    words, header, at = text.split(), {}, 0
+def _header(path: Path, text: str) -> tuple[dict[str, str], str]:
+    """Names of the header with their texts, and what stands behind it."""
+    words, header, at = text.split(None, 2 * len(_NAMES)), {}, 0
     while at + 1 < len(words) and words[at].casefold() in _NAMES:
         header[words[at].casefold()] = words[at + 1]
         at += 2
@@ -80,7 +84,7 @@ def _header(path: Path, text: str) -> tuple[dict[str, str], list[str]]:
         raise ValueError(
             f"{path}: got a grid without {missing[0]}, expected ncols, nrows, xllcorner, yllcorner, cellsize"
         )
-    return header, words[at:]
+    return header, " ".join(words[at:])
 
 
 def _number(path: Path, header: dict[str, str], name: str) -> float:

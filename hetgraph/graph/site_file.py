@@ -121,13 +121,23 @@ def site_table(path: str | Path, selection: Selection = Selection()) -> Table:
         FileNotFoundError: no such file.
         ValueError: a file that is no table of places, or no row that is taken.
     """
-    table = selection.of(read_cells(path, reads_load=selection.reads_load))
+    return taken(read_cells(path, reads_load=selection.reads_load), selection)
+
+
+def taken(cells: Table, selection: Selection) -> Table:
+    """The cells that a selection takes; a warning where these are of several technologies.
+
+    Raises:
+        ValueError: no row that is taken.
+    """
+    table = selection.of(cells)
     if "radio" in table:
         count = Counter(row.cells["radio"] for row in table.rows)
         if len(count) > 1:
             mixed = ", ".join(f"{number} of {radio}" for radio, number in sorted(count.items()))
             warnings.warn(
-                f"{path}: got cells of several technologies ({mixed}) as one network; choose one by radio", stacklevel=2
+                f"{table.header.path}: got cells of several technologies ({mixed}) as one network; choose one by radio",
+                stacklevel=2,
             )
     return table
 

@@ -16,7 +16,7 @@ from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.scenario_parts import Carrier, Layout, Tier, Users
 from hetgraph.graph.selection import Selection
 from hetgraph.graph.site_antennas import site_antennas
-from hetgraph.graph.site_file import MODELS, Site, read_cells, site_table, sites_of
+from hetgraph.graph.site_file import MODELS, Site, read_cells, sites_of, taken
 from hetgraph.graph.trapezoids import Box
 from hetgraph.graph.user_file import user_table, users_of, users_within
 
@@ -58,7 +58,8 @@ def scenario_from_csv(
         if users is not None and value is not None:
             raise ValueError(f"{name}: got {value} beside a file of users, expected one of both")
     base = preset(base or "hetnet-3tier") if not isinstance(base, Scenario) else base
-    table = site_table(sites, selection)
+    cells = read_cells(sites, reads_load=selection.reads_load)
+    table = taken(cells, selection)
     if selection.start_load and "load" not in table:
         raise ValueError(f"{sites}: start_load: got no column of loads such as prb_util, expected one")
     stations = sites_of(table, table.places(None))
@@ -81,8 +82,7 @@ def scenario_from_csv(
     tiers = _tiers(sites, stations, rows, area, base, names, load=selection.start_load)
     background: tuple[Tier, ...] = ()
     if selection.far_cells:
-        around_table = selection.around(read_cells(sites, reads_load=True))
-        far = far_cells(around_table, table, stations, base.radio)
+        far = far_cells(selection.around(cells), table, stations, base.radio)
         background = _tiers(sites, far, [], area, base, names, load=True)
     crowd = dataclasses.replace(
         crowd,

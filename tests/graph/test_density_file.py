@@ -204,6 +204,7 @@ ERRORS = [
     (GRID.replace("cellsize 500\n", ""), "map: got a grid without cellsize, expected ncols, nrows, xllcorner"),
     (GRID.replace("cellsize 500", "cellsize 0"), "map: cellsize: got 0, expected a positive number"),
     (GRID.replace("ncols 4", "ncols 1e9"), "map: got 1000000000 x 2 cells, expected at most 4000000"),
+    (GRID + "0 " * 1000, r"map: got \d+ letters of cells, expected 4 x 2 numbers"),
     (GRID.replace("ncols 4", "ncols 2.5"), "map: ncols: got '2.5', expected a whole number of 1 or more"),
     (collection(feature("Polygon", [box(0, 0, 9, 9)], users=-1)), "map: feature 1, users: got '-1', expected a weight"),
     (collection(feature("Polygon", [box(0, 0, 9, 9)], users=None)), "map: feature 1, users: got '', expected a number"),
