@@ -18,15 +18,18 @@ class DeepMIMODataset(NumberedNetworks):
     """Graphs of a DeepMIMO v4 scenario: transmitters are stations, receivers users, no gain is measured.
 
     The gain of a pair is the sum of its paths' powers, for a ray tracer's powers are those of 0 dBm sent. With ``coherent`` the
-    paths are summed with their phases, at each resource block's centre frequency turned by their delays. Receivers that no
-    path reaches are left out and counted in ``dropped``.
+    paths are summed with their phases, at each resource block's centre frequency turned by their delays: small-scale fading of that
+    one place, of the same mean. On 12 paths of random phases with exponential delays of 100 ns (``test_deepmimo.py``), 20 MHz and 12
+    blocks, it changes the gain of a block by 2.3 dB rms and at most 17 dB where a line of sight is 9 dB above the other paths
+    together (means over the band: 1.2 dB rms), by 5.9 dB rms and fades beyond 30 dB without one (2.5 dB rms). Receivers that no path
+    reaches are left out and counted in ``dropped``.
 
     Args:
         root: the scenario's folder; of a scenario with several scenes each is a folder in it, and items go round the scenes.
         users: receivers of each graph, drawn at random; ``None`` for all.
         networks: number of graphs; one for each scene by default.
         seed: of the draw.
-        coherent: sum paths with their phases.
+        coherent: sum paths with their phases: gains are those of one place with its fades, no longer means over a few wavelengths.
         carrier: power, band and noise; the carrier frequency is the scenario's.
 
     Raises:

@@ -64,13 +64,17 @@ def sites(scenario: Scenario) -> Source:
 
     Layout, tiers and, with a file of users, the users' places are the files'; all else is the scenario's.
 
-    Options: ``users``, CSV of users; ``radio``, ``operator`` and ``window``, which cells are taken, see
+    Options: ``users``, CSV of users, or ``user_density``, map of traffic by which users are placed; ``radio``, ``operator`` and
+    ``window``, which cells are taken, ``far_cells`` and ``start_load``, what load counters are for, see
     :class:`~hetgraph.graph.Selection`.
     """
-    given = _given(scenario, "users", "radio", "operator", "window")
-    users = given.option("users", "") or None
-    chosen = Selection(*(given.option(name, "") for name in ("radio", "operator", "window")))
-    own = scenario_from_csv(given.path, users, base=replace(scenario, source=Drawn()), selection=chosen)
+    filters, flags = ("radio", "operator", "window"), ("far_cells", "start_load")
+    given = _given(scenario, "users", "user_density", *filters, *flags)
+    users, density = (given.option(name, "") or None for name in ("users", "user_density"))
+    texts, said = (given.option(name, "") for name in filters), (given.option(name, False) for name in flags)
+    chosen = Selection(**dict(zip((*filters, *flags), (*texts, *said), strict=True)))  # type: ignore[arg-type]
+    base = replace(scenario, source=Drawn())
+    own = scenario_from_csv(given.path, users, base=base, selection=chosen, density=density)
     return source_of(replace(own, name=scenario.name))
 
 
@@ -99,7 +103,8 @@ def deepmimo(scenario: Scenario) -> Source:
     Power of a station, band, resource blocks, noise figure and neighbours are the scenario's, as is the carrier where the folder
     has none.
 
-    Options: ``users``, receivers of a network (0 for all), ``coherent``, sum paths with their phases.
+    Options: ``users``, receivers of a network (0 for all), ``coherent``, sum paths with their phases, see
+    :class:`~hetgraph.datasets.DeepMIMODataset` for what it changes.
     """
     given = _given(scenario, "users", "coherent")
     users = given.option("users", 0) or None

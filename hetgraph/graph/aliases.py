@@ -1,7 +1,8 @@
 """Names of columns in files of sites and users: one table of aliases, and the units that a header may give.
 
 A header is read whatever its case, order, blanks and punctuation: ``Height [m]``, ``height_m`` and ``HEIGHT`` are one column. A unit
-stands in brackets or as the last word; without one a column has the unit that its name here ends in (m, degrees, dBm, Hz).
+stands in brackets or as the last word; without one a column has the unit that its name here ends in (m, degrees, dBm, Hz);
+a load is a share.
 """
 
 import re
@@ -44,6 +45,12 @@ SITES = PLACES | {
     "operator": "operator plmn mccmnc",
     "mcc": "mcc",
     "net": "net mnc",
+    "load": "load cellload prbutil prbutilisation prbutilization prbload prbusage dlprbutil dlprbutilisation dlprbutilization "
+    "dlprbload dlprbusage dlload utilisation utilization rbutilisation rbutilization dlrbutilisation dlrbutilization",
+}
+DENSITY = {name: PLACES[name] for name in ("x", "y", "lat", "lon")} | {
+    "density": "density userdensity usersdensity populationdensity popdensity trafficdensity userskm2 userssqkm",
+    "weight": "weight users numusers usercount traffic trafficvolume population pop erlang erlangs demand value total",
 }
 USERS = PLACES | {
     "user": "user userid username ue ueid id",
@@ -75,6 +82,10 @@ _POWER: dict[str, Convert] = {
     "watts": w_to_dbm,
     "mw": lambda value: w_to_dbm(value * 1e-3),
 }
+_SHARE = {
+    **dict.fromkeys(("%", "pct", "percent", "percentage"), _times(1e-2)),
+    **dict.fromkeys(("share", "fraction", "ratio"), _ONE),
+}
 _FREQUENCY = {"hz": _ONE, "khz": _times(1e3), "mhz": _times(1e6), "ghz": _times(1e9)}
 _UNITS: dict[str, dict[str, Convert]] = {
     **dict.fromkeys(("x", "y", "z"), _LENGTH),
@@ -82,6 +93,7 @@ _UNITS: dict[str, dict[str, Convert]] = {
     **dict.fromkeys(("azimuth_deg", "tilt_deg", "mech_tilt_deg", "elec_tilt_deg", "panel_tilt_deg"), _ANGLE),
     "power_dbm": _POWER,
     "carrier_hz": _FREQUENCY,
+    "load": _SHARE,
 }
 
 
@@ -120,7 +132,8 @@ def match_header(path: Path, headers: Sequence[str], table: dict[str, str], unit
     Args:
         path: the file.
         headers: its columns.
-        table: ``SITES`` or ``USERS``; of several columns with one meaning the one whose alias stands first there is taken.
+        table: ``SITES``, ``USERS`` or ``DENSITY``; of several columns with one meaning the one whose alias stands first there is
+            taken.
         unit: see :class:`Header`.
 
     Raises:
@@ -161,7 +174,7 @@ def _known_name(header: str, known: dict[str, tuple[str, int]]) -> tuple[str, in
         r"[\[(]([^\[(\])]*)[\])]", text
     )  # from each opening one to the next bracket: linear in the text
     unit = bracket[1].strip() if bracket else ""
-    words = re.findall(r"[^\W_]+|°", text[: bracket.start()] + text[bracket.end() :] if bracket else text)
+    words = re.findall(r"[^\W_]+|[°%]", text[: bracket.start()] + text[bracket.end() :] if bracket else text)
     match = known.get("".join(words))
     if match is not None:
         last = words[-1] if len(words) > 1 and not unit and words[-1] in _UNITS.get(match[0], {}) else ""
@@ -183,6 +196,6 @@ def _converter(path: Path, name: str, unit: str) -> Convert | None:
     word = unit.split()[0]
     if word in units:
         return None if units[word] is _ONE else units[word]
-    if units is _ANGLE:  # such as lat (WGS84), azimuth (true north)
+    if units is _ANGLE or units is _SHARE:  # such as lat (WGS84), azimuth (true north), load (busy hour)
         return None
     raise ValueError(f"{path}: {name}: got the unit {unit!r}, expected one of {', '.join(units)}")

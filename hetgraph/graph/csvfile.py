@@ -154,7 +154,7 @@ def read_table(path: str | Path, names: dict[str, str]) -> Table:
         ValueError: no place among the columns, a doubled one, a line of another length, no rows, or no text.
     """
     path = Path(path)
-    text = _text(path)
+    text = text_of(path)
     if text.lstrip().startswith("{"):
         lines, unit = features_of(path, text), "feature"
     else:
@@ -180,7 +180,13 @@ def _rows(path: Path, header: Header, width: int, lines: list[tuple[int, list[st
     return rows
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Text of a regular file of at most 512 MiB, in UTF-8 or UTF-16.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a folder, a pipe, a file that is too large, or no text.
+    """
     if not path.exists():
         raise FileNotFoundError(f"{path}: got no such file, expected a CSV with the columns x,y or lat,lon")
     state = path.stat()

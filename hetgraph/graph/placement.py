@@ -7,6 +7,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Generator, Tensor
 
+from hetgraph.graph.density import place_by_density
 from hetgraph.graph.efficiency_users import place_by_efficiency
 from hetgraph.graph.hexagons import hex_rings, turned
 from hetgraph.graph.scenario_fields import ScenarioFields
@@ -79,6 +80,8 @@ def place_users(scenario: ScenarioFields, stations: Tensor, streams: Streams) ->
         return torch.tensor(users.positions).expand(len(streams.networks), -1, -1)
     if users.placement == "efficiencies":
         return place_by_efficiency(scenario, streams)
+    if users.placement == "density":
+        return place_by_density(users.density, users.count, streams)
     if users.placement == "pairs":
         low, high = users.pair_distance_m
         radius = low + (high - low) * streams.uniform("users/radius", users.count)

@@ -122,8 +122,8 @@ def warn_coverage(path: str | Path, scenario: ScenarioFields) -> None:
 
 
 def _median(scenario: ScenarioFields, step: int) -> ScenarioFields:
-    """The scenario without shadowing, with every ``step``-th of its fixed users."""
+    """The scenario without shadowing, with every ``step``-th of its users."""
     users = scenario.users
     chosen = {name: getattr(users, name)[::step] for name in ("positions", "indoor", "floor")}
-    users = dataclasses.replace(users, count=len(chosen["positions"]), **chosen)
+    users = dataclasses.replace(users, count=-(-users.count // step), **chosen)
     return dataclasses.replace(scenario, users=users, channel=dataclasses.replace(scenario.channel, shadowing="none"))

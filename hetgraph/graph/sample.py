@@ -8,6 +8,7 @@ from torch_geometric.data import Batch
 
 from hetgraph import channel
 from hetgraph.graph.antennas import antenna_attributes
+from hetgraph.graph.background import propagate_with_background
 from hetgraph.graph.build import complete_edges
 from hetgraph.graph.collate import Stack
 from hetgraph.graph.conflict import conflict_networks
@@ -15,7 +16,7 @@ from hetgraph.graph.efficiency_users import behind_walls
 from hetgraph.graph.masts import image_shifts, masts_of
 from hetgraph.graph.placement import place_stations, place_users
 from hetgraph.graph.power import equal_power_w
-from hetgraph.graph.propagation import Propagation, propagate
+from hetgraph.graph.propagation import Propagation
 from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA_VERSION
 from hetgraph.graph.streams import Streams
@@ -41,7 +42,7 @@ def sample(scenario: ScenarioFields, n: int = 1, *, seed: int = 0, first: int = 
     streams = Streams(seed, range(first, first + n))
     stations, users = _place(scenario, streams)
     state = draw_user_state(scenario, streams)
-    paths = propagate(scenario, stations, users, streams, state=state)
+    paths, background_w = propagate_with_background(scenario, stations, users, streams, state=state)
     losses_db = None
     if scenario.users.placement == "efficiencies":
         paths, losses_db = behind_walls(scenario, paths, streams)
@@ -49,6 +50,8 @@ def sample(scenario: ScenarioFields, n: int = 1, *, seed: int = 0, first: int = 
     stack.graph = _graph_attributes(scenario, n)
     stack.nodes["bs"] = station_attributes(scenario, stations)
     stack.nodes["ue"] = _user_attributes(scenario, users, state, streams)
+    if background_w is not None:
+        stack.nodes["ue"]["noise_w"] += background_w
     if losses_db is not None:
         stack.nodes["ue"]["penetration_loss_db"] = losses_db
     stack.nodes["antenna"], mounted = antenna_attributes(scenario, n)

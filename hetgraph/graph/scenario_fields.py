@@ -30,6 +30,8 @@ class ScenarioFields:
             tells which of the other fields it reads.
         traffic: what users want; ``None`` leaves it to the environment.
         rules: by which environments play.
+        background: tiers of cells at fixed places that are no stations of the graph: they serve nobody, and what users receive of
+            them, at their ``load``, is far interference.
     """
 
     name: str = "custom"
@@ -42,6 +44,7 @@ class ScenarioFields:
     source: Drawn | Given = field(default_factory=Drawn)
     traffic: Traffic | None = None
     rules: Rules = field(default_factory=Rules)
+    background: tuple[Tier, ...] = ()
 
     @property
     def num_stations(self) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hetgraph.channel import AntennaPattern, Panel
+from hetgraph.graph.density import Density
 
 PATHLOSS = ("uma", "umi", "rma", "inh-mixed", "inh-open", "cost231", "lte", "log-distance", "free-space", "unit")
 
@@ -55,6 +56,8 @@ class Tier:
         antenna: a manufacturer's pattern in place of the element of ``pattern``; ``None`` for none.
         beam_tilt_deg: electrical downtilt of ``antenna``'s beam, for which ``tilt_deg`` is the mechanical one alone; a list as those
             above; empty for the pattern's own.
+        load: share of each cell's resource blocks that is in use at the start of an episode; of a cell of ``Scenario.background``
+            the share of its power at which it interferes. Empty for none at the start, and for full power.
         carrier: name of one of ``radio.carriers``; empty for the first.
         num_antennas: antenna nodes of each cell without a ``panel``; with one they are its ports.
         max_users: users that a station may serve; 0 for no limit.
@@ -88,6 +91,7 @@ class Tier:
     row: tuple[int, ...] = ()
     antenna: AntennaPattern | None = None
     beam_tilt_deg: tuple[float, ...] = ()
+    load: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("azimuth_deg", "tilt_deg", "beam_tilt_deg"):  # one number stands for all cells
@@ -131,7 +135,8 @@ class Users:
         height_m: antenna height above the ground or above the floor; a floor is 3 m high.
         placement: ``uniform``, ``clustered``, ``pairs`` (user i around station i, served by it alone), ``hexagons`` or
             ``squares`` (equally many around each station, in a cell of ``cell_radius_m``), ``fixed``, ``efficiencies`` (where
-            neighbouring stations of a ``hex`` grid are received at the given ``efficiencies``, behind a wall if need be) or
+            neighbouring stations of a ``hex`` grid are received at the given ``efficiencies``, behind a wall if need be),
+            ``density`` (as likely as a map of traffic says) or
             ``conflicts`` (nowhere: users of ``station`` who disturb one another by ``conflicts``, without geometry).
         clustered_fraction: share of the users that is placed around stations of ``cluster_tier``.
         cluster_tier: tier around whose stations users gather; empty for the last one.
@@ -155,13 +160,14 @@ class Users:
         hears: stations that a user hears, neighbours of each other, for ``efficiencies``; 1 to 3.
         efficiencies: spectral efficiencies without interference, bit/s/Hz, all as likely toward each of these stations.
         first_bonus: what users hear the first station better by, bit/s/Hz.
+        density: map of traffic, for ``density``.
     """
 
     count: int = 100
     height_m: float = 1.5
-    placement: Literal["uniform", "clustered", "pairs", "hexagons", "squares", "fixed", "efficiencies", "conflicts"] = (
-        "uniform"
-    )
+    placement: Literal[
+        "uniform", "clustered", "pairs", "hexagons", "squares", "fixed", "efficiencies", "density", "conflicts"
+    ] = "uniform"
     clustered_fraction: float = 0.5
     cluster_tier: str = ""
     cluster_radius_m: float = 40.0
@@ -184,6 +190,7 @@ class Users:
     hears: int = 3
     efficiencies: tuple[float, ...] = ()
     first_bonus: float = 0.0
+    density: Density = Density()
 
 
 @dataclass(frozen=True)

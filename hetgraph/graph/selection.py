@@ -1,4 +1,4 @@
-"""Which cells of a file are taken: those of a radio technology, of an operator, in a window."""
+"""Which cells of a file are taken: those of a radio technology, of an operator, in a window; and what their loads are for."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,46 +9,83 @@ from hetgraph.graph.csvfile import Row, Table
 
 @dataclass(frozen=True)
 class Selection:
-    """Filters; an empty text takes all.
+    """Filters, an empty text takes all; and whether load counters are read.
 
     Args:
         radio: technology, as in the file's column ``radio``: GSM, UMTS, LTE, NR.
         operator: name, as in the column ``operator``, or country and network code such as ``262-01``.
         window: ``west,south,east,north`` in degrees, or ``x,y`` of the lower left and the upper right corner in m; a window whose
             west is greater than its east goes over the antimeridian.
+        far_cells: cells around the window interfere, at the load of the file's column ``load``.
+        start_load: cells have the load of that column at the start of an episode.
     """
 
     radio: str = ""
     operator: str = ""
     window: str = ""
+    far_cells: bool = False
+    start_load: bool = False
 
-    def __bool__(self) -> bool:
-        return bool(self.radio or self.operator or self.window)
+    @property
+    def reads_load(self) -> bool:
+        """Whether load counters are read."""
+        return self.far_cells or self.start_load
 
     def of(self, table: Table) -> Table:
-        """The rows that pass.
+        """The rows of a file of cells that pass.
 
         Raises:
             ValueError: a filter whose column the file does not have, another form of window, or no row that passes.
         """
-        rows = table.rows
-        for name, value, make in (
-            ("radio", self.radio, self._radio),
-            ("operator", self.operator, self._operator),
-            ("window", self.window, self._window),
-        ):
-            if value:
-                passes = make(table)
-                kept = [row for row in rows if passes(row)]
-                if not kept:
-                    raise ValueError(f"{table.header.path}: {name}: got {value!r}, expected {self._there(name, rows)}")
-                rows = kept
-        return Table(table.header, rows)
+        return self.within(self._of_network(table), "cells")
+
+    def within(self, table: Table, what: str) -> Table:
+        """The rows in the window.
+
+        Args:
+            table: of cells or users.
+            what: what rows are, for complaints.
+
+        Raises:
+            ValueError: another form of window, or no row in it.
+        """
+        return self._passing(table, "window", self.window, self._window, what)
+
+    def around(self, table: Table) -> Table:
+        """The rows of the same technology and operator outside the window; there may be none.
+
+        Raises:
+            ValueError: as in :meth:`of`, or no window.
+        """
+        if not self.window:
+            raise ValueError(
+                f"{table.header.path}: far_cells: got no window, expected one around which there are cells"
+            )
+        network = self._of_network(table)
+        inside = self._window(network)
+        return Table(table.header, [row for row in network.rows if not inside(row)])
+
+    def _of_network(self, table: Table) -> Table:
+        """The rows of the technology and of the operator."""
+        table = self._passing(table, "radio", self.radio, self._radio, "cells")
+        return self._passing(table, "operator", self.operator, self._operator, "cells")
+
+    def _passing(
+        self, table: Table, name: str, value: str, make: Callable[[Table], Callable[[Row], bool]], what: str
+    ) -> Table:
+        if not value:
+            return table
+        passes = make(table)
+        kept = [row for row in table.rows if passes(row)]
+        if not kept:
+            expected = self._there(name, table.rows, what)
+            raise ValueError(f"{table.header.path}: {name}: got {value!r}, expected {expected}")
+        return Table(table.header, kept)
 
     @staticmethod
-    def _there(name: str, rows: list[Row]) -> str:
+    def _there(name: str, rows: list[Row], what: str) -> str:
         if name == "window":
-            return f"one with at least one of {len(rows)} cells in it"
+            return f"one with at least one of {len(rows)} {what} in it"
         count = Counter("-".join(row.cells[c] for c in _columns(name, row)) for row in rows)
         return "one of " + ", ".join(f"{value} ({number})" for value, number in count.most_common(10))
 

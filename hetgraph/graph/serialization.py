@@ -3,6 +3,7 @@
 import dataclasses
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -13,12 +14,17 @@ Pairs: TypeAlias = tuple[tuple[str, Scalar], ...]  # a mapping, kept as pairs so
 def plain(values: Any) -> Any:
     """Dictionaries, lists and numbers of a dataclass."""
     if isinstance(values, tuple):
-        return [plain(value) for value in values]
+        return list(values) if _are_floats(values) else [plain(value) for value in values]
     if not dataclasses.is_dataclass(values):
         return values
     hints = typing.get_type_hints(type(values))
     own = {f.name: getattr(values, f.name) for f in dataclasses.fields(values)}
     return {name: dict(value) if hints[name] == Pairs else plain(value) for name, value in own.items()}
+
+
+def _are_floats(values: Sequence[Any]) -> bool:
+    """Whether all are, as in long lists, which are then taken as they are."""
+    return set(map(type, values)) == {float}
 
 
 def changed(values: Any) -> Any:
@@ -27,7 +33,7 @@ def changed(values: Any) -> Any:
     A field of several types says which one it has by its ``kind``, where that is not the default's.
     """
     if isinstance(values, tuple):
-        return [changed(value) for value in values]
+        return list(values) if _are_floats(values) else [changed(value) for value in values]
     if not dataclasses.is_dataclass(values):
         return values
     kind: Any = type(values)
@@ -74,6 +80,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple and args == (float, ...) and isinstance(value, (int, float)) and not isinstance(value, bool):
         return (float(value),)
     if origin is tuple and isinstance(value, (list, tuple)):
+        if args == (float, ...) and _are_floats(value):
+            return tuple(value)
         if args[-1] is Ellipsis:
             return tuple(_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
         if len(value) == len(args):

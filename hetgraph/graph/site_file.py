@@ -12,6 +12,7 @@ from hetgraph.graph.aliases import SITES
 from hetgraph.graph.bands import band_hz, earfcn_hz
 from hetgraph.graph.csvfile import Row, Table, read_table
 from hetgraph.graph.geo import Projection
+from hetgraph.graph.loads import loads_of, with_load_unit, without_loads
 from hetgraph.graph.selection import Selection
 
 SITE_COLUMNS = ("x", "y", "z", "tier", "power_dbm", "azimuth_deg", "num_antennas")
@@ -24,6 +25,7 @@ MORE_SITE_COLUMNS = (
     "panel_rows",
     "panel_columns",
     "panel_tilt_deg",
+    "load",
 )
 MODELS = {"macro": "uma", "micro": "umi", "pico": "umi", "rural": "rma", "indoor": "inh-mixed"}
 _MOST_ELEMENTS, _LEAST_CARRIER_HZ, _MOST_CARRIER_HZ, _MOST_CHANNEL = 64, 1e6, 1e12, 4_000_000
@@ -58,6 +60,7 @@ class Site:
         panel_tilt_deg: electrical downtilt of the panel's beam, in addition to ``tilt_deg``, which tilts the panel.
         elec_tilt_deg: the electrical part of ``tilt_deg``; ``None`` where it is not known: then ``tilt_deg`` tilts the antenna.
         antenna: name of its pattern file (``.msi``, ``.pln``, ``.ant``); empty for the standard's element.
+        load: share of its resource blocks that is in use, as its counters say; ``None`` where it is not known or not read.
     """
 
     x: float
@@ -76,6 +79,7 @@ class Site:
     panel_tilt_deg: float = 0.0
     elec_tilt_deg: float | None = None
     antenna: str = ""
+    load: float | None = None
 
     @property
     def panel(self) -> Panel | None:
@@ -117,17 +121,42 @@ def site_table(path: str | Path, selection: Selection = Selection()) -> Table:
         FileNotFoundError: no such file.
         ValueError: a file that is no table of places, or no row that is taken.
     """
-    table = read_table(path, SITES)
-    _name_defaults(table)
-    name_unused(table)
-    table = selection.of(table) if selection else table
+    return taken(read_cells(path, reads_load=selection.reads_load), selection)
+
+
+def taken(cells: Table, selection: Selection) -> Table:
+    """The cells that a selection takes; a warning where these are of several technologies.
+
+    Raises:
+        ValueError: no row that is taken.
+    """
+    table = selection.of(cells)
     if "radio" in table:
         count = Counter(row.cells["radio"] for row in table.rows)
         if len(count) > 1:
             mixed = ", ".join(f"{number} of {radio}" for radio, number in sorted(count.items()))
             warnings.warn(
-                f"{path}: got cells of several technologies ({mixed}) as one network; choose one by radio", stacklevel=2
+                f"{table.header.path}: got cells of several technologies ({mixed}) as one network; choose one by radio",
+                stacklevel=2,
             )
+    return table
+
+
+def read_cells(path: str | Path, *, reads_load: bool = False) -> Table:
+    """All rows of a file of cells, with the warnings of what its columns are.
+
+    Args:
+        path: the file.
+        reads_load: load counters are read.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file that is no table of places.
+    """
+    table = read_table(path, SITES)
+    table = with_load_unit(table) if reads_load else without_loads(table)
+    _name_defaults(table)
+    name_unused(table)
     return table
 
 
@@ -156,11 +185,12 @@ def sites_of(table: Table, places: Sequence[tuple[float, float]]) -> list[Site]:
     Raises:
         ValueError: a cell that is no number or out of range.
     """
-    return [_site(row, place) for row, place in zip(table.rows, places, strict=True)]
+    loads = loads_of(table)
+    return [_site(row, place, load) for row, place, load in zip(table.rows, places, loads, strict=True)]
 
 
-def _site(row: Row, place: tuple[float, float]) -> Site:
-    values: dict[str, object] = {}
+def _site(row: Row, place: tuple[float, float], load: float | None) -> Site:
+    values: dict[str, object] = {"load": load}
     if "z" in row.cells:
         values["z"] = row.number_of("z")
         if row.number_of("z") <= 0:

@@ -7,16 +7,21 @@ from typing import Any
 
 from hetgraph.channel import AntennaPattern
 from hetgraph.graph.csvfile import GLOBE, PLANE, Table
+from hetgraph.graph.density import Density
+from hetgraph.graph.density_file import read_density
+from hetgraph.graph.far_cells import far_cells
 from hetgraph.graph.plausible import warn_area, warn_coverage, warn_heights, warn_omni, warn_swapped
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.scenario_parts import Carrier, Layout, Tier, Users
 from hetgraph.graph.selection import Selection
 from hetgraph.graph.site_antennas import site_antennas
-from hetgraph.graph.site_file import MODELS, Site, site_table, sites_of
-from hetgraph.graph.user_file import user_table, users_of
+from hetgraph.graph.site_file import MODELS, Site, read_cells, sites_of, taken
+from hetgraph.graph.trapezoids import Box
+from hetgraph.graph.user_file import user_table, users_of, users_within
 
-_MARGIN_M = 100.0
+_MARGIN_M = 100.0  # around cells, where users are placed uniformly
+_AROUND_M = 900.0  # beyond that, where a map says where they are
 
 
 def scenario_from_csv(
@@ -25,6 +30,8 @@ def scenario_from_csv(
     *,
     base: Scenario | str | None = None,
     selection: Selection = Selection(),
+    density: str | Path | None = None,
+    num_users: int | None = None,
 ) -> Scenario:
     """A user's own network as a scenario.
 
@@ -38,53 +45,102 @@ def scenario_from_csv(
         users: file of users, with their height in a column ``z``, and ``indoor`` (0 or 1) and ``floor`` (0 for the ground
             floor) if need be; without it the base's number of users is placed uniformly.
         base: channel, radio and users' properties, a scenario or a preset's name; ``hetnet-3tier`` when ``None``.
-        selection: which cells of the file are taken.
+        selection: which cells of the file are taken, and what their loads are for; users outside its window are left out.
+        density: map of traffic by which users are placed in each network, where there is no file of users; see
+            :func:`~hetgraph.graph.density_file.read_density`. What is farther than 1 km from the area of the cells is left out.
+        num_users: how many users there are without a file of users; the base's number when ``None``.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a file that does not fit.
+        ValueError: a file that does not fit, or users of two kinds.
     """
+    for name, value in (("density", density), ("num_users", num_users)):
+        if users is not None and value is not None:
+            raise ValueError(f"{name}: got {value} beside a file of users, expected one of both")
     base = preset(base or "hetnet-3tier") if not isinstance(base, Scenario) else base
-    table = site_table(sites, selection)
+    cells = read_cells(sites, reads_load=selection.reads_load)
+    table = taken(cells, selection)
+    if selection.start_load and "load" not in table:
+        raise ValueError(f"{sites}: start_load: got no column of loads such as prb_util, expected one")
     stations = sites_of(table, table.places(None))
     warn_heights(table, stations)
-    points, crowd = _crowd(user_table(users), table, base.users) if users is not None else ([], base.users)
-    xs, ys = ([s.x for s in stations] + [p[0] for p in points], [s.y for s in stations] + [p[1] for p in points])
-    warn_area(sites, table.projection(), xs, ys)
-    margin = 0.0 if points else _MARGIN_M
-    left, low = min(xs) - margin, min(ys) - margin
-    layout = Layout(max(max(xs) + margin - left, 1.0), max(max(ys) + margin - low, 1.0))
+    count = base.users.count if num_users is None else num_users
+    crowd = dataclasses.replace(base.users, count=count, placement="uniform", spacing_m=0.0, density=Density())
+    area = _area([(site.x, site.y) for site in stations], _MARGIN_M)
+    if users is not None:
+        crowd = _crowd(user_table(users), table, base.users, selection)
+        area = _area([*((site.x, site.y) for site in stations), *crowd.positions], 0.0)
+    elif density is not None:
+        around = Box(area.west - _AROUND_M, area.south - _AROUND_M, area.east + _AROUND_M, area.north + _AROUND_M)
+        crowd = dataclasses.replace(crowd, placement="density", density=read_density(density, table, around))
+        area = area.with_box(crowd.density.box)
+    warn_area(sites, table.projection(), (area.west, area.east), (area.south, area.north))
+    layout = Layout(max(area.east - area.west, 1.0), max(area.north - area.south, 1.0))
     base = dataclasses.replace(base, layout=layout)
     base, names = _carriers(stations, base)
-    antennas = site_antennas(sites, stations)
-    tiers = tuple(
-        dataclasses.replace(
-            _tier([stations[i] for i in members], left, low, base, names[stations[members[0]].carrier_hz]),
-            row=tuple(table.rows[i].number for i in members),
-            **_pattern([stations[i] for i in members], antennas[members[0]]),
-        )
-        for members in _groups(stations, antennas).values()
+    rows = [row.number for row in table.rows]
+    tiers = _tiers(sites, stations, rows, area, base, names, load=selection.start_load)
+    background: tuple[Tier, ...] = ()
+    if selection.far_cells:
+        far = far_cells(selection.around(cells), table, stations, base.radio)
+        background = _tiers(sites, far, [], area, base, names, load=True)
+    crowd = dataclasses.replace(
+        crowd,
+        positions=tuple((x - area.west, y - area.south) for x, y in crowd.positions) if users is not None else (),
+        density=crowd.density.moved(-area.west, -area.south),
     )
-    crowd = dataclasses.replace(crowd, placement="uniform", spacing_m=0.0)
-    if points:
-        moved = tuple((x - left, y - low) for x, y in points)
-        crowd = dataclasses.replace(crowd, placement="fixed", positions=moved, count=len(moved))
-    scenario = dataclasses.replace(base, name=Path(sites).stem, tiers=tiers, users=crowd)
+    scenario = dataclasses.replace(base, name=Path(sites).stem, tiers=tiers, users=crowd, background=background)
     warn_omni(sites, scenario)
-    if users is not None:
-        warn_coverage(users, scenario)
+    crowd_file = density if users is None else users
+    if crowd_file is not None:
+        warn_coverage(crowd_file, scenario)
     return scenario
 
 
-def _crowd(people: Table, masts: Table, users: Users) -> tuple[list[tuple[float, float]], Users]:
-    """Places of the users in the plane of the sites, and the base's users with what their file says of them."""
+def _area(places: Sequence[tuple[float, float]], margin_m: float) -> Box:
+    """The box around places."""
+    xs, ys = zip(*places, strict=True)
+    return Box(min(xs) - margin_m, min(ys) - margin_m, max(xs) + margin_m, max(ys) + margin_m)
+
+
+def _tiers(
+    path: str | Path,
+    cells: Sequence[Site],
+    rows: Sequence[int],
+    area: Box,
+    base: Scenario,
+    names: dict[float | None, str],
+    *,
+    load: bool,
+) -> tuple[Tier, ...]:
+    """Cells as tiers of equal kind, with their rows in the file, if any, and their loads, if wanted."""
+    antennas, out = site_antennas(path, cells), []
+    for members in _groups(cells, antennas).values():
+        some = [cells[i] for i in members]
+        known = [site.load for site in cells if site.load is not None]
+        mean = sum(known) / len(known) if known else 0.0
+        tier = _tier(some, area.west, area.south, base, names[some[0].carrier_hz])
+        more = _pattern(some, antennas[members[0]])
+        if load and known:
+            more["load"] = tuple(mean if site.load is None else site.load for site in some)
+        out.append(dataclasses.replace(tier, row=tuple(rows[i] for i in members) if rows else (), **more))
+    return tuple(out)
+
+
+def _crowd(people: Table, masts: Table, users: Users, selection: Selection) -> Users:
+    """The base's users with what their file says of them, at their places in the plane of the sites."""
     if people.is_globe != masts.is_globe:
         got, expected = (",".join(GLOBE if each.is_globe else PLANE) for each in (people, masts))
         path = masts.header.path
         raise ValueError(f"{people.header.path}: got the columns {got}, expected {expected}, as in {path}")
     if people.is_globe:
         warn_swapped(masts, people)
-    return people.places(masts.projection()), users_of(people, users)
+    people = users_within(people, selection)
+    places = tuple(people.places(masts.projection()))
+    crowd = users_of(people, users)
+    return dataclasses.replace(
+        crowd, placement="fixed", positions=places, count=len(places), spacing_m=0.0, density=Density()
+    )
 
 
 def _carriers(sites: Sequence[Site], base: Scenario) -> tuple[Scenario, dict[float | None, str]]:

@@ -23,6 +23,8 @@ class Trajectories:
         bandwidth_hz: the band that all cells share.
         noise_w: noise over the band, noise figure included, W.
         slot_s: time between two steps, s.
+        background_w: power over the band that users receive of cells that nobody can be served by ``[P, T, U]``, W; ``None`` for
+            none.
 
     Raises:
         ValueError: shapes that do not fit together, a number that is not finite, or one that is not positive.
@@ -38,6 +40,7 @@ class Trajectories:
     bandwidth_hz: float
     noise_w: float
     slot_s: float
+    background_w: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.gain.dim() != 4 or 0 in self.gain.shape:
@@ -64,6 +67,11 @@ class Trajectories:
         for name in ("gain", "power_w"):
             if not bool((getattr(self, name) > 0).all()):
                 raise ValueError(f"Trajectories.{name}: got {getattr(self, name).min():g}, expected positive numbers")
+        far = self.background_w
+        if far is not None and (tuple(far.shape) != (p, t, u) or not bool((far.isfinite() & (far >= 0)).all())):
+            raise ValueError(
+                f"Trajectories.background_w: got {tuple(far.shape)}, expected {(p, t, u)}, all finite and >= 0"
+            )
         if bool((self.speed_mps < 0).any()) or bool((self.tier < 0).any()):
             raise ValueError("Trajectories: got a negative speed or tier, expected none")
         for name in ("bandwidth_hz", "noise_w", "slot_s"):

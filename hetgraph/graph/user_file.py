@@ -10,6 +10,7 @@ from hetgraph.graph.aliases import USERS
 from hetgraph.graph.csvfile import Row, Table, read_table
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.scenario_parts import Users
+from hetgraph.graph.selection import Selection
 from hetgraph.graph.site_file import name_unused
 
 USER_COLUMNS = ("x", "y")
@@ -45,14 +46,32 @@ def user_table(path: str | Path) -> Table:
     return table
 
 
-def read_user_names(path: str | Path) -> list[str]:
+def users_within(table: Table, selection: Selection) -> Table:
+    """The users in a window; one warning says how many are not.
+
+    Raises:
+        ValueError: nobody in the window.
+    """
+    inside = selection.within(table, "users")
+    left = len(table.rows) - len(inside.rows)
+    if left:
+        path = table.header.path
+        warnings.warn(f"{path}: left out {left} of {len(table.rows)} users, who are outside the window", stacklevel=2)
+    return inside
+
+
+def read_user_names(path: str | Path, selection: Selection = Selection()) -> list[str]:
     """Names of the users of a file: its column ``user`` or ``id``; else the numbers of their rows, from 0.
+
+    Args:
+        path: the file.
+        selection: users outside its window are left out.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: a file that :func:`read_users` refuses, an empty name, or a name that two users have.
     """
-    table = user_table(path)
+    table = users_within(user_table(path), selection)
     if "user" not in table:
         return [str(row.number) for row in table.rows]
     first: dict[str, Row] = {}

@@ -1,5 +1,6 @@
 """Types and ranges of a scenario's values."""
 
+import dataclasses
 import math
 import warnings
 
@@ -39,6 +40,12 @@ def validate(scenario: ScenarioFields) -> None:
     for i, tier in enumerate(scenario.tiers):
         _validate_tier(f"tiers[{i}]", tier)
         _validate_cells(f"tiers[{i}]", tier, scenario.radio.carriers)
+    for i, tier in enumerate(scenario.background):
+        where, fixed = f"background[{i}]", tier.placement == "fixed" and tier.count > 0
+        require(f"{where}.placement", tier.placement, fixed, "cells at 'fixed' places")
+        require("layout.wrap", scenario.layout.wrap, not scenario.layout.wrap, "false beside background cells")
+        _validate_tier(where, tier)
+        _validate_cells(where, tier, scenario.radio.carriers)
     if scenario.layout.wrap:
         _validate_wrap(scenario.tiers)
     _warn_outside_validity(scenario)
@@ -67,12 +74,24 @@ def _validate_users(scenario: ScenarioFields, users: Users) -> None:
         require("users.per_station", users.per_station, fits, f"the fewest, then the most, for {users.count} users")
     if users.placement == "fixed":
         require("users.positions", len(users.positions), len(users.positions) == users.count, f"{users.count}")
+    _validate_density(users)
     _validate_buildings(users)
     _validate_conflicts(scenario, users)
     _validate_efficiencies(scenario, users)
     if users.placement == "clustered":
         known = users.cluster_tier in ("", *names)
         require("users.cluster_tier", users.cluster_tier, known, "one of " + ", ".join(names))
+
+
+def _validate_density(users: Users) -> None:
+    """A map where users are placed by one: numbers of all pieces, none of them negative, and some weight."""
+    lengths = sorted({len(getattr(users.density, field.name)) for field in dataclasses.fields(users.density)})
+    require("users.density", lengths, len(lengths) == 1, "lists of one length")
+    there = (users.placement == "density") == bool(users.density)
+    require("users.density", len(users.density.weight), there, f"pieces for 'density' alone, not {users.placement!r}")
+    if users.density:
+        least = min(users.density.weight)
+        require("users.density.weight", least, least >= 0 and max(users.density.weight) > 0, "0 or more, one above")
 
 
 def _validate_conflicts(scenario: ScenarioFields, users: Users) -> None:
@@ -208,7 +227,10 @@ def _validate_cells(where: str, tier: Tier, carriers: "tuple[Carrier, ...]") -> 
         least = 2 if tier.sectors > 1 else 1
         aimed = len(tier.azimuth_deg) >= least
         require(f"{where}.azimuth_deg", tier.azimuth_deg, aimed, "a bearing for each sector of a directional antenna")
-    for name, what in (("site", "names"), ("cell", "names"), ("row", "numbers")):
+    if tier.load:
+        share = min(tier.load) >= 0 and max(tier.load) <= 1
+        require(f"{where}.load", (min(tier.load), max(tier.load)), share, "shares in 0..1")
+    for name, what in (("site", "names"), ("cell", "names"), ("row", "numbers"), ("load", "numbers")):
         values = getattr(tier, name)
         fits = not values or len(values) == tier.count
         require(f"{where}.{name}", len(values), fits, f"{tier.count} {what}, or none")

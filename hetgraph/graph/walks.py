@@ -2,9 +2,9 @@
 
 import torch
 
+from hetgraph.graph.background import propagate_with_background
 from hetgraph.graph.mobility import Waypoints
 from hetgraph.graph.placement import place_stations
-from hetgraph.graph.propagation import propagate
 from hetgraph.graph.sample import noise_w
 from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.streams import Streams
@@ -50,7 +50,7 @@ def user_trajectories(
             f"scenario.channel: got {got}, expected shadowing that is correlated in space, or none and a fixed LOS"
         )
     drawn = [_network(scenario, i, steps, slot_s, mobility, seed) for i in range(first, first + networks)]
-    gain, ue_pos, speed, bs_pos = (torch.cat(column) for column in zip(*drawn, strict=True))
+    gain, ue_pos, speed, bs_pos, background_w = (torch.cat(column) for column in zip(*drawn, strict=True))
     counts = torch.tensor([tier.count for tier in scenario.tiers])
     power_dbm = torch.tensor([tier.power_dbm for tier in scenario.tiers])
     return Trajectories(
@@ -64,18 +64,20 @@ def user_trajectories(
         bandwidth_hz=scenario.radio.bandwidth_hz,
         noise_w=noise_w(scenario) * scenario.radio.num_rbs,
         slot_s=slot_s,
+        background_w=background_w if scenario.background else None,
     )
 
 
 def _network(
     scenario: ScenarioFields, number: int, steps: int, slot_s: float, mobility: Waypoints, seed: int
 ) -> tuple[torch.Tensor, ...]:
-    """One network: gain ``[1, T, U, K]``, positions, speeds and cells' positions."""
+    """One network: gain ``[1, T, U, K]``, positions, speeds, cells' positions and power of the background ``[1, T, U]``."""
     streams = Streams(seed, range(number, number + 1))
     stations = place_stations(scenario, streams)
     ue_pos, speed = places(scenario, mobility, stations, streams, steps=steps, slot_s=slot_s)
     state = draw_user_state(scenario, streams)
     state = None if state is None else state.repeat(steps)
-    paths = propagate(scenario, stations, ue_pos.reshape(1, -1, 2), streams, state=state, fast_fading=False)
+    points = ue_pos.reshape(1, -1, 2)
+    paths, far_w = propagate_with_background(scenario, stations, points, streams, state=state, fast_fading=False)
     gain = paths.gain.reshape(1, len(stations[0]), steps, -1).permute(0, 2, 3, 1).contiguous()
-    return gain, ue_pos, speed, stations
+    return gain, ue_pos, speed, stations, torch.zeros_like(speed) if far_w is None else far_w.reshape(speed.shape)

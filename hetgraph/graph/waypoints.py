@@ -46,7 +46,7 @@ def places(
 def _waypoints(scenario: ScenarioFields, stations: Tensor, streams: Streams, points: int) -> Tensor:
     """Where users go next ``[n, points, U, 2]``, m."""
     extent = torch.tensor([scenario.layout.width_m, scenario.layout.height_m])
-    if scenario.users.placement not in ("uniform", "clustered"):
+    if scenario.users.placement not in ("uniform", "clustered", "density"):
         return streams.uniform("waypoints", points, scenario.users.count, 2) * extent
     later = [Streams(streams.seed, streams.networks, attempt=1_000_000 + i) for i in range(points)]
     return torch.stack([place_users(scenario, stations, each) for each in later], 1)

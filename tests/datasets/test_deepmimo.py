@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from hetgraph.datasets import Carrier, DeepMIMODataset, LTETraceDataset
+from hetgraph.datasets.deepmimo_files import Pair
 from hetgraph.graph import CHANNEL, check
 from hetgraph.radio import evaluate, one_shot
 
@@ -57,6 +58,32 @@ def test_coherent_gains_add_phases_and_delays(scenario: Any) -> None:
                 assert float(gain[user, j, r]) == pytest.approx(abs(sum(paths)) ** 2, rel=1e-3, abs=1e-16)
     mean = DeepMIMODataset(scenario.folder, carrier=carrier)[0][CHANNEL].gain.reshape(6, 3, 5)
     assert (mean == mean[..., :1]).all()
+
+
+def multipath(k_db: float | None, receivers: int = 4000) -> Pair:
+    """12 paths of random phases, with exponential delays of 100 ns; the first is ``k_db`` above all others together, if it is."""
+    rng, shape, spread_s = np.random.default_rng(0), (receivers, 12), 100e-9
+    delay_s = np.sort(rng.exponential(spread_s, shape), 1)
+    delay_s -= delay_s[:, :1]
+    power = np.exp(-delay_s / spread_s) * 10 ** (rng.normal(0, 3, shape) / 10)
+    if k_db is not None:
+        power[:, 1:] *= power[:, :1] * 10 ** (-k_db / 10) / power[:, 1:].sum(1, keepdims=True)
+    phase_deg = rng.uniform(-180, 180, shape)
+    return Pair(10 * np.log10(power) - 100, phase_deg, delay_s, None, np.zeros((receivers, 3)), np.zeros(3))
+
+
+@pytest.mark.parametrize(("k_db", "block_db", "band_db", "deepest_db"), [(9.0, 2.3, 1.2, -17), (None, 5.9, 2.5, -51)])
+def test_what_coherent_changes_is_what_the_docstring_says(
+    k_db: float | None, block_db: float, band_db: float, deepest_db: float
+) -> None:
+    pair, carrier = multipath(k_db), Carrier(bandwidth_hz=20e6, num_rbs=12)
+    coherent, plain = pair.gain(carrier, True), pair.gain(carrier, False)
+    blocks = 10 * np.log10(coherent / plain)
+    band = 10 * np.log10(coherent.mean(1) / plain.mean(1))
+    assert np.sqrt((blocks**2).mean()) == pytest.approx(block_db, abs=0.05)
+    assert np.sqrt((band**2).mean()) == pytest.approx(band_db, abs=0.05)
+    assert blocks.min() == pytest.approx(deepest_db, abs=0.5)
+    assert (coherent / plain).mean() == pytest.approx(1, abs=0.01), "the mean stays"
 
 
 def test_users_are_drawn_by_seed_and_number(scenario: Any) -> None:

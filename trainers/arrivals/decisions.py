@@ -33,7 +33,7 @@ def decisions(env: ArrivalEnv, steps: Iterator[tuple[Tensor, Step]]) -> Decision
         new = (table.demand[slot, :1], table.rate[slot, :1, place, 0], table.asked[slot, :1])
         users, seat = admit(before, serving[slot : slot + 1], *new)  # as the environment has just done
         owner[seat[seat >= 0]] = slot
-        on = users.on.flatten()
+        on = users.on.flatten() & (owner >= 0)  # without those who were there before
         received = throughputs(users, service, users.on.sum(2)).flatten()[on].double()
         who = owner[on]
         data.index_add_(0, who, received)

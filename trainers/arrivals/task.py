@@ -27,6 +27,7 @@ class Options(Networks):
     """Options of comparisons."""
 
     probability: str | None = option(None, "chances of an arrival in a slot, separated by commas; the scenario's range")
+    start_load: bool = option(False, "cells start at the load of their column prb_util, for --sites")
     demand: str | None = option(None, "mean demands, separated by commas; the scenario's range")
 
 

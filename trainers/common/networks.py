@@ -10,6 +10,7 @@ from hetgraph.graph import Scenario, Selection, from_npz
 from hetgraph.graph.tables import scenario_from_csv
 from hetgraph.trainers.task import option
 
+OF_SITES = ("users", "radio", "operator", "window", "far_cells", "start_load", "user_density", "num_users")
 TEST = 2_000_000  # seed of test layouts; training layouts have 0 to 999,999, validation layouts 1,000,000
 
 
@@ -25,6 +26,11 @@ class Networks:
         None, "operator of the cells that are taken, for --sites: name or code such as 262-01"
     )
     window: str | None = option(None, "west,south,east,north of the cells that are taken, degrees, for --sites")
+    far_cells: bool = option(False, "cells around --window interfere, at the load of their column prb_util")
+    user_density: str | None = option(
+        None, "GeoJSON, ASCII grid or CSV of where users are likely, in place of --users, for --sites"
+    )
+    num_users: int | None = option(None, "users of a network without --users, for --sites; the scenario's number")
     gain: str | None = option(None, "npz with gain [N, U, R], noise_w, power_max_w, rb_bandwidth_hz")
     layouts: int | None = option(None, "networks")
     seed: int = option(TEST, "seed of the networks")
@@ -42,9 +48,10 @@ def networks_of(options: Networks, default: str, base: str | None = None) -> Sce
         FileNotFoundError: no such file.
         ValueError: options that exclude each other, or a file that is not as it must be.
     """
-    for name in ("users", "radio", "operator", "window"):
-        if getattr(options, name) is not None and options.sites is None:
-            raise ValueError(f"--{name}: got {getattr(options, name)!r} without --sites, expected both")
+    for name in OF_SITES:
+        value = getattr(options, name, None)
+        if value not in (None, False) and options.sites is None:
+            raise ValueError(f"--{name.replace('_', '-')}: got {value!r} without --sites, expected both")
     if options.gain is not None:
         for name in ("scenario", "sites"):
             if getattr(options, name) is not None:
@@ -53,12 +60,20 @@ def networks_of(options: Networks, default: str, base: str | None = None) -> Sce
     if options.sites is None:
         return scenario_of(options.scenario or default)
     base_scenario = scenario_of(options.scenario or base or default)
-    return scenario_from_csv(options.sites, options.users, base=base_scenario, selection=selection_of(options))
+    return scenario_from_csv(
+        options.sites,
+        options.users,
+        base=base_scenario,
+        selection=selection_of(options),
+        density=options.user_density,
+        num_users=None if options.num_users is None else count_of(options.num_users, 1, "num-users"),
+    )
 
 
 def selection_of(options: Networks) -> Selection:
-    """Which cells of a file the options take."""
-    return Selection(options.radio or "", options.operator or "", options.window or "")
+    """Which cells of a file the options take, and what their loads are for."""
+    names = (options.radio or "", options.operator or "", options.window or "")
+    return Selection(*names, far_cells=options.far_cells, start_load=getattr(options, "start_load", False))
 
 
 def title_of(options: Networks, default: str) -> str:

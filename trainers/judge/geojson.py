@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hetgraph.graph.site_file import site_table
-from hetgraph.graph.user_file import read_user_names, user_table
+from hetgraph.graph.user_file import read_user_names, user_table, users_within
 from hetgraph.trainers.common.networks import selection_of
 from hetgraph.trainers.judge.decisions import Decided, Row
 from hetgraph.trainers.judge.files import write_json
@@ -40,11 +40,12 @@ def write_geojson(path: Path, decided: Decided, options: Any) -> bool:
 
 def _places(options: Any) -> tuple[list[Place], dict[str, Place]]:
     """Places of the cells, and of the users by name; none of a file in metres."""
-    tables = site_table(options.sites, selection_of(options)), user_table(options.users)
+    chosen = selection_of(options)
+    tables = site_table(options.sites, chosen), users_within(user_table(options.users), chosen)
     masts, phones = (
         [(lon, lat) for lat, lon in map(each.globe_place, each.rows)] if each.is_globe else [] for each in tables
     )
-    return masts, dict(zip(read_user_names(options.users), phones, strict=False))
+    return masts, dict(zip(read_user_names(options.users, chosen), phones, strict=False))
 
 
 def _feature(kind: str, place: Place, row: Row) -> dict[str, Any]:

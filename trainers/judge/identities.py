@@ -54,7 +54,7 @@ def identities(options: Any, stations: int) -> Identities:
     rows = [number if name.row is None else name.row for number, name in enumerate(names)]
     cells = tuple(_columns(name, row, names) for name, row in zip(names, rows, strict=True))
     order = tuple(sorted(range(stations), key=lambda number: rows[number]))
-    return Identities(cells, order, None if users is None else tuple(read_user_names(users)))
+    return Identities(cells, order, None if users is None else tuple(read_user_names(users, selection_of(options))))
 
 
 def _names(scenario: str | None) -> tuple[CellName, ...]:

@@ -10,9 +10,9 @@ from hetgraph.envs.arrivals.layout import Layout, plain_layout
 from hetgraph.envs.arrivals.reception import Reception
 from hetgraph.envs.arrivals.sources import Source
 from hetgraph.envs.arrivals.table import Signals
+from hetgraph.graph.background import propagate_with_background
 from hetgraph.graph.counters import Networks
 from hetgraph.graph.placement import place_stations
-from hetgraph.graph.propagation import propagate
 from hetgraph.graph.sample import noise_w
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
@@ -112,10 +112,12 @@ class CityArrivals(Source):
         scenario, p = self.scenario, self.periods
         state = draw_user_state(scenario, streams, users)
         state = None if state is None else state.repeat_interleave(p)
-        paths = propagate(scenario, stations, place.reshape(n, -1, 2), streams, state=state, fast_fading=False)
+        points = place.reshape(n, -1, 2)
+        paths, far_w = propagate_with_background(scenario, stations, points, streams, state=state, fast_fading=False)
         gain = paths.gain.reshape(n, -1, users, p).transpose(1, 2)  # [n, T, N, P]
         noise = torch.tensor(self.noise_w)
-        signals = self.reception(gain, self.power_w.reshape(-1, 1), noise)
+        far_w = None if far_w is None else far_w.reshape(n, users, p)
+        signals = self.reception(gain, self.power_w.reshape(-1, 1), noise, far_w)
         rate = signals.pop("efficiency") * self.units_per_efficiency
         height = torch.tensor([tier.height_m for tier in scenario.tiers for _ in range(tier.count)])
         return signals | {

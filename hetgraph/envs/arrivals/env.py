@@ -127,6 +127,7 @@ class ArrivalEnv(GraphEnv[Tensor]):
         self._incoming = incoming(self.table, self.num_stations)
         self.state.clear(self.table.signals.noise_w[0])
         self._totals.zero_()
+        self._admit_start()
         self.slot = 0
         for level, graph in self._graphs.items():
             set_layout(graph, self.table.layout)
@@ -137,6 +138,17 @@ class ArrivalEnv(GraphEnv[Tensor]):
                 graph["ue"].pop("pos", None)
         self._bound = True
         self._look()
+
+    def _admit_start(self) -> None:
+        """Users who are in service before the first slot."""
+        start = self.table.start
+        self._started = torch.zeros(self.num_envs, device=self.device)
+        if start is None:
+            return
+        rows, place = incoming(start.table, self.num_stations), start.place.unsqueeze(2)
+        for number in range(len(place)):
+            self.state.admit(number, rows, place[number], start.table.comes[number].unsqueeze(1))
+        self._started += self.state.start()
 
     def _look(self) -> None:
         """The slot's user arrives; what stations know, and which of them have room."""
@@ -193,7 +205,7 @@ class ArrivalEnv(GraphEnv[Tensor]):
             "utility": utility / self.slots,
             "arrivals": arrived,
             "rejections": arrived - taken,
-            "completions": taken - present,
+            "completions": self._started + taken - present,
         }
 
     def masks(self) -> dict[str, Tensor]:

@@ -10,13 +10,15 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.envs.arrivals.layout import Layout, equal_count, layout_of
 from hetgraph.envs.arrivals.reception import Reception
-from hetgraph.envs.arrivals.sources import SIGNALS, Source, first_of
-from hetgraph.envs.arrivals.table import Signals
+from hetgraph.envs.arrivals.sources import SIGNALS, START, Source, first_of
+from hetgraph.envs.arrivals.start_users import rest_of_demand, users_at_load, users_of_stations
+from hetgraph.envs.arrivals.table import Signals, Start, Table
 from hetgraph.graph.check import check
 from hetgraph.graph.counters import Networks, uniforms
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.graph.source import Drawn
+from hetgraph.graph.sources import DrawnNetworks, source_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,27 @@ class LayoutArrivals(Source):
         bs_pos = places.layout.bs.get("pos", torch.zeros(b, n, 3))
         return Signals(**user, bs_pos=bs_pos), places.layout
 
+    def start(self, networks: Networks, episode: int, table: Table) -> Start | None:
+        """Users of the layout who fill stations up to the ``load`` of a scenario's tiers, in the middle of their service.
+
+        A station's users are those of the layout who receive it best, drawn with replacement; where there are none, those who
+        receive it at all, and it stays empty where nobody does.
+        """
+        load = _loads(self.layout)
+        wanted = None if load is None else users_at_load(load, self.service)
+        if wanted is None or len(wanted) == 0:
+            return None
+        places, b = self._kept[networks], len(networks.numbers)
+        uniform = uniforms(networks.keys, first_of(episode, START), 3, len(wanted))
+        station, rate = places.user["station"], places.user["rate"][..., 0]
+        network = torch.arange(b).repeat_interleave(places.count)
+        row, place, comes = users_of_stations(wanted, station, rate, network, uniform[0], self.service.stations)
+        demand = rest_of_demand(table.mean_demand, tuple(self.spread), uniform[1:])
+        asked = torch.full_like(demand, self.service.least_asked)
+        signals = Signals(**{name: value[row] for name, value in places.user.items()}, bs_pos=table.signals.bs_pos)
+        known = (table.probability, table.mean_demand, table.layout)
+        return Start(Table(comes, demand, asked, signals, *known), place)
+
     def _places(self, networks: Networks) -> "Places":
         if isinstance(self.layout, Scenario):
             graph = self.layout.sample(len(networks.numbers), seed=networks.seed, first=networks.numbers.start)
@@ -92,6 +115,17 @@ class LayoutArrivals(Source):
         places = places_of(as_batch(self.layout), self.reception, self.units_per_efficiency)
         number = torch.tensor(list(networks.numbers)) % len(places.first)
         return Places(places.user, places.first[number], places.count[number], places.layout.select(number))
+
+
+def _loads(layout: Scenario | HeteroData) -> Tensor | None:
+    """Load of each station ``[N]`` at the start; ``None`` where no tier has one."""
+    if not isinstance(layout, Scenario):
+        return None
+    source = source_of(layout)
+    tiers = source.scenario.tiers if isinstance(source, DrawnNetworks) else ()
+    if not any(tier.load for tier in tiers):
+        return None
+    return torch.tensor([load for tier in tiers for load in tier.load or (0.0,) * tier.count])
 
 
 def as_batch(graph: HeteroData) -> HeteroData:

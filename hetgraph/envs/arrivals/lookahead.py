@@ -10,6 +10,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs.arrivals.rules import Rule
 from hetgraph.envs.arrivals.service import Stations, Users, admit, serve, stations_of
 from hetgraph.envs.arrivals.sources import Source, rates_and_room
+from hetgraph.envs.arrivals.start_users import users_at_start
 from hetgraph.envs.arrivals.table import Table
 from hetgraph.graph.counters import Networks
 from hetgraph.graph.schema import Level
@@ -151,7 +152,7 @@ def clairvoyant(table: Table, source: Source, start: Tensor, *, sweeps: int = 4)
     wide = torch.arange(networks).repeat_interleave(len(first))
     copies, later_user = table.select(wide), _next_arrival(table.comes[:last])
     for _ in range(sweeps):
-        before, users = script.clone(), Users.none(networks, source.service)
+        before, users = script.clone(), users_at_start(table, source.service)
         for slot in range(last):
             tried = script[:, wide].scatter(
                 0, later_user[slot, wide].unsqueeze(0), second.repeat(networks).unsqueeze(0)
@@ -165,7 +166,7 @@ def clairvoyant(table: Table, source: Source, start: Tensor, *, sweeps: int = 4)
             _, users = play(users, table, source, _follow(script), first=slot, last=slot + 1)
         if torch.equal(before, script):
             break
-    total, _ = play(Users.none(networks, source.service), table, source, _follow(script), last=last)
+    total, _ = play(users_at_start(table, source.service), table, source, _follow(script), last=last)
     return total, script
 
 

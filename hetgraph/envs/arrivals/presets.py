@@ -34,6 +34,8 @@ def source_of(scenario: str | Scenario | HeteroData | Source) -> Source:
     traffic, rules = scenario.traffic, scenario.rules
     if not isinstance(traffic, Arrivals):
         raise ValueError(f"scenario.traffic: got {traffic.kind}, expected arrivals, as in grows-3")
+    if any(tier.load for tier in scenario.tiers):
+        raise ValueError("tiers.load: got loads at the start beside traffic, expected a scenario without traffic")
     service = Service(
         scenario.num_stations,
         blocks=rules.blocks,

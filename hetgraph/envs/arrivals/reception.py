@@ -39,7 +39,7 @@ class Reception:
             gain: of all stations ``[n, U, N, P]``.
             power_w: of stations, W; broadcasts to ``[n, 1, N, 1]``.
             noise_w: of users, W; broadcasts to ``[n, U, 1, 1]``.
-            far_w: interference of stations that are not among them ``[n, U, 1]``, W.
+            far_w: interference of stations that are not among them ``[n, U, P]`` or ``[n, U, 1]``, W.
 
         Returns:
             ``station [n, U, K]``, ``gain`` and ``efficiency [n, U, K, P]`` in bit/s/Hz, 0 toward a station that does not take the

@@ -121,6 +121,11 @@ class ServiceState:
             self.log[slot] = row
             self.since.view(-1).index_fill_(0, row, slot)
 
+    def start(self) -> Tensor:
+        """Who was admitted before the first slot is there; their number in each network ``[B]``."""
+        self.active[:, :-1] = (self.users.left > DONE).flatten(1)
+        return self.active[:, :-1].sum(1)
+
     def serve(self) -> Tensor:
         """Serve for a slot; who has all that it wanted leaves.
 

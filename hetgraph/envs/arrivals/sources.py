@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from hetgraph.channel import thermal_noise_w
 from hetgraph.envs.arrivals.layout import Layout, plain_layout
 from hetgraph.envs.arrivals.service import Service, Stations
-from hetgraph.envs.arrivals.table import Signals, Table
+from hetgraph.envs.arrivals.table import Signals, Start, Table
 from hetgraph.graph.counters import Networks, choices, uniforms
 from hetgraph.graph.efficiency_places import EfficiencyPlaces
 from hetgraph.radio.rates import spectral_efficiency
@@ -93,9 +93,9 @@ class Source(ABC):
             episode: number of the episode.
             probability: of an arrival in each network, instead of a draw.
             mean: mean demand in each network, instead of a draw.
-            slots: slots, instead of an episode's.
+            slots: slots, instead of an episode's, at whose start nobody is in service.
         """
-        slots, keys = (slots or self.slots) + 1, networks.keys
+        whole, slots, keys = slots is None, (slots or self.slots) + 1, networks.keys
         load = uniforms(keys, first_of(episode, LOADS), 2, 1)[:, 0]
         probability = pick(self.probabilities, load[0]) if probability is None else probability
         mean = pick(self.demands, load[1]) if mean is None else mean
@@ -103,10 +103,21 @@ class Source(ABC):
         least = self.service.least_asked
         asked = (least + choices(blocks, self.most_asked + 1 - least)).float()
         signals, layout = self.signals(networks, episode, slots)
-        return Table(comes < probability, mean * pick(self.spread, part), asked, signals, probability, mean, layout)
+        table = Table(comes < probability, mean * pick(self.spread, part), asked, signals, probability, mean, layout)
+        return replace(table, start=self.start(networks, episode, table)) if whole else table
+
+    def start(self, networks: Networks, episode: int, table: Table) -> Start | None:
+        """Who is in service before the first slot of an episode; nobody, as a rule.
+
+        Args:
+            networks: whose users.
+            episode: number of the episode.
+            table: its arrivals.
+        """
+        return None
 
 
-LOADS, USERS, SIGNALS = range(3)  # what numbers are for
+LOADS, USERS, SIGNALS, START = range(4)  # what numbers are for
 
 
 def first_of(episode: int, purpose: int) -> int:

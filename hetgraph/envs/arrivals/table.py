@@ -48,6 +48,7 @@ class Table:
         probability: of an arrival in a slot ``[B]``.
         mean_demand: ``[B]``.
         layout: stations and antennas.
+        start: who is in service before the first slot; ``None`` for nobody.
     """
 
     comes: Tensor
@@ -57,6 +58,7 @@ class Table:
     probability: Tensor
     mean_demand: Tensor
     layout: Layout
+    start: "Start | None" = None
 
     @property
     def station(self) -> Tensor:
@@ -78,6 +80,7 @@ class Table:
             self.probability[networks],
             self.mean_demand[networks],
             self.layout.select(networks),
+            None if self.start is None else self.start.select(networks),
         )
 
     def to(self, device: torch.device) -> "Table":
@@ -85,4 +88,26 @@ class Table:
         signals = Signals(*(value.to(device) for value in vars(self.signals).values()))
         parts = (self.comes, self.demand, self.asked, self.probability, self.mean_demand)
         comes, demand, asked, probability, mean = (value.to(device) for value in parts)
-        return Table(comes, demand, asked, signals, probability, mean, self.layout.to(device))
+        start = None if self.start is None else self.start.to(device)
+        return Table(comes, demand, asked, signals, probability, mean, self.layout.to(device), start)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Users in service before the first slot of ``B`` networks.
+
+    Args:
+        table: who they are and what they still want, one after the other instead of slot after slot.
+        place: place of each one's station among those that it hears ``[T, B]``.
+    """
+
+    table: Table
+    place: Tensor
+
+    def select(self, networks: Tensor) -> "Start":
+        """Some of the networks, as often as they are named."""
+        return Start(self.table.select(networks), self.place[:, networks])
+
+    def to(self, device: torch.device) -> "Start":
+        """The same on a device."""
+        return Start(self.table.to(device), self.place.to(device))

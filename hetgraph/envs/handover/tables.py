@@ -43,7 +43,7 @@ class TrajectoryTables:
         efficiency: log2(1 + SINR) ``[P * T * U * K]``, bit/s/Hz.
         distance_m: ``[P * T * U * K]``, m.
         ue_pos: users' positions ``[P * T, U, 3]``, m.
-        total_w: power that users receive from all cells at full power ``[P * T * U]``, W, double precision.
+        total_w: power that users receive from all cells at full power and from the background ``[P * T * U]``, W, double.
         strongest: the ``k + 1`` strongest cells after bias, the strongest first ``[P * T, U, k + 1]``.
         biases: whether any cell has a bias.
         any_measured: whether any gain was measured.
@@ -85,10 +85,12 @@ class TrajectoryTables:
         for first in range(0, t.networks, few):
             rows = slice(first, first + few)
             snr = t.gain[rows].double() * (t.power_w[rows].double() / t.noise_w).unsqueeze(1).unsqueeze(2)
-            efficiency[rows] = spectral_efficiency(snr, sum_of_others(snr, 3) + 1)  # over noise, all at full power
+            background_w = snr.new_zeros(()) if t.background_w is None else t.background_w[rows].double()
+            rise = 1 + (background_w / t.noise_w).unsqueeze(-1)  # of the noise [P, T, U, 1]
+            efficiency[rows] = spectral_efficiency(snr, sum_of_others(snr, 3) + rise)  # over noise, all at full power
             biased[rows] = 10 * snr.log10() + bias[rows].unsqueeze(1).unsqueeze(2)
             distance[rows] = torch.cdist(t.ue_pos[rows], t.bs_pos[rows].unsqueeze(1).to(t.ue_pos.dtype))
-            total[rows] = snr.sum(3) * t.noise_w
+            total[rows] = snr.sum(3) * t.noise_w + background_w
             strongest[rows] = biased[rows].topk(neighbours + 1, dim=3).indices
         tables = (
             biased.flatten(),
@@ -163,7 +165,7 @@ class TrajectoryTables:
         return _pick(self.trajectories.gain.view(-1), links.where)
 
     def far_interference_w(self, row: Tensor, links: ReportedLinks, gain: Tensor) -> Tensor:
-        """What users receive from cells that are none of their candidates, all at full power ``[B, U]``, W.
+        """What users receive from cells that are none of their candidates, all at full power, and the background ``[B, U]``, W.
 
         Args:
             row: rows of the networks ``[B]``.

@@ -50,9 +50,13 @@ class DrawnNetworks(Networks):
         paths = draw_paths(scenario, streams, geography, -(-slots // per_step))
         stations = station_attributes(scenario, paths.stations)["pos"]
         doppler = doppler_hz(paths.speed_mps, self.sizes.carrier_hz, mobility.doppler_hz)
+        values: Values = {("bs", "pos"): stations}
+        if paths.background_w is not None:
+            rise_w = paths.background_w.unsqueeze(2) / self.sizes.subchannels
+            values["ue", "noise_w"] = self.fixed["ue", "noise_w"] + rise_w
         return Drop(
             LargeScale(paths.gain_db, None, doppler, per_step),
-            {("bs", "pos"): stations},
+            values,
             paths.users,
             may_serve(scenario, stations, paths),
             torch.zeros(len(stations), dtype=torch.long),

@@ -89,8 +89,8 @@ def draw_episode(source: Networks, draw: Draw, like: Tensor) -> Episode:
     layout, may_serve = drop.layout.to(device), None if drop.may_serve is None else drop.may_serve.to(device)
     given = source.attributes(layout, like.dtype)
     stations = {name: value for (store, name), value in given.items() if store == "bs"}
-    power, noise = stations["power_max_w"], given["ue", "noise_w"].contiguous()
     values: Values = {key: value.to(like) for key, value in drop.values.items()}
+    power, noise = stations["power_max_w"], values.get(("ue", "noise_w"), given["ue", "noise_w"]).contiguous()
     values["ue", "active"], values["ue", "deadline_slots"] = active, offered.deadline_slots
     values["ue", "offered_bps"] = offered.mean_bps
     if may_serve is not None:

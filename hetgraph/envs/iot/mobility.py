@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hetgraph.graph.background import propagate_with_background
 from hetgraph.graph.placement import place_stations, place_users
-from hetgraph.graph.propagation import propagate
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.user_state import UserState, draw_user_state
@@ -26,12 +26,15 @@ class Paths:
         users: places of users, height included ``[B, P, U, 3]``, m.
         gain_db: gain of links without fading ``[B, P, U, N]``, dB.
         speed_mps: of users, mean ``[B, U]``.
+        background_w: power over the band that they receive of cells that serve nobody, mean over their way ``[B, U]``, W; ``None``
+            for none.
     """
 
     stations: Tensor
     users: Tensor
     gain_db: Tensor
     speed_mps: Tensor
+    background_w: Tensor | None = None
 
 
 def draw_paths(scenario: Scenario, streams: Streams, geography: Streams, steps: int) -> Paths:
@@ -61,10 +64,12 @@ def draw_paths(scenario: Scenario, streams: Streams, geography: Streams, steps: 
         rows = slice(first, first + few)
         some = Streams(geography.seed, geography.networks[rows], geography.attempt)
         own = None if state is None else state.select(rows)
-        parts.append(_gain_db(scenario, stations[rows], users[rows], own, some))
+        parts.append(_received(scenario, stations[rows], users[rows], own, some))
     height = torch.tensor(scenario.users.height_m) if state is None else state.height_m.unsqueeze(1)
     users = torch.cat([users, height.expand(users.shape[:3]).unsqueeze(3)], 3)
-    return Paths(stations, users, torch.cat(parts), speed)
+    gains, background = zip(*parts, strict=True)
+    background_w = torch.cat(background) if scenario.background else None
+    return Paths(stations, users, torch.cat(gains), speed, background_w)
 
 
 def _refuse_new_channels(scenario: Scenario) -> None:
@@ -95,13 +100,17 @@ def may_serve(scenario: Scenario, stations: Tensor, paths: Paths) -> Tensor | No
     return torch.zeros(b, u, n, dtype=torch.bool).scatter(2, best, True)
 
 
-def _gain_db(scenario: Scenario, stations: Tensor, users: Tensor, state: UserState | None, streams: Streams) -> Tensor:
-    """Gains ``[n, P, U, N]``, functions of the place."""
+def _received(
+    scenario: Scenario, stations: Tensor, users: Tensor, state: UserState | None, streams: Streams
+) -> tuple[Tensor, Tensor]:
+    """Gains ``[n, P, U, N]``, dB, functions of the place, and power of the background ``[n, U]``, W."""
     n, steps, count, _ = users.shape
     state = None if state is None else state.repeat(steps)
-    paths = propagate(scenario, stations, users.reshape(n, -1, 2), streams, state=state, fast_fading=False)
+    points = users.reshape(n, -1, 2)
+    paths, far_w = propagate_with_background(scenario, stations, points, streams, state=state, fast_fading=False)
     loss = paths.antenna_gain_db - paths.pathloss_db - paths.shadow_db  # [n, N, P * U]
-    return loss.transpose(1, 2).reshape(n, steps, count, -1)
+    far_w = loss.new_zeros(n, steps * count) if far_w is None else far_w
+    return loss.transpose(1, 2).reshape(n, steps, count, -1), far_w.reshape(n, steps, count).mean(1)
 
 
 def _positions(scenario: Scenario, streams: Streams, start: Tensor, steps: int) -> tuple[Tensor, Tensor]:

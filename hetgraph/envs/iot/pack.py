@@ -24,6 +24,7 @@ MEGA: tuple[Name, ...] = (("ue", "rate_bps"), ("ue", "rate_mean_bps"), ("ue", "o
 COUNT: tuple[Name, ...] = (("ue", "serving_slot"), ("ue", "head_slots"), ("ue", "deadline_slots"))
 PLAIN: tuple[Name, ...] = (
     ("ue", "queue_bits"), ("ue", "active"), ("ue", "pos"), ("bs", "pos"), (CHANNEL, "may_serve"), (None, "slots_left"),
+    ("ue", "noise_w"),  # where cells outside the network raise it
 )  # fmt: skip
 LAYOUT = "layout"
 
