@@ -140,6 +140,7 @@ class Task:
         decisions: from an environment and an episode there, pairs of an action and a step that are played one by one, what was
             decided on its first network: the last decision, and means over the episode of what changes; ``None`` for a task
             without tables of cells and users.
+        scenario: preset of the networks where options name none, whose cells figures call by their names.
         fixed: policy that decides the same, whatever the channels are; ``None`` where decisions cannot be kept.
     """
 
@@ -155,6 +156,7 @@ class Task:
     figures: Callable[[Sequence[Trial], str, Path], list[Path]] = lambda trials, reference, folder: []
     rivals: tuple[str, ...] = ()
     decisions: Callable[[Any, Iterator[tuple[Any, Step]]], Decisions] | None = None
+    scenario: str | None = None
     fixed: Callable[[Decisions], Any] | None = None
 
     def main(self, trial: Trial) -> str:

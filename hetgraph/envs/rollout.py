@@ -3,12 +3,13 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor
 
+from hetgraph.envs.association import Association
 from hetgraph.envs.base import GraphEnv
 from hetgraph.envs.step import Step
 from hetgraph.graph.streams import stream
@@ -27,12 +28,15 @@ class Trial:
         meta: what else belongs to the trial: scenario, episodes, seed.
         details: ``{policy: [[what the environment tells of the last episode, one for each run of networks], for each seed]}``,
             see :meth:`~hetgraph.envs.base.GraphEnv.details`.
+        associations: who served whom on the first network at the end of the last episode of each policy's first training seed,
+            where there are positions.
     """
 
     values: dict[str, dict[str, Tensor]]
     seconds: dict[str, float]
     meta: dict[str, Any] = field(default_factory=dict)
     details: dict[str, list[list[Any]]] = field(default_factory=dict)
+    associations: dict[str, Association] = field(default_factory=dict)
 
     @property
     def kpis(self) -> tuple[str, ...]:
@@ -43,7 +47,7 @@ class Trial:
     def with_values(self, values: Mapping[str, Mapping[str, Tensor]]) -> "Trial":
         """The same with more indicators of each policy."""
         joined = {name: {**kpis, **values.get(name, {})} for name, kpis in self.values.items()}
-        return Trial(joined, self.seconds, self.meta, self.details)
+        return replace(self, values=joined)
 
     @staticmethod
     def join(parts: Sequence["Trial"]) -> "Trial":
@@ -55,7 +59,7 @@ class Trial:
             runs = zip(*(part.details[name] for part in parts), strict=True)
             details[name] = [[each for run in seed for each in run] for seed in runs]
         networks = sum(part.meta["networks"] for part in parts)
-        return Trial(values, seconds, parts[0].meta | {"networks": networks}, details)
+        return Trial(values, seconds, parts[0].meta | {"networks": networks}, details, parts[0].associations)
 
 
 def rollout(
@@ -84,24 +88,30 @@ def rollout(
         got = f"{len(policies)} policies and {episodes} episodes"
         raise ValueError(f"rollout: got {got}, expected at least one of each")
     env.record_episodes()
-    values, seconds, details = {}, {}, {}
+    values, seconds, details, associations = {}, {}, {}, dict[str, Association | None]()
     for name, policy in policies.items():
         trained = list(policy) if isinstance(policy, Sequence) else [policy]
         runs, times, histories = [], list[float](), []
         for each in trained:
-            runs.append(_episodes(env, name, each, episodes, seed, times))
+            kpis, association = _episodes(env, name, each, episodes, seed, times)
+            runs.append(kpis)
+            associations.setdefault(name, association)
             histories.append([env.details()])
             if done is not None:
                 done()
         seconds[name], details[name] = statistics.median(times), histories
         values[name] = {kpi: torch.stack([run[kpi] for run in runs]) for kpi in runs[0]}
-    return Trial(values, seconds, {"episodes": episodes, "seed": seed, "networks": env.num_envs}, details)
+    known = {name: each for name, each in associations.items() if each is not None}
+    return Trial(values, seconds, {"episodes": episodes, "seed": seed, "networks": env.num_envs}, details, known)
 
 
 def _episodes(
     env: GraphEnv[A], name: str, policy: Policy[A], episodes: int, seed: int, times: list[float]
-) -> dict[str, Tensor]:
-    """Mean over the episodes of a policy's indicators ``{name: [B]}``; times of its decisions are added to ``times``."""
+) -> tuple[dict[str, Tensor], Association | None]:
+    """Mean over the episodes of a policy's indicators ``{name: [B]}``, and who served whom at the end of the last one.
+
+    Times of the policy's decisions are added to ``times``.
+    """
     env.reset(seed=seed)
     generator = policy_generator(env, seed)
     ended = []
@@ -110,7 +120,8 @@ def _episodes(
         for _, step in play(env, name, policy, generator, times):
             kpis = step.info.get("episode", kpis)
         ended.append(kpis)
-    return {name: torch.stack([each[name].double() for each in ended]).mean(0) for name in ended[0]}
+    means = {name: torch.stack([each[name].double() for each in ended]).mean(0) for name in ended[0]}
+    return means, Association.of(step.info.get("final_obs", step.obs))
 
 
 def policy_generator(env: GraphEnv[Any], seed: int) -> Generator:

@@ -46,7 +46,7 @@ class Projection:
         return Projection(float(np.mean(latitude)), float(_within_half_turn(longitude[0] + np.mean(east))))
 
     @property
-    def _scale(self) -> tuple[float, float]:
+    def metres_per_degree(self) -> tuple[float, float]:
         """Metres per degree to the east and to the north."""
         latitude = math.radians(self.latitude_deg)
         squeeze = 1 - _ECCENTRICITY_SQUARED * math.sin(latitude) ** 2
@@ -56,20 +56,20 @@ class Projection:
 
     def scale_error(self, y_m: float) -> float:
         """Relative error of distances in the plane, ``y_m`` to the north of the point: the greater one of both directions."""
-        latitude = self.latitude_deg + y_m / self._scale[1]
+        latitude = self.latitude_deg + y_m / self.metres_per_degree[1]
         if abs(latitude) >= _POLE_DEG:
             return math.inf
-        there = Projection(latitude, self.longitude_deg)._scale
-        return max(abs(here / true - 1) for here, true in zip(self._scale, there, strict=True))
+        there = Projection(latitude, self.longitude_deg).metres_per_degree
+        return max(abs(here / true - 1) for here, true in zip(self.metres_per_degree, there, strict=True))
 
     def to_xy(self, latitude_deg: Degrees, longitude_deg: Degrees) -> tuple[Degrees, Degrees]:
         """East and north of the point, m; numbers or arrays."""
-        east, north = self._scale
+        east, north = self.metres_per_degree
         return _within_half_turn(longitude_deg - self.longitude_deg) * east, (latitude_deg - self.latitude_deg) * north
 
     def to_lat_lon(self, x_m: Degrees, y_m: Degrees) -> tuple[Degrees, Degrees]:
         """Latitude and longitude, degrees; inverse of :meth:`to_xy`."""
-        east, north = self._scale
+        east, north = self.metres_per_degree
         return y_m / north + self.latitude_deg, _within_half_turn(x_m / east + self.longitude_deg)
 
 

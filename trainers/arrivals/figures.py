@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hetgraph.envs.rollout import Trial
-from hetgraph.trainers.judge.plots import COLOURS, save, subplots
-from hetgraph.trainers.judge.trial import mean, ratio
+from hetgraph.trainers.judge.plots import COLOURS, grid, legend, save, shortened
+from hetgraph.trainers.judge.statistics import Interval
+from hetgraph.trainers.judge.trial import mean, over, ratio
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -18,22 +23,37 @@ def arrival_figures(trials: Sequence[Trial], reference: str, folder: Path) -> li
 
 
 def arrival_figure(trials: Sequence[Trial], reference: str) -> "Figure":
-    """Ratio of the mean utility to the reference's, and rejections, by mean demand; a column for each chance of an arrival."""
-    chances = sorted({trial.meta["keys"]["probability"] or 0.0 for trial in trials})
-    figure, axes = subplots(2, len(chances), figsize=(4.2 * len(chances), 6), squeeze=False, sharex=True, sharey="row")
-    for column, chance in enumerate(chances):
-        chosen = [trial for trial in trials if (trial.meta["keys"]["probability"] or 0.0) == chance]
-        chosen.sort(key=lambda trial: trial.meta["keys"]["demand"] or 0.0)
-        demand = [trial.meta["keys"]["demand"] or 0.0 for trial in chosen]
-        for number, name in enumerate(chosen[0].values):
-            style = {"color": COLOURS[number % len(COLOURS)], "marker": "o" if number < len(COLOURS) else "s", "ms": 4}
-            gains = [ratio(trial, name, reference, "utility").value for trial in chosen]
-            axes[0][column].plot(demand, gains, label=name, **style)
-            axes[1][column].plot(demand, [mean(trial, name, "rejections").value for trial in chosen], **style)
-        axes[0][column].set_title(f"p = {chance:g}" if chance else "all probabilities")
-        axes[1][column].set_xlabel("mean demand")
-    axes[0][0].set_ylabel(f"utility over {reference}'s")
-    axes[1][0].set_ylabel("rejections in an episode")
-    axes[0][-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
-    figure.suptitle(f"{trials[0].meta['title'].split(',')[0]}: utility and rejections", y=1.0)
+    """Utility over the reference's, and rejections, by mean demand, with their intervals; a row for each chance of an arrival."""
+    chances = sorted({_key(trial, "probability") for trial in trials})
+    figure, axes = grid(2 * len(chances), 2, 2.6, sharex=True)
+    for chance, left, right in zip(chances, axes[::2], axes[1::2], strict=True):
+        chosen = [trial for trial in trials if _key(trial, "probability") == chance]
+        chosen.sort(key=lambda trial: _key(trial, "demand"))
+        demand = np.array([_key(trial, "demand") for trial in chosen])
+        policies = list(chosen[0].values)
+        spread = 0.012 * max(float(np.ptp(demand)), 1.0)  # beside each other: intervals would hide each other
+        for number, name in enumerate(policies):
+            place = demand + (number - (len(policies) - 1) / 2) * spread
+            _points(left, place, [ratio(trial, name, reference, "utility") for trial in chosen], number, name)
+            _points(right, place, [mean(trial, name, "rejections") for trial in chosen], number, name)
+        where = f"p = {chance:g}" if chance else "all probabilities"
+        left.set(title=where, ylabel=f"utility over {shortened(reference)}'s")
+        right.set(title=where, ylabel="rejections in an episode")
+    for panel in axes[-2:]:
+        demands = sorted({_key(trial, "demand") for trial in trials})
+        panel.set_xlabel("mean demand")
+        panel.set_xticks(demands, [f"{demand:g}" if demand else "all demands" for demand in demands])
+    legend(figure, axes[-1])
+    figure.suptitle(f"{trials[0].meta['title'].split(',')[0]}: utility and rejections; {over(trials[0], 'utility')}")
     return figure
+
+
+def _points(panel: "Axes", place: NDArray[np.float64], intervals: Sequence[Interval], number: int, name: str) -> None:
+    half = [each.half if np.isfinite(each.half) else 0.0 for each in intervals]
+    marker = "o" if number < len(COLOURS) else "s"
+    style = {"color": COLOURS[number % len(COLOURS)], "marker": marker, "markersize": 4, "capsize": 2, "linewidth": 1}
+    panel.errorbar(place, [each.value for each in intervals], yerr=half, label=name, **style)  # type: ignore[arg-type]
+
+
+def _key(trial: Trial, name: str) -> float:
+    return float(trial.meta["keys"][name] or 0.0)

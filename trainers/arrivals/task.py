@@ -108,6 +108,7 @@ TASK = Task(
     name="arrivals",
     summary="users that arrive one by one",
     options=Options,
+    scenario=SCENARIO,
     group="hetgraph.associations",
     default=default,
     columns=(Column("utility", "ratio"), Column("rejections", "difference"), Column("completions")),

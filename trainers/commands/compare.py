@@ -12,6 +12,7 @@ from hetgraph.trainers.common.arguments import Parser, add_options, free_folder,
 from hetgraph.trainers.common.policies import policies_of, register_models, rules_of
 from hetgraph.trainers.judge.decision_files import write_compared
 from hetgraph.trainers.judge.decisions import decide
+from hetgraph.trainers.judge.figures import draw_figures
 from hetgraph.trainers.judge.files import write_trials
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.judge.table import print_trials
@@ -45,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     report(task, trials, reference, out)
     if task.decisions is not None and getattr(options, "sites", None) is not None:
         write_compared([decide(task, options, name, members[0]) for name, members in policies.items()], out)
-    draw(task, trials, reference, out, figures=not args.no_figures)
+    draw(task, options, trials, reference, out, figures=not args.no_figures)
     return 0
 
 
@@ -55,10 +56,10 @@ def report(task: Task, trials: Sequence[Trial], reference: str, out: Path) -> No
     write_trials(task, trials, reference, out)
 
 
-def draw(task: Task, trials: Sequence[Trial], reference: str, out: Path, *, figures: bool) -> None:
+def draw(task: Task, options: Any, trials: Sequence[Trial], reference: str, out: Path, *, figures: bool) -> None:
     """Draw, when all tables are written, and say where everything is."""
     if figures:
-        task.figures(trials, reference, out)
+        draw_figures(task, options, trials, reference, out)
     Console().print(f"results{' and figures' if figures else ''}: {out}")
 
 

@@ -15,6 +15,7 @@ from hetgraph.trainers.commands.report import write_report
 from hetgraph.trainers.common.arguments import Parser, parse
 from hetgraph.trainers.common.best import BestCheckpoint
 from hetgraph.trainers.common.policies import policies_of
+from hetgraph.trainers.judge.figures import draw_figures
 from hetgraph.trainers.judge.files import write_trials
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.judge.table import print_trials
@@ -50,10 +51,11 @@ def run(arguments: Sequence[str]) -> int:
     policies = policies_of(TASK, "max_rsrp,cre,pf,wmmse,pf_teacher_6,pf_teacher")
     policies |= {name: [load(path)] for name, path in (("hetgnn distilled", distilled), ("hetgnn", tuned))}
     torch.set_grad_enabled(True)
-    trials, reference = compare(TASK, Options(scenario=SCENARIO, layouts=args.layouts), policies)
+    options = Options(scenario=SCENARIO, layouts=args.layouts)
+    trials, reference = compare(TASK, options, policies)
     print_trials(TASK, trials, reference, console)
     write_trials(TASK, trials, reference, out)
-    TASK.figures(trials, reference, out)
+    draw_figures(TASK, options, trials, reference, out)
     (out / "metrics.csv").write_text((out / "label-free" / "metrics.csv").read_text())
     console.print(f"figures and tables: {write_report(out)}")
     return 0

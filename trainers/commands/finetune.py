@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
     report(task, trials, reference, out)
     if task.decisions is not None:
         write_decided(task, options, decide(task, options, "after", policies["after"][0]), out)
-    draw(task, trials, reference, out, figures=not args.no_figures)
+    draw(task, options, trials, reference, out, figures=not args.no_figures)
     console.print(f"weights, of the validation's best epoch: {out / BEST}")
     return 0
 

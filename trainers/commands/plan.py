@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
     _write(task, options, plan, reference, gains_of, args.draws, out)
     for line in _sentences(gains_of, reference, args.draws):
         console.print(line, soft_wrap=True)
-    draw(task, [plan.trial], reference, out, figures=not args.no_figures)
+    draw(task, options, [plan.trial], reference, out, figures=not args.no_figures)
     return 0
 
 

@@ -1,10 +1,11 @@
 """``hetgraph report``: one self-contained HTML page of a folder's figures and tables."""
 
 import base64
-import csv
 import html
 import json
 import os
+import re
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,28 +14,29 @@ from rich.console import Console
 
 from hetgraph.files import write_file
 from hetgraph.trainers.common.arguments import Parser, parse
-from hetgraph.trainers.judge.columns import heading
+from hetgraph.trainers.judge.page import page
+from hetgraph.trainers.judge.page_map import map_figure
+from hetgraph.trainers.judge.page_tables import decisions_table, results_table
+from hetgraph.trainers.judge.places import FILE as MAP
+from hetgraph.trainers.judge.places import read_places
 
-PAGE = "report.html"
+PAGE, RESULTS = "report.html", "results.csv"
+ABOUT = ("results.json", "plan.json", "predict.json")  # where the tables of a folder come from, the first that there is
+TABLES = {"cells.csv": "Cells", "users.csv": "Users"}
 MOST_BYTES = 1 << 24  # of a figure or a table: larger ones are left out, with a line that says so
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
-img { max-width: 100%; } figure { margin: 1.5rem 0; } figcaption, .about { color: #555; } .about { font-size: 13px; }
-table { border-collapse: collapse; font-size: 14px; } td, th { padding: .3rem .7rem; text-align: right; vertical-align: bottom; }
-td:first-child, th:first-child { text-align: left; } tr:nth-child(even) { background: #f3f5f7; } small { color: #555; }
-.wide { overflow-x: auto; }
-"""
 _CAPTIONS = {
     "training_curves": "Training and validation over epochs.",
+    "indicators": "Means over the networks with 95% intervals; arrows point to the better side.",
     "rate_cdf": "Distribution of the users' rates on one network.",
-    "power_per_rb": "Share of its budget that each station puts on each resource block.",
-    "association_map": "Users in the colour of the station that serves them.",
-    "confusion": "Agreement of two associations, by station.",
-    "load_per_station": "Users served by each station.",
+    "power_per_rb": "Share of its budget that each cell puts on each resource block.",
+    "association_map": "Users in the colour of the cell that serves them, on the first network, when the episode ends.",
+    "association_changes": "Users whose cell is another one than under the reference, with a line to it; dotted: the cell before.",
+    "confusion": "Agreement of two associations, by cell.",
+    "load_per_station": "Users served by each cell.",
     "distance_pathloss": "Distances and path losses of all and of serving edges.",
     "delay_cdf": "Share of packets with a longer delay.",
-    "delay_parts": "Mean delay, split into waiting and transmission.",
-    "arrivals": "Utility over the reference's, and rejections, by load.",
+    "delay_parts": "Mean delay with its 95% interval, split into waiting and transmission.",
+    "arrivals": "Utility over the reference's, and rejections, by load, with 95% intervals.",
     "differences": "Paired differences to the reference, with 95% intervals.",
 }
 
@@ -49,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def write_report(folder: Path) -> Path:
-    """Page of all PNG figures and ``results.csv`` tables below a folder; training curves are drawn when there are metrics.
+    """Page of all figures, maps and tables below a folder; training curves are drawn when there are metrics.
 
     Links in the folder are not followed: what they point to is somebody else's.
 
@@ -65,42 +67,87 @@ def write_report(folder: Path) -> Path:
         from hetgraph.trainers.judge.plots import save
 
         save(training_curves(metrics), folder, "training_curves")
-    files = list(_files(folder))
-    tables, figures = ([f for f in files if f.name == "results.csv"], [f for f in files if f.suffix == ".png"])
-    if not tables and not figures:
+    sections = {where: section for where, files in _folders(folder) if (section := _section(files))}
+    if not sections:
         raise ValueError(f"{folder}: got neither figures nor results, expected a folder of `hetgraph fit` or `compare`")
     name = folder.resolve().name
     body = [f"<h1>{html.escape(name)}</h1>"]
-    for path in tables:
-        body += [_about(path.with_name("results.json")), _table(path)]
-    body += [_figure(path) for path in figures]
-    page = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(name)}</title>"
-    page += f"<style>{_STYLE}</style><body>{''.join(body)}</body></html>"
-    return write_file(folder / PAGE, page.encode())
+    for where, section in sections.items():
+        if where != folder:
+            body.append(f"<h2>{html.escape(str(where.relative_to(folder)))}</h2>")
+        body.append(section)
+    return write_file(folder / PAGE, page(name, "".join(body)).encode())
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Files below a folder, by name, without links to files or folders."""
+def _folders(folder: Path) -> Iterator[tuple[Path, dict[str, Path]]]:
+    """Each folder with its files by name, without links to files or folders."""
     for root, folders, names in os.walk(folder, followlinks=False):
         folders.sort()
-        for name in sorted(names):
-            path = Path(root) / name
-            if path.is_file() and not path.is_symlink():
-                yield path
+        yield Path(root), {name: Path(root) / name for name in sorted(names)}
 
 
-def _about(path: Path) -> str:
-    """Where a table comes from: reference, seed, date, command, commit, versions."""
-    if not path.is_file() or path.is_symlink() or path.stat().st_size > MOST_BYTES:
-        return ""
+def _section(files: dict[str, Path]) -> str:
+    """What a folder has to show."""
+    out = []
+    if RESULTS in files:
+        out.append(_table(files[RESULTS]))
+    tables = [f"<h3>{title}</h3>{shown}" for name, title in TABLES.items() if (shown := _table(files.get(name)))]
+    if any(out) or tables:
+        out.insert(0, next((about for name in ABOUT if (about := _about(files.get(name)))), ""))
+        out.append(_map(files.get(MAP)))
+    out += [_figure(path) for name, path in files.items() if name.endswith(".png")]
+    return "".join([*out, *tables])
+
+
+def _read(path: Path | None) -> bytes | None:
+    """Content of a regular file that is not too large and no link; else ``None``."""
+    if path is None:
+        return None
     try:
-        content: Any = json.loads(path.read_text())
-    except ValueError:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(handle, "rb") as file:
+        known = os.fstat(handle)
+        if not stat.S_ISREG(known.st_mode) or known.st_size > MOST_BYTES:
+            return None
+        content = file.read(MOST_BYTES + 1)
+    return content if len(content) <= MOST_BYTES else None
+
+
+def _text(path: Path | None) -> str | None:
+    content = _read(path)
+    try:
+        return None if content is None else content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def _json(path: Path | None) -> Any:
+    text = _text(path)
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _left_out(path: Path) -> str:
+    """A line about a file that is too large; nothing about a link, or what cannot be read."""
+    known = path.lstat()
+    if not stat.S_ISREG(known.st_mode) or known.st_size <= MOST_BYTES:
         return ""
+    return f"<p>{html.escape(path.name)}: {known.st_size} bytes, left out</p>"
+
+
+def _about(path: Path | None) -> str:
+    """Where tables come from: reference, seed, date, command, commit, versions."""
+    content = _json(path)
     if not isinstance(content, dict):
         return ""
     parts = [
-        f"{name} {content[name]}" for name in ("reference", "seed", "date", "command", "commit") if content.get(name)
+        f"{name} {content[name]}"
+        for name in ("policy", "reference", "seed", "date", "command", "commit")
+        if content.get(name)
     ]
     versions = content.get("versions")
     if isinstance(versions, dict):
@@ -109,35 +156,26 @@ def _about(path: Path) -> str:
 
 
 def _figure(path: Path) -> str:
-    caption = html.escape(_CAPTIONS.get(path.stem, path.stem.replace("_", " ")))
-    if path.stat().st_size > MOST_BYTES:
-        return f"<p>{caption}: {path.stat().st_size} bytes, left out</p>"
-    content = base64.b64encode(path.read_bytes()).decode()
-    return f"<figure><img alt='{caption}' src='data:image/png;base64,{content}'><figcaption>{caption}</figcaption></figure>"
+    content = _read(path)
+    if content is None:
+        return _left_out(path)
+    kind = re.sub(r"_\d+$", "", path.stem)  # of several cases
+    caption = html.escape(_CAPTIONS.get(kind, kind.replace("_", " ")))
+    data = base64.b64encode(content).decode()
+    return (
+        f"<figure><img alt='{caption}' src='data:image/png;base64,{data}'><figcaption>{caption}</figcaption></figure>"
+    )
 
 
-def _table(path: Path) -> str:
-    """A table; the ends of an interval are shown with the estimate."""
-    if path.stat().st_size > MOST_BYTES:
-        return f"<p>{html.escape(path.name)}: {path.stat().st_size} bytes, left out</p>"
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
+def _map(path: Path | None) -> str:
+    places = read_places(_json(path))
+    return "" if places is None else map_figure(places)
+
+
+def _table(path: Path | None) -> str:
+    if path is None:
         return ""
-    names = [name for name in rows[0] if not name.endswith(("_low", "_high"))]
-    head = "".join(f"<th>{html.escape(heading(name))}</th>" for name in names)
-    lines = "".join("<tr>" + "".join(f"<td>{_cell(row, name)}</td>" for name in names) + "</tr>" for row in rows)
-    return f"<div class='wide'><table><tr>{head}</tr>{lines}</table></div>"
-
-
-def _cell(row: dict[str, Any], name: str) -> str:
-    low, high = (row.get(f"{name}_{end}") for end in ("low", "high"))
-    shown = _number(row[name])
-    return f"{shown}<br><small>{_number(low)} to {_number(high)}</small>" if low and high and low != high else shown
-
-
-def _number(text: str | None) -> str:
-    try:
-        return f"{float(text or ''):.4g}"
-    except ValueError:
-        return html.escape(text or "")
+    text = _text(path)
+    if text is None:
+        return _left_out(path)
+    return (decisions_table if path.name in TABLES else results_table)(path.name, text)

@@ -96,6 +96,7 @@ TASK = Task(
     name="handover",
     summary="moving users who are handed over from cell to cell",
     options=Options,
+    scenario=SCENARIO,
     group="hetgraph.handovers",
     default=default,
     columns=(

@@ -35,9 +35,9 @@ def learning_figure(returns: Mapping[str, Sequence[NDArray[np.float64]]], block:
         returns: method -> of each training run the returns of its episodes.
         block: episodes of a mean; those of networks that are played at once end together.
     """
-    from hetgraph.trainers.judge.plots import COLOURS, subplots
+    from hetgraph.trainers.judge.plots import COLOURS, legend, single
 
-    figure, axes = subplots(figsize=(6.4, 4.0), layout="constrained")
+    figure, axes = single()
     for i, (name, runs) in enumerate(returns.items()):
         count = min(map(len, runs)) // block
         means = np.stack([run[: count * block].reshape(count, block).mean(1) for run in runs])  # [seeds, blocks]
@@ -47,5 +47,5 @@ def learning_figure(returns: Mapping[str, Sequence[NDArray[np.float64]]], block:
         low, high = ([getattr(band, end) for band in bands] for end in ("low", "high"))
         axes.fill_between(episode, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.set(xlabel="episodes", ylabel="return of an episode")
-    axes.legend(fontsize=8)
+    legend(figure, axes)
     return figure

@@ -71,6 +71,7 @@ TASK = Task(
     name="iot",
     summary="association, subchannels and powers of IoT networks",
     options=Options,
+    scenario=SCENARIO,
     group="hetgraph.iot",
     default=default,
     columns=(

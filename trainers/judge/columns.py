@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.radio.kpi_table import Kpi, indicator
 from hetgraph.trainers.judge.statistics import Interval
 
 KEYS = {
@@ -23,17 +23,30 @@ KEYS = {
 
 
 def heading(column: str) -> str:
-    """What a column is called in a report, with its unit; a column of other files as it is named.
+    """What a column is called in a report, with the unit in which it is shown; a column of other files as it is named."""
+    kpi = _indicator(column)
+    return column.replace("_", " ") if kpi is None else kpi.heading
 
-    The factor of what is shown is not applied: units are those of the stored values.
-    """
+
+def scale(column: str) -> float:
+    """Factor of a column's values as a report shows them."""
+    kpi = _indicator(column)
+    return 1.0 if kpi is None else kpi.scale
+
+
+def meaning(column: str) -> str:
+    """What a column is, in one line; empty for one of other files."""
+    kpi = _indicator(column)
+    return KEYS.get(column, "") if kpi is None else f"{kpi.source}; {kpi.better} is better"
+
+
+def _indicator(column: str) -> Kpi | None:
     if column in KEYS:
-        return column.replace("_", " ")
+        return None
     try:
-        kpi = indicator(column)
+        return indicator(column)
     except ValueError:
-        return column.replace("_", " ")
-    return kpi.label if kpi.unit == "1" else f"{kpi.label}, {kpi.unit}"
+        return None
 
 
 def check_columns(columns: Any) -> None:

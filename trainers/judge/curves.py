@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hetgraph.radio.kpi_table import INDICATORS, indicator
-from hetgraph.trainers.judge.plots import COLOURS, subplots
+from hetgraph.trainers.judge.plots import COLOURS, SMALL, grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,21 +51,16 @@ def training_curves(path: Path) -> "Figure":
     shown = [name for name in order if name.startswith(("val/", "train/"))][:MOST]
     if not shown:
         raise ValueError(f"{path}: got no column of training or validation, expected some")
-    rows, columns = -(-len(shown) // PER_ROW), min(len(shown), PER_ROW)
-    figure, axes = subplots(rows, columns, figsize=(3.6 * columns, 2.8 * rows), squeeze=False)
-    for number, panel in enumerate(axes.flat):
-        if number >= len(shown):
-            panel.set_visible(False)
-            continue
-        name = shown[number]
+    figure, axes = grid(len(shown), PER_ROW, 2.3)
+    for number, (panel, name) in enumerate(zip(axes, shown, strict=True)):
         panel.plot(*metrics[name], "o-", color=COLOURS[number % len(COLOURS)], markersize=3)
-        panel.set(xlabel="epoch", title=_title(name))
+        panel.set_xlabel("epoch", fontsize=SMALL)
+        panel.set_title(_title(name), fontsize=SMALL)
         panel.xaxis.get_major_locator().set_params(integer=True)
         for (rule, level), style in zip(levels.get(name, {}).items(), itertools.cycle(LINES)):
             panel.axhline(level, color="black", linestyle=style, linewidth=1, label=rule)
         if name in levels:
             panel.legend(fontsize=7)
-    figure.tight_layout()
     return figure
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hetgraph.envs.association import Association
 from hetgraph.envs.base import GraphEnv
 from hetgraph.envs.rollout import play, policy_generator
 from hetgraph.envs.step import Step
@@ -82,12 +83,14 @@ class Episode:
         kpis: indicators of the network.
         seconds: of each decision.
         details: see :meth:`~hetgraph.envs.base.GraphEnv.details`.
+        association: who served whom at the end, where there are positions.
     """
 
     decisions: Decisions
     kpis: dict[str, float]
     seconds: list[float]
     details: Any
+    association: Association | None
 
 
 def play_episode(
@@ -116,22 +119,30 @@ def play_episode(
     env.record_episodes()
     env.reset(seed=seed)
     kpis: dict[str, float] = {}
-    times: list[float] = []
-    result = task.decisions(env, counted(_noted(env, name, policy, seed, kpis, times)))
+    times, steps = list[float](), list[Step]()
+    result = task.decisions(env, counted(_noted(env, name, policy, seed, kpis, times, steps)))
     if not result.serving.numel():
         raise ValueError(
             f"{name}: got no users in {env.episode_slots} slots, expected some; more arrivals or another --seed"
         )
-    return Episode(result, kpis, times, env.details())
+    last = steps[-1]
+    return Episode(result, kpis, times, env.details(), Association.of(last.info.get("final_obs", last.obs)))
 
 
 def _noted(
-    env: GraphEnv[Any], name: str, policy: Any, seed: int, kpis: dict[str, float], times: list[float]
+    env: GraphEnv[Any],
+    name: str,
+    policy: Any,
+    seed: int,
+    kpis: dict[str, float],
+    times: list[float],
+    last: list[Step],
 ) -> Iterator[tuple[Any, Step]]:
-    """An episode, whose indicators are noted when it ends."""
+    """An episode, whose indicators are noted when it ends, and its last step as the only one of ``last``."""
     for action, step in play(env, name, policy, policy_generator(env, seed), times):
         known = step.info.get("episode", {})
         kpis |= {kpi: float(value[0]) for kpi, value in known.items() if kpi in INDICATORS}
+        last[:] = [step]
         yield action, step
 
 

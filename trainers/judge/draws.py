@@ -125,4 +125,6 @@ def _trial(task: Task, case: Case, episodes: Mapping[str, Episode]) -> Trial:
     }
     seconds = {name: statistics.median(each.seconds) for name, each in episodes.items()}
     meta = {"networks": 1, "title": case.title, "keys": dict(case.keys), "seed": case.seed, "task": task.name}
-    return Trial(values, seconds, meta, {name: [[each.details]] for name, each in episodes.items()})
+    details = {name: [[each.details]] for name, each in episodes.items()}
+    associations = {name: each.association for name, each in episodes.items() if each.association is not None}
+    return Trial(values, seconds, meta, details, associations)

@@ -1,16 +1,22 @@
-"""Figures of comparisons and runs: PNG and PDF, in colours that colour-blind readers can tell apart."""
+"""Figures of comparisons and runs: PNG and PDF of one width, in colours that colour-blind readers can tell apart."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
 # Okabe and Ito's palette.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MARKERS = ("^", "s", "o", "D", "v", "P")
+WIDTH = 7.5  # of every figure, inch: that of a page; what does not fit beside each other goes into rows
+DPI = 150
+SMALL = 8  # size of the text beside points and in legends
+LONGEST_NAME = 28  # letters of a policy in a legend or beside an axis: those of a checkpoint are paths
+_LEGEND_LETTERS = 95  # of the names in one row of a legend
 
 
 def pyplot() -> Any:
@@ -26,21 +32,59 @@ def pyplot() -> Any:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    plt.rcParams.update({"font.size": 10, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True})
+    plt.rcParams.update(
+        {"font.size": 9, "axes.titlesize": 10, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True}
+    )
     return plt
 
 
-def subplots(*shape: int, **options: Any) -> "tuple[Figure, Any]":
-    """A figure and its axes, as of pyplot, in the style of all figures."""
-    figure, axes = pyplot().subplots(*shape, **options)
-    return figure, axes
+def single(height: float = 4.0) -> "tuple[Figure, Axes]":
+    """A figure of one panel."""
+    figure, (panel,) = grid(1, 1, height)
+    return figure, panel
+
+
+def grid(
+    count: int, per_row: int, height: float, *, sharex: bool | str = False, sharey: bool | str = False
+) -> "tuple[Figure, list[Axes]]":
+    """A figure of some panels in rows.
+
+    Args:
+        count: number of panels.
+        per_row: most panels of a row.
+        height: of a row, inch.
+        sharex: as of pyplot.
+        sharey: as of pyplot.
+    """
+    columns = min(count, per_row)
+    rows = -(-count // columns)
+    figure, axes = pyplot().subplots(
+        rows, columns, figsize=(WIDTH, height * rows), squeeze=False, sharex=sharex, sharey=sharey, layout="constrained"
+    )
+    for empty in axes.flat[count:]:
+        empty.remove()
+    return figure, list(axes.flat[:count])
+
+
+def legend(figure: "Figure", panel: "Axes") -> None:
+    """Names of a panel's lines in rows below all panels, where they hide nothing."""
+    handles, full = panel.get_legend_handles_labels()
+    names = [shortened(name) for name in full]
+    if names:
+        columns = max(1, min(len(names), _LEGEND_LETTERS // (max(map(len, names)) + 6)))
+        figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=SMALL, frameon=False)
+
+
+def shortened(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name that fits beside an axis: of a path its end, which tells checkpoints apart."""
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
 def save(figure: "Figure", folder: Path, name: str) -> Path:
     """Write a figure as PNG and PDF; returns the PNG's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.pdf", bbox_inches="tight")
-    figure.savefig(folder / f"{name}.png", dpi=150, bbox_inches="tight")
+    figure.savefig(folder / f"{name}.pdf")
+    figure.savefig(folder / f"{name}.png", dpi=DPI)
     pyplot().close(figure)
     return folder / f"{name}.png"
 
@@ -49,7 +93,7 @@ def quality_over_time(
     curves: dict[str, tuple[Sequence[float], Sequence[float]]], *, title: str, ylabel: str
 ) -> "Figure":
     """Quality over wall time on a logarithmic axis: name -> (ms, quality)."""
-    figure, axes = subplots(figsize=(6.4, 4.2))
+    figure, axes = single(4.6)
     for i, (name, (ms, quality)) in enumerate(curves.items()):
         marker = MARKERS[i % len(MARKERS)]
         axes.plot(ms, quality, marker=marker, markersize=5, color=COLOURS[i % len(COLOURS)], label=name, linewidth=1.4)
@@ -57,5 +101,5 @@ def quality_over_time(
     top = max(max(quality) for _, quality in curves.values())
     if min(min(quality) for _, quality in curves.values()) < -0.3 * top:
         axes.set_ylim(bottom=-0.3 * top)  # what falls far below zero would squeeze the rest
-    axes.legend(fontsize=8)
+    legend(figure, axes)
     return figure

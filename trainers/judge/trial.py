@@ -1,6 +1,7 @@
 """Estimates of a trial with their intervals: means, ratios and paired differences to a reference."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -64,7 +65,7 @@ def averaged(trial: Trial, units: int) -> Trial:
         policy: {kpi: value.reshape(*value.shape[:-1], units, -1).mean(-2) for kpi, value in kpis.items()}
         for policy, kpis in trial.values.items()
     }
-    return Trial(values, trial.seconds, trial.meta, trial.details)
+    return replace(trial, values=values)
 
 
 def over(trial: Trial, kpi: str) -> str:

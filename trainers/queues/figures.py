@@ -8,11 +8,13 @@ import numpy as np
 import torch
 
 from hetgraph.envs.rollout import Trial
-from hetgraph.trainers.judge.plots import COLOURS, save, subplots
-from hetgraph.trainers.judge.trial import mean
+from hetgraph.trainers.judge.plots import COLOURS, SMALL, grid, legend, save, shortened
+from hetgraph.trainers.judge.trial import mean, over
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+PER_ROW = 3  # panels
 
 
 def delay_figures(trials: Sequence[Trial], reference: str, folder: Path) -> list[Path]:
@@ -22,8 +24,8 @@ def delay_figures(trials: Sequence[Trial], reference: str, folder: Path) -> list
 
 def delay_cdfs(trials: Sequence[Trial]) -> "Figure":
     """Share of packets whose delay is longer, a panel per load; the packets of all training seeds together."""
-    figure, axes = subplots(1, len(trials), figsize=(4.2 * len(trials), 3.8), sharey=True, squeeze=False)
-    for panel, trial in zip(axes[0], trials, strict=True):
+    figure, axes = grid(len(trials), PER_ROW, 3.2, sharey=True)
+    for panel, trial in zip(axes, trials, strict=True):
         unit = _unit(trial)
         for number, (name, seeds) in enumerate(trial.details.items()):
             total = torch.cat([delays.total for runs in seeds for delays in runs]).sort().values.numpy()
@@ -32,32 +34,40 @@ def delay_cdfs(trials: Sequence[Trial]) -> "Figure":
             longer = places / len(total)
             panel.plot(total[len(total) - places], longer, style, color=COLOURS[number % len(COLOURS)], label=name)
         panel.set(xscale="log", yscale="log", xlabel=f"delay, {unit}", title=_load(trial), ylim=(1e-4, 1))
-    axes[0][0].set_ylabel("share of packets with a longer delay")
-    axes[0][-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
-    figure.suptitle(f"{_name(trials[0])}: packet delays", y=1.04)
+    for first in axes[::PER_ROW]:
+        first.set_ylabel("share of longer delays")
+    legend(figure, axes[-1])
+    figure.suptitle(f"{_name(trials[0])}: packet delays")
     return figure
 
 
 def delay_parts(trials: Sequence[Trial]) -> "Figure":
-    """Mean delay split into waiting and transmission, a panel per load."""
-    figure, axes = subplots(1, len(trials), figsize=(4.2 * len(trials), 3.8), squeeze=False)
-    for panel, trial in zip(axes[0], trials, strict=True):
+    """Mean delay split into waiting and transmission, with the interval of the whole, a panel per load."""
+    policies = list(trials[0].values)
+    figure, axes = grid(len(trials), PER_ROW, 1.3 + 0.24 * len(policies), sharey=True)
+    for panel, trial in zip(axes, trials, strict=True):
         names, unit = list(trial.values), _unit(trial)
         parts = {
             part: np.array([mean(trial, name, f"{part}_{unit}").value for name in names])
             for part in ("waiting", "transmission")
         }
+        whole = [mean(trial, name, f"mean_delay_{unit}") for name in names]
         place = np.arange(len(names))
         panel.barh(place, parts["transmission"], color=COLOURS[5], label="transmission")
         panel.barh(place, parts["waiting"], left=parts["transmission"], color=COLOURS[1], label="waiting")
-        for at, value in zip(place, parts["waiting"] + parts["transmission"], strict=True):
-            panel.text(value, at, f" {value:.3g}", va="center", fontsize=8)
-        panel.set_yticks(place, names if panel is axes[0][0] else [""] * len(names))
-        panel.invert_yaxis()
+        half = [each.half if np.isfinite(each.half) else 0.0 for each in whole]
+        total = parts["waiting"] + parts["transmission"]
+        panel.errorbar(total, place, xerr=half, fmt="none", ecolor="black", elinewidth=1, capsize=2.5)
+        for at, value in zip(place, total + half, strict=True):
+            panel.text(value, at, f"  {total[at]:.3g}", va="center", fontsize=SMALL)
+        panel.set_yticks(place, [shortened(name) for name in names], fontsize=SMALL)
+        panel.set_ylim(len(names) - 0.5, -0.5)
         panel.set(xlabel=f"mean delay, {unit}", title=_load(trial))
-        panel.margins(x=0.15)
-    axes[0][-1].legend(fontsize=8)
-    figure.suptitle(f"{_name(trials[0])}: what the mean delay is made of", y=1.04)
+        panel.set_xlim(0, 1.3 * max(total + half))
+    legend(figure, axes[-1])
+    figure.suptitle(
+        f"{_name(trials[0])}: what the mean delay is made of; {over(trials[0], f'mean_delay_{_unit(trials[0])}')}"
+    )
     return figure
 
 

@@ -87,6 +87,7 @@ TASK = Task(
     name="queues",
     summary="packets that queue at stations, on conflict graphs or in cells",
     options=Options,
+    scenario=SCENARIO,
     group="hetgraph.schedulers",
     default=default,
     columns=(

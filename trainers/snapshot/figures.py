@@ -1,4 +1,4 @@
-"""Figures of single networks: rates, powers, loads, who serves whom."""
+"""Figures of single networks: rates, powers, loads, agreement of associations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from torch_geometric.data import HeteroData
 from hetgraph.envs.rollout import Trial
 from hetgraph.graph import CHANNEL, links_of
 from hetgraph.radio import Allocation
-from hetgraph.trainers.judge.plots import COLOURS, MARKERS, pyplot, save, subplots
+from hetgraph.trainers.judge.plots import COLOURS, grid, legend, save, shortened, single
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-MOST_LINES = 1000  # users with a line to their station
+DASHES = ("-", "--", "-.", ":")
 MOST_BARS = 30  # stations with a bar each; loads of more are drawn in order
 
 
@@ -32,21 +32,28 @@ class Example:
         layout: the network.
         example: allocation of each policy.
         rate_bps: rates of its users under each policy ``[U]``.
+        cells: names of its stations.
+        order: stations in the order of their owner's file.
     """
 
     scenario: str
     layout: HeteroData
     example: dict[str, Allocation]
     rate_bps: dict[str, Tensor]
+    cells: Sequence[str]
+    order: Sequence[int]
 
 
 def snapshot_figures(trials: Sequence[Trial], reference: str, folder: Path) -> list[Path]:
-    """All figures of a comparison, of its first network; the spatial ones need positions."""
+    """All figures of a comparison, of its first network."""
     served = {name: runs[0][0] for name, runs in trials[0].details.items()}
     allocations = {name: each.allocation for name, each in served.items()}
     rates = {name: each.rate_bps for name, each in served.items()}
-    result = Example(trials[0].meta["title"], served[reference].graph, allocations, rates)
-    graph, names = result.layout, list(result.example)
+    graph, meta = served[reference].graph, trials[0].meta
+    numbers = range(graph["bs"].num_nodes)
+    cells, order = meta.get("cells", list(map(str, numbers))), meta.get("order", numbers)
+    result = Example(meta["title"], graph, allocations, rates, cells, order)
+    names = list(result.example)
     paths = [
         save(rate_cdf(result), folder, "rate_cdf"),
         save(power_heatmap(result, _last(names)), folder, "power_per_rb"),
@@ -57,8 +64,6 @@ def snapshot_figures(trials: Sequence[Trial], reference: str, folder: Path) -> l
         paths.append(
             save(confusion(result, (teachers or names)[-1 if teachers else 0], names[-1]), folder, "confusion")
         )
-    if "pos" in graph["bs"] and "pos" in graph["ue"]:
-        paths.append(save(association_map(result, _last(names)), folder, "association_map"))
     if "distance_m" in graph[CHANNEL]:
         paths.append(save(distance_histograms(result), folder, "distance_pathloss"))
     return paths
@@ -71,17 +76,17 @@ def _last(names: Sequence[str]) -> list[str]:
 
 def rate_cdf(result: Example) -> "Figure":
     """Distribution of the users' rates on the first layout, a curve per method."""
-    figure, axes = subplots(figsize=(6, 4))
+    figure, axes = single()
     for i, (name, values) in enumerate(result.rate_bps.items()):
         rate = values.sort().values.numpy()
-        style = "-" if i < len(COLOURS) else "--"
         share = np.arange(1, len(rate) + 1) / len(rate)
-        axes.plot(rate / 1e6, share, style, color=COLOURS[i % len(COLOURS)], label=name, linewidth=1.6)
+        style, width = DASHES[i % len(DASHES)], 2.4 - 0.3 * min(i, 5)  # those that are the same would hide each other
+        axes.plot(rate / 1e6, share, style, color=COLOURS[i % len(COLOURS)], label=name, linewidth=width)
     axes.set(xscale="log", xlabel="rate of a user, Mbit/s", ylabel="share of users", ylim=(0, 1))
     shown = np.concatenate([line.get_xdata() for line in axes.lines])
     if (shown > 0).any():  # users without a rate are left of the axis
         axes.set_xlim(left=max(np.percentile(shown[shown > 0], 0.5), 1e-6 * shown.max()))
-    axes.legend(loc="upper left", fontsize=8)
+    legend(figure, axes)
     axes.set_title(f"{result.scenario}: user rates on one layout")
     return figure
 
@@ -89,47 +94,20 @@ def rate_cdf(result: Example) -> "Figure":
 def power_heatmap(result: Example, names: Sequence[str]) -> "Figure":
     """Share of its budget that each station puts on each resource block, for some methods."""
     budget = result.layout["bs"].power_max_w.unsqueeze(1)
-    shares = [(result.example[name].power_w / budget).numpy() for name in names]
+    order = list(result.order)
+    shares = [(result.example[name].power_w / budget).numpy()[order] for name in names]
     top = max(float(s.max()) for s in shares)
-    height = min(max(2.5, 0.22 * shares[0].shape[0]), 7)
-    figure, rows = subplots(1, len(names), figsize=(4.2 * len(names) + 1, height), squeeze=False, sharey=True)
-    for axes, name, share in zip(rows[0], names, shares, strict=True):
+    height = min(max(3.0, 0.9 + 0.085 * shares[0].shape[0]), 9.0)
+    figure, panels = grid(len(names), 2, height, sharey=True)
+    for axes, name, share in zip(panels, names, shares, strict=True):
         image = axes.imshow(share, aspect="auto", cmap="viridis", vmin=0, vmax=top, interpolation="nearest")
-        axes.set(title=name, xlabel="resource block")
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.set(title=shortened(name), xlabel="resource block")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(False)
-    rows[0][0].set_ylabel("station")
-    figure.colorbar(image, ax=rows[0].tolist(), label="share of the station's budget")
-    return figure
-
-
-def association_map(result: Example, names: Sequence[str]) -> "Figure":
-    """Users in the colour of their station, stations by tier."""
-    plt = pyplot()
-    graph = result.layout
-    bs, ue = graph["bs"].pos.numpy(), graph["ue"].pos.numpy()
-    tier = graph["bs"].tier.numpy() if "tier" in graph["bs"] else np.zeros(len(bs), dtype=int)
-    colours = plt.get_cmap("tab20")(np.arange(len(bs)) % 20)
-    shape = {"squeeze": False, "sharey": True, "layout": "constrained"}
-    figure, rows = subplots(1, len(names), figsize=(5.2 * len(names), 5), **shape)
-    size = 14 if len(ue) <= 1000 else 3
-    for axes, name in zip(rows[0], names, strict=True):
-        serving = result.example[name].serving.numpy()
-        served = serving >= 0
-        if len(ue) <= MOST_LINES:  # a line to the station tells apart what colours of many stations do not
-            ends = np.stack([ue[served, :2], bs[serving[served], :2], np.full((served.sum(), 2), np.nan)], 1)
-            axes.plot(*ends.reshape(-1, 2).T, color="#888888", linewidth=0.6, alpha=0.6, zorder=0)
-        axes.scatter(*ue[served, :2].T, s=size, c=colours[serving[served]], linewidths=0)
-        axes.scatter(*ue[~served, :2].T, s=size, c="#bbbbbb", marker="x")
-        for kind in np.unique(tier):
-            chosen = tier == kind
-            axes.scatter(
-                *bs[chosen, :2].T, s=110, c=colours[chosen], marker=MARKERS[int(kind) % len(MARKERS)],
-                edgecolors="black", linewidths=1.3, label=f"tier {kind}",
-            )  # fmt: skip
-        axes.set(title=name, xlabel="x, m", aspect="equal")
-    rows[0][0].set_ylabel("y, m")
-    figure.legend(*rows[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+        axes.set_yticks(*_ticks(result, 10 * height))
+        axes.tick_params(axis="y", labelsize=6)
+    panels[0].set_ylabel("cell")
+    figure.colorbar(image, ax=panels, label="share of the station's budget")
     return figure
 
 
@@ -137,25 +115,42 @@ def load_bars(result: Example) -> "Figure":
     """Users of each station: bars for each policy, and, of many stations, their loads in order."""
     links, names = links_of(result.layout), list(result.example)
     names = names if len(names) <= 6 else [*names[:4], *names[-2:]]
-    loads = [links.users_per_bs(result.example[name].serving).numpy() for name in names]
+    loads = [links.users_per_bs(result.example[name].serving).numpy()[list(result.order)] for name in names]
     many = links.num_bs > MOST_BARS
-    figure, axes = subplots(figsize=(8.0 if many else max(6.0, 0.45 * links.num_bs), 3.6))
+    figure, axes = single(3.4)
     width = 0.8 / len(names)
     for i, (name, load) in enumerate(zip(names, loads, strict=True)):
+        place = np.arange(len(load))
         if many:
-            axes.step(np.arange(len(load)), np.sort(load)[::-1], where="mid", color=COLOURS[i], label=name)
-        else:
-            axes.bar(
-                np.arange(len(load)) + (i - (len(names) - 1) / 2) * width, load, width, color=COLOURS[i], label=name
+            style, width = DASHES[i % len(DASHES)], 2.4 - 0.3 * i  # those that are the same would hide each other
+            axes.step(
+                place + 1,
+                np.sort(load)[::-1],
+                where="mid",
+                color=COLOURS[i],
+                label=name,
+                linestyle=style,
+                linewidth=width,
             )
+        else:
+            axes.bar(place + (i - (len(names) - 1) / 2) * width, load, width, color=COLOURS[i], label=name)
     axes.set(
-        xlabel="stations in order of load" if many else "station",
+        xlabel="cells, the one with the most users first" if many else "cell",
         ylabel="users served",
         title=f"{result.scenario}: load on one network",
     )
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    if not many:
+        axes.set_xticks(*_ticks(result, MOST_BARS), rotation=90 if max(map(len, result.cells)) > 3 else 0, fontsize=7)
+    legend(figure, axes)
     return figure
+
+
+def _ticks(result: Example, most: float) -> tuple[list[int], list[str]]:
+    """Places and names of cells on an axis that has room for some of them."""
+    places = list(range(0, len(result.cells), -(-len(result.cells) // int(most))))
+    return places, [shortened(result.cells[result.order[place]], 14) for place in places]
 
 
 def confusion_matrix(reference: Allocation, other: Allocation, stations: int) -> np.ndarray[Any, Any]:
@@ -168,15 +163,17 @@ def confusion_matrix(reference: Allocation, other: Allocation, stations: int) ->
 def confusion(result: Example, reference: str, other: str) -> "Figure":
     """Confusion matrix of two associations, rows normalised."""
     count = confusion_matrix(result.example[reference], result.example[other], links_of(result.layout).num_bs)
+    count = count[np.ix_(result.order, result.order)]
     share = count / np.maximum(count.sum(1, keepdims=True), 1)
-    figure, axes = subplots(figsize=(5.4, 4.6))
+    figure, axes = single(5.6)
     image = axes.imshow(share, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
     same = np.trace(count) / max(count.sum(), 1)
-    axes.set(
-        xlabel=f"station by {other}", ylabel=f"station by {reference}", title=f"{same:.0%} of users at the same station"
-    )
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    names = shortened(other), shortened(reference)
+    axes.set(xlabel=f"cell under {names[0]}", ylabel=f"cell under {names[1]}")
+    axes.set_title(f"{same:.0%} of users in the same cell")
+    axes.set_xticks(*_ticks(result, 45), rotation=90)
+    axes.set_yticks(*_ticks(result, 45))
+    axes.tick_params(labelsize=6)
     axes.grid(False)
     figure.colorbar(image, ax=axes, label="share of the row's users")
     return figure
@@ -186,7 +183,7 @@ def distance_histograms(result: Example) -> "Figure":
     """Distances and path losses of all channel edges and of the serving ones (last method)."""
     graph, links, name = result.layout, links_of(result.layout), list(result.example)[-1]
     slot = links.slot_of(result.example[name].serving)
-    figure, pair = subplots(1, 2, figsize=(9, 3.4))
+    figure, pair = grid(2, 2, 3.2)
     for axes, key, label in ((pair[0], "distance_m", "3D distance, m"), (pair[1], "pathloss_db", "path loss, dB")):
         value = graph[CHANNEL][key]
         bins = np.linspace(float(value.min()), float(value.max()) + 1e-9, 40)
@@ -195,5 +192,5 @@ def distance_histograms(result: Example) -> "Figure":
             links.pick(value, slot).numpy(), bins, density=True, color=COLOURS[1], alpha=0.6, label=f"serving, {name}"
         )
         axes.set(xlabel=label, ylabel="density")
-    pair[1].legend(fontsize=8)
+    legend(figure, pair[1])
     return figure

@@ -92,6 +92,7 @@ TASK = Task(
     name="snapshot",
     summary="association and powers of single networks",
     options=Options,
+    scenario=SCENARIO,
     group="hetgraph.policies",
     default=default,
     columns=(
