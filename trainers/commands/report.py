@@ -27,17 +27,17 @@ MOST_BYTES = 1 << 24  # of a figure or a table: larger ones are left out, with a
 _CAPTIONS = {
     "training_curves": "Training and validation over epochs.",
     "indicators": "Means over the networks with 95% intervals; arrows point to the better side.",
-    "rate_cdf": "Distribution of the users' rates on one network.",
-    "power_per_rb": "Share of its budget that each cell puts on each resource block.",
-    "association_map": "Users in the colour of the cell that serves them, on the first network, when the episode ends.",
-    "association_changes": "Users whose cell is another one than under the reference, with a line to it; dotted: the cell before.",
-    "confusion": "Agreement of two associations, by cell.",
-    "load_per_station": "Users served by each cell.",
-    "distance_pathloss": "Distances and path losses of all and of serving edges.",
+    "differences": "Paired differences to the reference, with 95% intervals.",
+    "arrivals": "Utility over the reference's, and rejections, by load, with 95% intervals.",
     "delay_cdf": "Share of packets with a longer delay.",
     "delay_parts": "Mean delay with its 95% interval, split into waiting and transmission.",
-    "arrivals": "Utility over the reference's, and rejections, by load, with 95% intervals.",
-    "differences": "Paired differences to the reference, with 95% intervals.",
+    "association_map": "Users in the colour of the cell that serves them, on the first network, when the episode ends.",
+    "association_changes": "Users whose cell is another one than under the reference, with a line to it; dotted: the cell before.",
+    "rate_cdf": "Distribution of the users' rates on one network.",
+    "load_per_station": "Users served by each cell.",
+    "power_per_rb": "Share of its budget that each cell puts on each resource block.",
+    "confusion": "Agreement of two associations, by cell.",
+    "distance_pathloss": "Distances and path losses of all and of serving edges.",
 }
 
 
@@ -62,7 +62,7 @@ def write_report(folder: Path) -> Path:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: got no such folder, expected one of a run or a comparison")
     metrics = folder / "metrics.csv"
-    if metrics.exists() and not metrics.is_symlink():
+    if metrics.is_file() and not metrics.is_symlink():
         from hetgraph.trainers.judge.curves import training_curves
         from hetgraph.trainers.judge.plots import save
 
@@ -95,7 +95,7 @@ def _section(files: dict[str, Path]) -> str:
     if any(out) or tables:
         out.insert(0, next((about for name in ABOUT if (about := _about(files.get(name)))), ""))
         out.append(_map(files.get(MAP)))
-    out += [_figure(path) for name, path in files.items() if name.endswith(".png")]
+    out += [_figure(path) for path in sorted(files.values(), key=_place) if path.suffix == ".png"]
     return "".join([*out, *tables])
 
 
@@ -104,14 +104,16 @@ def _read(path: Path | None) -> bytes | None:
     if path is None:
         return None
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe without a writer does not wait
     except OSError:
         return None
-    with os.fdopen(handle, "rb") as file:
-        known = os.fstat(handle)
-        if not stat.S_ISREG(known.st_mode) or known.st_size > MOST_BYTES:
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             return None
-        content = file.read(MOST_BYTES + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            content = file.read(MOST_BYTES + 1)
+    finally:
+        os.close(handle)
     return content if len(content) <= MOST_BYTES else None
 
 
@@ -155,11 +157,22 @@ def _about(path: Path | None) -> str:
     return f"<p class='about'>{html.escape('; '.join(parts))}</p>"
 
 
+def _kind(path: Path) -> str:
+    """What a figure is of: those of several cases are numbered."""
+    return re.sub(r"_\d+$", "", path.stem)
+
+
+def _place(path: Path) -> tuple[int, Path]:
+    """Place of a figure on the page: as captions are, others behind."""
+    kinds = list(_CAPTIONS)
+    return (kinds.index(_kind(path)) if _kind(path) in kinds else len(kinds)), path
+
+
 def _figure(path: Path) -> str:
     content = _read(path)
     if content is None:
         return _left_out(path)
-    kind = re.sub(r"_\d+$", "", path.stem)  # of several cases
+    kind = _kind(path)
     caption = html.escape(_CAPTIONS.get(kind, kind.replace("_", " ")))
     data = base64.b64encode(content).decode()
     return (

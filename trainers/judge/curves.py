@@ -56,7 +56,7 @@ def training_curves(path: Path) -> "Figure":
         panel.plot(*metrics[name], "o-", color=COLOURS[number % len(COLOURS)], markersize=3)
         panel.set_xlabel("epoch", fontsize=SMALL)
         panel.set_title(_title(name), fontsize=SMALL)
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.locator_params(axis="x", integer=True)
         for (rule, level), style in zip(levels.get(name, {}).items(), itertools.cycle(LINES)):
             panel.axhline(level, color="black", linestyle=style, linewidth=1, label=rule)
         if name in levels:

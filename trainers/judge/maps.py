@@ -1,6 +1,5 @@
 """Maps of a network: who serves whom under each policy, and whom a policy moves to another cell."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +43,7 @@ def serving_map(places: Places) -> "Figure":
         if len(users.serving) <= MOST_LINES:  # a line to the cell tells apart what colours of many cells do not
             _lines(panel, places, users, served, "#888888")
         _scatter(panel, users.xy[served], colours[users.serving[served]])
-        panel.scatter(*users.xy[~served].T, s=10, c=UNSERVED, marker="x", linewidths=0.7)
+        panel.scatter(users.xy[~served, 0], users.xy[~served, 1], s=10, c=UNSERVED, marker="x", linewidths=0.7)
         _draw_cells(panel, places, colours)
         panel.set_title(title)
     _legend(figure, places, unserved=any((users.serving < 0).any() for users in places.users.values()))
@@ -74,7 +73,7 @@ def change_map(places: Places, reference: str) -> "Figure | None":
         on = moved & (users.serving >= 0)
         _scatter(panel, users.xy[on], colours[users.serving[on]])
         off = moved & (users.serving < 0)
-        panel.scatter(*users.xy[off].T, s=10, c="black", marker="x", linewidths=0.7)
+        panel.scatter(users.xy[off, 0], users.xy[off, 1], s=10, c="black", marker="x", linewidths=0.7)
         _draw_cells(panel, places, colours)
         panel.set_title(f"{shortened(name, 30)}: {moved.sum()} of {len(moved)} users")
     _legend(figure, places, unserved=False)
@@ -109,7 +108,7 @@ def wedge(cell: MapCell, radius_m: float, unit_m: tuple[float, float]) -> _Point
     bearing = cell.bearing_deg or 0.0
     turn = np.radians(bearing + np.linspace(-SECTOR_DEG / 2, SECTOR_DEG / 2, 9))
     rim = radius_m * np.stack([np.sin(turn), np.cos(turn)], 1) / unit_m  # bearings go clockwise from north
-    return np.vstack([[0.0, 0.0], rim]) + np.array([cell.x, cell.y])
+    return np.asarray(np.vstack([[0.0, 0.0], rim]) + np.array([cell.x, cell.y]))
 
 
 def radius(places: Places) -> float:
@@ -176,10 +175,10 @@ def _lines(
 
 
 def _scatter(panel: "Axes", xy: _Points, colour: Any) -> None:
-    panel.scatter(*xy.T, s=9 if len(xy) <= MOST_LINES else 2, c=colour, linewidths=0)
+    panel.scatter(xy[:, 0], xy[:, 1], s=9 if len(xy) <= MOST_LINES else 2, c=colour, linewidths=0)
 
 
-def _draw_cells(panel: "Axes", places: Places, colours: Sequence[str]) -> None:
+def _draw_cells(panel: "Axes", places: Places, colours: NDArray[np.str_]) -> None:
     """Sectors, masts of each tier, and names."""
     from matplotlib import patheffects
     from matplotlib.collections import PolyCollection
@@ -194,11 +193,15 @@ def _draw_cells(panel: "Axes", places: Places, colours: Sequence[str]) -> None:
     small = 0.3 if len(places.cells) > 10 * len(CELL_COLOURS) else 1.0
     for tier, marker in marks.items():
         omni = [number for number, cell in enumerate(places.cells) if cell.tier == tier and cell.bearing_deg is None]
-        masts = {(cell.x, cell.y) for cell in places.cells if cell.tier == tier and cell.bearing_deg is not None}
+        masts = sorted(
+            {(cell.x, cell.y) for cell in places.cells if cell.tier == tier and cell.bearing_deg is not None}
+        )
         xy = np.array([[places.cells[number].x, places.cells[number].y] for number in omni]).reshape(-1, 2)
         face = [colours[number] for number in omni]
-        panel.scatter(*xy.T, s=70 * small, c=face, marker=marker, edgecolors="black", linewidths=0.9, zorder=3)
-        panel.scatter(*np.array(sorted(masts)).reshape(-1, 2).T, s=9, c="black", marker=marker, zorder=3)
+        panel.scatter(
+            xy[:, 0], xy[:, 1], s=70 * small, c=face, marker=marker, edgecolors="black", linewidths=0.9, zorder=3
+        )
+        panel.scatter([x for x, _ in masts], [y for _, y in masts], s=9, c="black", marker=marker, zorder=3)
     halo = [patheffects.withStroke(linewidth=1.2, foreground="white")]
     for text, x, y in labels(places):
         panel.annotate(

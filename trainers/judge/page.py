@@ -27,7 +27,9 @@ th[aria-sort=ascending] button::after { content: " \\25B2"; } th[aria-sort=desce
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 dt { font-weight: 600; } dd { margin: 0 0 .3rem 1rem; color: var(--dim); } details { margin: .5rem 0; font-size: 14px; }
 select { font: inherit; max-width: 100%; } output { display: block; min-height: 1.5em; font-size: 14px; }
-svg text { font: 20px system-ui, sans-serif; fill: #333; } svg .name { font-size: 14px; }
+svg text { font: 20px system-ui, sans-serif; fill: #333; }
+svg .name { font-size: 14px; paint-order: stroke; stroke: #fff; stroke-width: 3px; }
+@media (max-width: 600px) { svg text { font-size: 32px; } svg .name { font-size: 20px; } }
 svg .off { display: none; } svg .unserved { fill: #999; }
 svg .cell { stroke: #000; stroke-width: 1.2; fill-opacity: .8; }
 svg .lines { fill: none; stroke: #888; stroke-width: .8; opacity: .6; }

@@ -20,8 +20,9 @@ class _Frame:
     """Where a point of the map is in the drawing."""
 
     def __init__(self, places: Places) -> None:
-        points = [[[cell.x, cell.y] for cell in places.cells], *(users.xy for users in places.users.values())]
-        every, unit = np.vstack(points), np.array(places.unit_m)
+        points = [np.array([[cell.x, cell.y] for cell in places.cells]), *(users.xy for users in places.users.values())]
+        every: _Points = np.vstack(points)
+        unit: _Points = np.array(places.unit_m)
         low, high = every.min(0), every.max(0)
         room = 0.04 * max(float(((high - low) * unit).max()), 1.0) / unit
         self.low, self.high = low - room, high + room

@@ -210,8 +210,8 @@ def _tiers(scenario: Scenario | None, who: Identities, association: Association)
     out = []
     for place, cell in enumerate(who.cells):
         number = None if numbers is None else numbers[place]
-        named = number is not None and number < len(names)
-        out.append(cell.get("tier") or (names[number] if named else "" if number is None else f"tier {number}"))
+        known = "" if number is None else names[number] if number < len(names) else f"tier {number}"
+        out.append(cell.get("tier") or known)
     return out
 
 

@@ -58,7 +58,7 @@ def delay_parts(trials: Sequence[Trial]) -> "Figure":
         half = [each.half if np.isfinite(each.half) else 0.0 for each in whole]
         total = parts["waiting"] + parts["transmission"]
         panel.errorbar(total, place, xerr=half, fmt="none", ecolor="black", elinewidth=1, capsize=2.5)
-        for at, value in zip(place, total + half, strict=True):
+        for at, value in enumerate((total + half).tolist()):
             panel.text(value, at, f"  {total[at]:.3g}", va="center", fontsize=SMALL)
         panel.set_yticks(place, [shortened(name) for name in names], fontsize=SMALL)
         panel.set_ylim(len(names) - 0.5, -0.5)

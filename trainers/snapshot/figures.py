@@ -102,7 +102,7 @@ def power_heatmap(result: Example, names: Sequence[str]) -> "Figure":
     for axes, name, share in zip(panels, names, shares, strict=True):
         image = axes.imshow(share, aspect="auto", cmap="viridis", vmin=0, vmax=top, interpolation="nearest")
         axes.set(title=shortened(name), xlabel="resource block")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
         axes.grid(False)
         axes.set_yticks(*_ticks(result, 10 * height))
         axes.tick_params(axis="y", labelsize=6)
@@ -122,16 +122,12 @@ def load_bars(result: Example) -> "Figure":
     for i, (name, load) in enumerate(zip(names, loads, strict=True)):
         place = np.arange(len(load))
         if many:
-            style, width = DASHES[i % len(DASHES)], 2.4 - 0.3 * i  # those that are the same would hide each other
-            axes.step(
-                place + 1,
-                np.sort(load)[::-1],
-                where="mid",
-                color=COLOURS[i],
-                label=name,
-                linestyle=style,
-                linewidth=width,
-            )
+            line = {
+                "linestyle": DASHES[i % len(DASHES)],
+                "linewidth": 2.4 - 0.3 * i,
+            }  # the same lines would hide each other
+            down = np.sort(load)[::-1]
+            axes.step(place + 1, down, where="mid", color=COLOURS[i], label=name, **line)
         else:
             axes.bar(place + (i - (len(names) - 1) / 2) * width, load, width, color=COLOURS[i], label=name)
     axes.set(
@@ -139,8 +135,8 @@ def load_bars(result: Example) -> "Figure":
         ylabel="users served",
         title=f"{result.scenario}: load on one network",
     )
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
+    axes.locator_params(axis="y", integer=True)
     if not many:
         axes.set_xticks(*_ticks(result, MOST_BARS), rotation=90 if max(map(len, result.cells)) > 3 else 0, fontsize=7)
     legend(figure, axes)
@@ -186,7 +182,7 @@ def distance_histograms(result: Example) -> "Figure":
     figure, pair = grid(2, 2, 3.2)
     for axes, key, label in ((pair[0], "distance_m", "3D distance, m"), (pair[1], "pathloss_db", "path loss, dB")):
         value = graph[CHANNEL][key]
-        bins = np.linspace(float(value.min()), float(value.max()) + 1e-9, 40)
+        bins = np.linspace(float(value.min()), float(value.max()) + 1e-9, 40).tolist()
         axes.hist(value.numpy(), bins, density=True, color=COLOURS[5], label="all edges")
         axes.hist(
             links.pick(value, slot).numpy(), bins, density=True, color=COLOURS[1], alpha=0.6, label=f"serving, {name}"

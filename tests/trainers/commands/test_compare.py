@@ -46,12 +46,13 @@ def test_compare_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(lines) == 1 + 3 + 3 + 6
     assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) == 4
     figures = {p.stem for p in (tmp_path / "out").glob("*.png")}
-    expected = {"rate_cdf", "power_per_rb", "load_per_station", "confusion", "association_map", "distance_pathloss"}
+    expected = {"rate_cdf", "power_per_rb", "load_per_station", "confusion", "distance_pathloss", "indicators"}
+    expected |= {"association_map", "association_changes"}
     assert figures == expected == {p.stem for p in (tmp_path / "out").glob("*.pdf")}
     with pytest.raises(SystemExit):
         main(["report", "out"])
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("data:image/png;base64") == 6 and "http" not in page.replace("http-equiv", "")
+    assert page.count("data:image/png;base64") == 8 and "http" not in page.replace("http-equiv", "")
 
 
 def test_delays_are_compared_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def test_every_column_of_every_file_is_known(task: str, tmp_path: Path, monkeypa
         main(["report", "out"])
     page = Path("out/report.html").read_text()
     for column in (name for name in files["results"][0] if not name.endswith(("_low", "_high"))):
-        assert f"<th>{heading(column)}</th>" in page.replace("&#x27;", "'"), column
+        assert f">{heading(column)}</button></th>" in page.replace("&#x27;", "'"), column
 
 
 def test_a_reference_of_several_seeds_is_all_of_them(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_column_that_nobody_defined_is_refused() -> None:
     check_columns(["policy", "jain", "jain_low", "sum_rate_vs_reference"])
     with pytest.raises(ValueError, match="indicator: got 'goodness'"):
         check_columns(["policy", "goodness"])
-    assert heading("sum_rate_bps") == "sum rate, bit/s" and heading("val/loss") == "val/loss"
+    assert heading("sum_rate_bps") == "sum rate, Mbit/s" and heading("val/loss") == "val/loss"
 
 
 @pytest.mark.parametrize("unreached", [0, 2])

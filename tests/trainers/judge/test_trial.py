@@ -76,7 +76,7 @@ def test_curves_have_a_panel_for_each_indicator_and_bands() -> None:
     assert path[:, 1].min() == pytest.approx(low)
     pair = made(one=[[1.0, 2.0], [2.0, 3.0]], rule=[[1.0, 1.0]])
     dots = difference_figure(pair, "rule", ("return", "qos_violation"))
-    assert [panel.get_xlabel() for panel in dots.axes] == ["return", "QoS violations, %"]
+    assert [panel.get_xlabel() for panel in dots.axes] == ["return (→ better)", "QoS violations, % (← better)"]
     ends = dots.axes[1].collections[0].get_paths()[0].vertices[:, 0]
     assert ends[0] == pytest.approx(100 * difference(pair, "one", "rule", "qos_violation").low)
     assert [label.get_text() for label in dots.axes[0].get_yticklabels()] == ["one"]
@@ -93,7 +93,7 @@ def test_learning_is_drawn_in_blocks_of_episodes() -> None:
     assert first.get_xdata().tolist() == [2, 4] and first.get_ydata().tolist() == [2.0, 6.0]
     assert second.get_ydata().tolist() == [1.0, 6.0]
     band = axes.collections[0].get_paths()[0].vertices
-    assert band[:, 1].max() > 2 + 12.7 * 0.99 and [text.get_text() for text in axes.get_legend().get_texts()] == [
+    assert band[:, 1].max() > 2 + 12.7 * 0.99 and [text.get_text() for text in figure.legends[0].get_texts()] == [
         "one",
         "other",
     ]
