@@ -25,7 +25,7 @@ def arrival_figures(trials: Sequence[Trial], reference: str, folder: Path) -> li
 def arrival_figure(trials: Sequence[Trial], reference: str) -> "Figure":
     """Utility over the reference's, and rejections, by mean demand, with their intervals; a row for each chance of an arrival."""
     chances = sorted({_key(trial, "probability") for trial in trials})
-    figure, axes = grid(2 * len(chances), 2, 2.6, sharex=True)
+    figure, axes = grid(2 * len(chances), 2, 3.0, sharex=True)
     for chance, left, right in zip(chances, axes[::2], axes[1::2], strict=True):
         chosen = [trial for trial in trials if _key(trial, "probability") == chance]
         chosen.sort(key=lambda trial: _key(trial, "demand"))

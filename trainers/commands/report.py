@@ -16,12 +16,13 @@ from hetgraph.files import write_file
 from hetgraph.trainers.common.arguments import Parser, parse
 from hetgraph.trainers.judge.page import page
 from hetgraph.trainers.judge.page_map import map_figure
-from hetgraph.trainers.judge.page_tables import decisions_table, results_table
+from hetgraph.trainers.judge.page_tables import decisions_table, gains_table, results_table
 from hetgraph.trainers.judge.places import FILE as MAP
 from hetgraph.trainers.judge.places import read_places
 
 PAGE, RESULTS = "report.html", "results.csv"
-ABOUT = ("results.json", "plan.json", "predict.json")  # where the tables of a folder come from, the first that there is
+PLAN = "plan.json"
+ABOUT = (PLAN, "results.json", "predict.json")  # where the tables of a folder come from, the first that there is
 TABLES = {"cells.csv": "Cells", "users.csv": "Users"}
 MOST_BYTES = 1 << 24  # of a figure or a table: larger ones are left out, with a line that says so
 _CAPTIONS = {
@@ -91,6 +92,8 @@ def _section(files: dict[str, Path]) -> str:
     out = []
     if RESULTS in files:
         out.append(_table(files[RESULTS]))
+    if PLAN in files:
+        out.append(_gains(files[PLAN]))
     tables = [f"<h3>{title}</h3>{shown}" for name, title in TABLES.items() if (shown := _table(files.get(name)))]
     if any(out) or tables:
         out.insert(0, next((about for name in ABOUT if (about := _about(files.get(name)))), ""))
@@ -178,6 +181,12 @@ def _figure(path: Path) -> str:
     return (
         f"<figure><img alt='{caption}' src='data:image/png;base64,{data}'><figcaption>{caption}</figcaption></figure>"
     )
+
+
+def _gains(path: Path) -> str:
+    content = _json(path)
+    shown = gains_table(content) if isinstance(content, dict) else ""
+    return f"<h3>Gain over {html.escape(str(content.get('reference')))}</h3>{shown}" if shown else ""
 
 
 def _map(path: Path | None) -> str:

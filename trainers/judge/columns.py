@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hetgraph.radio.kpi_table import Kpi, indicator
+from hetgraph.radio.kpi_table import INDICATORS, Kpi, indicator
 from hetgraph.trainers.judge.statistics import Interval
 
 KEYS = {
@@ -37,7 +37,12 @@ def scale(column: str) -> float:
 def meaning(column: str) -> str:
     """What a column is, in one line; empty for one of other files."""
     kpi = _indicator(column)
-    return KEYS.get(column, "") if kpi is None else f"{kpi.source}; {kpi.better} is better"
+    if kpi is None:
+        return KEYS.get(column, "")
+    source = (
+        kpi.source if column in INDICATORS else kpi.source.rpartition(": ")[2]
+    )  # how it compares, not of what it is made
+    return f"{source}; {kpi.better} is better"
 
 
 def _indicator(column: str) -> Kpi | None:

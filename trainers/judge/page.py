@@ -25,6 +25,7 @@ th button { font: inherit; font-weight: 600; color: inherit; background: none; b
   cursor: pointer; }
 th[aria-sort=ascending] button::after { content: " \\25B2"; } th[aria-sort=descending] button::after { content: " \\25BC"; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+dl { columns: 24rem; } dl div { break-inside: avoid; }
 dt { font-weight: 600; } dd { margin: 0 0 .3rem 1rem; color: var(--dim); } details { margin: .5rem 0; font-size: 14px; }
 select { font: inherit; max-width: 100%; } output { display: block; min-height: 1.5em; font-size: 14px; }
 svg text { font: 20px system-ui, sans-serif; fill: #333; }

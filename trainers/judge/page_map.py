@@ -12,7 +12,7 @@ from hetgraph.trainers.judge.places import DEGREES, MapUsers, Places
 
 MOST_BYTES = 2_000_000  # of a map
 _WIDTH, _MARGIN, _LEAST, _MOST = 1000.0, 90.0, 250.0, 1400.0  # of the drawing, and its height without margins
-_TICKS = 4
+_TOP, _TICKS = 40.0, 4
 _Points = NDArray[np.float64]
 
 
@@ -35,7 +35,7 @@ class _Frame:
     def at(self, xy: _Points) -> _Points:
         """Points ``[n, 2]`` in the drawing."""
         metres = (xy - self.low) * self.unit
-        return np.stack([self.left + self.scale * metres[:, 0], 30 + self.height - self.scale * metres[:, 1]], 1)
+        return np.stack([self.left + self.scale * metres[:, 0], _TOP + self.height - self.scale * metres[:, 1]], 1)
 
 
 def map_figure(places: Places) -> str:
@@ -59,7 +59,7 @@ def map_figure(places: Places) -> str:
     )
     return (
         f"<figure class='map'><label>policy <select>{options}</select></label>"
-        f"<svg viewBox='0 0 {_WIDTH:.0f} {frame.height + 90:.0f}' role='img' aria-label='map of cells and users'>"
+        f"<svg viewBox='0 0 {_WIDTH:.0f} {frame.height + _TOP + 60:.0f}' role='img' aria-label='map of cells and users'>"
         f"{under}{layers}{above}</svg><output></output>"
         f"<figcaption>{html.escape(places.title)}: who serves whom on the first network when the episode ends. "
         "Cells and users say who they are under the pointer, or at a touch.</figcaption></figure>"
@@ -110,6 +110,7 @@ def _axes(frame: _Frame, places: Places) -> str:
         f"<rect class='frame' x='{left:.1f}' y='{top:.1f}' width='{right - left:.1f}' height='{bottom - top:.1f}'/>",
         f"<text x='{(left + right) / 2:.1f}' y='{bottom + 52:.1f}' text-anchor='middle'>{places.axes[0]}</text>",
     ]
+    out.append(f"<text x='{left:.1f}' y='{top - 8:.1f}'>{places.axes[1]}</text>")
     turn = places.axes == DEGREES
     for x in _round_numbers(frame.low[0], frame.high[0]):
         place = frame.at(np.array([[x, frame.low[1]]]))[0, 0]

@@ -11,6 +11,7 @@ from hetgraph.trainers.judge.columns import heading, meaning, scale
 from hetgraph.trainers.judge.decision_columns import COLUMNS
 
 MOST_ROWS = 200  # of a table; a line says how many more there are
+_GAINS = {"gains": "policy, on every draw", "gains_fixed": "these tables, kept on other draws"}  # of plan.json
 _BLOCK = re.compile(r"_rb\d+$")  # powers of single blocks, of which there may be hundreds
 
 
@@ -24,7 +25,9 @@ def results_table(name: str, text: str) -> str:
     rows = _rows(text)
     if not rows:
         return ""
-    columns = [column for column in rows[0] if not column.endswith(("_low", "_high"))]
+    columns = [
+        column for column in rows[0] if not column.endswith(("_low", "_high")) and any(row[column] for row in rows)
+    ]
     heads = {column: heading(column) for column in columns}
     return _table(name, rows, heads, _result) + _glossary({heads[c]: meaning(c) for c in columns}, opened=True)
 
@@ -48,6 +51,34 @@ def decisions_table(name: str, text: str) -> str:
     )
     meanings = {heads[column]: text for column, (_, text) in known.items()}
     return _table(name, rows, heads, _plain) + note + _glossary(meanings, opened=False)
+
+
+def gains_table(content: Mapping[str, Any]) -> str:
+    """What a plan gains over its reference, an indicator a row, and what its tables gain when they are kept on other draws.
+
+    Args:
+        content: of ``plan.json``.
+    """
+    kinds = {key: head for key, head in _GAINS.items() if isinstance(content.get(key), Mapping)}
+    names = dict.fromkeys(name for key in kinds for name in content[key])
+    rows = [
+        {"gain": heading(str(name))}
+        | {head: _interval(str(name), content[key].get(name)) for key, head in kinds.items()}
+        for name in names
+    ]
+    return _table("gains", rows, {column: column for column in rows[0]}, _plain_text) if rows else ""
+
+
+def _interval(name: str, value: Any) -> str:
+    """Estimate with the ends of its interval, as text."""
+    if not isinstance(value, Mapping):
+        return ""
+    shown, low, high = (_number(value.get(end), scale(name)) for end in ("value", "low", "high"))
+    return f"{shown} ({low} to {high})"
+
+
+def _plain_text(row: Mapping[str, Any], column: str) -> str:
+    return _td(row[column], row[column] if column != "gain" else html.escape(row[column]))
 
 
 def _rows(text: str) -> list[dict[str, Any]]:
@@ -77,7 +108,9 @@ def _table(name: str, rows: Sequence[Mapping[str, Any]], heads: Mapping[str, str
 
 def _glossary(meanings: Mapping[str, str], *, opened: bool) -> str:
     known = "".join(
-        f"<dt>{html.escape(head)}</dt><dd>{html.escape(text)}</dd>" for head, text in meanings.items() if text
+        f"<div><dt>{html.escape(head)}</dt><dd>{html.escape(text)}</dd></div>"
+        for head, text in meanings.items()
+        if text
     )
     return f"<details{' open' if opened else ''}><summary>columns</summary><dl>{known}</dl></details>" if known else ""
 

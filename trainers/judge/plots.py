@@ -71,7 +71,8 @@ def legend(figure: "Figure", panel: "Axes") -> None:
     handles, full = panel.get_legend_handles_labels()
     names = [shortened(name) for name in full]
     if names:
-        columns = max(1, min(len(names), _LEGEND_LETTERS // (max(map(len, names)) + 6)))
+        most = max(1, min(len(names), _LEGEND_LETTERS // (max(map(len, names)) + 6)))
+        columns = -(-len(names) // -(-len(names) // most))  # rows of about the same length
         figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=SMALL, frameon=False)
 
 

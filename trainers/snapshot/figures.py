@@ -122,12 +122,8 @@ def load_bars(result: Example) -> "Figure":
     for i, (name, load) in enumerate(zip(names, loads, strict=True)):
         place = np.arange(len(load))
         if many:
-            line = {
-                "linestyle": DASHES[i % len(DASHES)],
-                "linewidth": 2.4 - 0.3 * i,
-            }  # the same lines would hide each other
-            down = np.sort(load)[::-1]
-            axes.step(place + 1, down, where="mid", color=COLOURS[i], label=name, **line)
+            style = {"color": COLOURS[i], "linestyle": DASHES[i % len(DASHES)], "linewidth": 2.4 - 0.3 * i}
+            axes.step(place + 1, np.sort(load)[::-1], where="mid", label=name, **style)  # type: ignore[arg-type]
         else:
             axes.bar(place + (i - (len(names) - 1) / 2) * width, load, width, color=COLOURS[i], label=name)
     axes.set(

@@ -81,7 +81,9 @@ def test_delays_are_compared_end_to_end(tmp_path: Path, monkeypatch: pytest.Monk
     assert rows[20.0, "lqf_subband"]["mean_delay_vs_reference"] == 1
     assert rows[40.0, "genie"]["mean_delay_vs_reference"] < 1
     assert len((tmp_path / "out" / "networks.csv").read_text().splitlines()) == 1 + 2 * 3 * 2
-    assert {p.stem for p in (tmp_path / "out").glob("*.png")} == {"delay_cdf", "delay_parts"}
+    assert {p.stem for p in (tmp_path / "out").glob("*.png")} == {
+        *("delay_cdf", "delay_parts", "indicators_0", "indicators_1", "association_map")
+    }
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,20 @@ def test_decisions_are_shown_as_far_as_there_is_room(tmp_path: Path) -> None:
     assert page.index("Cells") < page.index("Users") and "<td data-value='2500000'>2.5e+06</td>" in page
 
 
+def test_gains_of_a_plan_have_both_kinds(tmp_path: Path) -> None:
+    interval = {"value": 1.25, "low": 1.0, "high": 1.5, "unit": "1"}
+    gains = {"sum_rate_vs_reference": interval, "<i>": {"value": "<u>"}}
+    about = {"reference": "<pf>", "gains": gains, "gains_fixed": {"pf_gain": {**interval, "low": None}}}
+    (tmp_path / "plan.json").write_text(json.dumps(about))
+    (tmp_path / "cells.csv").write_text("cell,load\n0,1\n")
+    page = write_report(tmp_path).read_text()
+    assert "<h3>Gain over &lt;pf&gt;</h3>" in page and "<i>" not in page and "<u>" not in page
+    assert ">sum rate / reference</td><td" in page and ">1.25 (1 to 1.5)</td>" in page
+    assert page.count("<td data-value=''></td>") == 3  # what only one kind has
+    (tmp_path / "plan.json").write_text(json.dumps({"gains": 3, "gains_fixed": []}))
+    assert "Gain over" not in write_report(tmp_path).read_text()
+
+
 def test_figures_come_in_the_order_of_their_captions(tmp_path: Path) -> None:
     for name in ("zebra", "indicators_1", "confusion", "indicators_0"):
         (tmp_path / f"{name}.png").write_bytes(b"png")
