@@ -248,9 +248,9 @@ def _users(trial: Trial, name: str, who: Identities, plane: tuple[Projection, _P
     association = trial.associations[name]
     serving = association.serving
     last = trial.details[name][0][0] if name in trial.details else None
-    if isinstance(last, Served):  # an observation of a snapshot is of before the decision
-        serving = last.allocation.serving.cpu()
     count = len(serving)
+    if isinstance(last, Served):  # an observation of a snapshot is of before the decision
+        serving = last.allocation.serving[:count].cpu()  # the first network of its batch comes first
     if not association.everybody or (who.users is not None and len(who.users) != count):
         names = [""] * count
     else:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hetgraph.envs.rollout import Trial
+from hetgraph.envs import SnapshotEnv
+from hetgraph.envs.rollout import Trial, rollout
+from hetgraph.radio import policy
 from hetgraph.trainers import compare, task_of
 from hetgraph.trainers.common.policies import policies_of
 from hetgraph.trainers.judge.figures import draw_figures
@@ -111,6 +113,17 @@ def test_a_map_of_a_snapshot_shows_what_was_decided(tmp_path: Path) -> None:
     assert places is not None
     for name, users in places.users.items():
         assert users.serving.tolist() == trial.details[name][0][0].allocation.serving.tolist()
+
+
+def test_of_several_networks_at_once_the_first_is_shown() -> None:
+    env = SnapshotEnv("interference-k:pairs=5", 3, seed=4)
+    trial = rollout(env, {"wmmse": policy("wmmse")}, seed=4)
+    trial.meta["title"] = "pairs"
+    task = task_of("snapshot")
+    places = places_of(task, task.options(scenario="interference-k:pairs=5"), trial)
+    assert places is not None and len(places.cells) == 5
+    whole = trial.details["wmmse"][0][0].allocation.serving
+    assert len(whole) == 15 and places.users["wmmse"].serving.tolist() == whole[:5].tolist()
 
 
 def test_arriving_users_are_those_in_service_and_nobody_names_them() -> None:
