@@ -175,7 +175,9 @@ def _lines(
 
 
 def _scatter(panel: "Axes", xy: _Points, colour: Any) -> None:
-    panel.scatter(xy[:, 0], xy[:, 1], s=9 if len(xy) <= MOST_LINES else 2, c=colour, linewidths=0)
+    panel.scatter(
+        xy[:, 0], xy[:, 1], s=9 if len(xy) <= MOST_LINES else 2, c=colour, linewidths=0, rasterized=len(xy) > MOST_LINES
+    )
 
 
 def _draw_cells(panel: "Axes", places: Places, colours: NDArray[np.str_]) -> None:
