@@ -1,9 +1,11 @@
 """Replay memory: preallocated tensors, uniform or prioritised draws (Schaul et al. 2016)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -26,7 +28,7 @@ class Sample:
 class ReplayBuffer:
     """The last rows that were added, up to a capacity; a row is a few named tensors.
 
-    Memory is reserved when the first rows come, whose shapes and dtypes all later ones share.
+    Room is reserved when the first rows come, whose shapes and dtypes all later ones share.
 
     Args:
         capacity: largest number of rows.
@@ -129,4 +131,9 @@ class ReplayBuffer:
                 self.rows[name.removeprefix("rows.")] = store
 
     def _store(self, like: Tensor) -> Tensor:
-        return torch.zeros(self.capacity, *like.shape[1:], dtype=like.dtype, device=self.device)
+        """Zeros for all rows; on a processor their memory is taken page by page, when rows come."""
+        shape = (self.capacity, *like.shape[1:])
+        if torch.device(self.device).type != "cpu":
+            return torch.zeros(shape, dtype=like.dtype, device=self.device)
+        raw = np.zeros(math.prod(shape) * like.element_size(), np.uint8)  # torch.zeros would write to all of it
+        return torch.from_numpy(raw).view(like.dtype).reshape(shape)
