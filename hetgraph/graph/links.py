@@ -19,6 +19,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import CHANNEL
@@ -87,8 +88,8 @@ class Links:
         if self.dense:
             return node.reshape(self.num_networks, 1, -1, *node.shape[1:])
         if self.degree is not None:
-            return node[self.bs].reshape(self.num_ue, self.degree, *node.shape[1:])
-        return node[self.bs]
+            return node.index_select(0, self.bs).reshape(self.num_ue, self.degree, *node.shape[1:])
+        return node.index_select(0, self.bs)
 
     def from_ue(self, node: Tensor) -> Tensor:
         """User tensor ``[U, *]``, broadcastable against the edge layout."""
@@ -96,7 +97,7 @@ class Links:
             return node.reshape(self.num_networks, -1, 1, *node.shape[1:])
         if self.degree is not None:
             return node.unsqueeze(1)
-        return node[self.ue]
+        return node.index_select(0, self.ue)
 
     def sum_to_ue(self, edge: Tensor) -> Tensor:
         """Sum over each user's edges: edge layout -> ``[U, *]``."""
@@ -112,6 +113,9 @@ class Links:
         if self.dense:
             return edge.sum(1).reshape(self.num_bs, *edge.shape[3:])
         flat = self.flat(edge)
+        if flat.dim() == 2 and flat.is_floating_point() and flat.numel():  # several times as fast as index_add
+            order, first = self.by_station
+            return embedding_bag(order, flat, first, mode="sum")
         out = flat.new_zeros(self.num_bs, *flat.shape[1:])
         return out.index_add(0, self.bs, flat)
 

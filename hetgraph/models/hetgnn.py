@@ -57,7 +57,7 @@ class HetGNN(AllocatingModel):
         association: Literal["price", "edge"] = "price",
         objective: Objective = "pf",
         temperature: float = 0.2,
-        candidates: int = 16,
+        candidates: int = 8,
     ) -> None:
         super().__init__()
         if candidates < 0:

@@ -100,7 +100,7 @@ def test_few_candidates_lose_next_to_nothing_and_all_lose_nothing() -> None:
     whole = evaluate(graph, model.allocate(graph, 6)).pf_utility
     model.candidates = 57
     assert torch.equal(evaluate(graph, model.allocate(graph, 6)).pf_utility, whole)
-    model.candidates = 16
+    model.candidates = 8
     assert float((evaluate(graph, model.allocate(graph, 6)).pf_utility - whole) / len(graph["ue"].noise_w)) > -0.1
 
 

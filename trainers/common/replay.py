@@ -133,7 +133,7 @@ class ReplayBuffer:
     def _store(self, like: Tensor) -> Tensor:
         """Zeros for all rows; on a processor their memory is taken page by page, when rows come."""
         shape = (self.capacity, *like.shape[1:])
-        if torch.device(self.device).type != "cpu":
+        if torch.device(self.device).type != "cpu" or not math.prod(shape):
             return torch.zeros(shape, dtype=like.dtype, device=self.device)
         raw = np.zeros(math.prod(shape) * like.element_size(), np.uint8)  # torch.zeros would write to all of it
         return torch.from_numpy(raw).view(like.dtype).reshape(shape)

@@ -24,7 +24,7 @@ from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 SCENARIO = "hetnet-3tier"
 LAYOUTS = 10
 VALIDATION, SIZE = 4, 4  # networks of validation, and of a training batch
-LR, SCRATCH_LR = 1e-3, 3e-3  # of weights that were trained before, and of new ones
+LR = 3e-3
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     scenario = networks_of(options, SCENARIO)
     if isinstance(scenario, Batch):
         raise ValueError("--gain: got one network, expected many to train on: --scenario or --sites")
-    rate = SCRATCH_LR if tensors is None else budget.lr or LR
+    rate = LR if tensors is None or budget.lr is None else budget.lr
     model = system_class(header.system)(**header.options)
     if not isinstance(model, AllocatingModel):
         raise ValueError(f"checkpoint: got {header.system}, expected an AllocatingModel to train")
