@@ -84,18 +84,21 @@ def test_far_interference_is_that_of_equal_power() -> None:
     torch.testing.assert_close(near.graph["ue"].far_interference_w.double(), all_w - near_w, rtol=1e-4, atol=0)
 
 
-def test_a_network_among_others_is_allocated_as_alone() -> None:
-    batch, model = graphs("several sizes"), HetGNN(candidates=6).eval()
-    together = model.allocate(batch)
-    singles = [model.allocate(Batch.from_data_list([one])) for one in batch.to_data_list()]
-    power = torch.cat([one.power_w for one in singles])
-    torch.testing.assert_close(together.power_w, power, rtol=1e-3, atol=1e-6)
-    first = len(singles[0].power_w)
-    serving = torch.cat([singles[0].serving, singles[1].serving + first])
-    assert torch.equal(together.serving, serving)
+def test_a_network_among_others_is_judged_as_alone() -> None:
+    torch.manual_seed(0)
+    batch, model = graphs("several sizes"), HetGNN(candidates=6).double().eval()
+    together = model(batch).rounds
+    singles = [model(Batch.from_data_list([one])).rounds for one in batch.to_data_list()]
+    for number, found in enumerate(together):
+        alone = [rounds[number] for rounds in singles]
+        for name in ("fraction", "price"):
+            torch.testing.assert_close(getattr(found, name), torch.cat([getattr(one, name) for one in alone]))
+        rates = torch.cat([one.rates.rate.flatten() for one in alone])
+        torch.testing.assert_close(found.rates.rate.flatten(), rates)
 
 
 def test_few_candidates_lose_next_to_nothing_and_all_lose_nothing() -> None:
+    torch.manual_seed(0)
     graph, model = preset("hex-19x3").sample(1, seed=9), HetGNN(candidates=0).eval()
     whole = evaluate(graph, model.allocate(graph, 6)).pf_utility
     model.candidates = 57
