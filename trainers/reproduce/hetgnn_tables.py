@@ -171,7 +171,7 @@ def hetnet(bench: Bench) -> Section:
     trial = judged(world(bench, "hetnet-3tier"), methods, layouts)
     share = Room("pf_gain", BASE, "reference")
     ours = Measure("pf_gain", "difference", "reference", "+.4f", ".4f")
-    table = trial_table(trial, methods, "hetnet-3tier", (*PF, ours), room=share)
+    table = trial_table(trial, methods, "hetnet-3tier", (*PF, ours), rooms=(share,))
     return Section((table,), networks=f"{layouts} layouts of hetnet-3tier")
 
 
@@ -183,7 +183,7 @@ def generalise(bench: Bench) -> Section:
         for rounds in (8, 12, 16, 24)[: bench.count(4, 1)]:
             methods |= at(bench.learned({"label-free": "label-free", "distilled, then label-free": "hetnet"}), rounds)
         trial = judged(world(bench, "hetnet-3tier", **{what: 2.0}), methods, layouts)
-        tables.append(trial_table(trial, methods, f"twice the {what}", PF, room=Room("pf_gain", BASE, "reference")))
+        tables.append(trial_table(trial, methods, f"twice the {what}", PF, rooms=(Room("pf_gain", BASE, "reference"),)))
     return Section(tuple(tables), networks=f"{layouts} layouts each")
 
 
@@ -215,6 +215,6 @@ def encoders(bench: Bench, rounds: int) -> Section:
         measures = PF[:1] + tuple(
             Measure("pf_gain", "difference", "edge_mlp", "+.4f", ".4f") for _ in range("edge_mlp" in methods)
         )
-        tables.append(trial_table(trial, methods, title, measures, room=Room("pf_gain", BASE, "pf_teacher")))
+        tables.append(trial_table(trial, methods, title, measures, rooms=(Room("pf_gain", BASE, "pf_teacher"),)))
     note = "The network without a graph is `edge_mlp`: the same heads on what an edge alone says."
     return Section(tuple(tables), (note,), networks=f"{layouts} layouts each")

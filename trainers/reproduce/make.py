@@ -70,9 +70,13 @@ def make(plan: Plan, at_once: int, console: Console) -> int:
     """
     sections = stored(plan.folder, plan.paper)
     check_place(plan.page, sections, plan.quick)
-    ended = work(plan.paper.jobs(plan.experiments, plan.runs, plan.quick), at_once, plan.logs, console)
-    failures = sum(end != DONE for end in ended.values())
+    experiments = [experiment for experiment in plan.experiments if experiment.possible]
     for experiment in plan.experiments:
+        if not experiment.possible:
+            console.print(f"{experiment.name}: left out, as there is no {experiment.requires}", markup=False)
+    ended = work(plan.paper.jobs(experiments, plan.runs, plan.quick), at_once, plan.logs, console)
+    failures = sum(end != DONE for end in ended.values())
+    for experiment in experiments:
         old = sections.get(experiment.name)
         if old is not None and not plan.again and old["state"] == _state(plan, experiment):
             console.print(f"{experiment.name}: as it was measured before, nothing has changed")

@@ -28,6 +28,7 @@ class Experiment:
         measure: makes the section from checkpoints and rules.
         runs: trainings that it reads.
         minutes: estimate of the measurement.
+        requires: folder of real data without which it is left out.
     """
 
     name: str
@@ -36,6 +37,12 @@ class Experiment:
     measure: Callable[[Bench], Section]
     runs: tuple[str, ...] = ()
     minutes: float = 5.0
+    requires: str = ""
+
+    @property
+    def possible(self) -> bool:
+        """Whether its data are there."""
+        return not self.requires or Path(self.requires).exists()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from hetgraph.trainers.reproduce.machine import machine
 
-POLL_S, PATIENCE_S = 0.1, 20.0  # between two looks at the processes; for which a stopped one may write its last words
+POLL_S, PATIENCE_S = 0.25, 20.0  # between two looks at the processes; for which a stopped one may write its last words
 DONE, MINUTES = "done", "minutes "
 HETGRAPH = (sys.executable, "-P", "-c", "from hetgraph.trainers.cli import main; main()")
 

@@ -79,7 +79,7 @@ class Room:
     @property
     def column(self) -> Column:
         """Its column."""
-        return Column("share_of_room", f"share of the room {self.low} to {self.high}, %", ".1f", ".1f")
+        return Column(f"share_of_room_{self.high}", f"share of the room {self.low} to {self.high}, %", ".1f", ".1f")
 
     def value(self, trial: Trial, name: str) -> Interval:
         """A row's share, in per cent."""
@@ -98,7 +98,7 @@ def trial_table(
     title: str,
     measures: Sequence[Measure],
     *,
-    room: Room | None = None,
+    rooms: Sequence[Room] = (),
     printed: Printed | None = None,
     timed: bool = True,
 ) -> Table:
@@ -109,19 +109,18 @@ def trial_table(
         methods: what they are; rows of the trial without one are rules.
         title: of the table; networks are added.
         measures: columns; the first one's indicator is that of which learning adds something.
-        room: for the share that methods take.
+        rooms: of which methods take shares.
         printed: what the paper has in some cells.
         timed: whether to show the time of a decision.
     """
     kpi = measures[0].kpi
     label = indicator(kpi)
     added = Column("learning_adds", f"what learning adds to {label.heading}", "+.3g", ".2g")
-    columns = [measure.column for measure in measures] + ([room.column] if room else []) + [added, MILLISECONDS]
+    columns = [measure.column for measure in measures] + [room.column for room in rooms] + [added, MILLISECONDS]
     printed, rows = printed or {}, []
     for name in trial.values:
         values: dict[str, Value] = {measure.column.key: measure.value(trial, name) for measure in measures}
-        if room:
-            values[room.column.key] = room.value(trial, name)
+        values |= {room.column.key: room.value(trial, name) for room in rooms}
         method = methods.get(name)
         if method is not None and method.start in trial.values:
             start = flat(trial, method.start, kpi)

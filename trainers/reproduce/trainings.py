@@ -107,3 +107,21 @@ class Run:
         needs = tuple(name if name in labelled else f"{name}-{seed}" for name in self.needs)
         minutes, folder = 0.5 if quick else self.minutes, self.folder(seed, runs)
         return Job(folder.name, self.command(seed, runs, quick), minutes, folder, needs)
+
+
+@dataclass(frozen=True)
+class Tuned(Run):
+    """A checkpoint of another run that goes on training elsewhere, by ``hetgraph finetune``, whose options it has.
+
+    Args:
+        of: run whose weights of the same seed it starts from, one of ``needs``.
+    """
+
+    of: str = ""
+
+    def command(self, seed: int, runs: Path, quick: bool) -> tuple[str, ...]:
+        """Command of a seed; what it prints of before and after is on few networks, as sections judge it again."""
+        start = str(runs / f"{self.of}-{seed}" / "best.ckpt")
+        parts = ("hetgraph", "finetune", "--ckpt", start, "--out", str(self.folder(seed, runs)), "--overwrite")
+        own = ("--seed-training", str(seed), "--layouts", "2", "--no-scratch", "--no-figures")
+        return (*parts, *own, *self.options, *(self.quick if quick else ()))

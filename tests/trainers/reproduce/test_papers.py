@@ -9,9 +9,13 @@ import lightning
 import pytest
 
 from hetgraph.trainers.cli import resolve_configs
+from hetgraph.trainers.commands.finetune import _add_arguments
 from hetgraph.trainers.commands.fit import FolderCLI
 from hetgraph.trainers.commands.reproduce import run
+from hetgraph.trainers.common.arguments import Parser, add_options
 from hetgraph.trainers.reproduce.paper import Paper, paper_names, paper_of
+from hetgraph.trainers.reproduce.trainings import Tuned
+from hetgraph.trainers.tasks import task_of
 
 PAPERS = Path(__file__).parents[3] / "shared" / "papers"
 
@@ -39,6 +43,14 @@ def parser(command: tuple[str, ...]) -> Any:
     ).parser
 
 
+def tuning() -> Parser:
+    """Command line of `hetgraph finetune` for arrivals, the one task of which agents are fine-tuned."""
+    own = Parser("hetgraph finetune", "")
+    _add_arguments(own)
+    add_options(own, task_of("arrivals").options)
+    return own
+
+
 @pytest.fixture(autouse=True)
 def no_other_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lightning warns of arguments of the process beside those that it is given, and of its own calls."""
@@ -53,6 +65,9 @@ def test_every_training_parses(name: str, tmp_path: Path) -> None:
     own = parser(paper.runs[0].command(1, tmp_path, False))  # making it takes longer than parsing
     for training in paper.runs:
         command = training.command(1, tmp_path, True)
+        if isinstance(training, Tuned):
+            assert tuning().parse_args(list(command[2:])).out == str(tmp_path / f"{training.name}-1")
+            continue
         parsed = own.parse_args(resolve_configs(list(command[1:]))).fit
         assert parsed.seed_everything == 1, training.name
         assert parsed.trainer.default_root_dir == str(tmp_path / f"{training.name}-1")
