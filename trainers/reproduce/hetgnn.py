@@ -51,6 +51,7 @@ PAPER = Paper(
         Experiment("generalise", "Twice the users, stations or area", (), tables.generalise, ("label-free", "hetnet"), 90),
         Experiment("one-pass", "What the graph is worth in one pass", (), tables.one_pass, ONE, 15),
         Experiment("rounds", "What the graph is worth with eight rounds", (), tables.eight_rounds, ROUNDS, 20),
+        Experiment("ascent", "Step sizes of the ascent without a network", (), extra.ascent, (), 5),
         Experiment("antennas", "The antenna head against its teacher", (), extra.antennas, ("distill",), 3),
         Experiment("interference", "The K-user interference channel with path loss", (), extra.interference, ("interference",), 15),
         Experiment("iid", "The K-user interference channel with independent gains", (), extra.iid, ("iid",), 15),

@@ -22,6 +22,7 @@ from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
 ORDERS = {TEACHER: "O(U^3) + O(B RB^2)", BASE: "O(U B)", STUDENT: "O(V + E)"}  # Table 2
 USERS, QUICK_USERS = (675, 1350, 2700, 5400), (100, 200)
 CALLS = 5
+VALIDATION = 1_000_000
 
 
 def training(bench: Bench) -> Section:
