@@ -98,6 +98,24 @@ def iid(bench: Bench) -> Section:
     return _pairs(bench, "iid", "unit", (30.0, 20.0, 10.0))
 
 
+STEPS, RATES = (5, 10, 20, 40, 80, 160, 640), (0.1, 0.2, 0.3, 0.6, 1.0, 1.5)
+
+
+def ascent(bench: Bench) -> Section:
+    """Step size of the ascent for each number of steps, on validation layouts: the best one is that of the other sections."""
+    layouts, steps, rows = bench.count(16, 1), STEPS[: bench.count(len(STEPS), 2)], []
+    graph = preset("hetnet-3tier").sample(layouts, seed=VALIDATION)
+    base, links = evaluate(graph, one_shot(BASE)(graph)).rate_bps, links_of(graph)
+    for rate in RATES:
+        answers = ascent_path(graph, list(steps), rate=rate)
+        gains = [np.asarray(pf_gain(evaluate(graph, each).rate_bps, base, links).double())[None] for each in answers]
+        cells = {str(count): statistics.mean(gain) for count, gain in zip(steps, gains, strict=True)}
+        rows.append(Row(f"rate {rate:g}", "rule", cells))
+    columns = [Column(str(count), f"{count} steps, nat", ".4f", ".4f") for count in steps]
+    networks = f"{layouts} validation layouts of hetnet-3tier"
+    return Section((Table("PF gain of ascent over max RSRP", columns, rows),), networks=networks)
+
+
 METHODS = {
     "full": "full power",
     "best": "best of 10 starts",
