@@ -10,8 +10,8 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph import Scenario, interference_k, links_of, preset
 from hetgraph.models import HetGNN
-from hetgraph.radio import Allocation, evaluate, one_shot
-from hetgraph.solvers import wmmse
+from hetgraph.radio import Allocation, evaluate, one_shot, pf_gain
+from hetgraph.solvers import ascent_path, wmmse
 from hetgraph.trainers.common.networks import TEST
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.reproduce.bench import Bench
