@@ -2,6 +2,7 @@
 
 from hetgraph.trainers.reproduce import hetgnn_extra as extra
 from hetgraph.trainers.reproduce import hetgnn_tables as tables
+from hetgraph.trainers.reproduce.hetgnn_dynamic import dynamic
 from hetgraph.trainers.reproduce.paper import Experiment, Paper
 from hetgraph.trainers.reproduce.trainings import D, Labels, M, Run, T, options
 
@@ -49,6 +50,7 @@ PAPER = Paper(
         Experiment("complexity", "Time over the number of users", ("Table 2",), extra.complexity, ("hetgnn-paper",), 2),
         Experiment("hetnet", "Against the strongest reference", (), tables.hetnet, ("label-free", "hetnet", "distill", "paper"), 40),
         Experiment("generalise", "Twice the users, stations or area", (), tables.generalise, ("label-free", "hetnet"), 90),
+        Experiment("dynamic", "Users who walk, decided each second", (), dynamic, ("label-free", "hetnet"), 60),
         Experiment("one-pass", "What the graph is worth in one pass", (), tables.one_pass, ONE, 15),
         Experiment("rounds", "What the graph is worth with eight rounds", (), tables.eight_rounds, ROUNDS, 20),
         Experiment("ascent", "Step sizes of the ascent without a network", (), extra.ascent, (), 5),

@@ -113,7 +113,9 @@ def title(mode: Mode, what: str) -> str:
 
 def judged(world: Trajectories, mode: Mode, methods: Methods) -> Trial:
     """Indicators of each network under each policy, on the same episodes."""
-    env = HandoverEnv(world, world.networks, rule=HandoverRule(bias=mode[1]), resource_model=mode[0])
+    env = HandoverEnv(
+        world, world.networks, rule=HandoverRule(bias=mode[1]), resource_model=mode[0], steps=world.steps - 1
+    )
     return rollout(env, {name: list(method.members) for name, method in methods.items()}, seed=TEST)
 
 
@@ -154,7 +156,7 @@ def tabular(bench: Bench, bias: bool, seed: int) -> HandoverTable:
         return found
     networks, episodes = bench.count(32, 2), bench.count(30, 1)
     world = walks(bench, networks, seed=seed)
-    env = HandoverEnv(world, networks, rule=HandoverRule(bias=bias), seed=seed)
+    env = HandoverEnv(world, networks, rule=HandoverRule(bias=bias), seed=seed, steps=world.steps - 1)
     found = handover_q_learning(env, episodes=episodes, epsilon_decay=0.85, seed=seed, progress=False)
     kept.parent.mkdir(parents=True, exist_ok=True)
     save_file({"value": found.values.value, "visits": found.values.visits}, kept)
@@ -216,7 +218,7 @@ def traces(bench: Bench) -> Section:
         LTETraceDataset(TRACES, generation="5G", split=split, cells=22).trajectories(count, steps, seed=seed)  # type: ignore[arg-type]
         for split, count, seed in (("train", bench.count(32, 2), 0), ("test", bench.count(40, 2), TEST))
     )
-    methods, notes = fitted(HandoverEnv(known, known.networks))
+    methods, notes = fitted(HandoverEnv(known, known.networks, steps=known.steps - 1))
     for model, runs in DRIVES.items():
         mode: Mode = (model, False)
         chosen = rules(TASK, *RIVALS) | methods | bench.learned(runs, "pf_negotiated, fitted")
