@@ -122,7 +122,7 @@ def _summary(trial: Trial, small: Trial, chance: float, demand: float) -> Row:
         "rejected_b": rejected["B"],
         "utility_b": printed["B"],
     }
-    return Row(f"p = {chance:g}, demand {demand:g}", "learned from nothing", values, paper)
+    return Row(f"p = {chance:g}, demand {demand:g}", "", values, paper)
 
 
 def curve(bench: Bench, chance: float = 0.5, demand: float = 14.0) -> Section:

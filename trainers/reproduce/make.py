@@ -90,6 +90,8 @@ def make(plan: Plan, at_once: int, console: Console) -> int:
             continue
         store(plan.folder, experiment.name, content)
         write_page(plan.page, plan.paper, stored(plan.folder, plan.paper), plan.quick)
+    if kept := stored(plan.folder, plan.paper):  # in today's form, also where nothing was measured anew
+        write_page(plan.page, plan.paper, kept, plan.quick)
     return failures
 
 
