@@ -3,6 +3,7 @@
 import hashlib
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 
 from rich.console import Console
 
+from hetgraph.files import write_file
 from hetgraph.trainers.judge.files import provenance
 from hetgraph.trainers.reproduce.bench import Bench
 from hetgraph.trainers.reproduce.machine import machine
 from hetgraph.trainers.reproduce.page import check_place, store, stored, write_page
 from hetgraph.trainers.reproduce.paper import Experiment, Paper
-from hetgraph.trainers.reproduce.queue import DONE, machine_of, minutes_of, state_of, work
+from hetgraph.trainers.reproduce.queue import DONE, log_of, machine_of, minutes_of, state_of, work
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,13 @@ def make(plan: Plan, at_once: int, console: Console) -> int:
         console.print(f"{experiment.name}: measuring, about {_minutes(plan, experiment):.0f} min")
         try:
             content = measured(plan, experiment)
-        except (ValueError, OSError, RuntimeError) as error:
+        except Exception as error:  # whatever it is, the other sections are worth having
             failures += 1
-            console.print(f"{experiment.name}: got {error}, which leaves out this section", markup=False)
+            log = log_of(f"measure-{experiment.name}", plan.logs)
+            write_file(log, "".join(traceback.format_exception(error)).encode())
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            text = f"{experiment.name}: left out for an error ({reason}), see {log}"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
             continue
         store(plan.folder, experiment.name, content)
         write_page(plan.page, plan.paper, stored(plan.folder, plan.paper), plan.quick)

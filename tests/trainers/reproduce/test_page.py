@@ -87,6 +87,7 @@ def test_the_page_keeps_sections_that_are_not_measured_now(tmp_path: Path) -> No
 def test_a_section_that_fails_leaves_the_others(tmp_path: Path) -> None:
     toy = paper(Experiment("bad", "A bad one", (), broken))
     assert make(plan(tmp_path, of=toy), 1, Console()) == 1
+    assert "x: got 1, expected 2" in (tmp_path / "runs/logs/measure-bad.log").read_text()
     assert set(stored(tmp_path / "results" / "toy", toy)) == {"one", "two"}
 
 
