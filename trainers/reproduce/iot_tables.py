@@ -142,9 +142,15 @@ def nothing(bench: Bench) -> Section:
 
 
 def returns_of(bench: Bench, of: Mapping[str, str], names: Methods) -> dict[str, list[Any]]:
-    """Of methods that were trained: returns of the episodes of each run, in the weights of one reward."""
-    chosen = [name for name in names if name in of and name != "throughput only"]
-    return {name: [training_returns(folder / "last.ckpt") for folder in bench.folders(of[name])] for name in chosen}
+    """Of methods that were trained: returns of the episodes of each run, in the weights of one reward.
+
+    A run so short that nothing was learned leaves no last checkpoint.
+    """
+    out = {}
+    for name in (name for name in names if name in of and name != "throughput only"):
+        lasts = [folder / "last.ckpt" for folder in bench.folders(of[name])]
+        out[name] = [training_returns(last) for last in lasts if last.exists()]
+    return {name: runs for name, runs in out.items() if runs}
 
 
 def training(bench: Bench, of: Mapping[str, str], names: Methods) -> Table:

@@ -16,6 +16,7 @@ from hetgraph.trainers.reproduce.bench import Methods
 from hetgraph.trainers.reproduce.section import Column, Row, Table, Value
 
 MILLISECONDS = Column("decision_ms", "ms of a decision", ".3g")
+NOT_LEARNED = ("rule", "untrained weights")
 Printed = Mapping[tuple[str, str], float | str]  # (row, column) -> what the paper prints, in the column's unit
 
 
@@ -133,12 +134,12 @@ def trial_table(
 
 
 def kind_of(trial: Trial, name: str, methods: Methods) -> str:
-    """What a row is; a learned one that decides as a rule does is named so."""
+    """What a row is; a learned one that decides as a rule does, or as it did before training, is named so."""
     method = methods[name]
-    if method.kind == "rule":
+    if method.kind in NOT_LEARNED:
         return method.kind
     for other, rival in methods.items():
-        if rival.kind == "rule" and other in trial.values and _same(trial, name, other):
+        if rival.kind in NOT_LEARNED and other in trial.values and _same(trial, name, other):
             return f"{method.kind}: decides as {other}"
     return method.kind
 
