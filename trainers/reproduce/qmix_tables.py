@@ -132,10 +132,15 @@ def crowding(bias: bool) -> Methods:
     return {f"{name}, crowding": Method([one]) for name, one in found.items()}
 
 
-def agents(bench: Bench, mode: Mode) -> Methods:
-    """Trained agents of a mode; those that begin with the rule are measured against it."""
-    found = bench.learned(MODES[mode], RULE)
+def agents(bench: Bench, names: Mapping[str, str]) -> Methods:
+    """Trained agents by the names of their rows; those that begin with the rule are measured against it."""
+    found = bench.learned(names, RULE)
     return {name: Method(m.members, m.kind, m.start if m.kind == "rule + learned" else "") for name, m in found.items()}
+
+
+def free(mode: Mode) -> Mapping[str, str]:
+    """Agents of a mode that take any number of cells: the paper's flat network is one of 25."""
+    return {name: run for name, run in MODES[mode].items() if name != CONSTANTS}
 
 
 def alone(bench: Bench, bias: bool) -> Methods:
@@ -173,7 +178,7 @@ def learned(bench: Bench) -> Section:
     networks, tables = bench.count(40, 2), []
     world = walks(bench, networks)
     for mode in list(MODES)[:: bench.count(1, 3)]:
-        methods = rules(TASK, *RIVALS) | crowding(mode[1]) | alone(bench, mode[1]) | agents(bench, mode)
+        methods = rules(TASK, *RIVALS) | crowding(mode[1]) | alone(bench, mode[1]) | agents(bench, MODES[mode])
         tables.append(
             table_of(world, mode, methods, title(mode, "25 cells"), PRINTED if mode == ("paper", False) else None)
         )
@@ -206,7 +211,7 @@ def sizes(bench: Bench) -> Section:
     for cells, networks in list(counts.items())[: bench.count(2, 1)]:
         world = walks(bench, networks, cells)
         for mode in list(MODES)[:: bench.count(1, 3)]:
-            methods = rules(TASK, *RIVALS) | crowding(mode[1]) | agents(bench, mode)
+            methods = rules(TASK, *RIVALS) | crowding(mode[1]) | agents(bench, free(mode))
             tables.append(table_of(world, mode, methods, title(mode, f"{cells} cells")))
     return Section(tuple(tables), networks=", ".join(f"{n} networks of {cells} cells" for cells, n in counts.items()))
 
