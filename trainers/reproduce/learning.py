@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.curves import read_metrics
-from hetgraph.trainers.judge.plots import COLOURS, save, subplots
+from hetgraph.trainers.judge.plots import COLOURS, grid, legend, save
 from hetgraph.trainers.reproduce.bench import Bench
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table, Value
 
+PER_ROW = 2  # panels
 COLUMNS = (
     Column("first", "first epoch"),
     Column("last", "last epoch"),
@@ -64,9 +65,9 @@ def learning(
         notes: of the section.
         decorate: draws more into a panel, by its number.
     """
-    figure, axes = subplots(1, len(metrics), figsize=(5.2 * len(metrics), 3.8), squeeze=False, layout="constrained")
+    figure, panels = grid(len(metrics), PER_ROW, 3.2)
     rows = []
-    for number, (panel, metric) in enumerate(zip(axes[0], metrics, strict=True)):
+    for number, (panel, metric) in enumerate(zip(panels, metrics, strict=True)):
         for colour, (label, run) in zip(itertools.cycle(COLOURS), runs.items(), strict=False):
             found = curves(bench, run, metric)
             if found is None:
@@ -89,8 +90,7 @@ def learning(
         panel.set(xlabel="epoch", ylabel=metric.label)
         if decorate is not None:
             decorate(number, panel)
-        if panel.get_legend_handles_labels()[0]:
-            panel.legend(fontsize=8)
+    legend(figure, panels[0])
     save(figure, bench.figures, bench.figure())
     caption = f"{', '.join(metric.label for metric in metrics)} over epochs; bands of 95% over training seeds"
     return Section((Table("over training seeds", COLUMNS, rows),), notes, {bench.figure(): caption})
