@@ -150,9 +150,11 @@ def curve(bench: Bench, chance: float = 0.5, demand: float = 14.0) -> Section:
         for place, (name, values) in enumerate(levels.items()):
             panel.axhline(scale * values.mean(), ls=("--", ":", "-.", "-")[place], color=f"C{place + 2}", label=name)
         last = found[0][-1] if found is not None else 1.0
-        panel.plot(np.array(counts) / counts[-1] * last, scale * q.mean((1, 2)), "s-", ms=3, label="Q-learning")
+        panel.plot(
+            np.array(counts) / counts[-1] * last, scale * q.mean((1, 2)), "s-", ms=3, color="black", label="Q-learning"
+        )
 
-    metric = Metric("val/utility", f"utility over random, p = {chance:g}, demand {demand:g}", scale=scale)
+    metric = Metric("val/utility", "utility over random", scale=scale)
     section = learning(bench, {"GROWS, the paper's": "grows-paper"}, (metric,), decorate=levels_and_tables)
     at_the_end = {"random_station": base, **levels, "Q-learning": q[-1]}
     kinds = {"GROWS, for all loads": "learned from nothing", "Q-learning": "learned from nothing"}

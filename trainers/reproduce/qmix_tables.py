@@ -16,6 +16,7 @@ from hetgraph.envs.handover.rules import Announced, Mover, ProportionalFair, Str
 from hetgraph.envs.handover.search_rules import DualPrice, Negotiated, Optimum
 from hetgraph.envs.rollout import Trial, rollout
 from hetgraph.graph import Trajectories, roaming, user_trajectories
+from hetgraph.radio import indicator
 from hetgraph.radio.handover import HandoverRule, ResourceModel
 from hetgraph.trainers.common.networks import TEST
 from hetgraph.trainers.handover.price import CROWDING, fitted_price
@@ -36,7 +37,7 @@ NAMES = (
 RIVALS = ("random", "round_robin", "greedy", "max_rsrp", "cre", "genetic", *NAMES[-6:])
 AGENTS, RULE = "GraphQMIX", "pf_negotiated, crowding"  # the rule with the prices that agents begin with
 ONE, LOWER, RATES = "GraphQMIX, one price", "GraphQMIX, one lower price", "GraphQMIX, sum rate and spread"
-PLAIN, CONSTANTS = "GraphQMIX, no announcements", "QMIX with the paper's constants"
+PLAIN, CONSTANTS = "GraphQMIX, no announcements", "QMIX, the paper's"
 Mode = tuple[ResourceModel, bool]  # resources, and whether range expansion counts
 MODES: Mapping[Mode, Mapping[str, str]] = {
     ("shared", True): {
@@ -189,7 +190,7 @@ def learned(bench: Bench) -> Section:
 def training(bench: Bench) -> Section:
     """Figures 5 and 6, Table II: what validation says over training."""
     printed = {"handover_rate": "0.075", "jain": "> 0.998", "load_imbalance": "0.50", "anu": ""}
-    metrics = tuple(Metric(f"val/{kpi}", kpi.replace("_", " "), text) for kpi, text in printed.items())
+    metrics = tuple(Metric(f"val/{kpi}", indicator(kpi).label, text) for kpi, text in printed.items())
     note = "The printed rewards (800 to 850), losses (0.10), throughputs (0.021 Mbit/s), spectral efficiencies (0.020 bit/s/Hz),"
     note += " energy efficiencies and RSRP (0.20 dBm) are in units that the paper does not state, or of no network: not comparable."
     return learning(bench, {AGENTS: "qmix", CONSTANTS: "qmix-paper"}, metrics, (note,))
