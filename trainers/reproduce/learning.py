@@ -88,7 +88,7 @@ def learning(
                 Row(f"{label}: {metric.label}", kind, cells, {"last": metric.printed} if metric.printed else {})
             )
         panel.set(xlabel="epoch", ylabel=metric.label)
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.locator_params(axis="x", integer=True)
         if decorate is not None:
             decorate(number, panel)
     legend(figure, panels[0])

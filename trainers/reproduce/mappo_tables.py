@@ -1,6 +1,6 @@
 """Sections of packet queues: delays on conflict graphs and in cells."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -140,14 +140,24 @@ def cells(bench: Bench, network: str, agents: Mapping[str, str]) -> Section:
         shown = trial_table(trial, methods, title, (*delays("ms"), *ratios), rooms=(room,))
         tables.append(with_level(shown, methods, trial, "mean_delay_ms"))
         trials.append(trial)
+    shown_trials = [_some(trial, (*DRAWN, *agents)) for trial in trials]
     names = [
-        save(draw(trials), bench.figures, bench.figure(name)).stem
+        save(draw(shown_trials), bench.figures, bench.figure(name)).stem
         for name, draw in (("cdf", delay_cdfs), ("parts", delay_parts))
     ]
     captions = dict(zip(names, ("share of packets with a longer delay", "what the mean delay is made of"), strict=True))
     note = "The paper's figures print no numbers; its claim is that of all methods with local information the agents are ahead, and"
     note += " that they are level with FP and WMMSE (regular) or ahead of them (random), which know all gains of the present."
     return Section(tuple(tables), (note,), captions, f"{layouts} layouts of each load, {slots} slots")
+
+
+DRAWN = ("lqf_best", "llq", "fair_itlinq", "local_score", "wmmse_neighbourhood", "wmmse_global", "wmmse_genie", "genie")
+
+
+def _some(trial: Trial, names: Sequence[str]) -> Trial:
+    """Some rows of a trial."""
+    values = {name: row for name, row in trial.values.items() if name in names}
+    return Trial(values, trial.seconds, trial.meta, {name: trial.details[name] for name in values})
 
 
 EXECUTION: Printed = {
