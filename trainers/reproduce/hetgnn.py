@@ -66,5 +66,6 @@ PAPER = Paper(
     notes=(
         "Printed: student, baseline and teacher have 0.32, 0.34 and 0.37 Gbit/s: the student is below the baseline in all figures,"
         " where the text claims a gain over it. The paper names neither the weights of its losses nor the number of its WMMSE rounds.",
+        "What is distilled learns from a rule's answers, and so is rule + learned; label-free training begins with new weights.",
     ),
 )  # fmt: skip

@@ -75,8 +75,8 @@ def state_of(job: Job, logs: Path) -> str:
     if not text.startswith(" ".join(job.command) + "\n"):
         return "new"
     end = text.rstrip("\n").rpartition("\n")[2]
-    if end == DONE:
-        return DONE
+    if end == DONE:  # what it left may have been moved away since
+        return DONE if job.folder is None or (job.folder / "best.ckpt").exists() else "new"
     if end.startswith("failed"):
         return "failed"
     return "stopped" if job.last is not None and job.last.exists() else "new"

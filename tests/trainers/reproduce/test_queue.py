@@ -26,6 +26,7 @@ if kind == "fail":
 if kind == "slow" and "--ckpt_path" not in rest:
     (folder / "last.ckpt").write_text("half")
     time.sleep(60)
+(folder / "best.ckpt").touch()
 (folder / "order").write_text(str(time.monotonic()))
 """
 
@@ -55,6 +56,15 @@ def test_what_is_done_is_not_run_again(tmp_path: Path) -> None:
     assert calls(tmp_path / "one") == ["good --overwrite true a"]
     assert minutes_of("one", tmp_path / "logs") is not None
     assert "core" in machine_of("one", tmp_path / "logs")
+
+
+def test_what_was_deleted_is_made_again(tmp_path: Path) -> None:
+    one = job("good", tmp_path / "one")
+    run([one], tmp_path / "logs")
+    (tmp_path / "one" / "best.ckpt").unlink()
+    assert state_of(one, tmp_path / "logs") == "new"
+    run([one], tmp_path / "logs")
+    assert (tmp_path / "one" / "best.ckpt").exists()
 
 
 def test_another_command_begins_anew_without_the_old_checkpoint(tmp_path: Path) -> None:
