@@ -95,7 +95,8 @@ def dynamic(bench: Bench) -> Section:
         tables.append(
             trial_table(trial, methods, f"{speed}, {limits[0]:g} to {limits[1]:g} m/s", measures, timed=False)
         )
-    note = "Handovers are changes of the serving station per user and second. Velocities are no input of the network."
+    note = "Handovers are changes of the serving station per user and second. Velocities are no input of the network;"
+    note += " the gains hold each second's fading on the blocks, which no method filters."
     return Section(tuple(tables), (note,), networks=f"{networks} networks of hetnet-3tier, {seconds} s each")
 
 

@@ -22,6 +22,7 @@ from hetgraph.trainers.common.networks import TEST
 from hetgraph.trainers.handover.price import CROWDING, fitted_price
 from hetgraph.trainers.handover.tabular import HandoverTable, handover_q_learning
 from hetgraph.trainers.handover.task import TASK
+from hetgraph.trainers.judge.measured import measured_share
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
 from hetgraph.trainers.reproduce.learning import Metric, learning
 from hetgraph.trainers.reproduce.section import Section, Table
@@ -229,6 +230,10 @@ def traces(bench: Bench) -> Section:
         mode: Mode = (model, False)
         chosen = rules(TASK, *RIVALS) | methods | bench.learned(runs, "pf_negotiated, fitted")
         tables.append(table_of(world, mode, chosen, title(mode, "22 cells of the 5G drive tests")))
+    env = HandoverEnv(world, world.networks, steps=world.steps - 1)
+    env.reset(seed=TEST)
+    share = 100 * (measured_share(env) or 0.0)
+    notes = [*notes, f"{share:.3g}% of the links of the test networks are measured, the others imputed."]
     return Section(tuple(tables), tuple(notes), networks=f"{world.networks} networks of the test's files")
 
 
