@@ -1,12 +1,12 @@
 """``hetgraph reproduce``: every table and figure of a system's paper, printed values beside measured ones."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from hetgraph.trainers.common.arguments import Parser, new_folder, parse
+from hetgraph.trainers.reproduce.machine import cores
 from hetgraph.trainers.reproduce.make import Plan, listing, make
 from hetgraph.trainers.reproduce.paper import paper_names, paper_of
 
@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     args = parse(parser, arguments)
     paper = paper_of(args.system)
-    jobs = len(os.sched_getaffinity(0)) if args.jobs is None else args.jobs
+    jobs = cores() if args.jobs is None else args.jobs
     if jobs < 1:
         raise ValueError(f"--jobs: got {jobs}, expected at least 1")
     out = Path(args.out or (QUICK_OUT if args.quick else OUT))

@@ -9,8 +9,12 @@ from pathlib import Path
 @functools.cache
 def machine() -> str:
     """Cores that this process may use, their name, and the GPU."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"{cores} core{'s' if cores > 1 else ''} ({_processor()}), {_gpu()}"
+    return f"{cores()} core{'s' if cores() > 1 else ''} ({_processor()}), {_gpu()}"
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

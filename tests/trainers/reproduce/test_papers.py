@@ -17,8 +17,6 @@ from hetgraph.trainers.reproduce.paper import Paper, paper_names, paper_of
 from hetgraph.trainers.reproduce.trainings import Tuned
 from hetgraph.trainers.tasks import task_of
 
-PAPERS = Path(__file__).parents[3] / "shared" / "papers"
-
 
 class Parsed(FolderCLI):
     """The command line alone: nothing is built, nothing is run."""
