@@ -1,32 +1,20 @@
-"""IoT networks: `python benchmarks/iot.py throughput | baselines [networks] | weights [networks]`.
-
-Of trained agents (iot_learned.py): `learned | ablations | nothing | curves | oma | gap [networks]`; `python benchmarks/runs.py
-iot bare` trains them.
-"""
+"""Speed of IoT networks: `python benchmarks/iot.py`, network-slots per second of a thread beside the floor."""
 
 import os
-import sys
 import time
 
-import iot_learned
 import torch
-from rich.progress import track
 
 from hetgraph.envs import IoTEnv
-from hetgraph.envs.iot.max_weight import MaxWeight
-from hetgraph.envs.rollout import rollout
-from hetgraph.radio import Policy, Schedule, clusters, indicator, iot_policy
-from hetgraph.trainers.judge import statistics
+from hetgraph.radio import Schedule, clusters
 
-SECONDS, TEST = 5.0, 3_000_000
+SECONDS = 5.0
 ROWS = {
     "iot-noma:users=20,small_cells=3,subchannels=10": 64,
     "iot-noma": 16,
     "iot-oma": 16,
     "iot-noma:users=200,small_cells=15,subchannels=50": 4,
 }
-NAMES = ("random", "proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss")
-COLUMNS = ("throughput_bps", "bit_per_j", "qos_violation", "jain", "jain_rate", "handover_rate", "utilisation")
 
 
 def scripts(env: IoTEnv, count: int = 8) -> list[Schedule]:
@@ -77,56 +65,6 @@ def median(work: object) -> float:
     return sorted(times)[4]
 
 
-def table(policies: dict[str, Policy[Schedule]], scenarios: tuple[str, ...], networks: int, few: int = 8) -> None:
-    """Means over networks with half the width of the 95% interval, on the same users, channels and arrivals."""
-    torch.set_num_threads(1)
-    for scenario in scenarios:
-        print(f"\n**{scenario}**, {networks} networks, an episode of 200 slots each\n")
-        heads = ["policy", *(indicator(key).heading for key in COLUMNS), "ms per decision"]
-        print(f"| {' | '.join(heads)} |\n" + "|---" * len(heads) + "|")
-        for name, policy in policies.items():
-            parts, start = [], time.process_time()
-            for first in track(range(0, networks, few), name, transient=True, disable=not sys.stdout.isatty()):
-                env = IoTEnv(scenario, min(few, networks - first), first=first)
-                parts.append(rollout(env, {name: policy}, seed=TEST).values[name])
-            spent = 1e3 * (time.process_time() - start) / networks / env.episode_slots
-            found = {key: torch.cat([part[key] for part in parts], 1).numpy() for key in COLUMNS}
-            cells = [statistics.mean(found[key]).scaled(indicator(key).scale).text(".3g") for key in COLUMNS]
-            print(f"| {name} | {' | '.join(cells)} | {spent:.1f} |", flush=True)
-
-
-def baselines(networks: int = 16) -> None:
-    """The classical policies."""
-    table({name: iot_policy(name) for name in NAMES}, ("iot-noma", "iot-oma"), networks)
-
-
-def weights(networks: int = 8) -> None:
-    """Variants of the strong policy, under a light and a heavy load."""
-    variants: dict[str, Policy[Schedule]] = {
-        "urgency (wmmse_pf)": MaxWeight(),
-        "queue": MaxWeight("queue"),
-        "need": MaxWeight("need"),
-        "fair": MaxWeight("fair"),
-        "max RSRP": MaxWeight(associate="max_rsrp"),
-        "least path loss (wmmse_path_loss)": MaxWeight(associate="path_loss"),
-        "equal power": MaxWeight(power="equal"),
-        "no prediction": MaxWeight(predict=False),
-        "all power": MaxWeight(margin=0.0),
-        "one round": MaxWeight(rounds=1),
-        "three rounds": MaxWeight(rounds=3),
-        "60 rounds of WMMSE": MaxWeight(iterations=60),
-    }
-    table(variants, ("iot-noma", "iot-noma:users=200"), networks)
-
-
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    what, *rest = sys.argv[1:] or ["throughput"]
-    commands = {
-        "throughput": throughput, "baselines": baselines, "weights": weights, "learned": iot_learned.learned,
-        "ablations": iot_learned.ablations, "nothing": iot_learned.nothing, "curves": iot_learned.curves, "oma": iot_learned.oma,
-        "gap": iot_learned.gap,
-    }  # fmt: skip
-    if what not in commands:
-        raise SystemExit(f"command: got {what!r}, expected one of {', '.join(commands)}")
-    commands[what](*map(int, rest))
+    throughput()

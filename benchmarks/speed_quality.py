@@ -52,7 +52,7 @@ def curves(run: str) -> dict[str, list[tuple[int, Method]]]:
         "student": [(k, rounds(k)) for k in (0, 1, 2, 4, 6, 8, 12, 16, 24, 32)],
         "student, 8 rounds + ascent": [(k, both(k)) for k in (8, 16, 32, 64, 128)],
     }
-    if paper.exists():  # `python benchmarks/runs.py paper` trains it
+    if paper.exists():  # `hetgraph reproduce hetgnn --rows hetnet` trains it
         network = load(paper)
         families["the paper's network, one pass"] = [(0, lambda g: network.allocate(g, 0))]
     return families

@@ -26,6 +26,7 @@ OTHERS = {
     "compare": "judge policies of a task on the same networks",
     "demo": "train and judge a small model, with figures",
     "report": "one HTML page of a run's figures and tables",
+    "reproduce": "every table and figure of a paper, printed values beside measured ones",
 }
 CONFIGS = Path(__file__).parent / "configs"
 

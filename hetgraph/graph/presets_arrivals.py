@@ -16,7 +16,7 @@ SPACING_M = 500.0
 
 
 def grows_3(stations: int = 3) -> Scenario:
-    """Three stations; constants that the paper does not print, fitted to its Table I (`benchmarks/grows.py calibrate`).
+    """Three stations; constants that the paper does not print, fitted to its Table I (`hetgraph reproduce grows --rows calibration`).
 
     A unit of data is what a second of the 20 MHz carries at 1 bit/s/Hz, 20 Mbit, and a slot of three stations is a second: rates
     are spectral efficiencies. With more stations each user hears the three at the corners of the triangle it stands in, and slots

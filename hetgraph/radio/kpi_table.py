@@ -75,6 +75,13 @@ SNAPSHOT = (
     Kpi("power_w", "W", "lower", "summed transmit power", "power"),
     _mega("energy_efficiency_bpj", "bit/J", "higher", "sum rate over consumed power, circuits included", "efficiency"),
     _percent("qos_violation", "lower", "share of users, or of promises, whose service falls short", "QoS violations"),
+    Kpi(
+        "latency_proxy_ms",
+        "ms",
+        "lower",
+        "mean over users of a payload over the rate (HetGNN paper, eq. 12)",
+        "latency proxy",
+    ),
     Kpi("load", "1", "lower", "users of a station", "users of a station"),
     Kpi("load_imbalance", "1", "lower", IMBALANCE, "load imbalance"),
     _percent("unserved", "lower", "share of users whose rate is zero", "unserved"),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def training_returns(path: Path) -> NDArray[np.float64]:
-    """Returns of the episodes of a run, in the order in which they ended, from its last checkpoint."""
-    return np.array(read_checkpoint(path)["IoTDataModule"]["returns"])
+    """Returns of the episodes of a run, in the order in which they ended, from its last checkpoint; none of an on-policy run."""
+    return np.array(read_checkpoint(path)["IoTDataModule"].get("returns", []))
 
 
 def episodes_to(returns: NDArray[np.float64], goal: float, window: int = 8) -> int | None:

@@ -27,7 +27,7 @@ ALWAYS = ("conflict-8", "grows", "hetgnn", "hetgnn-distill", "iot-noma", "qmix",
 
 def tiny(name: str) -> list[str]:
     """Options with which a shipped configuration trains for a batch in seconds."""
-    if name.startswith(("conflict", "hex", "random")):
+    if name.startswith(("conflict", "hex", "mappo", "random")):
         sizes = {"num_envs": 4, "slots": 4, "rollouts": 2, "val_slots": 20, "val_envs": 2}
     elif name.startswith(("qmix", "d3qn")):
         sizes = {"cells": 7, "users": 30, "networks": 2, "num_envs": 1, "val_networks": 2, "steps": 6, "episodes": 1}

@@ -1,0 +1,1 @@
+"""The papers again: what is trained, judged and written by ``hetgraph reproduce``."""
