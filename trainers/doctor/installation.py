@@ -106,9 +106,10 @@ def _installed(requirement: Requirement) -> Check:
 
 
 def _in_range(name: str, got: str, wanted: SpecifierSet) -> Check:
-    text = f"{got} ({wanted or 'any'})"
+    asked = ",".join(sorted(map(str, wanted), reverse=True)) or "any"
+    text = f"{got} ({asked})"
     fits = wanted.contains(got, prereleases=True)
-    return Check(name, text, "" if fits else f"got {got}, expected {wanted}")
+    return Check(name, text, "" if fits else f"got {got}, expected {asked}")
 
 
 def _first(error: Exception) -> str:
