@@ -55,7 +55,7 @@ class Reports:
         served = own.any(1)
         cell, level_db, own = cell[served], rsrp_db[served].double(), own[served]
         level_db = level_db.masked_fill(cell < 0, -torch.inf)
-        order = level_db.masked_fill(own, torch.inf).argsort(dim=1, descending=True, stable=True)[:, :MOST_CELLS]
+        order = level_db.masked_fill(own, torch.inf).topk(min(MOST_CELLS, cell.shape[1]), 1).indices
         return Reports(cell.gather(1, order), level_db.gather(1, order))
 
     @staticmethod

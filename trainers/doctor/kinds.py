@@ -4,6 +4,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from hetgraph.graph.csvfile import MOST_BYTES
 from hetgraph.trainers.doctor.description import Description
 from hetgraph.trainers.doctor.networks import USER_KIND, describe_sites, describe_users, kind_of_table
 from hetgraph.trainers.doctor.radio_files import (
@@ -49,8 +50,11 @@ def describe(path: Path) -> Description:
         raise FileNotFoundError(f"{path}: got no such file, expected {_KINDS}")
     if path.is_dir():
         return _folder(path)(path)
-    if not stat.S_ISREG(path.stat().st_mode):
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
         raise ValueError(f"{path}: got a pipe or device, expected a file")
+    if state.st_size > MOST_BYTES:
+        raise ValueError(f"{path}: got {state.st_size} bytes, expected at most {MOST_BYTES}")
     return (BY_SUFFIX.get(path.suffix.lower()) or _text(path))(path)
 
 

@@ -72,7 +72,11 @@ def describe_users(path: Path) -> Description:
     about.facts = [
         f"{plural(len(names), 'user')}" + ("" if "user" in table else ", named by the numbers of their rows")
     ]
-    missing = [text for name, text in (("indoor", "outdoors"), ("z", "1.5 m high")) if name not in table]
+    missing = [
+        text
+        for name, text in (("indoor", "indoors as the scenario has them"), ("z", "1.5 m high"))
+        if name not in table
+    ]
     if "floor" in table:
         missing = []
     if missing:

@@ -1,6 +1,7 @@
 """Individual offsets of cells that reproduce what a policy decided, as a column of the cells."""
 
 import dataclasses
+import math
 
 from hetgraph.solvers.offsets import individual_offsets
 from hetgraph.trainers.task import Decisions
@@ -19,4 +20,5 @@ def with_offsets(result: Decisions) -> Decisions:
     silent = None if result.power_w is None else result.power_w.sum(1) <= 0
     offsets = individual_offsets(result.reports, cells, silent)
     columns = {**result.cells, OFFSET: offsets.offset_db}
-    return dataclasses.replace(result, cells=columns, offset_agreement=offsets.agreement)
+    agreement = None if math.isnan(offsets.agreement) else offsets.agreement  # nobody was served
+    return dataclasses.replace(result, cells=columns, offset_agreement=agreement)
