@@ -48,11 +48,12 @@ def check_installation() -> int:
 
 
 def describe_files(files: Sequence[Path]) -> int:
-    """Each file by itself, then the network of sites and users where there is one file of each."""
+    """Each file by itself, then the network where there is one file of sites, and one of users or a map of traffic."""
     from hetgraph.trainers.cli import sentence
     from hetgraph.trainers.doctor.description import Description
     from hetgraph.trainers.doctor.kinds import describe
     from hetgraph.trainers.doctor.networks import SITE_KIND, USER_KIND, describe_network
+    from hetgraph.trainers.doctor.traffic import TRAFFIC_KIND
 
     known, faults = list[Description](), 0
     for path in files:
@@ -63,10 +64,12 @@ def describe_files(files: Sequence[Path]) -> int:
             sys.stderr.write(f"hetgraph: error: {sentence(error)}\n")
         else:
             _say(*known[-1].lines(), "")
-    sites, users = ([each.path for each in known if each.kind.startswith(kind)] for kind in (SITE_KIND, USER_KIND))
-    if len(sites) == len(users) == 1:
+    sites, users, maps = (
+        [each.path for each in known if each.kind.startswith(kind)] for kind in (SITE_KIND, USER_KIND, TRAFFIC_KIND)
+    )
+    if len(sites) == 1 and len(users) + len(maps) == 1:
         try:
-            _say(*describe_network(sites[0], users[0]).lines(), "")
+            _say(*describe_network(sites[0], next(iter(users), None), next(iter(maps), None)).lines(), "")
         except ValueError as error:
             faults += 1
             sys.stderr.write(f"hetgraph: error: {sentence(error)}\n")

@@ -28,14 +28,19 @@ class Description:
     commands: list[str] = field(default_factory=list)
 
     @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Keep the warnings of what is read meanwhile, each once, without the name of the file."""
+    def noting(self, but: str | None = None) -> Iterator[None]:
+        """Keep the warnings of what is read meanwhile, each once, without the name of the file.
+
+        Args:
+            but: beginning of those that are not kept.
+        """
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield
         for each in caught:
             text = str(each.message).removeprefix(f"{self.path}: ")
-            if text not in self.warnings and issubclass(each.category, UserWarning):
+            said = text in self.warnings or (but is not None and text.startswith(but))
+            if not said and issubclass(each.category, UserWarning):
                 self.warnings.append(text)
 
     def lines(self) -> list[str]:

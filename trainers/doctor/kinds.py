@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hetgraph.graph.csvfile import MOST_BYTES
 from hetgraph.trainers.doctor.description import Description
-from hetgraph.trainers.doctor.networks import USER_KIND, describe_sites, describe_users, kind_of_table
+from hetgraph.trainers.doctor.networks import SITE_KIND, USER_KIND, describe_sites, describe_users, kind_of_table
 from hetgraph.trainers.doctor.radio_files import (
     describe_drive_test,
     describe_gain,
@@ -24,6 +24,7 @@ from hetgraph.trainers.doctor.run_files import (
     describe_dataset,
     describe_run,
 )
+from hetgraph.trainers.doctor.traffic import TRAFFIC_KIND, describe_traffic
 
 Describe = Callable[[Path], Description]
 BY_SUFFIX: dict[str, Describe] = {
@@ -36,7 +37,8 @@ BY_SUFFIX: dict[str, Describe] = {
     ".yaml": describe_yaml,
     ".yml": describe_yaml,
 }
-_KINDS = "sites, users, an antenna pattern, drive tests, an npz, a checkpoint, a scenario or the folder of a run"
+TABLES: dict[str, Describe] = {SITE_KIND: describe_sites, USER_KIND: describe_users, TRAFFIC_KIND: describe_traffic}
+_KINDS = "sites, users, a map of traffic, an antenna pattern, drive tests, an npz, a checkpoint, a scenario or the folder of a run"
 
 
 def describe(path: Path) -> Description:
@@ -90,7 +92,7 @@ def _text(path: Path) -> Describe:
     if log is not None and _has_header(path):
         return describe_drive_test
     try:
-        return describe_users if kind_of_table(path) == USER_KIND else describe_sites
+        return TABLES[kind_of_table(path)]
     except ValueError:
         if log is not None:
             return describe_drive_test

@@ -1,4 +1,4 @@
-"""What the columns of files of sites and users are read as, with the unit in which they are read."""
+"""What the columns of files of sites, users and traffic are read as, with the unit in which they are read."""
 
 MEANINGS = {
     "x": "to the east, m",
@@ -26,9 +26,12 @@ MEANINGS = {
     "operator": "operator, for --operator",
     "mcc": "country code, for --operator",
     "net": "network code, for --operator",
+    "load": "load, a share; with --far-cells or --start-load alone",
     "user": "name of the user",
     "indoor": "indoors or not",
     "floor": "floor, 0 for the ground floor",
+    "density": "weight of a km2, or of a point",
+    "weight": "weight of a point",
 }
 NAMES = (
     "site",

@@ -96,7 +96,7 @@ def test_doctor_finds_the_example_in_order(clone: Path, capsys: pytest.CaptureFi
     printed = capsys.readouterr()
     assert "30 cells on 10 masts" in printed.out and "antenna patterns of files: 30 of 30" in printed.out
     assert "30 cells and 80 users" in printed.out and "without coverage" not in printed.out and not printed.err
-    assert "prb_util   not used" in printed.out
+    assert "prb_util   load, a share; with --far-cells or --start-load alone" in printed.out
 
 
 @pytest.mark.all

@@ -10,7 +10,7 @@ import torch
 
 from hetgraph.datasets import SnapshotSpec, generate
 from hetgraph.graph import preset
-from hetgraph.graph.aliases import SITES, USERS
+from hetgraph.graph.aliases import DENSITY, SITES, USERS
 from hetgraph.models import HetGNN, save
 from hetgraph.models.weights import read_weights, write_weights
 from hetgraph.trainers.cli import main
@@ -32,8 +32,8 @@ def doctor(*files: object, code: int = 0) -> None:
     assert done.value.code == code
 
 
-def test_every_column_of_sites_and_users_has_a_meaning() -> None:
-    assert {*SITES, *USERS} == {*MEANINGS}
+def test_every_column_of_sites_users_and_traffic_has_a_meaning() -> None:
+    assert {*SITES, *USERS, *DENSITY} == {*MEANINGS}
 
 
 def test_sites_and_users_have_columns_units_ranges_defaults_and_their_network(
@@ -66,6 +66,36 @@ def test_sites_and_users_have_columns_units_ranges_defaults_and_their_network(
     ):
         assert line in lines, line
     assert printed.out.isascii() and not printed.err
+
+
+def test_maps_of_traffic_and_load_counters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cells.csv").write_text("site,x,y,azimuth,prb_util\nA,0,0,0,20\nB,500,0,120,60\n")
+    square = [[0, 0], [500, 0], [500, 500], [0, 500], [0, 0]]
+    features = [
+        {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [square]}, "properties": {"users": total}}
+        for total in (30, 12)
+    ]
+    Path("areas.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    Path("grid.asc").write_text("ncols 2\nnrows 1\nxllcorner 0\nyllcorner 0\ncellsize 250\n1 3\n")
+    Path("points.csv").write_text("x,y,population\n0,0,4\n250,0,6\n")
+    for name, kind in (
+        ("areas.geojson", "map of traffic, GeoJSON of 2 polygons"),
+        ("grid.asc", "map of traffic, ESRI ASCII grid"),
+        ("points.csv", "map of traffic, 2 points"),
+    ):
+        doctor("cells.csv", name)
+        lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+        assert f"{name}: {kind}" in lines and f"cells.csv: with {name}: a network" in lines
+        assert "prb_util load, a share; with --far-cells or --start-load alone 0.2 to 0.6" in lines
+        assert not any("not used" in line for line in lines)
+        assert (
+            f"use: hetgraph compare --sites cells.csv --user-density {name} --policies max_rsrp,pf,pf_teacher_6"
+            in lines
+        )
+    assert "weights: totals, 42 together" in describe(Path("areas.geojson")).facts
 
 
 @pytest.mark.filterwarnings("ignore")
