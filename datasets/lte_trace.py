@@ -174,7 +174,7 @@ def _cellmapper(table: Table, generation: str) -> LTETrace:
     cell = [_key(o, c) for o, c in zip(operator, table.text("CID"), strict=True)]
     node = cell
     if generation == "4G":
-        nodes = ["-" if np.isnan(each) else str(int(each) // _SECTORS) for each in number]
+        nodes = ["-" if not np.isfinite(each) else str(int(each) // _SECTORS) for each in number]
         node = [_key(o, n) for o, n in zip(operator, nodes, strict=True)]
     return _logged(table, generation, cell, node, "signal", "")
 

@@ -25,6 +25,7 @@ OTHERS = {
     "plan": "what a policy would have a network of one's own do, what it gains there, with a map",
     "compare": "judge policies of a task on the same networks",
     "demo": "train and judge a small model, with figures",
+    "doctor": "check the installation, or say what files are and how they would be read",
     "report": "one HTML page of a run's figures and tables",
     "reproduce": "every table and figure of a paper, printed values beside measured ones",
 }
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         raise SystemExit(_dispatch(arguments))
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"hetgraph: error: {_sentence(error)}\n")
+        sys.stderr.write(f"hetgraph: error: {sentence(error)}\n")
         raise SystemExit(2) from None
     except argparse.ArgumentError as error:
         sys.stderr.write(f"hetgraph: error: {_first_reason(str(error))}\n")
@@ -209,7 +210,8 @@ def config_path(name: str) -> str:
     raise ValueError(f"--config: got {name!r}, expected a file or one of {known}")
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
+    """What was wrong, in one line."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: got {str(error.strerror).lower()}, expected a file that can be read and written"
     lines = [re.sub(r"^\s*- ", "", line).strip() for line in str(error).splitlines() if line.strip()]

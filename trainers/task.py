@@ -15,6 +15,7 @@ from hetgraph.envs.base import GraphEnv
 from hetgraph.envs.rollout import Trial
 from hetgraph.envs.step import Step
 from hetgraph.models.weights import Header
+from hetgraph.solvers.offsets import Reports
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and only what trains needs it
     import lightning
@@ -112,6 +113,8 @@ class Decisions:
         cells: column -> values of stations ``[N]``.
         power_w: power of stations and resource blocks ``[N, R]``, where policies decide it, W.
         user: which user of the network each row is about ``[n]``, -1 where that is unknown; ``None`` for all in order.
+        reports: what users received of the cells when these were chosen, where that tells offsets that choose the same.
+        offset_agreement: share of the reports whose cell the offsets in the column ``offset_db`` of ``cells`` choose.
     """
 
     serving: Tensor
@@ -119,6 +122,8 @@ class Decisions:
     cells: Mapping[str, Tensor]
     power_w: Tensor | None = None
     user: Tensor | None = None
+    reports: Reports | None = None
+    offset_agreement: float | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,8 @@ class Task:
             without tables of cells and users.
         scenario: preset of the networks where options name none, whose cells figures call by their names.
         fixed: policy that decides the same, whatever the channels are; ``None`` where decisions cannot be kept.
+        by_offsets: policy whose users are at the strongest cell after the offsets of decisions, at their powers; ``None`` where
+            there are no offsets.
     """
 
     name: str
@@ -158,6 +165,7 @@ class Task:
     decisions: Callable[[Any, Iterator[tuple[Any, Step]]], Decisions] | None = None
     scenario: str | None = None
     fixed: Callable[[Decisions], Any] | None = None
+    by_offsets: Callable[[Decisions], Any] | None = None
 
     def main(self, trial: Trial) -> str:
         """Main indicator of a trial: the first of the columns that it has."""

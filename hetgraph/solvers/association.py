@@ -39,7 +39,7 @@ def max_rsrp_association(graph: HeteroData) -> Tensor:
     The power is ``rsrp_dbm`` where the graph has it (no fading, as a phone averages it out), else gain times budget.
     """
     links = links_of(graph)
-    return best_edge(graph, links, _rsrp_db(graph, links))
+    return best_edge(graph, links, rsrp_db(graph, links))
 
 
 def biased_association(graph: HeteroData, bias_db: Tensor | float = 6.0) -> Tensor:
@@ -55,10 +55,11 @@ def biased_association(graph: HeteroData, bias_db: Tensor | float = 6.0) -> Tens
         top = torch.zeros(links.num_networks, dtype=power.dtype, device=power.device)
         top = top.scatter_reduce(0, links.bs_network, power, "amax")
         bias_db = torch.where(power < 0.99 * top[links.bs_network], float(bias_db), 0.0)
-    return best_edge(graph, links, _rsrp_db(graph, links) + links.from_bs(bias_db.to(power.dtype)))
+    return best_edge(graph, links, rsrp_db(graph, links) + links.from_bs(bias_db.to(power.dtype)))
 
 
-def _rsrp_db(graph: HeteroData, links: Links) -> Tensor:
+def rsrp_db(graph: HeteroData, links: Links) -> Tensor:
+    """Received power by which users tell the strongest station, edge layout, dB; see :func:`max_rsrp_association`."""
     channel = graph[CHANNEL]
     if "rsrp_dbm" in channel:
         return links.lift(channel.rsrp_dbm)

@@ -8,7 +8,7 @@ from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import noise_plus_far_w
-from hetgraph.solvers.association import _rsrp_db, best_edge, max_rsrp_association
+from hetgraph.solvers.association import best_edge, max_rsrp_association, rsrp_db
 from hetgraph.solvers.copies import hashed, places
 
 KINDS = 6
@@ -60,7 +60,7 @@ def starts_of(copies: Batch, links: Links, count: int, seed: int) -> tuple[Alloc
     expansion = _BIAS_DB * hashed(seed + 4, of_bs, station)[links.bs]
     edge_kind = kind[links.ue_network][links.ue]
     score = torch.where(edge_kind == 2, bias, torch.where(edge_kind == 5, expansion, 0.0))
-    rsrp = _rsrp_db(copies, links)
+    rsrp = rsrp_db(copies, links)
     return Allocation(best_edge(copies, links, rsrp + links.lift(score).to(rsrp)), power), (kind == 2) | (kind == 5)
 
 

@@ -177,6 +177,12 @@ def test_cellmapper_rows_have_no_times(real_files: Path) -> None:
         data.trajectories(1, 2, users=1)
 
 
+def test_a_cell_number_that_is_not_finite_has_no_node(real_files: Path, tmp_path: Path) -> None:
+    text = (real_files / "own_network" / "cellmapper_no_header.csv").read_text()
+    (tmp_path / "log.csv").write_text(text.replace("30926080", "1e400", 1))
+    assert LTETrace.read(tmp_path / "log.csv").node[:2] == ["", "262-1/120805"]
+
+
 def test_columns_are_found_by_name_in_any_order_case_and_separator(lte_traces: Path, tmp_path: Path) -> None:
     path = next(lte_traces.glob("5G_driving_netflix*"))
     with path.open(newline="") as file:

@@ -9,7 +9,7 @@ from torch import Tensor
 from hetgraph.envs import ArrivalEnv
 from hetgraph.envs.arrivals.presets import arrivals
 from hetgraph.models.weights import Header
-from hetgraph.trainers.arrivals.decisions import decisions
+from hetgraph.trainers.arrivals.decisions import by_offsets, decisions
 from hetgraph.trainers.arrivals.figures import arrival_figures
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, numbers_of, title_of
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
@@ -117,4 +117,5 @@ TASK = Task(
     figures=arrival_figures,
     rivals=("best_rate", "argmax", "argmax_blocking", "least_loaded"),
     decisions=decisions,
+    by_offsets=by_offsets,
 )

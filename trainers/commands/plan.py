@@ -17,7 +17,7 @@ from hetgraph.trainers.common.networks import networks_of
 from hetgraph.trainers.common.policies import policies_of, register_models, rule, rules_of
 from hetgraph.trainers.common.training_range import beyond
 from hetgraph.trainers.judge.decision_files import CELLS, USERS, write_decided
-from hetgraph.trainers.judge.draws import FIXED, Expected, gains, over_draws, over_other_draws
+from hetgraph.trainers.judge.draws import FIXED, OFFSETS, Expected, gains, over_draws, over_other_draws
 from hetgraph.trainers.judge.geojson import write_geojson
 from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import cell
@@ -28,7 +28,19 @@ OUT, ABOUT, MAP = "runs/plan", "plan.json", "plan.geojson"
 DRAWS = 20
 OWN = "hetnet-3tier"  # preset of what files of sites and users do not say, where --scenario names no other
 MEANING = "means over the draws, the policy deciding anew on each"
-FIXED_GAINS, FIXED_MEANING = "gains_fixed", "gains of powers and cells of these tables, kept on as many other draws"
+KEPT = {  # of the tables, on as many other draws: name in the JSON, what it means there, what is printed
+    FIXED: (
+        "gains_fixed",
+        "gains of powers and cells of these tables, kept on as many other draws",
+        f"{CELLS} and {USERS} kept",
+    ),
+    OFFSETS: (
+        "gains_offsets",
+        f"gains of offsets of {CELLS}, and of its powers if it has some, users being at their strongest cell after offsets, on as "
+        "many other draws",
+        f"offsets of {CELLS} (and powers, if any) kept",
+    ),
+}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -49,12 +61,12 @@ def run(arguments: Sequence[str]) -> int:
         _warn(args.policy, header, options)
     plan = over_draws(task, options, policies, name, reference, args.draws)
     report(task, [plan.trial], reference, out)
-    fixed_trial = over_other_draws(task, options, plan, reference, policies[reference], args.draws)
+    kept = over_other_draws(task, options, plan, reference, policies[reference], args.draws)
     gains_of = {name: gains(task, plan.trial, name, reference)}
-    if fixed_trial is not None:
-        gains_of[FIXED] = gains(task, fixed_trial, FIXED, reference)
+    if kept is not None:
+        gains_of |= {each: gains(task, kept, each, reference) for each in KEPT if each in kept.values}
     _write(task, options, plan, reference, gains_of, args.draws, out)
-    for line in _sentences(gains_of, reference, args.draws):
+    for line in _sentences(gains_of, reference, args.draws, plan.decided.offset_agreement):
         console.print(line, soft_wrap=True)
     draw(task, options, [plan.trial], reference, out, figures=not args.no_figures)
     return 0
@@ -120,7 +132,7 @@ def _write(
 ) -> None:
     about = {"draws": draws, "values": MEANING, "reference": reference}
     for name, each in gains_of.items():
-        about |= {FIXED_GAINS: _plain(each), "fixed": FIXED_MEANING} if name == FIXED else {"gains": _plain(each)}
+        about |= {KEPT[name][0]: _plain(each), name: KEPT[name][1]} if name in KEPT else {"gains": _plain(each)}
     write_decided(task, options, plan.decided, out, about=ABOUT, more=about)
     has_map = write_geojson(out / MAP, plan.decided, options)
     Console().print(f"{CELLS}, {USERS}, {ABOUT}{f', {MAP}' if has_map else ''}: {out}", soft_wrap=True)
@@ -133,13 +145,15 @@ def _plain(gains_of: dict[str, Interval]) -> dict[str, Any]:
     }
 
 
-def _sentences(gains_of: dict[str, dict[str, Interval]], reference: str, draws: int) -> list[str]:
+def _sentences(
+    gains_of: dict[str, dict[str, Interval]], reference: str, draws: int, agreement: float | None
+) -> list[str]:
     """What is gained, an indicator a line."""
     lines = []
     for name, each in gains_of.items():
-        what = (
-            f"{CELLS} and {USERS} kept on {draws} other draws" if name == FIXED else f"{name} on {draws} channel draws"
-        )
+        what = f"{KEPT[name][2]} on {draws} other draws" if name in KEPT else f"{name} on {draws} channel draws"
         lines.append(f"{what}, over {reference}, with 95% intervals:")
         lines += [f"  {indicator(kpi).heading}: {cell(interval, kpi)}" for kpi, interval in each.items()]
+    if agreement is not None:
+        lines.append(f"users whom the offsets of {CELLS} put where they were decided to be: {agreement:.1%}")
     return lines

@@ -11,7 +11,7 @@ from hetgraph.envs import HandoverEnv
 from hetgraph.models.weights import Header
 from hetgraph.radio.handover import HandoverRule
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
-from hetgraph.trainers.handover.decisions import decisions
+from hetgraph.trainers.handover.decisions import by_offsets, decisions
 from hetgraph.trainers.handover.environments import NEIGHBOURS, environment
 from hetgraph.trainers.judge.differences import difference_figures
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
@@ -112,4 +112,5 @@ TASK = Task(
     figures=partial(difference_figures, KPIS),
     rivals=("max_rsrp", "pf_negotiated", "dual_price"),
     decisions=decisions,
+    by_offsets=by_offsets,
 )

@@ -38,6 +38,7 @@ def write_decided(
         "options": dataclasses.asdict(options),
         **provenance(),
         "kpis": kpis,
+        **({} if decided.offset_agreement is None else {"offset_agreement": decided.offset_agreement}),
         **(more or {}),
         CELLS: described(list(decided.cells[0])),
         USERS: described(list(decided.users[0])),

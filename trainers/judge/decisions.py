@@ -14,6 +14,7 @@ from hetgraph.radio.kpi_table import INDICATORS
 from hetgraph.trainers.judge.decision_columns import dbm
 from hetgraph.trainers.judge.identities import Identities, identities
 from hetgraph.trainers.judge.measured import SHARE, measured_share, noted
+from hetgraph.trainers.judge.offsets import with_offsets
 from hetgraph.trainers.judge.progress import late_progress_bar
 from hetgraph.trainers.task import Case, Decisions, Task
 
@@ -30,6 +31,7 @@ class Decided:
         cells: rows of cells, in their owner's order.
         users: rows of users, in their owner's order or, of arriving users, in the order in which they come.
         kpis: indicators of the episode.
+        offset_agreement: see :class:`~hetgraph.trainers.task.Decisions`.
     """
 
     policy: str
@@ -37,6 +39,7 @@ class Decided:
     cells: list[Row]
     users: list[Row]
     kpis: dict[str, float]
+    offset_agreement: float | None = None
 
 
 def decide(task: Task, options: Any, name: str, policy: Any) -> Decided:
@@ -59,7 +62,7 @@ def decide(task: Task, options: Any, name: str, policy: Any) -> Decided:
     share = measured_share(env)
     if share is not None:
         case = dataclasses.replace(case, title=noted(case.title, share), keys={**case.keys, SHARE: share})
-    return decided(name, case, played.decisions, played.kpis, identities(options, env.num_stations))
+    return decided(name, case, with_offsets(played.decisions), played.kpis, identities(options, env.num_stations))
 
 
 def one_network(options: Any) -> Any:
@@ -71,7 +74,7 @@ def one_network(options: Any) -> Any:
 
 def decided(name: str, case: Case, result: Decisions, kpis: dict[str, float], who: Identities) -> Decided:
     """Decisions as rows, under their owner's names."""
-    return Decided(name, case, _cell_rows(result, who), _user_rows(result, who), kpis)
+    return Decided(name, case, _cell_rows(result, who), _user_rows(result, who), kpis, result.offset_agreement)
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,16 @@ import torch
 from torch import Tensor
 
 from hetgraph.envs.rollout import Trial
+from hetgraph.solvers.offsets import Reports
 from hetgraph.trainers.judge.decisions import Decided, Episode, decided, one_network, play_episode
 from hetgraph.trainers.judge.identities import identities
+from hetgraph.trainers.judge.offsets import with_offsets
 from hetgraph.trainers.judge.progress import late_progress_bar
 from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import against, mean
 from hetgraph.trainers.task import Case, Decisions, Task
 
-FIXED = "fixed"
+FIXED, OFFSETS = "fixed", "offsets"
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Expected:
     """A policy over draws.
 
     Args:
-        decisions: their means; each user's cell is the one that serves it most often.
+        decisions: their means; each user's cell is the one that serves it most often, offsets are of all draws together.
         decided: the same as rows.
         trial: indicators of all policies, a draw being one network.
     """
@@ -51,8 +53,21 @@ def over_draws(
     Raises:
         ValueError: a task without tables of decisions, options that do not fit, or a policy that returns what it must not.
     """
-    options, decisions, parts = one_network(options), list[Decisions](), list[Trial]()
-    with late_progress_bar(f"{name}: {draws} draws", draws) as counted:
+    options = one_network(options)
+    decisions, trial = _played(task, options, policies, name, reference, draws, name)
+    first = task.cases(options)[0]
+    kpis = {kpi: float(value.mean()) for kpi, value in trial.values[name].items() if value.ndim == 2}
+    means = with_offsets(mean_decisions(decisions))
+    who = identities(options, len(next(iter(means.cells.values()))))
+    return Expected(means, decided(name, first, means, kpis, who), trial)
+
+
+def _played(
+    task: Task, options: Any, policies: Mapping[str, Any], name: str, reference: str, draws: int, shown: str
+) -> tuple[list[Decisions], Trial]:
+    """Decisions of one policy on each draw, and indicators of all; ``shown`` is what the progress bar calls the work."""
+    decisions, parts = list[Decisions](), list[Trial]()
+    with late_progress_bar(f"{shown}: {draws} draws", draws) as counted:
         for draw in counted(iter(range(draws))):
             case = task.cases(dataclasses.replace(options, seed=options.seed + draw))[0]
             env = next(case.environments())
@@ -62,22 +77,21 @@ def over_draws(
     first = task.cases(options)[0]
     trial = task.derive(Trial.join(parts), reference)
     trial.meta.update({"title": f"{first.title}, {draws} channel draws", "seed": first.seed})
-    kpis = {kpi: float(value.mean()) for kpi, value in trial.values[name].items() if value.ndim == 2}
-    who = identities(options, env.num_stations)
-    means = mean_decisions(decisions)
-    return Expected(means, decided(name, first, means, kpis, who), trial)
+    return decisions, trial
 
 
 def over_other_draws(task: Task, options: Any, plan: Expected, reference: str, rule: Any, draws: int) -> Trial | None:
-    """The means, fixed, on as many other draws, beside the reference; ``None`` for a task that cannot fix them.
+    """The tables on as many other draws, beside the reference; ``None`` for a task that cannot keep them.
 
-    It tells apart what a table is worth by itself from what its policy gains by answering to the channels.
+    ``fixed`` keeps the means, ``offsets`` the powers and the offsets, after which users go to their strongest cell. It tells apart
+    what a table gains by itself from what its policy gains by answering to the channels.
     """
-    if task.fixed is None:
+    kept = {FIXED: task.fixed, OFFSETS: task.by_offsets}
+    policies = {name: make(plan.decisions) for name, make in kept.items() if make is not None}
+    if not policies:
         return None
-    options = dataclasses.replace(options, seed=options.seed + draws)
-    policies = {reference: rule, FIXED: task.fixed(plan.decisions)}
-    return over_draws(task, options, policies, FIXED, reference, draws).trial
+    options = dataclasses.replace(one_network(options), seed=options.seed + draws)
+    return _played(task, options, {reference: rule, **policies}, reference, reference, draws, "tables")[1]
 
 
 def gains(task: Task, trial: Trial, name: str, reference: str) -> dict[str, Interval]:
@@ -103,13 +117,15 @@ def mean_decisions(decisions: Sequence[Decisions]) -> Decisions:
     cells = {name: _mean([each.cells[name] for each in decisions]) for name in first.cells}
     powers = [each.power_w for each in decisions if each.power_w is not None]
     power_w = _mean(powers) if powers else None
+    told = [each.reports for each in decisions if each.reports is not None]
+    reports = Reports.join(told) if told else None
     if first.user is not None:
-        return Decisions(first.serving, first.users, cells, power_w, first.user)
+        return Decisions(first.serving, first.users, cells, power_w, first.user, reports)
     serving = torch.stack([each.serving for each in decisions])  # [D, U]
     most = serving.mode(0).values
     share = {"serving_share": (serving == most).double().mean(0)}
     users = {name: _mean([each.users[name] for each in decisions]) for name in first.users}
-    return Decisions(most, share | users, cells, power_w)
+    return Decisions(most, share | users, cells, power_w, reports=reports)
 
 
 def _mean(values: Sequence[Tensor]) -> Tensor:

@@ -11,7 +11,11 @@ from hetgraph.trainers.judge.columns import heading, meaning, scale
 from hetgraph.trainers.judge.decision_columns import COLUMNS
 
 MOST_ROWS = 200  # of a table; a line says how many more there are
-_GAINS = {"gains": "policy, on every draw", "gains_fixed": "these tables, kept on other draws"}  # of plan.json
+_GAINS = {  # of plan.json
+    "gains": "policy, on every draw",
+    "gains_fixed": "these tables, kept on other draws",
+    "gains_offsets": "offsets (and powers) of the cells, kept on other draws",
+}
 _BLOCK = re.compile(r"_rb\d+$")  # powers of single blocks, of which there may be hundreds
 
 

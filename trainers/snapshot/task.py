@@ -17,7 +17,7 @@ from hetgraph.models.checkpoint import system_class
 from hetgraph.models.weights import Header
 from hetgraph.radio import Convention, pf_gain
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
-from hetgraph.trainers.snapshot.decisions import decisions, fixed
+from hetgraph.trainers.snapshot.decisions import by_offsets, decisions, fixed
 from hetgraph.trainers.snapshot.figures import snapshot_figures
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 
@@ -112,4 +112,5 @@ TASK = Task(
     rivals=("max_rsrp", "pf", "pf_teacher_6"),
     decisions=decisions,
     fixed=fixed,
+    by_offsets=by_offsets,
 )

@@ -16,6 +16,7 @@ from hetgraph.graph import links_of
 from hetgraph.graph.tables import scenario_from_csv
 from hetgraph.models import GraphQMIX, HetGNN, save
 from hetgraph.radio import Allocation, evaluate, pf_gain, policy
+from hetgraph.solvers.offsets import STEPS_DB
 from hetgraph.trainers.cli import main
 from hetgraph.trainers.commands import plan
 
@@ -113,7 +114,8 @@ def test_tables_held_on_other_draws_are_worth_less_than_their_policy(engineer: P
     run("plan", "--policy", "wmmse_pf", *WHERE, "--draws", str(DRAWS), "--no-figures", "--out", "plan")
     cells, users = rows_of(engineer / "plan/cells.csv"), rows_of(engineer / "plan/users.csv")
     number = {row["cell"]: place for place, row in enumerate(cells)}
-    gain = []
+    gain, by_offsets = [], []
+    offset_db = torch.tensor([float(row["offset_db"] or "-inf") for row in cells])
     for draw in range(DRAWS, 2 * DRAWS):
         graph = scenario_from_csv("sites.csv", "users.csv").sample(1, seed=SEED + draw)
         station = {int(row): place for place, row in enumerate(graph["bs"].row)}
@@ -121,11 +123,33 @@ def test_tables_held_on_other_draws_are_worth_less_than_their_policy(engineer: P
         blocks = graph["bs"].rb_power_max_w.shape[1]
         by_row = torch.tensor([[float(row[f"power_w_rb{block}"]) for block in range(blocks)] for row in cells])
         plain = policy("max_rsrp")(graph)
-        rates = [evaluate(graph, each).rate_bps for each in (Allocation(serving, by_row[graph["bs"].row]), plain)]
-        gain.append(float(pf_gain(*rates, links_of(graph))))
+        strongest = (graph["bs", "channel", "ue"].rsrp_dbm.view(len(users), -1) + offset_db[graph["bs"].row]).argmax(1)
+        kept = [Allocation(each, by_row[graph["bs"].row]) for each in (serving, strongest)]
+        fixed, offset, base = (evaluate(graph, each).rate_bps for each in (*kept, plain))
+        gain.append(float(pf_gain(fixed, base, links_of(graph))))
+        by_offsets.append(float(pf_gain(offset, base, links_of(graph))))
     about = json.loads((engineer / "plan/plan.json").read_text())
     assert about["gains_fixed"]["pf_gain"]["value"] == pytest.approx(mean(gain), rel=1e-4)
     assert about["gains_fixed"]["pf_gain"]["high"] < 0 < about["gains"]["pf_gain"]["low"]
+    assert about["gains_offsets"]["pf_gain"]["value"] == pytest.approx(mean(by_offsets), rel=1e-4)
+    assert about["gains_offsets"]["pf_gain"]["low"] > about["gains_fixed"]["pf_gain"]["high"]
+
+
+def test_offsets_put_users_where_they_were_decided_to_be(engineer: Path) -> None:
+    """The share is counted anew from the columns as they are written, on the draws that they are of."""
+    run("plan", "--policy", "pf", *WHERE, "--draws", str(DRAWS), "--no-figures", "--out", "plan")
+    about, cells = json.loads((engineer / "plan/plan.json").read_text()), rows_of(engineer / "plan/cells.csv")
+    offset_db = torch.tensor(column(cells, "offset_db"))
+    assert set(offset_db.tolist()) <= set(STEPS_DB) and offset_db.any()
+    agree, plain = [], []
+    for draw in range(DRAWS):
+        graph = scenario_from_csv("sites.csv", "users.csv").sample(1, seed=SEED + draw)
+        decided, row = policy("pf")(graph).serving, graph["bs"].row
+        for shares, offset in ((agree, offset_db[row]), (plain, torch.zeros(len(row)))):
+            received = graph["bs", "channel", "ue"].rsrp_dbm.view(len(decided), -1) + offset
+            shares += (received.argmax(1) == decided).tolist()
+    assert about["offset_agreement"] == pytest.approx(mean(agree), abs=1e-6) and mean(agree) > mean(plain) + 0.03
+    assert about["cells.csv"]["offset_db"]["unit"] == "dB"
 
 
 def test_files_in_metres_have_no_map_and_other_tasks_have_plans_too(
@@ -139,6 +163,11 @@ def test_files_in_metres_have_no_map_and_other_tasks_have_plans_too(
     about = json.loads((tmp_path / "plan/plan.json").read_text())
     assert (about["task"], about["reference"]) == ("handover", "max_rsrp") and "anu_difference" in about["gains"]
     assert "gains_fixed" not in about  # its decisions follow users who move
+    assert "anu_difference" in about["gains_offsets"] and 0.5 < about["offset_agreement"] <= 1
+    run("plan", "arrivals", "--policy", "best_rate", *WHERE, "--draws", "2", "--no-figures", "--out", "arriving")
+    about = json.loads((tmp_path / "arriving/plan.json").read_text())
+    assert "utility_vs_reference" in about["gains_offsets"] and 0.5 < about["offset_agreement"] <= 1
+    assert set(column(rows_of(tmp_path / "arriving/cells.csv"), "offset_db")) <= set(STEPS_DB)
     given = rows_of(tmp_path / "sites.csv")
     assert [row["cell"] for row in rows_of(tmp_path / "plan/cells.csv")] == [row["cell"] for row in given]
 

@@ -1,0 +1,1 @@
+"""What an installation can do, and what a file is: the parts of ``hetgraph doctor``."""
