@@ -19,7 +19,7 @@ from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.nn import HeteroEncoder
 from hetgraph.nn.encoders import encoder_of
-from hetgraph.nn.inputs import ANTENNA_COLUMNS, BS_COLUMNS, EDGE_COLUMNS, UE_COLUMNS, inputs_of
+from hetgraph.nn.hetgnn_inputs import ANTENNA_COLUMNS, BS_COLUMNS, EDGE_COLUMNS, UE_COLUMNS, inputs_of
 
 HIDDEN, LAYERS, PLACES = 32, 2, 6
 COLUMNS = {"bs": BS_COLUMNS, "ue": UE_COLUMNS, "antenna": ANTENNA_COLUMNS, CHANNEL: EDGE_COLUMNS}

@@ -20,7 +20,7 @@ from hetgraph.datasets.labels import add_labels
 from hetgraph.files import write_file
 from hetgraph.graph import Scenario
 from hetgraph.graph.collate import Stack
-from hetgraph.graph.columns import available
+from hetgraph.graph.feature_table import available
 from hetgraph.graph.schema import EDGE_TYPES, NODE_TYPES, SCHEMA_VERSION
 from hetgraph.radio import Allocation, one_shot
 

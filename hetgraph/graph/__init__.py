@@ -2,10 +2,10 @@
 
 from hetgraph.graph.build import complete_edges, from_gain
 from hetgraph.graph.check import check
-from hetgraph.graph.columns import COLUMNS, Column, features
 from hetgraph.graph.convert import from_networkx, from_npz, to_networkx
 from hetgraph.graph.density import Density
 from hetgraph.graph.facts import Facts
+from hetgraph.graph.feature_table import COLUMNS, Column, features
 from hetgraph.graph.geo import Projection
 from hetgraph.graph.levels import canary, hide, known_edges, view
 from hetgraph.graph.links import Links, links_of

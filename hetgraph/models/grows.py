@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.columns import Store, features, unscaled
 from hetgraph.graph.facts import Facts
+from hetgraph.graph.feature_table import Store, features, unscaled
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.models.options import keep_options
 from hetgraph.nn.arrival_sums import arrival_sums, arrival_weights

@@ -12,7 +12,7 @@ from hetgraph.models.allocating import AllocatingModel, Prediction, best_round, 
 from hetgraph.models.options import keep_options
 from hetgraph.nn.encoder import edge_sum, mlp
 from hetgraph.nn.encoders import Encoding, encoder_of
-from hetgraph.nn.inputs import ANTENNA_COLUMNS, EDGE_COLUMNS, Inputs, inputs_of
+from hetgraph.nn.hetgnn_inputs import ANTENNA_COLUMNS, EDGE_COLUMNS, Inputs, inputs_of
 from hetgraph.nn.near_graph import near_graph_of
 from hetgraph.nn.refine import Refinement, State
 from hetgraph.radio.allocation import Allocation

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.columns import COLUMNS, features
 from hetgraph.graph.facts import Facts
+from hetgraph.graph.feature_table import COLUMNS, features
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CONFLICTS
 from hetgraph.nn.edge_sums import EdgeSums

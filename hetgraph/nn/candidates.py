@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.columns import features
 from hetgraph.graph.facts import Facts
+from hetgraph.graph.feature_table import features
 from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.nn.channel_conv import ChannelConv

@@ -13,7 +13,7 @@ from hetgraph.graph.schema import CHANNEL
 from hetgraph.nn.encoder import AntennaLayer
 from hetgraph.nn.hetero_encoder import HeteroEncoder
 from hetgraph.nn.hetero_layers import Store
-from hetgraph.nn.inputs import ANTENNA_COLUMNS, BS_COLUMNS, EDGE_COLUMNS, UE_COLUMNS, Inputs
+from hetgraph.nn.hetgnn_inputs import ANTENNA_COLUMNS, BS_COLUMNS, EDGE_COLUMNS, UE_COLUMNS, Inputs
 
 Encoding = Literal["hetero", "sage", "no_antennas", "homogeneous", "bs_only", "edge_mlp"]
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.columns import columns_of, features
 from hetgraph.graph.facts import Facts
+from hetgraph.graph.feature_table import columns_of, features
 from hetgraph.graph.levels import check_level, sees_everything
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS, Level
 from hetgraph.nn.edge_groups import associated_networks, edge_groups

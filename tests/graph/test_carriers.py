@@ -20,7 +20,7 @@ from hetgraph.graph import (
     scenario_from_csv,
     user_trajectories,
 )
-from hetgraph.graph.columns import available
+from hetgraph.graph.feature_table import available
 from hetgraph.radio import Allocation, edge_sinr, evaluate, feasible, policy
 from hetgraph.solvers import equal_power, max_rsrp_association
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import ArrivalEnv
-from hetgraph.graph.columns import features
+from hetgraph.graph.feature_table import features
 from hetgraph.graph.links import links_of
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.models import GROWS

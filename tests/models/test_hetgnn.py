@@ -10,7 +10,7 @@ from torch_geometric.data import Batch, HeteroData
 from hetgraph.graph import CHANNEL, Scenario, from_gain, links_of, preset
 from hetgraph.models import HetGNN
 from hetgraph.models.allocating import to_allocation
-from hetgraph.nn.inputs import inputs_of
+from hetgraph.nn.hetgnn_inputs import inputs_of
 from hetgraph.radio import evaluate, feasible
 from hetgraph.radio.relaxed import channels_of, edge_rates, pull, utility
 

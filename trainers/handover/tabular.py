@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import HandoverEnv
-from hetgraph.graph.columns import features
+from hetgraph.graph.feature_table import features
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.graph.streams import stream
 from hetgraph.radio.handover import HandoverAction

@@ -12,8 +12,8 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs.action_spec import Part
 from hetgraph.envs.base import GraphEnv
-from hetgraph.graph.columns import COLUMNS, features
 from hetgraph.graph.facts import Facts
+from hetgraph.graph.feature_table import COLUMNS, features
 from hetgraph.graph.links import links_of
 from hetgraph.graph.schema import CHANNEL
 

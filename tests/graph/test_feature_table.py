@@ -8,7 +8,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph import CHANNEL, COLUMNS, MOUNTED_ON, NEIGHBOURS, SCHEMA, Facts, features, from_gain, preset
-from hetgraph.graph.columns import available
+from hetgraph.graph.feature_table import available
 
 N, U, R = 3, 4, 2
 STORES: tuple[Any, ...] = ("bs", "ue", "antenna", CHANNEL, NEIGHBOURS, None)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.columns import features
 from hetgraph.graph.facts import Facts
+from hetgraph.graph.feature_table import features
 from hetgraph.graph.kept import Kept
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CHANNEL, MOUNTED_ON, NEIGHBOURS
