@@ -3,6 +3,7 @@
 A weight named ``density`` is one per km2; any other is the total of its polygon, point or cell. Without one every km2 weighs the same.
 """
 
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,9 @@ from hetgraph.graph.trapezoids import Box, area_of, trapezoids
 
 Numbers = NDArray[np.float64]
 _M2_PER_KM2 = 1e6
-_ONE_PLACE_M = 1e-3  # places that are nearer to each other are one
+_ONE_PLACE_M = 0.2  # lines of a grid that are nearer to each other are one: degrees may have six digits
+_LEAST_POINTS = 4  # of a grid: two places always have two lines each way
+_LEAST_FILLED = 0.25  # of the places of a grid: fewer points are points
 _ON_GRID = 1e-3  # of a step: so far from the grid's places points may be
 _MOST_LON, _MOST_LAT = 360.0, 90.0  # degrees; beyond 180 where a shape goes over the antimeridian
 _LEAST_SAID = 5e-3  # of the weight
@@ -179,7 +182,14 @@ def _points(path: Path, cells: Table, frame: _Frame) -> _Pieces:
     weight = np.array([1.0 if column is None else row.number_of(column) for row in table.rows])
     if column is not None and bool((weight < 0).any()):
         raise table.rows[int((weight < 0).argmax())].error(column, "a weight of 0 or more")
-    half = np.array(_step(places)) / 2
+    step = _step(places)
+    read = (
+        f"cells of a grid of {step[0]:.4g} m by {step[1]:.4g} m"
+        if all(step)
+        else "single places, since they form no grid"
+    )
+    warnings.warn(f"{path}: {len(places)} points are read as {read}", stacklevel=2)
+    half = np.array(step) / 2
     return _kept(np.column_stack([places - half, places + half, weight]), frame.box)
 
 
@@ -187,8 +197,9 @@ def _step(places: Numbers) -> tuple[float, float]:
     """Steps of the grid that points form, m; zeros where they form none."""
     steps, numbers = [], []
     for value in places.T:
-        known = np.unique(np.round(value / _ONE_PLACE_M)) * _ONE_PLACE_M
-        if len(known) < 2:
+        known = np.unique(value)
+        known = known[np.diff(known, prepend=-np.inf) > _ONE_PLACE_M]
+        if len(known) < 2 or len(places) < _LEAST_POINTS:
             return 0.0, 0.0
         step = float(np.diff(known).min())
         exact = (known[-1] - known[0]) / max(round((known[-1] - known[0]) / step), 1)
@@ -198,4 +209,5 @@ def _step(places: Numbers) -> tuple[float, float]:
         steps.append(exact)
         numbers.append(np.round(number))
     single = len(np.unique(np.stack(numbers, 1), axis=0)) == len(places)
-    return (steps[0], steps[1]) if single else (0.0, 0.0)
+    filled = len(places) / math.prod(number.max() + 1 for number in numbers)
+    return (steps[0], steps[1]) if single and filled >= _LEAST_FILLED else (0.0, 0.0)

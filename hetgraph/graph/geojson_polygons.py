@@ -70,7 +70,7 @@ def _ring(path: Path, number: int, points: list[Any]) -> Numbers:
     """Corners of a ring without the last one, which repeats the first."""
     try:
         corners = np.array([[float(x), float(y)] for x, y, *_ in points])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{path}: feature {number}: got a ring of no numbers, expected places") from None
     if len(corners) > 1 and bool((corners[0] == corners[-1]).all()):
         corners = corners[:-1]

@@ -1,6 +1,7 @@
 """Load counters of cells: shares of their resource blocks that are in use."""
 
 import dataclasses
+import math
 import warnings
 
 from hetgraph.graph.csvfile import Table
@@ -38,6 +39,19 @@ def with_load_unit(table: Table) -> Table:
         name = table.header.text["load"]
         warnings.warn(f"{table.header.path}: {name}: {'; '.join(said)}", stacklevel=2)
     return table
+
+
+def mean_load(table: Table) -> float | None:
+    """Mean over the rows of a file that have a load; ``None`` where none has.
+
+    Args:
+        table: all rows of the file.
+
+    Raises:
+        ValueError: a load that is no number, below 0 or above 1.
+    """
+    known = [load for load in loads_of(table) if load is not None]
+    return math.fsum(known) / len(known) if known else None
 
 
 def without_loads(table: Table) -> Table:

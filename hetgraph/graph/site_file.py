@@ -239,6 +239,8 @@ def _tilts(row: Row, values: dict[str, object]) -> dict[str, object]:
         row.number_of(name, -90, 90) if row.has(name) else None
         for name in ("tilt_deg", "mech_tilt_deg", "elec_tilt_deg")
     )
+    if elec is None and mech is not None and tilt is not None:
+        elec = tilt - mech
     if elec is None:
         return {"tilt_deg": mech if mech is not None else tilt or 0.0}
     if mech is None:

@@ -10,6 +10,7 @@ from hetgraph.graph.csvfile import GLOBE, PLANE, Table
 from hetgraph.graph.density import Density
 from hetgraph.graph.density_file import read_density
 from hetgraph.graph.far_cells import far_cells
+from hetgraph.graph.loads import mean_load
 from hetgraph.graph.plausible import warn_area, warn_coverage, warn_heights, warn_omni, warn_swapped
 from hetgraph.graph.presets import preset
 from hetgraph.graph.scenario import Scenario
@@ -77,13 +78,17 @@ def scenario_from_csv(
     warn_area(sites, table.projection(), (area.west, area.east), (area.south, area.north))
     layout = Layout(max(area.east - area.west, 1.0), max(area.north - area.south, 1.0))
     base = dataclasses.replace(base, layout=layout)
+    base_hz = base.carriers[0].carrier_hz
     base, names = _carriers(stations, base)
     rows = [row.number for row in table.rows]
-    tiers = _tiers(sites, stations, rows, area, base, names, load=selection.start_load)
+    usual = mean_load(cells)
+    if selection.start_load and usual is None:
+        raise ValueError(f"{sites}: start_load: got no load in any row, expected some")
+    tiers = _tiers(sites, stations, rows, area, base, names, load=usual if selection.start_load else None)
     background: tuple[Tier, ...] = ()
     if selection.far_cells:
-        far = far_cells(selection.around(cells), table, stations, base.radio)
-        background = _tiers(sites, far, [], area, base, names, load=True)
+        far = far_cells(selection.around(cells), table, stations, base.radio, base_hz, usual)
+        background = _tiers(sites, far, [], area, base, names, load=usual or 0.0)
     crowd = dataclasses.replace(
         crowd,
         positions=tuple((x - area.west, y - area.south) for x, y in crowd.positions) if users is not None else (),
@@ -111,18 +116,16 @@ def _tiers(
     base: Scenario,
     names: dict[float | None, str],
     *,
-    load: bool,
+    load: float | None,
 ) -> tuple[Tier, ...]:
-    """Cells as tiers of equal kind, with their rows in the file, if any, and their loads, if wanted."""
+    """Cells as tiers of equal kind, with their rows in the file, if any, and their loads, if ``load``, that of the rest, is given."""
     antennas, out = site_antennas(path, cells), []
     for members in _groups(cells, antennas).values():
         some = [cells[i] for i in members]
-        known = [site.load for site in cells if site.load is not None]
-        mean = sum(known) / len(known) if known else 0.0
         tier = _tier(some, area.west, area.south, base, names[some[0].carrier_hz])
         more = _pattern(some, antennas[members[0]])
-        if load and known:
-            more["load"] = tuple(mean if site.load is None else site.load for site in some)
+        if load is not None:
+            more["load"] = tuple(load if site.load is None else site.load for site in some)
         out.append(dataclasses.replace(tier, row=tuple(rows[i] for i in members) if rows else (), **more))
     return tuple(out)
 

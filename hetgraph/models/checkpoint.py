@@ -125,6 +125,11 @@ def fill(model: nn.Module, path: str | Path) -> None:
     model.load_state_dict(state)
 
 
+def options_of(header: Header) -> dict[str, Any]:
+    """Options of a checkpoint's model; those that came after it was written are what they were then, ``cls.BEFORE``."""
+    return {**getattr(system_class(header.system), "BEFORE", {}), **header.options}
+
+
 def build(path: str | Path, header: Header, tensors: Mapping[str, Tensor]) -> nn.Module:
     """Model of a file's content."""
     if header.schema_version != SCHEMA_VERSION:
@@ -138,12 +143,12 @@ def build(path: str | Path, header: Header, tensors: Mapping[str, Tensor]) -> nn
     try:
         # Nothing is allocated, and no more layers are made, before sizes are known to be those of the file.
         with torch.device("meta"), _at_most(MOST_PARAMETERS * (len(state) + 1)):
-            plan = cls(**header.options)
+            plan = cls(**options_of(header))
     except Exception as error:
         raise ValueError(f"{path}: got options that {header.system} does not take: {_first_line(error)}") from None
     _check_shapes(path, plan, state)
     with torch.random.fork_rng(devices=[]):  # first weights that are written over; nobody's random numbers change
-        model = cls(**header.options)
+        model = cls(**options_of(header))
     model.load_state_dict(state)
     return model
 

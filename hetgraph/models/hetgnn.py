@@ -46,6 +46,7 @@ class HetGNN(AllocatingModel):
     """
 
     name = "hetgnn"
+    BEFORE = {"candidates": 0}  # what checkpoints had that do not name it
 
     def __init__(
         self,

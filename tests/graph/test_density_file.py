@@ -153,6 +153,18 @@ def test_points_on_a_grid_are_its_cells_and_others_are_places(tmp_path: Path) ->
     assert chisquare(many, len(spots) * np.array([1, 3]) / 4).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("text", ["0,0,1\n400,300,3\n", "0,0,1\n400,0,3\n0,300,0\n"])
+def test_few_points_are_no_grid(tmp_path: Path, text: str) -> None:
+    spots = places(load(tmp_path, "x,y,users\n" + text)[0]).round(2)
+    assert len(np.unique(spots, axis=0)) == 2
+
+
+def test_a_grid_whose_lines_were_rounded_is_a_grid(tmp_path: Path) -> None:
+    rows = [f"{100 * i + 0.001 * (j == 2)},{100 * j},1\n" for i in range(5) for j in range(4)]
+    messages = load(tmp_path, "x,y,users\n" + "".join(rows))[1]
+    assert any("20 points are read as cells of a grid of 100 m by 100 m" in message for message in messages)
+
+
 def test_points_of_a_geojson(tmp_path: Path) -> None:
     text = collection(*(feature("Point", [LON + 0.01 * i, LAT], erlang=w) for i, w in enumerate((1, 2))))
     x = places(load(tmp_path, text, globe())[0])[:, 0]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hetgraph.graph import CHANNEL, Given, Scenario, Selection, scenario_from_csv
+from hetgraph.graph import CHANNEL, Given, Scenario, Selection, preset, scenario_from_csv
 from hetgraph.graph.user_file import read_user_names
 
 HEADER = "x,y,z,tier,power_dbm,azimuth_deg,num_antennas,earfcn,operator,prb_util\n"
@@ -44,8 +44,8 @@ def test_cells_around_the_window_interfere_at_their_load(tmp_path: Path) -> None
         for tier in scenario.background
         for (x, _), load in zip(tier.positions, tier.load, strict=True)
     }
-    assert found == {(1900, 0.6, 46, (90,)), (2400, 0.6, 43, ())}
-    assert any("2 of 4 cells outside the window interfere, at a mean load of 60%" in m for m in messages)
+    assert found == {(1900, 0.6, 46, (90,)), (2400, round(3.8 / 6, 9), 43, ())}  # the mean of the file
+    assert any("2 of 4 cells outside the window interfere, at a mean load of 62%" in m for m in messages)
     unit = "prb_util: read as percent, since its values go up to 90; 1 of 7 cells have none"
     assert sum(unit in m for m in messages) == 1
     graph, alone = scenario.sample(1), load(tmp_path, Selection(**WINDOW))[0].sample(1)
@@ -71,6 +71,30 @@ def test_without_counters_far_cells_have_the_load_of_the_scenario(tmp_path: Path
     scenario, messages = load(tmp_path, Selection(**WINDOW, far_cells=True), cells=cells)
     assert {load for tier in scenario.background for load in tier.load} == {1.0}
     assert any("at a mean load of 100%, since the file has no loads" in m for m in messages)
+
+
+def test_a_far_cell_without_counter_has_the_mean_of_the_file(tmp_path: Path) -> None:
+    cells = HEADER + "0,0,25,macro,46,,1,1300,A,50\n900,0,25,macro,46,,1,1300,A,40\n1900,0,25,macro,46,,1,1300,A,\n"
+    scenario, messages = load(tmp_path, Selection(**WINDOW, far_cells=True), cells=cells)
+    assert [tier.load for tier in scenario.background] == [(0.45,)]
+    assert not any("no loads" in message for message in messages)
+
+
+def test_a_far_cell_on_the_carrier_of_cells_that_name_none_interferes(tmp_path: Path) -> None:
+    base = preset("hetnet-3tier").carriers[0].carrier_hz
+    header, row = "x,y,z,tier,power_dbm,num_antennas,carrier_hz\n", "{},0,25,macro,46,1,{}\n"
+    for near, far in (("", f"{base:.0f}"), (f"{base:.0f}", ""), ("", "")):
+        text = header + row.format(0, near) + row.format(900, near) + row.format(1900, far)
+        scenario, _ = load(tmp_path, Selection(window="-100,-100,1000,100", far_cells=True), cells=text)
+        assert [tier.count for tier in scenario.background] == [1]
+
+
+def test_a_window_without_counters_starts_at_the_mean_of_the_file(tmp_path: Path) -> None:
+    cells = HEADER + "0,0,25,macro,46,,1,1300,A,\n900,0,25,macro,46,,1,1300,A,\n1900,0,25,macro,46,,1,1300,A,60\n"
+    scenario, _ = load(tmp_path, Selection(**WINDOW, start_load=True), cells=cells)
+    assert scenario.tiers[0].load == (0.6, 0.6)
+    with pytest.raises(ValueError, match="start_load: got no load in any row, expected some"):
+        load(tmp_path, Selection(**WINDOW, start_load=True), cells=cells.replace(",60", ","))
 
 
 def test_loads_at_the_start_are_those_of_the_window(tmp_path: Path) -> None:

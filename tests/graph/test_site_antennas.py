@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hetgraph.graph import CHANNEL, Channel, Scenario, Tier, check, preset, scenario_from_csv
+from hetgraph.graph import CHANNEL, Channel, Scenario, Tier, check, preset, read_sites, scenario_from_csv
 
 HEADER = "x,y,z,tier,power_dbm,azimuth_deg,num_antennas,mech_tilt,elec_tilt,antenna\n"
 AMB, B800 = "AMB4520R8v06_1845_05T.msi", "B800A065-18-0E.pln"
@@ -95,3 +95,10 @@ def test_other_networks_keep_their_digest() -> None:
 def test_an_antenna_needs_a_bearing_and_no_panel() -> None:
     with pytest.raises(ValueError, match=r"tiers\[0\]\.beam_tilt_deg: got \(3\.0,\), expected none without an antenna"):
         Scenario(tiers=(Tier(beam_tilt_deg=3.0),), channel=Channel())  # type: ignore[arg-type]
+
+
+def test_a_whole_tilt_beside_the_mechanical_one_has_an_electrical_part(tmp_path: Path) -> None:
+    header = "x,y,z,tier,power_dbm,azimuth_deg,num_antennas,tilt,mech_tilt\n"
+    (tmp_path / "s.csv").write_text(header + "0,0,30,macro,46,0,1,8,2\n")
+    (site,) = read_sites(tmp_path / "s.csv")
+    assert (site.tilt_deg, site.mech_tilt_deg, site.elec_tilt_deg) == (8, 2, 6)

@@ -1,6 +1,7 @@
 """HetGNN: equivariance by node type, independence of a batch's networks, any sizes, feasible answers."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from torch_geometric.data import Batch, HeteroData
 from hetgraph.graph import CHANNEL, Scenario, from_gain, links_of, preset
 from hetgraph.models import HetGNN
 from hetgraph.models.allocating import to_allocation
+from hetgraph.models.checkpoint import build, save
+from hetgraph.models.weights import read_weights
 from hetgraph.nn.hetgnn_inputs import inputs_of
 from hetgraph.radio import evaluate, feasible
 from hetgraph.radio.relaxed import channels_of, edge_rates, pull, utility
@@ -242,3 +245,11 @@ def test_more_rounds_are_never_worse_for_any_network(objective: str, indicator: 
         strayed |= bool((raw < value - 10 * slack).any())
         last = value
     assert strayed, "a last round that is not the best one must occur for the test to mean anything"
+
+
+def test_a_checkpoint_from_before_candidates_reads_all_stations(tmp_path: Path) -> None:
+    save(HetGNN(), tmp_path / "best.ckpt")
+    header, tensors = read_weights(tmp_path / "best.ckpt")
+    old = dataclasses.replace(header, options={k: v for k, v in header.options.items() if k != "candidates"})
+    assert build("old.ckpt", header, tensors).candidates == 8
+    assert build("old.ckpt", old, tensors).candidates == 0

@@ -118,9 +118,12 @@ class ReplayBuffer:
         self.size, self.place = len(state["priority"]), int(state["place"])
         if self.size > self.capacity:
             raise ValueError(f"replay: got {self.size} rows, expected at most the capacity, {self.capacity}")
-        # Of a full memory of a smaller capacity the oldest row comes first, so that new rows follow the last one.
-        shift = self.place if self.place < self.size < self.capacity else 0
-        self.place = self.size if shift else self.place
+        shift = 0
+        if (
+            self.size < self.capacity
+        ):  # of a full, smaller memory the oldest row comes first: new rows follow the last one
+            shift = self.place % max(self.size, 1)
+            self.place = self.size
         self.priority = torch.zeros(self.capacity)
         self.priority[: self.size] = state["priority"].roll(-shift)
         self.rows = {}

@@ -88,7 +88,8 @@ def _plain_text(row: Mapping[str, Any], column: str) -> str:
 def _rows(text: str) -> list[dict[str, Any]]:
     """Rows of a CSV; none of one that is damaged."""
     try:
-        return list(csv.DictReader(io.StringIO(text)))
+        rows = list(csv.DictReader(io.StringIO(text), restkey=""))
+        return [{name: value for name, value in row.items() if name != ""} for row in rows]  # longer than the header
     except csv.Error:
         return []
 
@@ -140,6 +141,6 @@ def _td(value: Any, shown: str) -> str:
 
 def _number(text: Any, factor: float) -> str:
     try:
-        return f"{factor * float(text or ''):.4g}"
+        return f"{factor * float(text):.4g}"
     except (TypeError, ValueError):
-        return html.escape(str(text or ""))
+        return html.escape("" if text is None else str(text))

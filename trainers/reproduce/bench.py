@@ -1,20 +1,28 @@
 """What experiments measure with: the trained members of each run, numbers of networks, and trials of methods."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hetgraph.envs.rollout import Trial
 from hetgraph.models import load
-from hetgraph.models.checkpoint import system_class
+from hetgraph.models.checkpoint import options_of, system_class
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.common.policies import rule
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.reproduce.trainings import Kind, Run
 from hetgraph.trainers.task import Task
+
+
+def digest_of(values: Mapping[str, Tensor]) -> str:
+    """What a rule reaches in a world, as a few letters: values that are kept under it are made anew when the world changes."""
+    content = b"".join(name.encode() + values[name].double().numpy().tobytes() for name in sorted(values))
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,7 @@ class Bench:
             header = read_weights(folder / "best.ckpt")[0]
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                out.append(system_class(header.system)(**header.options).eval())
+                out.append(system_class(header.system)(**options_of(header)).eval())
         return out
 
     def learned(self, names: Mapping[str, str], start: str = "") -> Methods:

@@ -14,7 +14,7 @@ from hetgraph.envs.arrivals.rules import BestRate
 from hetgraph.envs.rollout import Trial, rollout
 from hetgraph.trainers.arrivals.tabular import QTable, q_learning
 from hetgraph.trainers.common.networks import TEST
-from hetgraph.trainers.reproduce.bench import Bench
+from hetgraph.trainers.reproduce.bench import Bench, digest_of
 from hetgraph.trainers.reproduce.trainings import MAIN_SEEDS
 
 STATISTICS = ("utility", "rejections", "completions")
@@ -37,12 +37,12 @@ def load_of(chance: float, demand: float) -> DiscreteArrivals:
 
 def references(bench: Bench, chance: float, demand: float, episodes: int, few: int) -> References:
     """Values ``[S, K]`` of Q-tables on all episodes, of the rollout and of the search on the first few; read where they are kept."""
-    folder = bench.root / "grows-references"
-    kept = folder / f"load-{chance:g}-{demand:g}-{episodes}-{few}.npz"
+    folder, source = bench.root / "grows-references", load_of(chance, demand)
+    world = digest_of(rollout(ArrivalEnv(source, 20), {"": BestRate()}, seed=TEST).values[""])
+    kept = folder / f"load-{chance:g}-{demand:g}-{episodes}-{few}-{world}.npz"
     if kept.exists():
         with np.load(kept) as file:
             return dict(file)
-    source = load_of(chance, demand)
     tables = [_table(bench, source, seed) for seed in range(bench.count(MAIN_SEEDS, 1))]
     found = rollout(ArrivalEnv(source, episodes), {Q: tables}, seed=TEST).values[Q]
     arrays = {f"{Q}_{name}": found[name].double().numpy() for name in STATISTICS}

@@ -157,7 +157,8 @@ def training(bench: Bench, of: Mapping[str, str], names: Methods) -> Table:
     """Of the training runs: mean of the last 100 returns, their variance, episodes to 90% of the best method's, over seeds."""
     returns = {name: rows for name, rows in returns_of(bench, of, names).items() if all(len(row) for row in rows)}
     last = {name: np.array([row[-LAST:].mean() for row in rows]) for name, rows in returns.items()}
-    goal = 0.9 * max((float(values.mean()) for values in last.values()), default=0.0)
+    best = max((float(values.mean()) for values in last.values()), default=0.0)
+    goal = best - 0.1 * abs(best)  # returns may be negative
     columns = (
         Column("soon", "episodes to 90% of the best"),
         Column("last", "last returns"),

@@ -1,6 +1,7 @@
 """Learning curves of several training seeds: metrics over epochs as a figure, and where they end as a table."""
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -102,4 +103,5 @@ def soon(epochs: NDArray[np.float64], values: NDArray[np.float64], part: float =
     change = values[-1] - values[0]
     if change == 0:
         return float(epochs[0])
-    return float(epochs[np.flatnonzero((values - values[0]) / change >= part)[0]])
+    reached = np.flatnonzero((values - values[0]) / change >= part)
+    return float(epochs[reached[0]]) if len(reached) else math.nan

@@ -23,7 +23,7 @@ from hetgraph.trainers.handover.price import CROWDING, fitted_price
 from hetgraph.trainers.handover.tabular import HandoverTable, handover_q_learning
 from hetgraph.trainers.handover.task import TASK
 from hetgraph.trainers.judge.measured import measured_share
-from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
+from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, digest_of, rules
 from hetgraph.trainers.reproduce.learning import Metric, learning
 from hetgraph.trainers.reproduce.section import Section, Table
 from hetgraph.trainers.reproduce.tables import Measure, Printed, Room, trial_table
@@ -155,15 +155,16 @@ def alone(bench: Bench, bias: bool) -> Methods:
 
 def tabular(bench: Bench, bias: bool, seed: int) -> HandoverTable:
     """A table trained on 32 networks of its own, with shared resources; kept in a file."""
-    kept = bench.root / "qmix-tables" / f"{'cre' if bias else 'margin'}-{seed}.safetensors"
+    networks, episodes = bench.count(32, 2), bench.count(30, 1)
+    world = walks(bench, networks, seed=seed)
+    env = HandoverEnv(world, networks, rule=HandoverRule(bias=bias), seed=seed, steps=world.steps - 1)
+    here = digest_of(rollout(env, {"": StrongestCell()}, seed=seed).values[""])
+    kept = bench.root / "qmix-tables" / f"{'cre' if bias else 'margin'}-{seed}-{here}.safetensors"
     if kept.exists():
         found = HandoverTable()
         arrays = load_file(kept)
         found.values.value, found.values.visits = arrays["value"], arrays["visits"]
         return found
-    networks, episodes = bench.count(32, 2), bench.count(30, 1)
-    world = walks(bench, networks, seed=seed)
-    env = HandoverEnv(world, networks, rule=HandoverRule(bias=bias), seed=seed, steps=world.steps - 1)
     found = handover_q_learning(env, episodes=episodes, epsilon_decay=0.85, seed=seed, progress=False)
     kept.parent.mkdir(parents=True, exist_ok=True)
     save_file({"value": found.values.value, "visits": found.values.visits}, kept)

@@ -36,7 +36,8 @@ class Job:
         command: ``hetgraph`` and its arguments.
         minutes: estimate for one core.
         folder: of a training, from whose ``last.ckpt`` it goes on; ``None`` for what begins anew.
-        needs: jobs that come before it.
+        needs: jobs that come before it; when one is done again, so is this.
+        output: what a job without checkpoints leaves.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Job:
     minutes: float = 10.0
     folder: Path | None = None
     needs: tuple[str, ...] = ()
+    output: Path | None = None
 
     @property
     def last(self) -> Path | None:
@@ -74,9 +76,13 @@ def state_of(job: Job, logs: Path) -> str:
     text = path.read_text(errors="replace") if path.exists() else ""
     if not text.startswith(" ".join(job.command) + "\n"):
         return "new"
+    needed = (log_of(need, logs) for need in job.needs)
+    if any(need.exists() and need.stat().st_mtime_ns > path.stat().st_mtime_ns for need in needed):
+        return "new"
     end = text.rstrip("\n").rpartition("\n")[2]
     if end == DONE:  # what it left may have been moved away since
-        return DONE if job.folder is None or (job.folder / "best.ckpt").exists() else "new"
+        left = job.output if job.folder is None else job.folder / "best.ckpt"
+        return DONE if left is None or left.exists() else "new"
     if end.startswith("failed"):
         return "failed"
     return "stopped" if job.last is not None and job.last.exists() else "new"
@@ -114,11 +120,14 @@ def work(jobs: Sequence[Job], at_once: int, logs: Path, console: Console) -> dic
         SystemExit: the same by SIGTERM.
     """
     logs.mkdir(parents=True, exist_ok=True)
-    ended = {job.name: DONE for job in jobs if state_of(job, logs) == DONE}
+    ended, present = dict[str, str](), {job.name for job in jobs}
+    for job in jobs:  # what starts from what is made again is made again, too
+        if state_of(job, logs) == DONE and all(need in ended for need in job.needs if need in present):
+            ended[job.name] = DONE
     waiting, running = [job for job in jobs if job.name not in ended], list[_Running]()
     if not waiting:
         return ended
-    names, total = {job.name for job in jobs}, sum(job.minutes for job in waiting)
+    total = sum(job.minutes for job in waiting)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
     with _terminable(), Progress(*columns, console=console) as progress:
         bar = progress.add_task("trainings", total=total, left="")
@@ -133,7 +142,7 @@ def work(jobs: Sequence[Job], at_once: int, logs: Path, console: Console) -> dic
                     if failed:
                         waiting.remove(job)
                         ended[job.name] = f"not run, as {failed[0]} failed"
-                    elif len(running) < at_once and all(need in ended for need in job.needs if need in names):
+                    elif len(running) < at_once and all(need in ended for need in job.needs if need in present):
                         waiting.remove(job)
                         running.append(_begin(job, logs))
                 left = sum(job.minutes for job in waiting) + sum(_left(one) for one in running)

@@ -145,10 +145,11 @@ def kind_of(trial: Trial, name: str, methods: Methods) -> str:
 
 
 def _same(trial: Trial, name: str, rule: str) -> bool:
-    """Whether all indicators are equal on every network, whatever the seed."""
-    return all(
-        bool(np.array_equal(np.broadcast_to(flat(trial, rule, kpi), mine.shape), mine, equal_nan=True))
-        for kpi in trial.kpis
-        for mine in [flat(trial, name, kpi)]
-        if len(flat(trial, rule, kpi)) == 1
-    )
+    """Whether all indicators are equal on every network: a rule's one row with every seed, several rows seed by seed."""
+    for kpi in trial.kpis:
+        mine, other = flat(trial, name, kpi), flat(trial, rule, kpi)
+        if len(other) not in (1, len(mine)):
+            return False
+        if not np.array_equal(np.broadcast_to(other, mine.shape), mine, equal_nan=True):
+            return False
+    return True

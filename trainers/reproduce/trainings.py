@@ -48,7 +48,8 @@ class Labels:
         root, count = label_root(runs, quick), self.quick_count if quick else self.count
         folder = SnapshotDataModule(self.scenario, self.teacher, root, train=count).folder
         about = ("--scenario", self.scenario, "--teacher", self.teacher, "--count", str(count), "--seed", "0")
-        return Job(self.name, ("hetgraph", "generate", *about, "--out", str(folder)), 0.5 if quick else self.minutes)
+        command = ("hetgraph", "generate", *about, "--out", str(folder))
+        return Job(self.name, command, 0.5 if quick else self.minutes, output=Path(folder))
 
 
 def label_root(runs: Path, quick: bool) -> str:

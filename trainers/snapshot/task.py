@@ -13,7 +13,7 @@ from hetgraph.envs import SnapshotEnv
 from hetgraph.envs.rollout import Trial
 from hetgraph.graph import links_of
 from hetgraph.models import AllocatingModel
-from hetgraph.models.checkpoint import system_class
+from hetgraph.models.checkpoint import options_of, system_class
 from hetgraph.models.weights import Header
 from hetgraph.radio import Convention, pf_gain
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
@@ -72,7 +72,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     if isinstance(scenario, Batch):
         raise ValueError("--gain: got one network, expected many to train on: --scenario or --sites")
     rate = LR if tensors is None or budget.lr is None else budget.lr
-    model = system_class(header.system)(**header.options)
+    model = system_class(header.system)(**options_of(header))
     if not isinstance(model, AllocatingModel):
         raise ValueError(f"checkpoint: got {header.system}, expected an AllocatingModel to train")
     objective = header.options.get("objective", model.objective)

@@ -176,6 +176,14 @@ def test_a_memory_goes_on_in_one_of_another_capacity(capacity: int) -> None:
     assert sorted(kept) == list(range(18 - min(14, capacity), 18))
 
 
+def test_a_full_memory_that_begins_anew_goes_on_in_a_larger_one() -> None:
+    first, second = ReplayBuffer(4), ReplayBuffer(8)
+    first.add({"slot": torch.arange(4)})  # full: the next row goes to the first place
+    second.load_state_dict(first.state_dict())
+    second.add({"slot": torch.tensor([4, 5])})
+    assert second.rows["slot"][: len(second)].tolist() == [0, 1, 2, 3, 4, 5]
+
+
 def test_a_data_module_makes_new_experience_for_another_module(tmp_path: Path) -> None:
     data = ArrivalDataModule(num_envs=4, draws=2, least=10, val_episodes=2)
     for number in range(2):

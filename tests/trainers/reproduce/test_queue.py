@@ -1,6 +1,7 @@
 """The queue of trainings, with commands that stand for them."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,6 +66,25 @@ def test_what_was_deleted_is_made_again(tmp_path: Path) -> None:
     assert state_of(one, tmp_path / "logs") == "new"
     run([one], tmp_path / "logs")
     assert (tmp_path / "one" / "best.ckpt").exists()
+
+
+def test_what_started_from_what_is_made_again_is_made_again(tmp_path: Path) -> None:
+    logs, first = tmp_path / "logs", job("good", tmp_path / "first")
+    second = job("good", tmp_path / "second", needs=("first",))
+    run([first, second], logs)
+    run([job("good", tmp_path / "first", option="b"), second], logs)
+    assert len(calls(tmp_path / "second")) == 2
+    run([job("good", tmp_path / "first", option="b"), second], logs)
+    assert len(calls(tmp_path / "second")) == 2
+
+
+def test_labels_that_were_deleted_are_drawn_again(tmp_path: Path) -> None:
+    logs, folder = tmp_path / "logs", tmp_path / "labels"
+    labels = Job("labels", ("hetgraph", "good", str(folder)), 0.01, output=folder)
+    run([labels], logs)
+    shutil.rmtree(folder)
+    run([labels], logs)
+    assert folder.is_dir()
 
 
 def test_another_command_begins_anew_without_the_old_checkpoint(tmp_path: Path) -> None:

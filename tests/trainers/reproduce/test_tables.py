@@ -22,12 +22,15 @@ from hetgraph.trainers.reproduce.tables import Measure, Room, trial_table
 RNG = np.random.default_rng(0)
 LOW, GAIN = RNG.normal(1.0, 0.1, (1, 40)), RNG.normal(0.5, 0.05, (5, 40))
 VALUES = {"rule": LOW, "best": LOW + 1.0, "agents": LOW + GAIN, "copy": np.repeat(LOW, 5, 0)}
+VALUES |= {"untrained": LOW + 2 * GAIN, "untouched": LOW + 2 * GAIN}
 TRIAL = trial_of({name: {"utility": values} for name, values in VALUES.items()})
 METHODS = {
     "rule": Method([None]),
     "best": Method([None]),
     "agents": Method([None] * 5, "rule + learned", "rule"),
     "copy": Method([None] * 5, "learned from nothing", "rule"),
+    "untrained": Method([None] * 5, "untrained weights"),
+    "untouched": Method([None] * 5, "learned from nothing", "rule"),
 }
 
 
@@ -54,6 +57,13 @@ def test_a_learned_row_that_decides_as_a_rule_is_named_so() -> None:
     adds = rows["copy"]["learning_adds"]
     assert isinstance(adds, statistics.Interval)
     assert (adds.value, adds.low, adds.high) == pytest.approx((0, 0, 0), abs=1e-12)
+
+
+def test_only_equal_rows_are_called_equal() -> None:
+    """Untrained weights have a row of each seed, too: they are what a method decides as where all seeds are."""
+    rows = table()
+    assert rows["untouched"]["kind"] == "learned from nothing: decides as untrained"
+    assert "untrained" not in str(rows["agents"]["kind"])
 
 
 def test_printed_values_go_to_their_cells() -> None:
