@@ -18,13 +18,12 @@ from hetgraph.trainers.common.policies import policies_of, register_models, rule
 from hetgraph.trainers.common.training_range import beyond
 from hetgraph.trainers.judge.decision_files import CELLS, USERS, write_decided
 from hetgraph.trainers.judge.draws import FIXED, OFFSETS, Expected, gains, over_draws, over_other_draws
-from hetgraph.trainers.judge.geojson import write_geojson
 from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import cell
 from hetgraph.trainers.task import Task
 from hetgraph.trainers.tasks import task_of
 
-OUT, ABOUT, MAP = "runs/plan", "plan.json", "plan.geojson"
+OUT, ABOUT = "runs/plan", "plan.json"
 DRAWS = 20
 OWN = "hetnet-3tier"  # preset of what files of sites and users do not say, where --scenario names no other
 MEANING = "means over the draws, the policy deciding anew on each"
@@ -133,9 +132,8 @@ def _write(
     about = {"draws": draws, "values": MEANING, "reference": reference}
     for name, each in gains_of.items():
         about |= {KEPT[name][0]: _plain(each), name: KEPT[name][1]} if name in KEPT else {"gains": _plain(each)}
-    write_decided(task, options, plan.decided, out, about=ABOUT, more=about)
-    has_map = write_geojson(out / MAP, plan.decided, options)
-    Console().print(f"{CELLS}, {USERS}, {ABOUT}{f', {MAP}' if has_map else ''}: {out}", soft_wrap=True)
+    files = write_decided(task, options, plan.decided, out, about=ABOUT, more=about)
+    Console().print(f"{', '.join(files)}: {out}", soft_wrap=True)
 
 
 def _plain(gains_of: dict[str, Interval]) -> dict[str, Any]:

@@ -32,9 +32,9 @@ def run(arguments: Sequence[str]) -> int:
     policy = trained(task, name) if args.ckpt is not None else next(iter(policies_of(task, name).values()))[0]
     out = new_folder(args.out, args.overwrite, (ABOUT, "results.json"))
     decided = decide(task, options, name, policy)
-    write_decided(task, options, decided, out)
+    files = write_decided(task, options, decided, out)
     _print(decided, len(task.cases(options)), Console())
-    Console().print(f"{CELLS}, {USERS}, {ABOUT}: {out}")
+    Console().print(f"{', '.join(files)}: {out}", soft_wrap=True)
     return 0
 
 

@@ -9,6 +9,7 @@ from hetgraph.radio.kpi_table import INDICATORS
 from hetgraph.trainers.judge.decision_columns import described
 from hetgraph.trainers.judge.decisions import Decided
 from hetgraph.trainers.judge.files import provenance, write_csv, write_json
+from hetgraph.trainers.judge.geojson import write_geojson
 from hetgraph.trainers.task import Task
 
 CELLS, USERS, ABOUT = "cells.csv", "users.csv", "predict.json"
@@ -16,8 +17,8 @@ CELLS, USERS, ABOUT = "cells.csv", "users.csv", "predict.json"
 
 def write_decided(
     task: Task, options: Any, decided: Decided, out: Path, *, about: str = ABOUT, more: Mapping[str, Any] | None = None
-) -> None:
-    """Write ``cells.csv``, ``users.csv`` and a JSON that says what the columns are.
+) -> list[str]:
+    """Write ``cells.csv``, ``users.csv``, a JSON that says what the columns are, and, of files with degrees, a GeoJSON.
 
     Args:
         task: of the policy.
@@ -26,6 +27,9 @@ def write_decided(
         out: folder.
         about: name of the JSON.
         more: what it has besides.
+
+    Returns:
+        names of the files that were written.
     """
     kpis = {
         name: {"value": value, "unit": INDICATORS[name].unit, "meaning": INDICATORS[name].source}
@@ -46,6 +50,14 @@ def write_decided(
     write_csv(out / CELLS, decided.cells)
     write_csv(out / USERS, decided.users)
     write_json(out / about, content)
+    files, drawn = [CELLS, USERS, about], Path(about).with_suffix(".geojson").name
+    if (
+        getattr(options, "sites", None)
+        and getattr(options, "users", None)
+        and write_geojson(out / drawn, decided, options)
+    ):
+        files.append(drawn)
+    return files
 
 
 def write_compared(decided: Sequence[Decided], out: Path) -> None:

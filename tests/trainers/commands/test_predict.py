@@ -186,8 +186,13 @@ def test_cells_are_chosen_by_technology_operator_and_window(
     with warnings.catch_warnings(action="always"):
         run("predict", "--policy", "max_rsrp", "--sites", cells, "--users", "users.csv", *chosen, "--out", "out")
     assert [row["cell"] for row in rows_of(tmp_path / "out/cells.csv")] == ["55752", "55751", "59852"]
-    lines = [line for line in capsys.readouterr().err.splitlines() if "not used" in line]
+    said = capsys.readouterr()
+    lines = [line for line in said.err.splitlines() if "not used" in line]
     assert len(lines) == 1 and lines[0].endswith("averageSignal")
+    assert "predict.geojson" in said.out
+    points = json.loads((tmp_path / "out/predict.geojson").read_text())["features"]
+    assert [point["properties"]["kind"] for point in points] == ["cell"] * 3 + ["user"] * 2
+    assert points[-1]["geometry"]["coordinates"] == [-113.97, 50.9]
 
 
 def test_mistakes(
