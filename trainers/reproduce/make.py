@@ -1,5 +1,6 @@
 """A system's reproduction: train what is not trained, measure what has changed, write the page."""
 
+import functools
 import hashlib
 import sys
 import time
@@ -11,6 +12,9 @@ from typing import Any
 
 from rich.console import Console
 
+import hetgraph
+import hetgraph.datasets
+import hetgraph.trainers
 from hetgraph.files import write_file
 from hetgraph.trainers.judge.files import provenance
 from hetgraph.trainers.reproduce.bench import Bench
@@ -139,12 +143,23 @@ def _finished(plan: Plan, experiment: Experiment) -> frozenset[str]:
 
 
 def _state(plan: Plan, experiment: Experiment) -> str:
-    """Digest of the commit and of the checkpoints that an experiment reads."""
-    digest = hashlib.sha256(str(provenance()["commit"]).encode())
+    """Digest of the code, of the trainings that are done, and of the checkpoints that an experiment reads."""
+    digest = hashlib.sha256(f"{_code()} {sorted(_finished(plan, experiment))}".encode())
     for run in (plan.paper.run(name) for name in experiment.runs):
         for seed in run.seeds(plan.quick):
             best = run.folder(seed, plan.runs) / "best.ckpt"
             digest.update(best.name.encode() + (best.read_bytes() if best.exists() else b""))
+    return digest.hexdigest()
+
+
+@functools.cache
+def _code() -> str:
+    """Digest of the library's sources: other commits, of documents or tests, change no measurement."""
+    digest = hashlib.sha256()
+    for package in (hetgraph, hetgraph.datasets, hetgraph.trainers):
+        root = Path(str(package.__file__)).parent
+        for path in sorted(root.rglob("*.py")):
+            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from hetgraph.trainers.judge.statistics import Interval
+from hetgraph.trainers.reproduce import make as make_module
 from hetgraph.trainers.reproduce.bench import Bench
 from hetgraph.trainers.reproduce.make import Plan, listing, make
 from hetgraph.trainers.reproduce.page import stored
@@ -82,6 +83,14 @@ def test_the_page_keeps_sections_that_are_not_measured_now(tmp_path: Path) -> No
     assert make(plan(tmp_path), 1, Console()) == 0  # nothing has changed
     assert CALLS == ["one", "two"]
     assert set(stored(tmp_path / "results" / "toy", paper())) == {"one", "two"}
+
+
+def test_other_code_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    CALLS.clear()
+    make(plan(tmp_path, "one"), 1, Console())
+    monkeypatch.setattr(make_module, "_code", lambda: "other code")
+    make(plan(tmp_path, "one"), 1, Console())
+    assert CALLS == ["one", "one"]
 
 
 def test_a_section_that_fails_leaves_the_others(tmp_path: Path) -> None:
