@@ -1,13 +1,14 @@
 """Scenarios by name."""
 
 import inspect
+import warnings
 from collections.abc import Callable
 
 from hetgraph.graph.presets_arrivals import grows_3, grows_city, grows_tiny
 from hetgraph.graph.presets_queues import conflict_8, hexagonal, scattered
 from hetgraph.graph.presets_sectors import calibration_uma, calibration_umi, hex_19x3
 from hetgraph.graph.presets_snapshot import hetnet_3tier, interference_k, uma_5bs
-from hetgraph.graph.presets_time import handover_full, iot_noma, iot_oma, lte_trace, resized
+from hetgraph.graph.presets_time import handover_full, iot_noma, iot_oma, lte_trace, resizable, resized
 from hetgraph.graph.scenario import Scenario
 
 PRESETS: dict[str, Callable[..., Scenario]] = {
@@ -62,9 +63,14 @@ def roaming(cells: int = 25, users: int = 250, base: str = "hetnet-3tier") -> Sc
     Args:
         cells: about how many; tiers keep their proportions (``hetnet-3tier`` has exactly 25, 50 or 100).
         users: number of users.
-        base: the preset.
+        base: the preset; one whose cells or users are on a grid, at fixed places or so many per cell keeps its own, with a warning.
 
     Raises:
         ValueError: an unknown preset, cells that its tiers cannot make, or a number that is not positive.
     """
-    return resized(preset(base), cells, users)
+    scenario = preset(base)
+    if resizable(scenario):
+        return resized(scenario, cells, users)
+    kept = f"{scenario.num_stations} cells and {scenario.users.count} users"
+    warnings.warn(f"{base}: keeps its {kept}; cells={cells} and users={users} are not used", stacklevel=2)
+    return scenario

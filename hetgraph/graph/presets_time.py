@@ -86,6 +86,12 @@ def resized(scenario: Scenario, cells: int = 25, users: int = 250) -> Scenario:
     return scenario.scaled(stations=more, area=more, users=users / scenario.users.count)
 
 
+def resizable(scenario: Scenario) -> bool:
+    """Whether cells and users can be placed for any number of them: not on a grid, at fixed places, or so many per cell."""
+    users, anywhere = scenario.users, all(tier.placement == "uniform" for tier in scenario.tiers)
+    return anywhere and users.placement in ("uniform", "clustered") and users.per_station is None
+
+
 def handover_full(cells: int = 25, users: int = 250) -> Scenario:
     """Users on their way through ``hetnet-3tier``, with full buffers, a place every half second.
 

@@ -89,3 +89,12 @@ def test_bad_input() -> None:
     ):
         with pytest.raises(ValueError, match=match):
             Waypoints(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "users"), [("hex-19x3", 57, 570), ("random-19", 19, 57), ("uma-5bs", 5, 5400)]
+)
+def test_a_preset_on_a_grid_or_at_fixed_places_keeps_its_own_size(name: str, cells: int, users: int) -> None:
+    with pytest.warns(UserWarning, match=f"{name}: keeps its {cells} cells and {users} users; cells=25"):
+        scenario = roaming(base=name)
+    assert (scenario.num_stations, scenario.users.count) == (cells, users)
