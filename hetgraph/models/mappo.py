@@ -64,6 +64,8 @@ class NeighbourhoodMAPPO(nn.Module):
         colours: colours that tell neighbouring stations apart.
         blocks: resource blocks.
         overbook: a device may get more resource blocks than its packets are expected to need.
+        autoregressive: the choice on a resource block depends on the choices on the blocks before it; without, a station's blocks
+            are independent given its state, all of them with the queues of the slot's beginning.
 
     Raises:
         ValueError: an unknown recurrence.
@@ -82,11 +84,12 @@ class NeighbourhoodMAPPO(nn.Module):
         colours: int = 6,
         blocks: int = 3,
         overbook: bool = False,
+        autoregressive: bool = True,
     ) -> None:
         super().__init__()
         if recurrence not in get_args(Recurrence):
             raise ValueError(f"recurrence: got {recurrence!r}, expected one of {', '.join(get_args(Recurrence))}")
-        self.overbook = overbook
+        self.overbook, self.autoregressive = overbook, autoregressive
         self.hidden, self.colours, self.levels = hidden, colours, len(levels_db)
         self.actor, self.critic = (
             AgentTrunk(hidden, hops, colours, agents) if agents else Trunk(hidden, hops, colours) for _ in range(2)
@@ -260,7 +263,10 @@ class _Blocks:
         return torch.cat([self.none[self.place], wide.reshape(b * n, -1)], 1).reshape(b, n, -1)
 
     def give(self, choice: Tensor) -> None:
-        """Give the resource block; the next one knows what this is expected to clear."""
+        """Give the resource block; the next one knows what this is expected to clear, unless blocks are independent."""
+        if not self.policy.autoregressive:
+            self.place += 1
+            return
         levels, number = self.policy.levels, (choice - 1).flatten()
         number = number if levels == 1 else number.div(levels, rounding_mode="floor")
         chosen = number.index_select(0, self.around.cells.serving) == self.rank

@@ -134,3 +134,54 @@ def test_more_resource_blocks_than_the_agents_know_are_refused() -> None:
     obs, _ = env.reset()
     with pytest.raises(ValueError, match="blocks: got 3 resource blocks, expected at most 2"):
         agents.act(obs, agents.initial_state(obs), None)
+
+
+def decisive(**options: object) -> NeighbourhoodMAPPO:
+    """Agents whose probabilities differ from each other."""
+    agents = agents_of(**options).requires_grad_(False)
+    for weight in agents.parameters():
+        weight.mul_(2)
+    return agents
+
+
+def waiting(inputs: Inputs, around: Surroundings) -> Tensor:
+    """Places of stations where a device with packets is ``[B, N, D]``."""
+    waits = torch.cat([inputs.queue.flatten() > 0, torch.zeros(1, dtype=torch.bool)])
+    return waits[around.table].reshape(around.cells.mask.shape)
+
+
+@pytest.mark.parametrize("agents", [0, 19])
+@pytest.mark.parametrize("autoregressive", [True, False])
+def test_blocks_are_conditioned_on_those_before_only_with_autoregression(autoregressive: bool, agents: int) -> None:
+    """Independent choices: p(a, b) p(a', b') = p(a, b') p(a', b) for every pair of choices on two blocks."""
+    inputs, around = seen(played("cells", slots=12))
+    policy = decisive(overbook=True, autoregressive=autoregressive, agents=agents)
+    memory = policy.initial_memory(around)
+    first_device = waiting(inputs, around)[..., 0].long()  # at the highest level; nobody where it has no packets
+    nobody = torch.zeros_like(first_device)
+    assert int(first_device.sum()) > 2
+
+    def log_prob(first: Tensor, second: Tensor) -> Tensor:
+        taken = torch.stack([first, second, nobody], 2)
+        return policy.decide(inputs, around, memory, taken=taken).log_prob.double()
+
+    straight = log_prob(first_device, first_device) + log_prob(nobody, nobody)
+    crossed = log_prob(first_device, nobody) + log_prob(nobody, first_device)
+    assert bool(((straight - crossed).abs() < 1e-3).all()) is not autoregressive
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("overbook", [True, False])
+def test_devices_without_packets_get_nothing_without_autoregression(kind: str, overbook: bool) -> None:
+    inputs, around = seen(played(kind, slots=3))
+    policy = decisive(overbook=overbook, autoregressive=False)
+    assert bool((inputs.queue == 0).any())
+    waits = waiting(inputs, around)
+    allowed = torch.cat([torch.ones_like(waits[..., :1]), waits.repeat_interleave(policy.levels, 2)], 2)
+    memory, generator = policy.initial_memory(around), torch.Generator().manual_seed(0)
+    for _ in range(20):
+        drawn = policy.decide(inputs, around, memory, generator=generator)
+        assert bool(allowed.gather(2, drawn.choice).all())
+        assert bool(drawn.log_prob.isfinite().all()) and float(drawn.log_prob.min()) > -1e6
+        torch.testing.assert_close(policy.decide(inputs, around, memory, taken=drawn.choice).log_prob, drawn.log_prob)
+    assert bool(allowed.gather(2, policy.most_likely(inputs, around, memory[0])[0]).all())

@@ -42,6 +42,7 @@ ABLATIONS = {
     "two hops": options(M, hops=2),
     "no colouring": options(M, colours=1),
     "no overbooking": options(M, overbook=False),
+    "no autoregression": options(M, autoregressive=False),
 }
 
 
@@ -235,7 +236,7 @@ def mismatch(bench: Bench) -> Section:
 
 
 def ablations(bench: Bench) -> Section:
-    """Without memory, messages, colouring or overbooking; with LSTM, with two hops."""
+    """Without memory, messages, colouring, overbooking or the autoregressive head; with LSTM, with two hops."""
     layouts, slots, tables = bench.count(40, 2), bench.count(400, 40), []
     for word, load in zip(WORDS[1:], CELLS["random-19"][1:], strict=True):
         names = {"MAPPO": "random-19-heavy"} | {name: ablation(name) for name in ABLATIONS}
@@ -248,7 +249,8 @@ def ablations(bench: Bench) -> Section:
         )
         shown = trial_table(trial, methods, f"{word} traffic, {load:g} packets/s", measures)
         tables.append(with_level(shown, methods, trial, "mean_delay_ms"))
-    return Section(tuple(tables), networks=f"{layouts} layouts of random-19 for each load, {slots} slots")
+    note = "Without autoregression a station's subbands are chosen independently, each with the queues of the slot's beginning."
+    return Section(tuple(tables), (note,), networks=f"{layouts} layouts of random-19 for each load, {slots} slots")
 
 
 LARGER = (
@@ -259,24 +261,21 @@ LARGER = (
 
 def larger(bench: Bench) -> Section:
     """Agents trained on 19 cells, on 61 and 127 of the same kind, without retraining."""
-    slots, tables = bench.count(400, 20), []
-    layouts = {True: bench.count(12, 1), False: bench.count(6, 1)}
+    layouts, slots, tables = bench.count(40, 1), bench.count(400, 20), []
     for name, load in LARGER[:: bench.count(1, 3)]:
         network = name.partition(":")[0]
         methods = rules(TASK, "lqf_subband", "lqf_best", "max_weight_local")
         methods |= {"local_score": Method([LocalScore(TUNED[network, load])])} | bench.learned(
             {"MAPPO": f"{network}-heavy"}
         )
-        asked = Options(name, load=f"{load:g}", layouts=layouts["61" in name or "rings=4" in name], slots=slots)
+        asked = Options(name, load=f"{load:g}", layouts=layouts, slots=slots)
         (trial,) = bench.judge(TASK, asked, methods)
         ratios = tuple(
             Measure("mean_delay_ms", "ratio", other, ".3f", ".3f") for other in ("lqf_subband", "local_score")
         )
         shown = trial_table(trial, methods, f"{name}, {load:g} packets/s", (Measure("mean_delay_ms"), *ratios))
         tables.append(with_level(shown, methods))
-    return Section(
-        tuple(tables), networks=f"{layouts[True]} layouts of 61 cells, {layouts[False]} of 127, {slots} slots"
-    )
+    return Section(tuple(tables), networks=f"{layouts} layouts of 61 cells and of 127 each, {slots} slots")
 
 
 def spread(bench: Bench) -> Section:

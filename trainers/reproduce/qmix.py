@@ -76,7 +76,7 @@ PAPER = Paper(
         Experiment("training", "Learning curves", ("Figure 5", "Figure 6", "Table II"), tables.training, ("qmix", "qmix-paper"), 0.2),
         Experiment("baselines", "All rules, four modes", (), tables.baselines, (), 60),
         Experiment("sizes", "Twice and four times the cells, as they are", (), tables.sizes,
-                   tuple(dict.fromkeys(name for mode in tables.MODES for name in tables.free(mode).values())), 60),
+                   tuple(dict.fromkeys(name for mode in tables.MODES for name in tables.free(mode).values())), 90),
         Experiment("traces", "Drive tests", (), tables.traces,
                    ("qmix-traces", "qmix-traces-levels", "qmix-margin", "qmix-levels-margin"), 40, requires=tables.TRACES),
         Experiment("tune", "Biases and prices on validation networks", (), tables.tune, (), 40),

@@ -210,7 +210,7 @@ def baselines(bench: Bench) -> Section:
 
 def sizes(bench: Bench) -> Section:
     """Agents of 25 cells on twice and four times as many, as they are."""
-    tables, counts = [], {50: bench.count(40, 1), 100: bench.count(20, 1)}
+    tables, counts = [], {cells: bench.count(40, 1) for cells in (50, 100)}
     for cells, networks in list(counts.items())[: bench.count(2, 1)]:
         world = walks(bench, networks, cells)
         for mode in list(MODES)[:: bench.count(1, 3)]:
