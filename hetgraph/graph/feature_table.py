@@ -69,6 +69,10 @@ def _ue(name: str, unit: float = 1) -> Callable[[Facts], Tensor]:
     return lambda f: f.real(f.ue(name)) / unit
 
 
+def _velocity(axis: int) -> Callable[[Facts], Tensor]:
+    return lambda f: f.real(f.ue("velocity")[:, axis])
+
+
 def _graph(name: str) -> Callable[[Facts], Tensor]:
     return lambda f: f.real(f.network(name))
 
@@ -126,6 +130,8 @@ _TABLE = (
     Column("offered_mbps", "ue", "Mbit/s", ("ue.offered_bps",), 4, 4, _ue("offered_bps", 1e6)),
     Column("served_share", "ue", "", ("ue.served_share",), 0.8, 0.3, _ue("served_share")),
     Column("speed_mps", "ue", "m/s", ("ue.speed_mps",), 0, 10, _ue("speed_mps")),
+    Column("velocity_x_mps", "ue", "m/s", ("ue.velocity",), 0, 10, _velocity(0)),
+    Column("velocity_y_mps", "ue", "m/s", ("ue.velocity",), 0, 10, _velocity(1)),
     Column("level_share", "ue", "", ("ue.level", "graph.levels"), 0, 1, links.level_share),
     Column("since_handover", "ue", "slot", ("ue.since_slots",), 0, 10, links.since_handover),
     Column("interference_db", "ue", "dB", ("ue.interference_w",), 10, 10, links.interference_db),

@@ -39,23 +39,36 @@ def uma_5bs(users: int = 5400, num_rbs: int = 51) -> Scenario:
     )
 
 
-def hetnet_3tier() -> Scenario:
+def hetnet_3tier(macro: int = 3, micro: int = 6, pico: int = 12, speed_mps: float = 0.0) -> Scenario:
     """Macro, micro and pico stations on the same band: the case in which association matters.
 
     Half of the 600 users gather around the picos, whose 30 dBm lose against the macros' 46 dBm beyond a few metres, so
     that the strongest station is mostly the wrong one. Circuit powers and efficiencies are those of the EARTH model
-    (Auer et al. 2011, Table 2).
+    (Auer et al. 2011, Table 2). Without picos these users gather around micros, without both around macros.
+
+    Args:
+        macro: stations of the tier; a tier of none is left out.
+        micro: stations of the tier.
+        pico: stations of the tier.
+        speed_mps: speed of users, each in a direction of its own.
     """
+    tiers = (
+        station("macro", macro, 46.0, 25.0, "uma", 300.0, 130.0, 0.213),
+        station("micro", micro, 38.0, 10.0, "umi", 100.0, 56.0, 0.385),
+        station("pico", pico, 30.0, 10.0, "umi", 60.0, 6.8, 0.25),
+    )
+    present = tuple(tier for tier in tiers if tier.count != 0)
     return Scenario(
         name="hetnet-3tier",
         layout=Layout(1000.0, 1000.0),
-        tiers=(
-            station("macro", 3, 46.0, 25.0, "uma", 300.0, 130.0, 0.213),
-            station("micro", 6, 38.0, 10.0, "umi", 100.0, 56.0, 0.385),
-            station("pico", 12, 30.0, 10.0, "umi", 60.0, 6.8, 0.25),
-        ),
+        tiers=present,
         users=Users(
-            count=600, placement="clustered", clustered_fraction=0.5, cluster_tier="pico", cluster_radius_m=80.0
+            count=600,
+            placement="clustered",
+            clustered_fraction=0.5,
+            cluster_tier=present[-1].name if present else "",
+            cluster_radius_m=80.0,
+            speed_mps=speed_mps,
         ),
         channel=Channel(carrier_hz=3.5e9, shadowing="correlated", fading="rayleigh"),
         radio=Radio(bandwidth_hz=20e6, num_rbs=12, noise_figure_db=9.0),

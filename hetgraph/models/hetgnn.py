@@ -12,7 +12,14 @@ from hetgraph.models.allocating import AllocatingModel, Prediction, best_round, 
 from hetgraph.models.options import keep_options
 from hetgraph.nn.encoder import edge_sum, mlp
 from hetgraph.nn.encoders import Encoding, encoder_of
-from hetgraph.nn.hetgnn_inputs import ANTENNA_COLUMNS, EDGE_COLUMNS, Inputs, inputs_of
+from hetgraph.nn.hetgnn_inputs import (
+    ANTENNA_COLUMNS,
+    EDGE_COLUMNS,
+    UE_COLUMNS,
+    VELOCITY_COLUMNS,
+    Inputs,
+    inputs_of,
+)
 from hetgraph.nn.near_graph import near_graph_of
 from hetgraph.nn.refine import Refinement, State
 from hetgraph.radio.allocation import Allocation
@@ -43,6 +50,7 @@ class HetGNN(AllocatingModel):
         temperature: of the association at the start of training.
         candidates: strongest stations of a user that its messages pass over and that may serve it, 0 for all. The others
             interfere with the power that the rounds give them.
+        velocity: read the users' velocities, as the paper's dynamic mode has it (eq. 1); the graph must have them then.
     """
 
     name = "hetgnn"
@@ -59,6 +67,7 @@ class HetGNN(AllocatingModel):
         objective: Objective = "pf",
         temperature: float = 0.2,
         candidates: int = 8,
+        velocity: bool = False,
     ) -> None:
         super().__init__()
         if candidates < 0:
@@ -66,7 +75,8 @@ class HetGNN(AllocatingModel):
         self.rounds, self.candidates = rounds, candidates
         self.objective: Objective = objective
         self.association = association
-        self.encoder = encoder_of(encoder, hidden, layers)
+        self.ue_columns = UE_COLUMNS + VELOCITY_COLUMNS * velocity
+        self.encoder = encoder_of(encoder, hidden, layers, self.ue_columns)
         self.power_head = mlp(hidden + 2, hidden, 1 + memory)
         self.price_head = mlp(hidden, hidden, 1)
         self.antenna_head = mlp(len(ANTENNA_COLUMNS) + hidden, hidden, 1) if encoder != "no_antennas" else None
@@ -84,7 +94,7 @@ class HetGNN(AllocatingModel):
             rounds: number of rounds; the constructor's when ``None``.
         """
         near = near_graph_of(graph, self.candidates, self._dtype)
-        links, channels, inputs = near.links, near.channels, inputs_of(near.graph, self._dtype)
+        links, channels, inputs = near.links, near.channels, inputs_of(near.graph, self._dtype, self.ue_columns)
         bs, ue = self.encoder(inputs)
         state = self._start(near.graph, bs, inputs.prior, links)
         scores = self._edge_scores(bs, ue, inputs, links)
@@ -105,7 +115,7 @@ class HetGNN(AllocatingModel):
             prediction = self(graph, count)
             return best_round(graph, prediction, self.objective)
         graph = near_graph_of(graph, self.candidates, self._dtype).graph
-        inputs = inputs_of(graph, self._dtype)  # the paper's student needs no rates
+        inputs = inputs_of(graph, self._dtype, self.ue_columns)  # the paper's student needs no rates
         links = inputs.links
         bs, ue = self.encoder(inputs)
         scores = self._edge_scores(bs, ue, inputs, links)

@@ -27,12 +27,15 @@ class TypedEncoder(nn.Module):
     Args:
         hidden: width of the node states.
         layers: rounds of messages.
+        ue_columns: names of the users' columns.
         antennas: read the antenna nodes.
     """
 
-    def __init__(self, hidden: int, layers: int, antennas: bool = True) -> None:
+    def __init__(
+        self, hidden: int, layers: int, ue_columns: tuple[str, ...] = UE_COLUMNS, antennas: bool = True
+    ) -> None:
         super().__init__()
-        columns: dict[Store, tuple[str, ...]] = {"bs": BS_COLUMNS, "ue": UE_COLUMNS, CHANNEL: EDGE_COLUMNS}
+        columns: dict[Store, tuple[str, ...]] = {"bs": BS_COLUMNS, "ue": ue_columns, CHANNEL: EDGE_COLUMNS}
         if antennas:
             columns["antenna"] = ANTENNA_COLUMNS
         self.graph = HeteroEncoder(columns, hidden, layers, hops=0)
@@ -53,13 +56,14 @@ class SAGEEncoder(nn.Module):
     Args:
         hidden: width of the node states.
         layers: number of layers.
+        ue_columns: names of the users' columns.
     """
 
-    def __init__(self, hidden: int, layers: int) -> None:
+    def __init__(self, hidden: int, layers: int, ue_columns: tuple[str, ...] = UE_COLUMNS) -> None:
         super().__init__()
         edge = len(EDGE_COLUMNS)
         self.bs_in = nn.Linear(len(BS_COLUMNS), hidden)
-        self.ue_in = nn.Linear(len(UE_COLUMNS), hidden)
+        self.ue_in = nn.Linear(len(ue_columns), hidden)
         self.antenna_in = nn.Linear(len(ANTENNA_COLUMNS), hidden)
         self.antenna_layers = nn.ModuleList(AntennaLayer(hidden) for _ in range(layers))
         self.ue = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
@@ -90,11 +94,12 @@ class HomogeneousEncoder(nn.Module):
     Args:
         hidden: width of the node states.
         layers: number of layers.
+        ue_columns: names of the users' columns.
     """
 
-    def __init__(self, hidden: int, layers: int) -> None:
+    def __init__(self, hidden: int, layers: int, ue_columns: tuple[str, ...] = UE_COLUMNS) -> None:
         super().__init__()
-        self.width = max(len(BS_COLUMNS), len(UE_COLUMNS))
+        self.width = max(len(BS_COLUMNS), len(ue_columns))
         self.node_in = nn.Linear(self.width, hidden)
         self.message = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
         self.edge = nn.ModuleList(nn.Linear(len(EDGE_COLUMNS), hidden) for _ in range(layers))
@@ -121,12 +126,13 @@ class BSOnlyEncoder(nn.Module):
     Args:
         hidden: width of the node states.
         layers: number of layers.
+        ue_columns: names of the users' columns.
     """
 
-    def __init__(self, hidden: int, layers: int) -> None:
+    def __init__(self, hidden: int, layers: int, ue_columns: tuple[str, ...] = UE_COLUMNS) -> None:
         super().__init__()
         self.bs_in = nn.Linear(len(BS_COLUMNS) + 2 * len(EDGE_COLUMNS), hidden)
-        self.ue_in = nn.Linear(len(UE_COLUMNS), hidden)
+        self.ue_in = nn.Linear(len(ue_columns), hidden)
         self.message = nn.ModuleList(nn.Linear(2 * hidden, hidden) for _ in range(layers))
         self.update = nn.ModuleList(nn.Linear(2 * hidden, hidden) for _ in range(layers))
 
@@ -153,12 +159,13 @@ class EdgeMLPEncoder(nn.Module):
     Args:
         hidden: width of the node states.
         layers: perceptron layers on each node.
+        ue_columns: names of the users' columns.
     """
 
-    def __init__(self, hidden: int, layers: int) -> None:
+    def __init__(self, hidden: int, layers: int, ue_columns: tuple[str, ...] = UE_COLUMNS) -> None:
         super().__init__()
         self.bs_in = nn.Linear(len(BS_COLUMNS), hidden)
-        self.ue_in = nn.Linear(len(UE_COLUMNS), hidden)
+        self.ue_in = nn.Linear(len(ue_columns), hidden)
         self.bs = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
         self.ue = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
 
@@ -170,24 +177,24 @@ class EdgeMLPEncoder(nn.Module):
         return bs, ue
 
 
-def encoder_of(kind: Encoding, hidden: int, layers: int) -> nn.Module:
+def encoder_of(kind: Encoding, hidden: int, layers: int, ue_columns: tuple[str, ...] = UE_COLUMNS) -> nn.Module:
     """Encoder by name.
 
     Raises:
         ValueError: an unknown name.
     """
     if kind == "hetero":
-        return TypedEncoder(hidden, layers)
+        return TypedEncoder(hidden, layers, ue_columns)
     if kind == "sage":
-        return SAGEEncoder(hidden, layers)
+        return SAGEEncoder(hidden, layers, ue_columns)
     if kind == "no_antennas":
-        return TypedEncoder(hidden, layers, antennas=False)
+        return TypedEncoder(hidden, layers, ue_columns, antennas=False)
     if kind == "homogeneous":
-        return HomogeneousEncoder(hidden, layers)
+        return HomogeneousEncoder(hidden, layers, ue_columns)
     if kind == "bs_only":
-        return BSOnlyEncoder(hidden, layers)
+        return BSOnlyEncoder(hidden, layers, ue_columns)
     if kind == "edge_mlp":
-        return EdgeMLPEncoder(hidden, layers)
+        return EdgeMLPEncoder(hidden, layers, ue_columns)
     raise ValueError(f"encoder: got {kind!r}, expected one of {', '.join(get_args(Encoding))}")
 
 

@@ -17,6 +17,7 @@ from hetgraph.nn.hetero_layers import LayerSums
 
 BS_COLUMNS = ("power_dbm", "users_per_bs", "strongest_share")
 UE_COLUMNS = ("best_snr_db", "best_sinr_db")
+VELOCITY_COLUMNS = ("velocity_x_mps", "velocity_y_mps")  # of users, where a network is asked to read them
 ANTENNA_COLUMNS = ("cos_azimuth", "sin_azimuth", "tilt_rad", "offset_x_m", "offset_y_m", "offset_z_m")
 EDGE_COLUMNS = ("snr_db", "sinr_db", "gap_db", "spread_db", "cos_azimuth", "sin_azimuth")
 _LARGEST = 5.0  # deviations at which columns are cut
@@ -80,25 +81,28 @@ class Inputs:
 _KEPT: Kept[Inputs] = Kept()
 
 
-def inputs_of(graph: HeteroData, dtype: torch.dtype = torch.float32) -> Inputs:
+def inputs_of(
+    graph: HeteroData, dtype: torch.dtype = torch.float32, ue_columns: tuple[str, ...] = UE_COLUMNS
+) -> Inputs:
     """Inputs of a graph or a batch; of one that did not change since the last call, the same again.
 
     Args:
         graph: a graph or a batch.
         dtype: of the columns.
+        ue_columns: names of the users' columns.
     """
-    key = dtype, torch.is_autocast_enabled("cpu")  # under which sums are less exact
-    return _KEPT.get(graph, key, lambda: _inputs(graph, dtype))
+    key = dtype, ue_columns, torch.is_autocast_enabled("cpu")  # under which sums are less exact
+    return _KEPT.get(graph, key, lambda: _inputs(graph, dtype, ue_columns))
 
 
-def _inputs(graph: HeteroData, dtype: torch.dtype) -> Inputs:
+def _inputs(graph: HeteroData, dtype: torch.dtype, ue_columns: tuple[str, ...]) -> Inputs:
     links, channel = links_of(graph), graph[CHANNEL]
     facts = Facts(graph, links)
     bs, ue, antenna, edge = (
         features(facts, store, names).to(dtype).clamp_(-_LARGEST, _LARGEST)
         for store, names in (
             ("bs", BS_COLUMNS),
-            ("ue", UE_COLUMNS),
+            ("ue", ue_columns),
             ("antenna", ANTENNA_COLUMNS),
             (CHANNEL, EDGE_COLUMNS),
         )

@@ -187,6 +187,12 @@ def test_every_column_is_finite_on_the_whole_graph_and_on_one_of_zeros() -> None
             assert float(value.abs().max()) < 150, (store, name)
 
 
+def test_velocities_are_two_columns() -> None:
+    data = whole()
+    both = torch.tensor([raw(data, "ue", f"velocity_{axis}_mps") for axis in "xy"], dtype=torch.float64).T
+    torch.testing.assert_close(both, data["ue"].velocity)
+
+
 def test_bare_gains_have_the_columns_of_powers_and_no_direction() -> None:
     data = from_gain(torch.zeros(N, U, R), noise_w=1e-12, power_max_w=1.0)  # nothing is heard: finite all the same
     for store in STORES:

@@ -24,6 +24,10 @@ def small(users: int = 40, blocks: int = 5, candidates: int = 0) -> Scenario:
     return dataclasses.replace(scenario, radio=radio)
 
 
+def moving() -> Scenario:
+    return dataclasses.replace(small(), users=dataclasses.replace(small().users, speed_mps=10.0))
+
+
 def trained_like(**options: object) -> HetGNN:
     """A model whose weights are far from their symmetric start."""
     with torch.random.fork_rng():
@@ -74,9 +78,10 @@ def permuted(graph: HeteroData, bs: Tensor, ue: Tensor, block: Tensor) -> Hetero
 
 
 @pytest.mark.parametrize("encoder", ["hetero", "sage", "no_antennas", "homogeneous", "bs_only", "edge_mlp"])
-def test_permuting_stations_users_and_blocks_permutes_the_answer(encoder: str) -> None:
-    graph = double(small().sample(1, seed=4)[0])
-    model = trained_like(rounds=3, encoder=encoder)
+@pytest.mark.parametrize("velocity", [False, True])
+def test_permuting_stations_users_and_blocks_permutes_the_answer(encoder: str, velocity: bool) -> None:
+    graph = double(moving().sample(1, seed=4)[0])
+    model = trained_like(rounds=3, encoder=encoder, velocity=velocity)
     generator = torch.Generator().manual_seed(0)
     bs, ue, block = (torch.randperm(k, generator=generator) for k in (7, 40, 5))
     first, second = model.allocate(graph), model.allocate(permuted(graph, bs, ue, block))
@@ -253,3 +258,23 @@ def test_a_checkpoint_from_before_candidates_reads_all_stations(tmp_path: Path) 
     old = dataclasses.replace(header, options={k: v for k, v in header.options.items() if k != "candidates"})
     assert build("old.ckpt", header, tensors).candidates == 8
     assert build("old.ckpt", old, tensors).candidates == 0
+
+
+@pytest.mark.parametrize("encoder", ["hetero", "sage", "no_antennas", "homogeneous"])
+def test_velocities_are_read_where_asked(encoder: str, tmp_path: Path) -> None:
+    graph = moving().sample(1, seed=7)
+    turned = graph.clone()
+    turned["ue"].velocity = -graph["ue"].velocity
+    for velocity in (False, True):
+        model = trained_like(rounds=1, encoder=encoder, velocity=velocity).float()
+        answers = [model(each).rounds[-1].fraction for each in (graph, turned)]
+        assert torch.equal(*answers) is not velocity
+        save(model, tmp_path / "best.ckpt")
+        header, tensors = read_weights(tmp_path / "best.ckpt")
+        assert torch.equal(build("best.ckpt", header, tensors)(turned).rounds[-1].fraction, answers[1])
+    old = dataclasses.replace(header, options={k: v for k, v in header.options.items() if k != "velocity"})
+    with pytest.raises(ValueError, match="another model"):
+        build("old.ckpt", old, tensors)  # who names no velocity reads none
+    del turned["ue"].velocity
+    with pytest.raises(ValueError, match=r"ue\.velocity: got nothing, expected it for the column 'velocity_x_mps'"):
+        model(turned)

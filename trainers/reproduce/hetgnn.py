@@ -19,6 +19,10 @@ RUNS = (
     Run("hetnet", "hetgnn", options(M, init_from="{runs}/distill-{seed}/best.ckpt"), "rule + learned", minutes=20, quick=TINY,
         needs=("distill",)),
     Run("label-free", "hetgnn", minutes=20, quick=TINY),
+    Run("velocity", "hetgnn", (*options(M, velocity=True), *options(D, scenario="hetnet-3tier:speed_mps=10")), main=False, minutes=20,
+        quick=TINY),
+    *(Run(f"no-{tier}", "hetgnn", options(D, scenario=f"hetnet-3tier:{tier}=0"), main=False, minutes=20, quick=TINY)
+      for tier in tables.TIERS),
     Run("paper", "hetgnn-distill", ONE_PASS, minutes=5, **HETNET),  # type: ignore[arg-type]
     Run("uma", "hetgnn-uma", minutes=20, quick=TINY),
     Run("uma-sum", "hetgnn-uma-sum-rate", minutes=15, **SUM_RATE),  # type: ignore[arg-type]
@@ -49,8 +53,9 @@ PAPER = Paper(
         Experiment("training", "Learning curves", ("Figure 6", "Figure 7"), extra.training, ("hetgnn-paper",), 0.2),
         Experiment("complexity", "Time over the number of users", ("Table 2",), extra.complexity, ("hetgnn-paper",), 2),
         Experiment("hetnet", "Against the strongest reference", (), tables.hetnet, ("label-free", "hetnet", "distill", "paper"), 40),
-        Experiment("generalise", "Twice the users, stations or area", (), tables.generalise, ("label-free", "hetnet"), 90),
-        Experiment("dynamic", "Users who walk, decided each second", (), dynamic, ("label-free", "hetnet"), 60),
+        Experiment("generalise", "Twice the users, stations or area, and tiers unseen in training", (), tables.generalise,
+                   ("label-free", "hetnet", *(f"no-{tier}" for tier in tables.TIERS)), 120),
+        Experiment("dynamic", "Users who walk, decided each second", (), dynamic, ("label-free", "velocity", "hetnet"), 80),
         Experiment("one-pass", "What the graph is worth in one pass", (), tables.one_pass, ONE, 15),
         Experiment("rounds", "What the graph is worth with eight rounds", (), tables.eight_rounds, ROUNDS, 20),
         Experiment("ascent", "Step sizes of the ascent without a network", (), extra.ascent, (), 5),

@@ -8,13 +8,12 @@ import pytest
 import torch
 
 from hetgraph.graph import CHANNEL, check, preset
-from hetgraph.radio import one_shot
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.trial import trial_of
 from hetgraph.trainers.reproduce import grows_elsewhere, hetgnn_extra, iot_parts, mappo_tables, qmix_tables
 from hetgraph.trainers.reproduce.bench import Bench, Method
 from hetgraph.trainers.reproduce.grows_printed import REJECTIONS, UTILITIES
-from hetgraph.trainers.reproduce.hetgnn_dynamic import played, walk
+from hetgraph.trainers.reproduce.hetgnn_dynamic import walk
 from hetgraph.trainers.reproduce.learning import soon
 from hetgraph.trainers.reproduce.section import Section
 from hetgraph.trainers.reproduce.tables import Measure, Room, trial_table
@@ -103,8 +102,10 @@ def test_a_walk_begins_where_the_network_was_drawn() -> None:
     check(graphs[2])
     again = list(walk(scenario, 1, 3, (10.0, 10.0)))
     assert all(torch.equal(a[CHANNEL].gain, b[CHANNEL].gain) for a, b in zip(graphs, again, strict=True))
-    assert played(graphs, one_shot("max_rsrp"), once=True)[1] == 0
-    assert 0 < played(graphs, one_shot("max_rsrp"))[1] < 1
+    assert torch.equal(graphs[2]["ue"].velocity, (graphs[2]["ue"].pos - graphs[1]["ue"].pos)[:, :2])
+    assert torch.equal(graphs[0]["ue"].velocity, graphs[1]["ue"].velocity)
+    other = next(walk(scenario, 1, 3, (10.0, 10.0), 1_000_000))
+    assert not torch.equal(other["ue"].pos, graphs[0]["ue"].pos)
 
 
 @pytest.mark.parametrize(
