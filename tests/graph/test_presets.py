@@ -196,6 +196,12 @@ def test_what_environments_need_beyond_the_graph_is_in_traffic_and_rules() -> No
     assert preset("hetnet-3tier").source == Drawn()
 
 
+def test_a_tier_can_be_left_out_and_users_can_move() -> None:
+    fewer = preset("hetnet-3tier:pico=0,speed_mps=10")
+    assert [tier.name for tier in fewer.tiers] == ["macro", "micro"] and fewer.users.cluster_tier == "micro"
+    assert torch.allclose(fewer.sample(1)["ue"].velocity.norm(dim=1), torch.tensor(10.0))
+
+
 def test_users_of_handover_full_walk_as_roam_has_them() -> None:
     scenario = preset("handover-full:cells=25,users=12")
     found = scenario.trajectories(2, slots=6, seed=5, first=1)

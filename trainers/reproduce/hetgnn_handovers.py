@@ -13,7 +13,7 @@ from hetgraph.radio import Allocation, evaluate
 from hetgraph.radio.relaxed import channels_of, edge_rates
 
 LEAST_EFFICIENCY = 1e-9  # bit/s/Hz of a station that is silent
-MARGINS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)  # nat
+MARGINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # nat
 Scores = tuple[float, float]  # mean log utility, and handovers per user and second
 
 

@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,9 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph import preset
 from hetgraph.radio import Allocation, evaluate, feasible, one_shot
-from hetgraph.trainers.reproduce.hetgnn_dynamic import walk
+from hetgraph.trainers.reproduce.bench import Bench
+from hetgraph.trainers.reproduce.hetgnn import PAPER
+from hetgraph.trainers.reproduce.hetgnn_dynamic import dynamic, walk
 from hetgraph.trainers.reproduce.hetgnn_handovers import chosen_margin, played, with_margin
 
 
@@ -75,3 +78,11 @@ def test_the_margin_of_fewest_handovers_that_misses_no_utility() -> None:
     assert chosen_margin(scores, 0.95) == 0.1
     assert chosen_margin(scores, 0.8) == 0.2
     assert chosen_margin(scores, 2.0) == 0.1
+
+
+def test_the_teacher_has_a_margin_of_its_own(tmp_path: Path) -> None:
+    bench = Bench({run.name: run for run in PAPER.runs}, tmp_path, tmp_path, "dynamic", frozenset(), True)
+    section = dynamic(bench)
+    names = [row.name for row in section.tables[0].rows]
+    assert names[2] == "pf_teacher" and names[3].startswith("pf_teacher, margin ")
+    assert {"label-free-0", "velocity-0", "hetnet-0"} <= set(bench.missing)
