@@ -11,7 +11,13 @@ from hetgraph.models import CompiledAgents, NeighbourhoodMAPPO
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 @pytest.mark.parametrize(
-    "env", [ConflictEnv(num_envs=3, load=0.5), CellularEnv("hex-19", 1, load=25.0)], ids=["conflict", "cells"]
+    "env",
+    [
+        pytest.param(ConflictEnv(num_envs=3, load=0.5), id="conflict"),
+        pytest.param(
+            CellularEnv("hex-19", 1, load=25.0), id="cells", marks=pytest.mark.all
+        ),  # half a minute of compiling
+    ],
 )
 def test_compiled_agents_decide_alike(env: QueueEnv) -> None:
     torch.manual_seed(0)
