@@ -13,6 +13,7 @@ FOLDERS = ("hetgraph", "datasets", "trainers")
 FLOORS = {
     "__init__": -1,
     "files": 0,
+    "plugins": 0,
     "units": 0,
     "channel": 1,
     "graph": 2,

@@ -1,13 +1,12 @@
 """The tasks by name: those of this project and those of others that are installed."""
 
-from importlib.metadata import entry_points
-
+from hetgraph.plugins import plugin, plugin_names
 from hetgraph.trainers.task import GROUP, Task
 
 
 def task_names() -> list[str]:
     """Names of all tasks."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    return plugin_names(GROUP)
 
 
 def task_of(name: str) -> Task:
@@ -16,8 +15,5 @@ def task_of(name: str) -> Task:
     Raises:
         ValueError: an unknown name.
     """
-    for point in entry_points(group=GROUP):
-        if point.name == name:
-            task: Task = point.load()
-            return task
-    raise ValueError(f"task: got {name!r}, expected one of {', '.join(task_names())}")
+    task: Task = plugin("task", name, GROUP)
+    return task

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar, cast
 
@@ -10,6 +9,7 @@ from torch_geometric.data import Batch
 
 from hetgraph.graph.serialization import Pairs, Scalar
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.plugins import plugin, plugin_names
 
 GROUP = "hetgraph.sources"
 S = TypeVar("S", bound=Scalar)
@@ -80,7 +80,7 @@ class Source(Protocol):
 
 def source_kinds() -> list[str]:
     """Names of the readers, by this project or others."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    return plugin_names(GROUP)
 
 
 def reader(kind: str) -> Callable[..., Source]:
@@ -89,10 +89,7 @@ def reader(kind: str) -> Callable[..., Source]:
     Raises:
         ValueError: an unknown kind.
     """
-    points = {point.name: point for point in entry_points(group=GROUP)}
-    if kind not in points:
-        raise ValueError(f"source.kind: got {kind!r}, expected one of drawn, {', '.join(sorted(points))}")
-    return cast("Callable[..., Source]", points[kind].load())
+    return cast("Callable[..., Source]", plugin("source.kind", kind, GROUP, others=", drawn"))
 
 
 def stamp(path: str) -> tuple[int, int, int]:

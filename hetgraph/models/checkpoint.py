@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import entry_points, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from hetgraph.graph.schema import SCHEMA_VERSION
 from hetgraph.models.weights import Header, read_weights, write_weights
+from hetgraph.plugins import plugin, plugin_names
 
 GROUP = "hetgraph.systems"  # entry points: name of a system -> class of its model
 MODEL = "model."  # prefix of the model's tensors; others belong to its training
@@ -45,7 +46,7 @@ def register(cls: M) -> M:
 
 def systems() -> list[str]:
     """Names of all systems of which :func:`load` takes files."""
-    return sorted({point.name for point in entry_points(group=GROUP)} | set(_REGISTERED))
+    return sorted({*plugin_names(GROUP), *_REGISTERED})
 
 
 def system_class(name: str) -> type[nn.Module]:
@@ -56,11 +57,8 @@ def system_class(name: str) -> type[nn.Module]:
     """
     if name in _REGISTERED:
         return _REGISTERED[name]
-    for point in entry_points(group=GROUP):
-        if point.name == name:
-            cls: type[nn.Module] = point.load()
-            return cls
-    raise ValueError(f"system: got {name!r}, expected one of {', '.join(systems())}")
+    cls: type[nn.Module] = plugin("system", name, GROUP, others="".join(f", {own}" for own in sorted(_REGISTERED)))
+    return cls
 
 
 def save(model: nn.Module, path: str | Path, *, state: Mapping[str, Tensor] | None = None, **about: Any) -> Path:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from torch import Generator
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
+from hetgraph.plugins import plugin, plugin_names
 from hetgraph.radio.allocation import Allocation
 
 GROUP, SCHEDULERS, ASSOCIATIONS = "hetgraph.policies", "hetgraph.schedulers", "hetgraph.associations"
@@ -60,51 +60,29 @@ class OneShotPolicy:
         return self.function(obs), None
 
 
-def registered_names(*groups: str) -> list[str]:
-    """Names in entry-point groups, by this project or others."""
-    return sorted({point.name for group in groups for point in entry_points(group=group)})
-
-
-def registered(name: str, *groups: str, others: str = "") -> Any:
-    """What an entry-point group has by a name; of a name in several groups that of the last one.
-
-    Args:
-        name: of the policy.
-        groups: where it is looked for.
-        others: what else is expected, for the error.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    points = {point.name: point for group in groups for point in entry_points(group=group)}
-    if name not in points:
-        raise ValueError(f"policy: got {name!r}, expected one of {', '.join(sorted(points))}{others}")
-    return points[name].load()
-
-
 def policy_names() -> list[str]:
     """Names of functions ``graph -> Allocation``, the entry-point group ``hetgraph.policies``."""
-    return registered_names(GROUP)
+    return plugin_names(GROUP)
 
 
 def scheduler_names() -> list[str]:
     """Names of policies that act slot by slot, the entry-point group ``hetgraph.schedulers``."""
-    return registered_names(SCHEDULERS)
+    return plugin_names(SCHEDULERS)
 
 
 def association_names() -> list[str]:
     """Names of policies that associate users one by one as they arrive, the entry-point group ``hetgraph.associations``."""
-    return registered_names(ASSOCIATIONS)
+    return plugin_names(ASSOCIATIONS)
 
 
 def handover_names() -> list[str]:
     """Names of policies that hand moving users over, the entry-point group ``hetgraph.handovers``."""
-    return registered_names(HANDOVERS)
+    return plugin_names(HANDOVERS)
 
 
 def iot_names() -> list[str]:
     """Names of policies for IoT networks, the entry-point group ``hetgraph.iot``."""
-    return registered_names(IOT)
+    return plugin_names(IOT)
 
 
 def handover_policy(name: str) -> Any:
@@ -113,7 +91,7 @@ def handover_policy(name: str) -> Any:
     Raises:
         ValueError: an unknown name.
     """
-    return registered(name, HANDOVERS)
+    return plugin("policy", name, HANDOVERS)
 
 
 def iot_policy(name: str) -> Any:
@@ -122,7 +100,7 @@ def iot_policy(name: str) -> Any:
     Raises:
         ValueError: an unknown name.
     """
-    return registered(name, IOT)
+    return plugin("policy", name, IOT)
 
 
 def policy(name: str) -> Any:
@@ -131,7 +109,7 @@ def policy(name: str) -> Any:
     Raises:
         ValueError: an unknown name.
     """
-    loaded = registered(name, ASSOCIATIONS, SCHEDULERS, GROUP, others=", or the path of a checkpoint")
+    loaded = plugin("policy", name, ASSOCIATIONS, SCHEDULERS, GROUP, others=", or the path of a checkpoint")
     return loaded if hasattr(loaded, "act") else OneShotPolicy(name, loaded)
 
 

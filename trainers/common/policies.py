@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hetgraph.models import load, register
-from hetgraph.radio.policy import OneShotPolicy, registered, registered_names
+from hetgraph.plugins import plugin, plugin_names
+from hetgraph.radio.policy import OneShotPolicy
 from hetgraph.trainers.task import Task
 
 
@@ -45,7 +46,7 @@ def policies_of(task: Task, text: str) -> dict[str, list[Any]]:
 
 def rules_of(task: Task) -> list[str]:
     """Names of a task's rules."""
-    return registered_names(task.group)
+    return plugin_names(task.group)
 
 
 def rule(task: Task, name: str) -> Any:
@@ -54,7 +55,9 @@ def rule(task: Task, name: str) -> Any:
     Raises:
         ValueError: an unknown name.
     """
-    return policy_from(registered(name, task.group, others=", the path of a checkpoint, or module:attribute"), name)
+    return policy_from(
+        plugin("policy", name, task.group, others=", the path of a checkpoint, or module:attribute"), name
+    )
 
 
 def trained(task: Task, path: str) -> Any:

@@ -143,7 +143,7 @@ class QMIX(OffPolicyModule):
         """Bring features and rewards to scale by a first look: discounted sums of rewards, times 1 - gamma, are about one.
 
         Args:
-            seen: T observations of B networks.
+            observations: T observations of B networks.
             reward: of the cells ``[T, B, K]``.
             credit: of users ``[T, B, U]``.
         """

@@ -117,8 +117,8 @@ def mean_decisions(decisions: Sequence[Decisions]) -> Decisions:
     cells = {name: _mean([each.cells[name] for each in decisions]) for name in first.cells}
     powers = [each.power_w for each in decisions if each.power_w is not None]
     power_w = _mean(powers) if powers else None
-    told = [each.reports for each in decisions if each.reports is not None]
-    reports = Reports.join(told) if told else None
+    known = [each.reports for each in decisions if each.reports is not None]
+    reports = Reports.join(known) if known else None
     if first.user is not None:
         return Decisions(first.serving, first.users, cells, power_w, first.user, reports)
     serving = torch.stack([each.serving for each in decisions])  # [D, U]

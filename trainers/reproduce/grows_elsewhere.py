@@ -136,5 +136,5 @@ def residuals(source: DiscreteArrivals, rule: Rule, episodes: int, seed: int = 9
     return np.asarray(rejected.reshape(shape).mean(2)), np.asarray((total / source.slots).reshape(shape).mean(2))
 
 
-def _rms(found: np.ndarray, printed: np.ndarray) -> float:
-    return float(np.sqrt(np.square(found - printed).mean()))
+def _rms(measured: np.ndarray, printed: np.ndarray) -> float:
+    return float(np.sqrt(np.square(measured - printed).mean()))

@@ -87,9 +87,9 @@ def dynamic(bench: Bench) -> Section:
     for rounds in (8, 12)[: bench.count(2, 1)]:
         last = at(learned, rounds)
         methods |= last
-    held = {name: methods[name] for name in (TEACHER, *last)}  # those with a margin, too
+    with_margins = {name: methods[name] for name in (TEACHER, *last)}
     for speed, limits in list(SPEEDS.items())[: bench.count(2, 1)]:
-        margins = tuned(bench, scenario, limits, held)
+        margins = tuned(bench, scenario, limits, with_margins)
         scores, shown = defaultdict[str, list[list[Scores]]](list), dict(methods)
         for graphs in walks(scenario, networks, bench.count(SECONDS, 3), limits):
             for name, method in methods.items():

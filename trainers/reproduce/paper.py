@@ -6,9 +6,9 @@ of :class:`Paper` as object.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 
+from hetgraph.plugins import plugin, plugin_names
 from hetgraph.trainers.reproduce.bench import Bench
 from hetgraph.trainers.reproduce.queue import Job
 from hetgraph.trainers.reproduce.section import Section
@@ -115,7 +115,7 @@ class Paper:
 
 def paper_names() -> list[str]:
     """Systems that have a paper."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    return plugin_names(GROUP)
 
 
 def paper_of(name: str) -> Paper:
@@ -124,8 +124,5 @@ def paper_of(name: str) -> Paper:
     Raises:
         ValueError: an unknown name.
     """
-    for point in entry_points(group=GROUP):
-        if point.name == name:
-            paper: Paper = point.load()
-            return paper
-    raise ValueError(f"reproduce: got {name!r}, expected one of {', '.join(paper_names())}")
+    paper: Paper = plugin("reproduce", name, GROUP)
+    return paper
