@@ -82,6 +82,7 @@ class GROWS(nn.Module):
         features: ``paper`` for users, mean utility, signal and demand; ``full`` adds what else stations know.
         users: read the graph of the arrival, with the users in service.
         dueling: a value of the whole graph, and of each station how much better it is than the mean (Wang et al. 2016).
+        reject: a user may be turned away where there is room, too, by a value of its own.
 
     Raises:
         ValueError: an unknown option, or the graph without the features that its stations have.
@@ -97,6 +98,7 @@ class GROWS(nn.Module):
         features: Features = "paper",
         users: bool = False,
         dueling: bool = False,
+        reject: bool = False,
     ) -> None:
         super().__init__()
         if features not in ("paper", "full"):
@@ -116,6 +118,7 @@ class GROWS(nn.Module):
         self.layers = nn.ModuleList(GraphFilter(a, b, taps) for a, b in pairwise(sizes))
         self.readout = nn.Linear(widths[-1], 1)
         self.value = nn.Linear(widths[-1], 1) if dueling else None
+        self.reject = nn.Linear(widths[-1], 1) if reject else None
 
     def views(self, obs: HeteroData) -> Arrival:
         """What is read of an observation."""
@@ -137,7 +140,7 @@ class GROWS(nn.Module):
         self.std.copy_(rows.std(0).clamp_min(1e-2))
 
     def forward(self, arrival: Arrival) -> Tensor:
-        """Q-values ``[B, K]``; minus infinity where there is no room."""
+        """Q-values ``[B, K]``, with rejection ``[B, K + 1]``; minus infinity where there is no room."""
         room = arrival.room
         mask = room.unsqueeze(2).float()
         node = (arrival.station - self.mean) / self.std * mask
@@ -147,10 +150,13 @@ class GROWS(nn.Module):
         for layer in self.layers:
             node = torch.tanh(layer(node, shift)) * mask
         score = self.readout(node).squeeze(2)
+        count = mask.sum(1).clamp_min(1)
+        mean = node.sum(1) / count
+        if self.reject is not None:
+            score, room = torch.cat([score, self.reject(mean)], 1), nn.functional.pad(room, (0, 1), value=True)
+            count = count + 1
         if self.value is not None:
-            count = mask.sum(1).clamp_min(1)
-            whole = self.value(node.sum(1) / count)
-            score = whole + score - (score * room).sum(1, keepdim=True) / count
+            score = self.value(mean) + score - (score * room).sum(1, keepdim=True) / count
         out: Tensor = score.masked_fill(~room, -torch.inf)
         return out
 
@@ -169,8 +175,9 @@ class GROWS(nn.Module):
     @torch.no_grad()
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Place of the best station ``[B]``; K, which rejects, where none has room."""
-        value = self(self.views(obs))
-        return value.argmax(1).masked_fill(value.isinf().all(1), value.shape[1]), state
+        views = self.views(obs)
+        place: Tensor = self(views).argmax(1)
+        return place.masked_fill(~views.room.any(1), views.room.shape[1]), state
 
 
 def graph_inputs(arrival: Arrival, bs: Tensor, served: Tensor) -> dict[str, Any]:

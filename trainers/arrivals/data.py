@@ -46,6 +46,7 @@ class ArrivalDataModule(EnvDataModule):
         test_episodes: episodes of the test.
         local: returns of the stations that a choice concerns, without a bootstrap, for networks of many stations.
         horizon: slots of a local return; 0 for all until the end.
+        control: subtract what best rate has on the same arrivals from local returns.
         seed: of training.
     """
 
@@ -71,6 +72,7 @@ class ArrivalDataModule(EnvDataModule):
         test_episodes: int = 2000,
         local: bool = False,
         horizon: int = 0,
+        control: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -82,7 +84,7 @@ class ArrivalDataModule(EnvDataModule):
             "batch_size": batch_size, "slots": slots, "draws": draws, "least": least, "scale": reward_scale,
         }  # fmt: skip
         self.options |= {"horizon": horizon} if local else {"gamma": gamma, "n_step": n_step}
-        self.local = local
+        self.local, self.control = local, control
         self.epsilon_end, self.explore = epsilon_end, explore
         self.episodes = {"val": val_episodes, "test": test_episodes}
         self.memory: dict[str, Any] = {"capacity": capacity, "alpha": alpha}
@@ -99,9 +101,12 @@ class ArrivalDataModule(EnvDataModule):
         env = ArrivalEnv(self.scenario, self.num_envs, **options)  # type: ignore[arg-type]
         if not self.resuming and not bool(agent.mean.any()):
             agent.set_scale(*_first_look(agent, self.scenario, self.cell, self.seed))
+        more = {}
+        if self.control:
+            more = {"control": ArrivalEnv(self.scenario, self.num_envs, **options)}  # type: ignore[arg-type]
         kind: Any = LocalReturns if self.local else ArrivalExperience
         out: ArrivalExperience | LocalReturns = kind(
-            env, agent, ReplayBuffer(**self.memory, device=self.device), epsilon=self.epsilon, **self.options
+            env, agent, ReplayBuffer(**self.memory, device=self.device), epsilon=self.epsilon, **self.options, **more
         )
         return out
 

@@ -89,7 +89,7 @@ def without_graph(options: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: an option of the graph's that is on, or an unknown one.
     """
-    for name in ("users", "dueling"):
+    for name in ("users", "dueling", "reject"):
         if options.get(name):
             raise ValueError(f"{name}: got {options[name]} with flat, expected False")
     unknown = sorted(set(options) - set(inspect.signature(GROWS).parameters))

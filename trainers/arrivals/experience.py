@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hetgraph.envs import ArrivalEnv
 from hetgraph.models.grows import GROWS, Arrival
@@ -72,7 +72,7 @@ class ArrivalExperience(Experience[Sample]):
         views, b = self.views, self.env.num_envs
         choice = views.room.any(1)
         value = self.policy(views)
-        lucky = torch.rand(views.room.shape, device=views.room.device).masked_fill(~views.room, -1).argmax(1)
+        lucky = random_place(self.policy, views)
         place = torch.where(torch.rand(b, device=lucky.device) < self.epsilon(self.drawn), lucky, value.argmax(1))
         self._decide(views, place, choice)
         step = self.env.step(place)
@@ -125,6 +125,12 @@ class ArrivalExperience(Experience[Sample]):
             setattr(self, name, state[name].to(self.env.device, copy=True))
         self.pending_views = {name: state[f"seen_{name}"].to(self.env.device, copy=True) for name in NAMES}
         self.views = self.policy.views(self.env.observe(self.env.level))
+
+
+def random_place(policy: GROWS, views: Arrival) -> Tensor:
+    """Any of the choices that an agent has, all as likely ``[B]``."""
+    may = views.room if policy.reject is None else nn.functional.pad(views.room, (0, 1), value=True)
+    return torch.rand(may.shape, device=may.device).masked_fill(~may, -1).argmax(1)
 
 
 def arrival_of(rows: dict[str, Tensor], prefix: str = "") -> Arrival:

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from hetgraph.envs import ArrivalEnv
 from hetgraph.models.grows import GROWS, Arrival
+from hetgraph.radio import policy as arrival_policy
+from hetgraph.trainers.arrivals.experience import random_place
 from hetgraph.trainers.common.experience import Experience
 from hetgraph.trainers.common.replay import ReplayBuffer, Sample
 
@@ -24,6 +26,8 @@ class LocalReturns(Experience[Sample]):
         policy: the agent.
         buffer: replay memory.
         horizon: slots that a choice is credited with; 0 for all until the end.
+        control: an equal environment, in which best rate meets the same arrivals; its utility is subtracted, which says what
+            a choice is worth with less noise, and changes no order of choices.
         epsilon: chance of a random choice, by the number of the draw.
         batch_size: rows of a draw.
         slots: slots of all networks for each draw.
@@ -39,6 +43,7 @@ class LocalReturns(Experience[Sample]):
         buffer: ReplayBuffer,
         *,
         horizon: int,
+        control: ArrivalEnv | None = None,
         epsilon: Callable[[int], float],
         batch_size: int,
         slots: int,
@@ -50,6 +55,8 @@ class LocalReturns(Experience[Sample]):
             raise ValueError(f"horizon: got {horizon}, expected slots of an episode of {env.slots}")
         super().__init__(env, policy, buffer, batch_size=batch_size, slots=slots, draws=draws, least=least)
         self.horizon, self.epsilon, self.scale = horizon or env.slots, epsilon, scale
+        self.control = control
+        self.rule = arrival_policy("best_rate")
         self.due = 0  # draws until the next episode
 
     @torch.no_grad()
@@ -68,15 +75,20 @@ class LocalReturns(Experience[Sample]):
         """Play an episode and keep its choices."""
         env, played, utility = self.env, [], []
         obs = env.observe(env.level)
+        beside = None if self.control is None else self.control.observe(self.control.level)
         for slot in range(env.slots):
             views = self.policy.views(obs)
-            lucky = torch.rand(views.room.shape, device=views.room.device).masked_fill(~views.room, -1).argmax(1)
+            lucky = random_place(self.policy, views)
             explores = torch.rand(env.num_envs, device=lucky.device) < self.epsilon(self.drawn)
             place = torch.where(explores, lucky, self.policy(views).argmax(1))
             played.append((views, env.table.station[slot], place))
             step = env.step(place)
             utility.append(step.reward)
             obs = step.obs
+            if self.control is not None and beside is not None:
+                ruled = self.control.step(self.rule.act(beside, None, None)[0])
+                utility[-1] = utility[-1] - ruled.reward
+                beside = ruled.obs
         total = torch.stack(utility).double().cumsum(0)
         total = torch.cat([torch.zeros_like(total[:1]), total])  # [T + 1, B, N]
         last = env.slots if env.finite else env.slots - self.horizon + 1
@@ -94,9 +106,12 @@ class LocalReturns(Experience[Sample]):
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is; experience itself is the replay memory's."""
-        return super().state_dict() | {"due": self.due}
+        control = {} if self.control is None else {"control": self.control.state_dict()}
+        return super().state_dict() | {"due": self.due} | control
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
         super().load_state_dict(state)
         self.due = state["due"]
+        if self.control is not None:
+            self.control.load_state_dict(state["control"])

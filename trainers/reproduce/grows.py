@@ -19,6 +19,7 @@ RUNS = (
     Run("grows-paper-inputs", "grows", (*PLAIN, *options(M, features="paper")), main=False, minutes=6, quick=TINY),
     Run("grows-tiny", "grows", (*options(D, scenario="grows-tiny"), *options(M, widths="[32,32]"), *options(T, max_epochs=2)),
         minutes=2, quick=TINY),
+    Run("grows-city", "grows-city", minutes=12, quick=(*options(D, draws=4, num_envs=4, batch_size=32, least=64, val_episodes=2), *options(T, max_epochs=1))),
     Tuned("grows-city-tuned", "", ("--scenario", "grows-city:stations=21", *TUNE), minutes=12, quick=TINY_TUNED, needs=("grows",),
           of="grows"),
     *(
@@ -40,7 +41,7 @@ PAPER = Paper(
         Experiment("loads", "Fine-tuned on single loads", (), elsewhere.loads,
                    ("grows", *(elsewhere.tuned(*load) for load in elsewhere.LOADS)), 30),
         Experiment("sizes", "Other numbers of stations, without retraining", (), elsewhere.sizes, ("grows",), 20),
-        Experiment("city", "A city of 300 stations", (), elsewhere.city, ("grows", "grows-city-tuned"), 60),
+        Experiment("city", "A city of 300 stations", (), elsewhere.city, ("grows", "grows-city-tuned", "grows-city"), 60),
         Experiment("tiny", "A network small enough for dynamic programming", (), elsewhere.tiny, ("grows-tiny",), 5),
         Experiment("calibration", "Constants that the paper does not print", (), elsewhere.calibration, (), 3),
     ),

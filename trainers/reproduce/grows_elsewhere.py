@@ -60,10 +60,11 @@ def sizes(bench: Bench) -> Section:
 
 
 def city(bench: Bench) -> Section:
-    """Macro, micro and pico stations, a flash crowd, users who move: before and after fine-tuning on pieces of it."""
+    """Macro, micro and pico stations, a flash crowd, users who move: agents of three stations, fine-tuned, and of its pieces."""
     tables, counts = [], {PIECE: bench.count(60, 2), "grows-city": bench.count(40, 1)}
     methods = rules(TASK, *RULES) | bench.learned({"GROWS of three stations": "grows"}, BEST)
     methods |= bench.learned({"fine-tuned on pieces of 21 stations": "grows-city-tuned"}, "GROWS of three stations")
+    methods |= bench.learned({"GROWS, from nothing on these pieces": "grows-city"}, BEST)
     for scenario, count in list(counts.items())[: bench.count(2, 1)]:
         for chance, demand in ENDS:
             trial = judged(bench, scenario, methods, count, chance, demand)

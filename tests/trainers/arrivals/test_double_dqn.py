@@ -222,9 +222,10 @@ def test_a_resumed_run_ends_bit_equal(tmp_path: Path, users: bool) -> None:
         assert torch.equal(a, b)
 
 
-def _local(source: DiscreteArrivals, *, finite: bool = True, horizon: int = 0) -> LocalReturns:
+def _local(source: DiscreteArrivals, *, finite: bool = True, horizon: int = 0, control: bool = False) -> LocalReturns:
     options: dict[str, Any] = {"epsilon": lambda _: 1.0, "batch_size": 8, "slots": 3, "draws": 5, "least": 1}
-    env = ArrivalEnv(source, 4, finite=finite, seed=2)
+    env, beside = (ArrivalEnv(source, 4, finite=finite, seed=2) for _ in range(2))
+    options |= {"control": beside} if control else {}
     return LocalReturns(env, GROWS(features="full"), ReplayBuffer(10_000), horizon=horizon, **options)
 
 
@@ -253,6 +254,49 @@ def test_local_returns_are_those_of_the_stations_with_room(finite: bool, horizon
     found = data.buffer.rows["gain"][: len(data.buffer)]
     torch.testing.assert_close(found, torch.tensor(expected))
     assert not data.buffer.rows["discount"].any()
+
+
+@pytest.mark.parametrize("explores", [False, True])
+def test_returns_over_best_rate_are_zero_for_best_rate_alone(explores: bool) -> None:
+    """The control meets the same arrivals, episode after episode; an agent that decides otherwise has other returns."""
+    source = DiscreteArrivals(service=Service(6, 2), slots=12, probabilities=(0.8,), demands=(4.0,), hears=3)
+    data = _local(source, control=True)
+    data.epsilon = lambda _: float(explores)
+    assert data.control is not None
+    rule = policy("best_rate")
+
+    def by_rule(views: Arrival) -> torch.Tensor:
+        place = rule.act(data.env.observe(data.env.level), None, None)[0]
+        return torch.nn.functional.one_hot(place, views.room.shape[1] + 1).float()
+
+    data.policy.forward = by_rule  # type: ignore[method-assign, assignment]
+    for _ in range(3):
+        data.step()
+        assert torch.equal(data.env.table.station, data.control.table.station)
+    gain = data.buffer.rows["gain"][: len(data.buffer)]
+    assert len(gain) > 50
+    assert bool(gain.any()) is explores
+
+
+def test_an_agent_may_turn_users_away_where_there_is_room() -> None:
+    torch.manual_seed(0)
+    agent = GROWS(features="full", widths=(8, 8), dueling=True, reject=True)
+    env = ArrivalEnv("grows-3", 6, seed=1)
+    obs = env.reset(seed=1)[0]
+    views = agent.views(obs)
+    value = agent(views)
+    assert value.shape == (6, 4)
+    assert value[:, 3].isfinite().all()
+    torch.testing.assert_close(value[:, :3].isfinite(), views.room)
+    assert agent.reject is not None
+    with torch.no_grad():
+        agent.reject.bias.fill_(10.0)
+    place, _ = agent.act(obs, None, None)
+    assert place.tolist() == [3] * 6
+    step = env.step(place)
+    assert not step.info.get("refused", torch.zeros(1)).any()
+    with pytest.raises(ValueError, match="reject: got True with flat"):
+        DoubleDQN(flat=3, reject=True)
 
 
 def test_local_returns_draw_as_often_as_slots_were_played() -> None:
