@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.power import equal_power_w
-from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.graph.sums_of_others import sum_of_other_edges
 
 LEAST_RATIO = 1e-12  # ratios of powers below it are -120 dB
@@ -228,6 +228,16 @@ class Facts:
         if "own" in self.store(CHANNEL):
             return self.edge("own")
         return self.edge("slot") == self.serving_slot[self.links.ue]
+
+    @cached_property
+    def near_edges(self) -> Tensor:
+        """Edges from stations to the users of stations with which they hear each other ``[*]``."""
+        source, target = self.graph[NEIGHBOURS].edge_index
+        n, links = self.links.num_bs, self.links
+        heard, hears = links.bs + n * self.station[links.ue], self.station[links.ue] + n * links.bs
+        pairs = source + n * target
+        served = self.station[links.ue] >= 0
+        return (torch.isin(heard, pairs) & torch.isin(hears, pairs) & served).nonzero().squeeze(1)
 
     @cached_property
     def data_rate(self) -> Tensor:

@@ -95,6 +95,7 @@ _NEED = ("ue.demand", *_DATA)
 _SHARE = ("channel.users", *_DATA)
 _HAD = ("ue.rate_bps", "graph.rate_unit_bps")
 _OWN_POWER = ("ue.own_gain", *_OWN)
+_CROSS = (*links.PACKETS, *_OWN_POWER, "ue.power_w", "ue.interference_w")
 
 _TABLE = (
     # Stations.
@@ -153,6 +154,9 @@ _TABLE = (
     Column("block_reach_log", "ue", "log", (*_OWN_POWER, "ue.interference_w"), 0, 7, links.block_reach, True),
     Column("block_efficiency", "ue", "bit/s/Hz", ("ue.spectral_efficiency",), 0, 10, _ue("spectral_efficiency"), True),
     Column("block_power_root", "ue", "", ("ue.power_w", *_OWN), 0, 1, links.block_power, True),
+    Column("block_threat_db", "ue", "dB", _CROSS, 0, 30, links.block_threat_db, True),
+    Column("block_beyond_db", "ue", "dB", _CROSS, 0, 30, links.block_beyond_db, True),
+    Column("block_harm_log", "ue", "log", _CROSS, 0, 2, links.block_harm, True),
     # Antennas.
     Column("cos_azimuth", "antenna", "", ("antenna.boresight",), 0, 1, nodes.antenna_cos_azimuth),
     Column("sin_azimuth", "antenna", "", ("antenna.boresight",), 0, 1, nodes.antenna_sin_azimuth),

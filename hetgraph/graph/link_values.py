@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from hetgraph.graph.facts import LEAST_POWER, Facts, power_db, ratio_db
+from hetgraph.graph.facts import LEAST_POWER, LEAST_RATE, Facts, power_db, ratio_db
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.units import w_to_dbm
 
@@ -166,3 +166,43 @@ def block_power(f: Facts) -> Tensor:
     """Root of the part of the block's largest power that was sent to the user."""
     share = (f.ue("power_w") / f.own_max_w.clamp_min(LEAST_POWER)).sqrt()
     return torch.where(f.own_max_w > 0, share, torch.zeros((), dtype=share.dtype, device=share.device))
+
+
+def block_threat_db(f: Facts) -> Tensor:
+    """What neighbouring stations with packets would cause at full power, over noise."""
+    power_w = f.bs("rb_power_max_w") * (f.sum_of_users(f.packets) > 0).unsqueeze(1)
+    return ratio_db(_from_neighbours(f, power_w) / f.ue("noise_w"))
+
+
+def block_beyond_db(f: Facts) -> Tensor:
+    """The part of the reported interference that is not of neighbouring stations, with the noise, over noise."""
+    sent = torch.zeros_like(f.bs("rb_power_max_w")).index_add_(0, f.station.clamp_min(0), f.ue("power_w"))
+    rest = f.ue("interference_w") - _from_neighbours(f, sent)
+    return ratio_db(torch.maximum(rest / f.ue("noise_w"), torch.ones((), dtype=rest.dtype, device=rest.device)))
+
+
+def block_harm(f: Facts) -> Tensor:
+    r"""Logarithm of one plus what the own station's full power would cost its neighbours.
+
+    The cost is the sum over their users of packets times the loss of :math:`\log(1 + \mathrm{SINR})`, each user weighted by its part
+    of its station's packets times rate on the block, as if the station were to serve one of them by it.
+    """
+    bs, ue = f.links.bs[f.near_edges], f.links.ue[f.near_edges]
+    had, own = f.ue("interference_w"), f.own_full_w
+    rate = (own / had).clamp_max(MOST_RATIO).log1p()
+    value = f.packets.unsqueeze(1) * rate
+    station = f.station.clamp_min(0)
+    of_station = torch.zeros_like(f.bs("rb_power_max_w")).index_add_(0, station, value)
+    share = value / of_station[station].clamp_min(LEAST_RATE)
+    more = had[ue] + f.edge("gain")[f.near_edges] * f.bs("rb_power_max_w")[bs]
+    loss = rate[ue] - (own[ue] / more).clamp_max(MOST_RATIO).log1p()
+    weight = share * f.packets.unsqueeze(1)
+    cost = torch.zeros_like(of_station).index_add_(0, bs, weight[ue] * loss)
+    return f.of_station(cost).log1p()
+
+
+def _from_neighbours(f: Facts, power_w: Tensor) -> Tensor:
+    """Received powers of neighbouring stations that send ``[N, R]``, summed ``[U, R]``."""
+    bs, ue = f.links.bs[f.near_edges], f.links.ue[f.near_edges]
+    received = f.edge("gain")[f.near_edges] * power_w[bs]
+    return torch.zeros_like(f.ue("noise_w")).index_add_(0, ue, received)

@@ -12,6 +12,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.schema import Level
 from hetgraph.models.mappo_inputs import (
     BLOCK_COLUMNS,
+    CROSS_COLUMNS,
     Inputs,
     Surroundings,
     inputs_of,
@@ -66,6 +67,8 @@ class NeighbourhoodMAPPO(nn.Module):
         overbook: a device may get more resource blocks than its packets are expected to need.
         autoregressive: the choice on a resource block depends on the choices on the blocks before it; without, a station's blocks
             are independent given its state, all of them with the queues of the slot's beginning.
+        cross_gains: a station knows the gains between itself and its neighbours' users, and between these stations and its own: what
+            a neighbour may cause it, what of its interference comes from farther away, and what it may cost its neighbours.
 
     Raises:
         ValueError: an unknown recurrence.
@@ -85,10 +88,12 @@ class NeighbourhoodMAPPO(nn.Module):
         blocks: int = 3,
         overbook: bool = False,
         autoregressive: bool = True,
+        cross_gains: bool = False,
     ) -> None:
         super().__init__()
         if recurrence not in get_args(Recurrence):
             raise ValueError(f"recurrence: got {recurrence!r}, expected one of {', '.join(get_args(Recurrence))}")
+        self.cross_gains = cross_gains
         self.overbook, self.autoregressive = overbook, autoregressive
         self.hidden, self.colours, self.levels = hidden, colours, len(levels_db)
         self.actor, self.critic = (
@@ -109,7 +114,7 @@ class NeighbourhoodMAPPO(nn.Module):
         self.block = nn.Embedding(blocks * colours, hidden)
         self.device_in = AgentLinear(hidden, hidden, agents)
         self.station_in = AgentLinear(hidden, hidden, agents)
-        self.block_in = AgentLinear(len(BLOCK_COLUMNS), hidden, agents)
+        self.block_in = AgentLinear(len(BLOCK_COLUMNS + CROSS_COLUMNS * cross_gains), hidden, agents)
         self.left_in = AgentLinear(LEFT_FEATURES, hidden, agents, bias=False)
         self.device_out = AgentLinear(hidden, self.levels, agents)
         self.none_out = AgentLinear(hidden, 1, agents)
@@ -199,7 +204,11 @@ class NeighbourhoodMAPPO(nn.Module):
             *station.shape[:2], -1, self.hidden
         )  # [B, N, R, H]
         none = self.none_out(nn.functional.silu(place)).reshape(-1, place.shape[2])
-        reports = device.new_zeros(1, len(device), len(BLOCK_COLUMNS)) if inputs.block is None else inputs.block
+        reports = (
+            device.new_zeros(1, len(device), len(BLOCK_COLUMNS + CROSS_COLUMNS * self.cross_gains))
+            if inputs.block is None
+            else inputs.block
+        )
         # In place, as fresh memory is most of the time of adding.
         base = place.flatten(0, 1).transpose(0, 1).index_select(1, around.cells.serving)  # [R, B * U, H]
         base += self.at_devices(self.device_in, device, around)
@@ -234,7 +243,7 @@ class NeighbourhoodMAPPO(nn.Module):
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
         """Allocation of a slot, the most likely one."""
         around, memory = state
-        choice, memory = self.most_likely(inputs_of(obs, around), around, memory)
+        choice, memory = self.most_likely(inputs_of(obs, around, self.cross_gains), around, memory)
         return self.allocation(choice, around), (around, memory)
 
 

@@ -37,7 +37,7 @@ class CompiledAgents:
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
         """Allocation of a slot, the most likely one."""
         around, memory = state
-        power, airtime, memory = self._decision(inputs_of(obs, around), around, memory)
+        power, airtime, memory = self._decision(inputs_of(obs, around, self.agents.cross_gains), around, memory)
         return Allocation(around.cells.serving, power, airtime), (around, memory)
 
     def _decide(self, inputs: Inputs, around: Surroundings, memory: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:

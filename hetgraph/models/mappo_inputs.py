@@ -28,6 +28,8 @@ BLOCK_COLUMNS = (
     "block_reach_log",
     "block_snr_excess_db",
 )
+# The same of gains to and from neighbouring stations, at level ``neighbourhood``; for decisions alone, no messages.
+CROSS_COLUMNS = ("block_threat_db", "block_beyond_db", "block_harm_log")
 REACH = BLOCK_COLUMNS.index("block_reach_log")
 
 
@@ -91,6 +93,7 @@ class Surroundings:
 
     links: Links
     own_max_w: Tensor
+    near_edges: Tensor
     cells: Cells
     relations: Tensor | None
     colour: Tensor
@@ -105,7 +108,7 @@ class Surroundings:
         relations = None if self.relations is None else self.relations[networks]
         of_network = (self.colour[networks], self.power_w[networks], self.packets_per_reach[:, networks])
         built = (Messages.of(cells, relations), _table(cells))
-        return Surroundings(self.links, self.own_max_w, cells, relations, *of_network, *built)
+        return Surroundings(self.links, self.own_max_w, self.near_edges, cells, relations, *of_network, *built)
 
     @cached_property
     def neighbour_lists(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -134,7 +137,10 @@ def surroundings_of(obs: HeteroData, colours: int) -> Surroundings:
     colour = _colours(cells.neighbours).clamp_max(colours - 1).unsqueeze(2) == torch.arange(colours, device=most.device)
     links = links_of(obs)
     built = (Messages.of(cells, relations), _table(cells))
-    return Surroundings(links, Facts(obs, links).own_max_w, cells, relations, colour.to(most), most, per_reach, *built)
+    facts = Facts(obs, links)
+    return Surroundings(
+        links, facts.own_max_w, facts.near_edges, cells, relations, colour.to(most), most, per_reach, *built
+    )
 
 
 def _relations(conflicts: Tensor, networks: int, users: int) -> Tensor | None:
@@ -189,7 +195,7 @@ class Inputs:
         device = self.device.flatten(0, 1)
         if self.block is None:
             return nn.functional.pad(device, (0, 2 * len(BLOCK_COLUMNS)))
-        block = self.block.flatten(1, 2)
+        block = self.block[..., : len(BLOCK_COLUMNS)].flatten(1, 2)
         return torch.cat([device, block.mean(0), block.amax(0)], 1)
 
     def select(self, rows: Tensor) -> "Inputs":
@@ -206,15 +212,17 @@ class Inputs:
         return Inputs(device, torch.cat(blocks, 1) if blocks else None, queue, room)
 
 
-def inputs_of(obs: HeteroData, around: Surroundings) -> Inputs:
+def inputs_of(obs: HeteroData, around: Surroundings, cross: bool = False) -> Inputs:
     """Columns from an observation of level ``local`` or above; new tensors, not views of the state."""
     facts = Facts(obs, around.links)
-    facts.own_max_w = around.own_max_w  # the same in every slot
+    facts.own_max_w, facts.near_edges = around.own_max_w, around.near_edges  # the same in every slot
     b, _, u, _ = around.cells.shape
     blocks = around.power_w.shape[2]
     device, queue = features(facts, "ue", DEVICE_COLUMNS).reshape(b, u, -1), facts.packets.reshape(b, u)
     if "own_gain" not in facts.store("ue"):
         return Inputs(device, None, queue, device.new_ones(blocks, b, u))
-    block = features(facts, "ue", BLOCK_COLUMNS).transpose(0, 1).contiguous()  # means over blocks are fast
+    block = (
+        features(facts, "ue", BLOCK_COLUMNS + CROSS_COLUMNS * cross).transpose(0, 1).contiguous()
+    )  # means over blocks are fast
     block = block.reshape(blocks, b, u, -1)
     return Inputs(device, block, queue, block[..., REACH] * around.packets_per_reach)

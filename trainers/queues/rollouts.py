@@ -77,17 +77,19 @@ class RolloutDataset(Batches[Rollout]):
         inputs: list[Inputs] = []
         final: dict[int, Tensor] = {}
         for slot in range(self.slots):
-            inputs.append(inputs_of(self.obs, around))
+            inputs.append(inputs_of(self.obs, around, policy.cross_gains))
             decision = policy.decide(inputs[-1], around, self.memory)
             step = self.env.step(policy.allocation(decision.choice, around))
             done = step.terminated | step.truncated
             if "final_obs" in step.info:
-                final[slot] = policy.decide(inputs_of(step.info["final_obs"], around), around, decision.memory).value
+                final[slot] = policy.decide(
+                    inputs_of(step.info["final_obs"], around, policy.cross_gains), around, decision.memory
+                ).value
             self.obs, self.memory = step.obs, decision.memory.masked_fill(done.reshape(1, -1, 1, 1), 0)
             slot_values = (decision.choice, decision.log_prob, decision.value, step.reward, step.terminated, done)
             for name, value in zip(rows, slot_values, strict=True):
                 rows[name].append(value)
-        last = policy.decide(inputs_of(self.obs, around), around, self.memory).value
+        last = policy.decide(inputs_of(self.obs, around, policy.cross_gains), around, self.memory).value
         stacked = {name: torch.stack(values) for name, values in rows.items()}
         next_value = torch.cat([stacked["value"][1:], last.unsqueeze(0)])
         for slot, value in final.items():

@@ -6,6 +6,7 @@ from hetgraph.trainers.reproduce.paper import Experiment, Paper
 from hetgraph.trainers.reproduce.trainings import D, M, Run, T, Tuned, options
 
 TINY = (*options(D, draws=20, num_envs=20, batch_size=32, least=64, val_episodes=8), *options(T, max_epochs=1))
+TINY_CITY = (*options(D, draws=4, num_envs=4, batch_size=32, least=64, val_episodes=2), *options(T, max_epochs=1))
 TINY_TUNED = ("--epochs", "1", "--batches", "10")
 PLAIN = options(M, users=False)  # the graph of stations alone
 TUNE = ("--epochs", "4", "--batches", "400", "--lr", "1e-3")
@@ -19,7 +20,7 @@ RUNS = (
     Run("grows-paper-inputs", "grows", (*PLAIN, *options(M, features="paper")), main=False, minutes=6, quick=TINY),
     Run("grows-tiny", "grows", (*options(D, scenario="grows-tiny"), *options(M, widths="[32,32]"), *options(T, max_epochs=2)),
         minutes=2, quick=TINY),
-    Run("grows-city", "grows-city", minutes=12, quick=(*options(D, draws=4, num_envs=4, batch_size=32, least=64, val_episodes=2), *options(T, max_epochs=1))),
+    Run("grows-city", "grows-city", minutes=12, quick=TINY_CITY),
     Tuned("grows-city-tuned", "", ("--scenario", "grows-city:stations=21", *TUNE), minutes=12, quick=TINY_TUNED, needs=("grows",),
           of="grows"),
     *(

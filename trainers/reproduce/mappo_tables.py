@@ -43,6 +43,7 @@ ABLATIONS = {
     "no colouring": options(M, colours=1),
     "no overbooking": options(M, overbook=False),
     "no autoregression": options(M, autoregressive=False),
+    "no cross gains": options(M, cross_gains=False),
 }
 
 
@@ -249,7 +250,10 @@ def ablations(bench: Bench) -> Section:
         )
         shown = trial_table(trial, methods, f"{word} traffic, {load:g} packets/s", measures)
         tables.append(with_level(shown, methods, trial, "mean_delay_ms"))
-    note = "Without autoregression a station's subbands are chosen independently, each with the queues of the slot's beginning."
+    note = (
+        "Without autoregression a station's subbands are chosen independently, each with the queues of the slot's beginning."
+        " Cross gains are those between a station and its neighbours' users, which the classical rules of the level know, too."
+    )
     return Section(tuple(tables), (note,), networks=f"{layouts} layouts of random-19 for each load, {slots} slots")
 
 

@@ -318,7 +318,7 @@ def test_neighbourhood_power_control_decides_as_if_it_picked_from_all_gains() ->
 RULES = {
     "conflict": ("gms", "gms_paper", "llq", "qcsma", "random"),
     "cellular": ("llq", "lqf_subband", "lqf_best", "max_weight_local", "local_score", "wmmse_neighbourhood",
-                 "fp_neighbourhood", "random", "fair_itlinq", "wmmse_global", "genie"),
+                 "fp_neighbourhood", "random", "fair_itlinq", "wmmse_global", "genie", "mappo with cross gains"),
 }  # fmt: skip
 
 
@@ -326,7 +326,8 @@ RULES = {
 def test_a_canary_outside_a_stations_view_changes_nothing_of_its_decision(kind: str, name: str) -> None:
     env = make(kind, 1, {"conflict": None, "cellular": "random-19"}[kind])
     torch.manual_seed(0)
-    rule: Any = NeighbourhoodMAPPO(8, overbook=True).eval() if name == "mappo" else policy(name)
+    agents = NeighbourhoodMAPPO(8, overbook=True, cross_gains="cross" in name).eval()
+    rule: Any = agents if name.startswith("mappo") else policy(name)
     env.reset(seed=3)
     played(env, 4)
     obs = env.observe(rule.level)
