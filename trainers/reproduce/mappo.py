@@ -7,6 +7,7 @@ from hetgraph.trainers.reproduce.trainings import D, M, Run, T, options
 TINY = (*options(D, num_envs=4, slots=8, rollouts=2, val_slots=20, val_envs=2), *options(T, max_epochs=1))
 TINY_CELLS = (*TINY, *options(D, layouts=4))
 CELLS = options(D, scenario="hex-19", load=25, loads="[15, 20, 25]", reward="delay", layouts=16)
+SHORT = options(T, max_epochs=8)  # a third of the main rows' budget, for the ablations and what they are compared with
 TRAINED = ("random-19-light", "random-19-medium", "random-19-heavy", "hex-19-heavy")
 RUNS = (
     Run("conflict-shared", "conflict-8", minutes=6, quick=TINY),
@@ -15,10 +16,10 @@ RUNS = (
     Run("mappo-paper-individual", "mappo-paper", options(M, agents=4), "paper's own constants", False, 15, TINY),
     Run("mappo-paper-cells", "mappo-paper", (*CELLS, *options(M, levels_db="[0, -5, -10, -15, -20]")), "paper's own constants",
         False, 60, TINY_CELLS),
-    *(Run(name, name, main=name.endswith("heavy"), minutes=8, quick=TINY_CELLS) for name in TRAINED),
-    *(Run(f"{network}-individual", f"{network}-heavy", options(M, agents=19), main=False, minutes=12, quick=TINY_CELLS)
+    *(Run(name, name, main=name.endswith("heavy"), minutes=18 if name.endswith("heavy") else 6, quick=TINY_CELLS) for name in TRAINED),
+    *(Run(f"{network}-individual", f"{network}-heavy", options(M, agents=19), main=False, minutes=24, quick=TINY_CELLS)
       for network in ("random-19", "hex-19")),
-    *(Run(tables.ablation(name), "random-19-heavy", changes, main=False, minutes=8, quick=TINY_CELLS)
+    *(Run(tables.ablation(name), "random-19-heavy", (*changes, *SHORT), main=False, minutes=6, quick=TINY_CELLS)
       for name, changes in tables.ABLATIONS.items()),
 )  # fmt: skip
 LOADS = tuple(f"random-19-{load}" for load in ("light", "medium", "heavy"))
@@ -40,7 +41,7 @@ PAPER = Paper(
                    ("hex-19-heavy", "hex-19-individual", "mappo-paper-cells"), 0.2),
         Experiment("mismatch", "Trained at one load, tested at another", ("Table V",), tables.mismatch, LOADS, 25),
         Experiment("ablations", "Without parts of the method", (), tables.ablations,
-                   ("random-19-heavy", *map(tables.ablation, tables.ABLATIONS)), 25),
+                   tuple(map(tables.ablation, tables.ABLATIONS)), 25),
         Experiment("larger", "61 and 127 cells without retraining", (), tables.larger, ("random-19-heavy", "hex-19-heavy"), 90),
         Experiment("spread", "How far layouts lie apart", (), tables.spread, (), 10),
     ),

@@ -36,6 +36,7 @@ LEVEL = Column("level", "knows")
 
 
 ABLATIONS = {
+    "whole": (),
     "no memory": options(M, recurrence="none"),
     "LSTM": options(M, recurrence="lstm"),
     "no messages": options(M, hops=0),
@@ -240,7 +241,7 @@ def ablations(bench: Bench) -> Section:
     """Without memory, messages, colouring, overbooking or the autoregressive head; with LSTM, with two hops."""
     layouts, slots, tables = bench.count(40, 2), bench.count(400, 40), []
     for word, load in zip(WORDS[1:], CELLS["random-19"][1:], strict=True):
-        names = {"MAPPO": "random-19-heavy"} | {name: ablation(name) for name in ABLATIONS}
+        names = {"MAPPO": ablation("whole")} | {name: ablation(name) for name in list(ABLATIONS)[1:]}
         methods = rules(TASK, "lqf_best") | bench.learned(names)
         (trial,) = bench.judge(TASK, Options("random-19", load=f"{load:g}", layouts=layouts, slots=slots), methods)
         base = "MAPPO" if "MAPPO" in methods else "lqf_best"
