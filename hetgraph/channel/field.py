@@ -34,6 +34,7 @@ from torch import Generator, Tensor
 Law = Literal["exponential", "gaussian"]
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _MAX_WAVE = 1e4  # rad per correlation distance; 1e-4 of the power lies above
+_BLOCK = 512  # users whose waves are evaluated at once where there are more: the table stays in a core's cache
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,24 @@ def evaluate_field(field: Field, position_m: Tensor, *, correlation_m: float) ->
     if not 0.0 < correlation_m < math.inf:
         raise ValueError(f"correlation_m: got {correlation_m}, expected a finite number > 0")
     scaled = position_m.to(field.wave.dtype) / correlation_m
+    if position_m.shape[1] > _BLOCK:
+        networks = zip(field.wave, field.weight, scaled, strict=True)
+        return torch.stack([_in_blocks(wave, weight, rows[:, :2].T) for wave, weight, rows in networks])
     wave = field.wave.unsqueeze(1)  # [B, 1, M, 2]
     phase = scaled[..., :1] * wave[..., 0] + scaled[..., 1:2] * wave[..., 1]  # [B, U, M]
     basis = torch.cat((phase.cos(), phase.sin()), -1)
     # One product per network: a batched one chooses its kernel, and with it the last bits, by the size of the batch.
     return torch.stack([weight @ rows.T for weight, rows in zip(field.weight, basis, strict=True)])
+
+
+def _in_blocks(wave: Tensor, weight: Tensor, place: Tensor) -> Tensor:
+    """Values ``[N, U]`` of one network of waves ``[M, 2]`` and amplitudes ``[N, 2M]`` at scaled places ``[2, U]``, block by block."""
+    modes, users = len(wave), place.shape[1]
+    value, basis = weight.new_empty(len(weight), users), weight.new_empty(2 * modes, min(users, _BLOCK))
+    for first in range(0, users, _BLOCK):
+        x, y = place[:, first : first + _BLOCK]
+        phase, part = wave[:, :1] * x + wave[:, 1:] * y, basis[:, : len(x)]
+        torch.cos(phase, out=part[:modes])
+        torch.sin(phase, out=part[modes:])
+        torch.mm(weight, part, out=value[:, first : first + _BLOCK])
+    return value

@@ -12,6 +12,8 @@ from hetgraph.envs.arrivals.service import Service
 from hetgraph.envs.arrivals.sources import DiscreteArrivals
 from hetgraph.envs.handover.env import HandoverEnv
 from hetgraph.envs.handover.reward import HandoverWeights
+from hetgraph.envs.handover.traffic_env import HandoverTrafficEnv
+from hetgraph.envs.handover.traffic_physics import Physics, TrafficWeights
 from hetgraph.envs.iot.env import IoTEnv
 from hetgraph.envs.iot.reward import IoTWeights
 from hetgraph.envs.queues.base import QueueEnv
@@ -35,17 +37,20 @@ __all__ = [
     "DiscreteArrivals",
     "HandoverAction",
     "HandoverEnv",
+    "HandoverTrafficEnv",
     "HandoverWeights",
     "IoTEnv",
     "IoTWeights",
     "LayoutArrivals",
     "Optimum",
+    "Physics",
     "QueueEnv",
     "RolloutLookahead",
     "Service",
     "SnapshotEnv",
     "Step",
     "Traffic",
+    "TrafficWeights",
     "Trial",
     "cells_of",
     "clairvoyant",

@@ -32,7 +32,7 @@ from hetgraph.graph.site_file import Site, read_sites, write_sites
 from hetgraph.graph.source import Drawn, Given, Source, source_kinds
 from hetgraph.graph.subgraph import subgraph
 from hetgraph.graph.tables import scenario_from_csv
-from hetgraph.graph.traffic import Arrivals, FullBuffer, Packets
+from hetgraph.graph.traffic import Arrivals, Flows, FullBuffer, Packets
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.graph.user_file import read_users, write_users
 from hetgraph.graph.walks import user_trajectories
@@ -56,6 +56,7 @@ __all__ = [
     "Density",
     "Drawn",
     "Facts",
+    "Flows",
     "FullBuffer",
     "Given",
     "Layout",

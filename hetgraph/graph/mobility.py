@@ -22,6 +22,8 @@ class Waypoints:
         pause_s: longest rest at a waypoint.
         groups: number of groups; user i belongs to group i modulo it.
         radius_m: how far members wander from their reference point.
+        fast: share of users who move at ``fast_mps`` instead and do not rest, as in vehicles; spread evenly over their numbers.
+        fast_mps: their smallest and largest speed.
 
     Raises:
         ValueError: a value out of its range.
@@ -32,13 +34,18 @@ class Waypoints:
     pause_s: float = 5.0
     groups: int = 25
     radius_m: float = 30.0
+    fast: float = 0.0
+    fast_mps: tuple[float, float] = (10.0, 15.0)
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise ValueError(f"mobility.kind: got {self.kind!r}, expected one of {', '.join(get_args(Kind))}")
-        low, high = self.speed_mps
-        if not 0 <= low <= high < math.inf:
-            raise ValueError(f"mobility.speed_mps: got {self.speed_mps}, expected two numbers, 0 <= low <= high")
+        for name in ("speed_mps", "fast_mps"):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high < math.inf:
+                raise ValueError(f"mobility.{name}: got {(low, high)}, expected two numbers, 0 <= low <= high")
+        if not 0 <= self.fast <= 1:
+            raise ValueError(f"mobility.fast: got {self.fast}, expected a share in 0..1")
         if self.groups < 1 or self.pause_s < 0 or self.radius_m < 0:
             got = f"groups={self.groups}, pause_s={self.pause_s}, radius_m={self.radius_m}"
             raise ValueError(f"mobility: got {got}, expected at least one group and nothing negative")

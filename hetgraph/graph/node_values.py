@@ -76,6 +76,11 @@ def bs_queue_mbit(f: Facts) -> Tensor:
     return f.sum_of_users(f.ue("queue_bits")) / 1e6
 
 
+def bs_queue_log(f: Facts) -> Tensor:
+    """Logarithm of one plus the Mbit that wait for its users."""
+    return bs_queue_mbit(f).log1p()
+
+
 def bs_power_share(f: Facts) -> Tensor:
     """Part of the budget that was sent."""
     return f.bs("power_w").sum(1) / f.bs("power_max_w").clamp_min(1e-30)

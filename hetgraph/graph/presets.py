@@ -8,7 +8,15 @@ from hetgraph.graph.presets_arrivals import grows_3, grows_city, grows_tiny
 from hetgraph.graph.presets_queues import conflict_8, hexagonal, scattered
 from hetgraph.graph.presets_sectors import calibration_uma, calibration_umi, hex_19x3
 from hetgraph.graph.presets_snapshot import hetnet_3tier, interference_k, uma_5bs
-from hetgraph.graph.presets_time import handover_full, iot_noma, iot_oma, lte_trace, resizable, resized
+from hetgraph.graph.presets_time import (
+    handover_full,
+    handover_traffic,
+    iot_noma,
+    iot_oma,
+    lte_trace,
+    resizable,
+    resized,
+)
 from hetgraph.graph.scenario import Scenario
 
 PRESETS: dict[str, Callable[..., Scenario]] = {
@@ -23,6 +31,7 @@ PRESETS: dict[str, Callable[..., Scenario]] = {
     "grows-tiny": grows_tiny,
     "grows-city": grows_city,
     "handover-full": handover_full,
+    "handover-traffic": handover_traffic,
     "iot-noma": iot_noma,
     "iot-oma": iot_oma,
     "lte-trace": lte_trace,

@@ -78,6 +78,8 @@ SCHEMA: tuple[Field, ...] = (
     Field("bs", "users", ("N",), dynamic=True, nonnegative=True),
     Field("bs", "utility", ("N",), dynamic=True),
     Field("bs", "backlog_slots", ("N",), unit="slot", dynamic=True, nonnegative=True),
+    Field("bs", "activity", ("N",), dynamic=True, nonnegative=True),
+    Field("bs", "offset_db", ("N",), unit="dB", dynamic=True),
     Field("bs", "room", ("N",), unit="users", dynamic=True, nonnegative=True),
     Field("bs", "interference_db", ("N",), unit="dB", dynamic=True),
     Field("bs", "power_w", ("N", "R"), unit="W", dynamic=True, nonnegative=True),

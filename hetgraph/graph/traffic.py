@@ -68,4 +68,37 @@ class Arrivals:
     kind: Literal["arrivals"] = "arrivals"
 
 
-Traffic: TypeAlias = FullBuffer | Packets | Arrivals | Services
+@dataclass(frozen=True)
+class Flows:
+    """Files and streams that users of one network download, and a flash crowd; a user waits for what its queue holds.
+
+    A user's mean rate is lognormal around ``load_bps``. Users of files get files at the times of a Poisson process, of
+    exponential size; users of video get twice their mean rate while their stream lasts, and nothing else. In the crowd's window
+    users who are within ``crowd_radius_m`` of one cell of less than the network's largest power want ``crowd`` times as much.
+
+    Args:
+        load_bps: mean rate of a user, without the crowd.
+        spread: standard deviation of the logarithm of users' mean rates.
+        file_bits: mean size of a file.
+        video: share of users who receive video.
+        on_s: mean length of a stream.
+        off_s: mean time between two of them.
+        crowd: factor on what users near that cell want; 1 for no crowd.
+        crowd_radius_m: distance from the cell up to which users belong to the crowd.
+        crowd_window_s: when the crowd comes and goes, from the beginning of an episode.
+        kind: name of this law among the kinds of traffic.
+    """
+
+    load_bps: float = 2.8e6
+    spread: float = 0.8
+    file_bits: float = 4e6
+    video: float = 0.3
+    on_s: float = 10.0
+    off_s: float = 10.0
+    crowd: float = 4.0
+    crowd_radius_m: float = 120.0
+    crowd_window_s: tuple[float, float] = (20.0, 40.0)
+    kind: Literal["flows"] = "flows"
+
+
+Traffic: TypeAlias = FullBuffer | Packets | Arrivals | Flows | Services

@@ -4,7 +4,7 @@ from hetgraph.graph.field_types import not_negative, positive, require
 from hetgraph.graph.mobility import Services
 from hetgraph.graph.rules import Rules
 from hetgraph.graph.source import Drawn, Given, source_kinds
-from hetgraph.graph.traffic import Arrivals, Packets, Traffic
+from hetgraph.graph.traffic import Arrivals, Flows, Packets, Traffic
 
 
 def validate_source(source: Drawn | Given) -> None:
@@ -24,6 +24,16 @@ def validate_traffic(traffic: Traffic | None) -> None:
         require("traffic.duty", traffic.duty, 0 < traffic.duty <= 1, "above 0, at most 1")
     elif isinstance(traffic, Arrivals):
         _validate_arrivals(traffic)
+    elif isinstance(traffic, Flows):
+        _validate_flows(traffic)
+
+
+def _validate_flows(flows: Flows) -> None:
+    positive("traffic", flows, "load_bps", "file_bits", "on_s", "crowd")
+    not_negative("traffic", flows, "spread", "off_s", "crowd_radius_m")
+    require("traffic.video", flows.video, 0 <= flows.video <= 1, "0..1")
+    start, end = flows.crowd_window_s
+    require("traffic.crowd_window_s", (start, end), 0 <= start <= end, "when it comes, then when it goes")
 
 
 def _validate_services(services: Services) -> None:

@@ -52,14 +52,27 @@ def _waypoints(scenario: ScenarioFields, stations: Tensor, streams: Streams, poi
     return torch.stack([place_users(scenario, stations, each) for each in later], 1)
 
 
+def fast_users(share: float, users: int) -> Tensor:
+    """Which of the users are fast ``[U]``: a share of them, spread evenly over their numbers."""
+    number = torch.arange(users + 1, dtype=torch.float64) * share
+    return (number + 1e-9).floor().diff() > 0
+
+
+def _speeds(mobility: Waypoints, users: int) -> tuple[Tensor, Tensor]:
+    """Smallest speed of each user, and how much larger the largest one is ``[U]``, m/s."""
+    fast = fast_users(mobility.fast, users)
+    ends = torch.tensor((mobility.speed_mps, mobility.fast_mps), dtype=torch.float64)[fast.long()]
+    return ends[:, 0].float(), (ends[:, 1] - ends[:, 0]).float()
+
+
 def _walk(
     start: Tensor, points: Tensor, mobility: Waypoints, streams: Streams, name: str, steps: int, slot_s: float
 ) -> Tensor:
     """Positions ``[n, T, U, 2]`` of those who start at ``[n, U, 2]`` and visit ``points [n, W, U, 2]`` in turn."""
-    low, high = mobility.speed_mps
     n, count, users = points.shape[:3]
-    speed = low + (high - low) * streams.uniform(f"{name}/speed", count, users)
-    rest = mobility.pause_s * streams.uniform(f"{name}/pause", count, users)
+    low, span = _speeds(mobility, users)
+    speed = low + span * streams.uniform(f"{name}/speed", count, users)
+    rest = mobility.pause_s * ~fast_users(mobility.fast, users) * streams.uniform(f"{name}/pause", count, users)
     leg, left = torch.zeros(n, 1, users, dtype=torch.long), torch.zeros(n, users)
     place, path = start, [start]
     for _ in range(steps - 1):

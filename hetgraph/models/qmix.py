@@ -58,7 +58,7 @@ class Values:
 
     def users(self, action: HandoverAction) -> Tensor:
         """Mean of both heads for an action ``[B, U]`` (Algorithm 3 of the paper); asking for what is not allowed is staying."""
-        place, level = action.place.unsqueeze(2), action.level.unsqueeze(2)
+        place, level = (choice.unsqueeze(2) for choice in action.moves())
         place = torch.where(self.allowed.gather(2, place), place, 0)
         return self.user[..., 0] + (self.place.gather(2, place) + self.level.gather(2, level)).squeeze(2) / 2
 

@@ -38,15 +38,34 @@ class HandoverRule:
 
 @dataclass(frozen=True)
 class HandoverAction:
-    """Decisions of all cells for their users.
+    """Decisions of all cells: for each of their users, or of offsets by which users are then handed over (A3).
 
     Args:
         place: place of the cell that each user is to go to, 0 for its own ``[B, U]``; one that is not allowed counts as 0.
         level: resource level ``[B, U]``.
+        offset: change of each cell's individual offset, 0 for down, 1 for none, 2 for up ``[B, N]``.
+        offset_db: each cell's individual offset itself, in place of a change ``[B, N]``, dB.
+        margin_db: of A3, from now on ``[B]``, dB; ``None`` to leave it.
+        trigger_ticks: ticks before the present one in which A3's condition has to have held, from now on ``[B]``; likewise.
     """
 
-    place: Tensor
-    level: Tensor
+    place: Tensor | None = None
+    level: Tensor | None = None
+    offset: Tensor | None = None
+    offset_db: Tensor | None = None
+    margin_db: Tensor | None = None
+    trigger_ticks: Tensor | None = None
+
+    def moves(self) -> tuple[Tensor, Tensor]:
+        """Places and levels of users.
+
+        Raises:
+            ValueError: an action without them.
+        """
+        if self.place is None or self.level is None:
+            missing = "place" if self.place is None else "level"
+            raise ValueError(f"action.{missing}: got nothing, expected a tensor of shape [B, U]")
+        return self.place, self.level
 
 
 def handovers(cell: Tensor, target: Tensor, gain_db: Tensor, cells: int, rule: HandoverRule) -> Tensor:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Better = Literal["higher", "lower"]
-UNIT_SUFFIXES = ("_bps", "_bpj", "_ms", "_slots", "_w", "_j")
+UNIT_SUFFIXES = ("_bps", "_bpj", "_ms", "_slots", "_w", "_j", "_s")
 ENDS = ("_low", "_high")
 
 
@@ -55,7 +55,8 @@ IMBALANCE = (
 )
 THROUGHPUT = "bits served over time: of all users (iot), mean over users (handover, eq. 10)"
 JAIN = (
-    "Jain's index (sum x)^2 / (n sum x^2) over users: of rates (snapshot, handover), of served shares of the load (iot)"
+    "Jain's index (sum x)^2 / (n sum x^2) over users: of rates (snapshot, handover), of served shares of what they are offered "
+    "(iot, handover with traffic)"
 )
 SNAPSHOT = (
     _mega("rate_bps", "bit/s", "higher", "rate of a user under the named convention", "user rate"),
@@ -131,6 +132,25 @@ HANDOVER = (
     _percent("ping_pong_rate", "lower", "handovers back to the cell before, per user and step", "ping-pong"),
     _mega("energy_efficiency", "bit/J", "higher", "sum rate over transmit and circuit power (eq. 15)", "efficiency"),
     Kpi("reward", "1", "higher", "mean reward of cells and steps", "reward"),
+    Kpi(
+        "mean_delay_s",
+        "s",
+        "lower",
+        "mean over users of bits that wait, integrated over time, over bits that came for the user (Little)",
+        "mean delay",
+    ),
+    Kpi("bit_delay_s", "s", "lower", "the same of all users' bits together", "mean delay of bits"),
+    Kpi("p95_delay_s", "s", "lower", "95th percentile over users of a user's mean delay", "95th pct."),
+    _percent("unsatisfied", "lower", "share of users whose mean delay is above a second", "unsatisfied"),
+    Kpi("handovers_per_min", "1/min", "lower", "handovers of a user in a minute", "handovers"),
+    Kpi(
+        "ping_pongs_per_min",
+        "1/min",
+        "lower",
+        "its handovers back to the cell that it left 2 s ago at most",
+        "ping-pongs",
+    ),
+    Kpi("failures_per_min", "1/min", "lower", "links of a user that are lost in a minute", "failures"),
 )
 IOT = (
     _mega("throughput_bps", "bit/s", "higher", THROUGHPUT, "throughput"),

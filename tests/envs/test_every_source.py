@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs import ArrivalEnv, CellularEnv, ConflictEnv, HandoverEnv, IoTEnv, SnapshotEnv
+from hetgraph.envs import (
+    ArrivalEnv,
+    CellularEnv,
+    ConflictEnv,
+    HandoverEnv,
+    HandoverTrafficEnv,
+    IoTEnv,
+    SnapshotEnv,
+)
 from hetgraph.envs.base import GraphEnv
 from hetgraph.graph import CHANNEL, MOUNTED_ON, Given, Radio, Scenario, Tier, check, preset, scenario_from_csv
 from hetgraph.graph.schema import Level
@@ -23,6 +31,7 @@ KINDS: dict[str, Callable[..., GraphEnv[Any]]] = {
     "cellular": CellularEnv,
     "arrivals": ArrivalEnv,
     "handover": HandoverEnv,
+    "handover-traffic": HandoverTrafficEnv,
     "iot": IoTEnv,
 }
 
@@ -147,6 +156,8 @@ SAMPLE: tuple[tuple[str, str, Level], ...] = (
     ("arrivals", "ray tracing", "neighbourhood"),
     ("handover", "ray tracing with phases", "neighbourhood"),
     ("handover", "drive tests", "genie"),
+    ("handover-traffic", "csv", "local"),
+    ("handover-traffic", "drive tests", "genie"),
     ("iot", "ray tracing", "local"),
     ("iot", "drive tests", "global"),
 )

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs import ArrivalEnv, CellularEnv, ConflictEnv, HandoverEnv, IoTEnv, SnapshotEnv
+from hetgraph.envs import ArrivalEnv, CellularEnv, ConflictEnv, HandoverEnv, HandoverTrafficEnv, IoTEnv, SnapshotEnv
 from hetgraph.envs.action_spec import Part
 from hetgraph.graph import CHANNEL, MOUNTED_ON, check, preset, roaming
 from hetgraph.graph.levels import LEVELS
 from hetgraph.graph.schema import Level
 from hetgraph.nn import HeteroEncoder
 
-KINDS = ("snapshot", "conflict", "cellular", "arrivals", "handover", "iot")
+KINDS = ("snapshot", "conflict", "cellular", "arrivals", "handover", "handover-traffic", "iot")
 COLUMNS: dict[Any, list[str]] = {
     "bs": ["power_dbm"],
     "ue": ["served"],
@@ -37,6 +37,8 @@ def make(kind: str, networks: int = 2) -> Any:
         return ArrivalEnv("grows-3", networks)
     if kind == "handover":
         return HandoverEnv(roaming(cells=6, users=12), networks, steps=10)
+    if kind == "handover-traffic":
+        return HandoverTrafficEnv(roaming(6, 12, "handover-traffic"), networks, steps=10)
     return IoTEnv("iot-noma:users=6,small_cells=2,subchannels=3", networks, episode_slots=10)
 
 

@@ -82,7 +82,7 @@ class HandoverExperience(Experience[Transitions]):
             return
         after = before if last else env.pack()
         row = before | {NEXT + name: value for name, value in after.items() if name not in ("network", "begin")}
-        taken = {"place": action.place.to(torch.uint8), "taken": action.level.to(torch.uint8)}
+        taken = dict(zip(("place", "taken"), (choice.to(torch.uint8) for choice in action.moves()), strict=True))
         ended = torch.full((env.num_envs,), last, device=env.device)
         got = {"reward": step.reward, "credit": step.info["credit"].half(), "terminated": ended}
         self.buffer.add(row | taken | got)
@@ -97,7 +97,8 @@ class HandoverExperience(Experience[Transitions]):
         place = torch.rand(allowed.shape, device=allowed.device).masked_fill(~allowed, -1).argmax(2)
         level = torch.randint(env.levels, shape, device=allowed.device)
         wanders = torch.rand(2, *shape, device=allowed.device) < epsilon
-        return HandoverAction(torch.where(wanders[0], place, best.place), torch.where(wanders[1], level, best.level))
+        choices = zip(wanders, (place, level), best.moves(), strict=True)
+        return HandoverAction(*(torch.where(*choice) for choice in choices))
 
     def draw(self) -> Transitions:
         """A draw from the replay memory."""

@@ -104,7 +104,8 @@ class AtTop:
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[HandoverAction, Any]:
         """Its places."""
         action, state = self.policy.act(obs, state, generator)
-        return HandoverAction(action.place, torch.full_like(action.place, self.levels - 1)), state
+        place, _ = action.moves()
+        return HandoverAction(place, torch.full_like(place, self.levels - 1)), state
 
 
 def title(mode: Mode, what: str) -> str:

@@ -15,13 +15,15 @@ from hetgraph.envs.adapters.arrays import LEVELS_DB, LIMIT, Arrays
 from hetgraph.envs.arrivals.env import ArrivalEnv
 from hetgraph.envs.base import GraphEnv
 from hetgraph.envs.handover.env import HandoverEnv
+from hetgraph.envs.handover.traffic_env import HandoverTrafficEnv
 from hetgraph.envs.iot.env import IoTEnv
 from hetgraph.envs.queues.cellular import CellularEnv
 from hetgraph.envs.queues.conflict import ConflictEnv
 from hetgraph.envs.snapshot.env import SnapshotEnv
 
 ENVIRONMENTS: dict[str, Any] = {
-    kind.__name__: kind for kind in (SnapshotEnv, ConflictEnv, CellularEnv, ArrivalEnv, HandoverEnv, IoTEnv)
+    kind.__name__: kind
+    for kind in (SnapshotEnv, ConflictEnv, CellularEnv, ArrivalEnv, HandoverEnv, HandoverTrafficEnv, IoTEnv)
 }
 Observation = dict[str, NDArray[np.float32]] | NDArray[np.float32]
 

@@ -6,6 +6,7 @@ NAMES = {
     "Cellular-v0": "CellularEnv",
     "Arrival-v0": "ArrivalEnv",
     "Handover-v0": "HandoverEnv",
+    "HandoverTraffic-v0": "HandoverTrafficEnv",
     "IoT-v0": "IoTEnv",
 }
 

@@ -261,8 +261,8 @@ class HandoverEnv(GraphEnv[HandoverAction]):
             ValueError: a malformed action.
         """
         self.action.check(action)
-        action = HandoverAction(action.place.long(), action.level.long().clone())
-        place = action.place.unsqueeze(2)
+        wish, level = action.moves()
+        action, place = HandoverAction(wish.long(), level.long().clone()), wish.long().unsqueeze(2)
         refused = (~self.state.allowed.gather(2, place)).squeeze(2).sum(1)
         served = self.users.serve(action, self.state, self.tables)
         reward = rewards(

@@ -75,7 +75,7 @@ def fill(
         level: whose graph it is.
         near: cells that hear of each other ``[B, K, K]``, see :func:`~hetgraph.envs.handover.graph.set_network`.
     """
-    known = _known_edges(graph, state, level, near)
+    known = known_places(graph, state.links.cell, level, near)
     links = tables.present(state.links, state.row) if level == "genie" else state.links
     bs, ue, edges = graph["bs"], graph["ue"], graph[CHANNEL]
     bs.users = state.count.flatten()
@@ -100,14 +100,20 @@ def fill(
     return graph
 
 
-def _known_edges(graph: HeteroData, state: StepState, level: Level, near: Tensor | None) -> Tensor | None:
-    """Places whose cell's users the serving cell knows ``[B, U, k + 1]``; ``None`` for all."""
+def known_places(graph: HeteroData, cell: Tensor, level: Level, near: Tensor | None) -> Tensor | None:
+    """Places whose cell's users the serving cell knows ``[B, U, k + 1]``; ``None`` for all.
+
+    Args:
+        graph: of the level.
+        cell: of each place, the serving one first ``[B, U, k + 1]``.
+        level: whose graph it is.
+        near: cells that hear of each other ``[B, K, K]``, see :func:`~hetgraph.envs.handover.graph.set_network`.
+    """
     if level == "local":
-        own: Tensor = graph[CHANNEL].own.view_as(state.users)
+        own: Tensor = graph[CHANNEL].own.view_as(cell)
         return own
     if level != "neighbourhood" or near is None:
         return None
-    cell = state.links.cell
     of_own = near.gather(1, cell[..., :1].expand(-1, -1, near.shape[2]))  # [B, U, K]
     return of_own.gather(2, cell)
 

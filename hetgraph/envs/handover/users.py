@@ -92,7 +92,8 @@ class UserState:
             state: at which users reported.
             tables: what they receive.
         """
-        before, place = self.cell, action.place.unsqueeze(2)
+        wish, level = action.moves()
+        before, place = self.cell, wish.unsqueeze(2)
         place = place * state.allowed.gather(2, place)
         target = state.links.cell.gather(2, place).squeeze(2)
         gain_db = state.gain_db.gather(2, place).squeeze(2)
@@ -102,7 +103,7 @@ class UserState:
         returned = went & (self.cell == self.previous) & (self.since <= self._timing.ping_pong_steps)
         self.previous = torch.where(went, before, self.previous)
         self.since = torch.where(went, 1, (self.since + 1).clamp_max(LONG_AGO))
-        self.level = action.level
+        self.level = level
         if self.trigger_steps is not None:
             self.trigger_steps = self.trigger_steps * ~went.unsqueeze(2)
         node = state.node.gather(2, place).squeeze(2)
