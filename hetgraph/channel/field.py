@@ -143,10 +143,13 @@ def evaluate_field(field: Field, position_m: Tensor, *, correlation_m: float) ->
 def _in_blocks(wave: Tensor, weight: Tensor, place: Tensor) -> Tensor:
     """Values ``[N, U]`` of one network of waves ``[M, 2]`` and amplitudes ``[N, 2M]`` at scaled places ``[2, U]``, block by block."""
     modes, users = len(wave), place.shape[1]
-    value, basis = weight.new_empty(len(weight), users), weight.new_empty(2 * modes, min(users, _BLOCK))
+    value = weight.new_empty(len(weight), users)
+    phases, basis = (weight.new_empty(rows, min(users, _BLOCK)) for rows in (modes, 2 * modes))
     for first in range(0, users, _BLOCK):
         x, y = place[:, first : first + _BLOCK]
-        phase, part = wave[:, :1] * x + wave[:, 1:] * y, basis[:, : len(x)]
+        phase, part = phases[:, : len(x)], basis[:, : len(x)]
+        torch.mul(wave[:, :1], x, out=phase)
+        phase.addcmul_(wave[:, 1:], y)
         torch.cos(phase, out=part[:modes])
         torch.sin(phase, out=part[modes:])
         torch.mm(weight, part, out=value[:, first : first + _BLOCK])

@@ -57,16 +57,18 @@ def draw_flows(
     mean_bps = flows.load_bps * (spread - flows.spread**2 / 2).exp()
     video = streams.uniform("flows/kind", users) < flows.video
     cell = _crowd_cell(streams, power_w)
-    wish = _crowd_factor(flows, ue_pos, bs_pos, cell, place_s, ticks, tick_s)  # [n, T, U]
-    switches = streams.exponential("flows/switch", _switches(flows, ticks * tick_s), users)
+    centre = bs_pos.gather(1, cell.reshape(-1, 1, 1).expand(-1, 1, 2))
+    near = (ue_pos - centre.unsqueeze(1)).norm(dim=3) <= flows.crowd_radius_m  # [n, G, U]
     begins = streams.uniform("flows/begin", users) < flows.on_s / (flows.on_s + flows.off_s)
-    on = _streaming(flows, switches, begins, ticks, tick_s)
-    share = mean_bps * tick_s
-    stream_bits = (share * (flows.on_s + flows.off_s) / flows.on_s).unsqueeze(1) * wish * on
-    count_rate = (share / flows.file_bits).unsqueeze(1) * wish * ~video.unsqueeze(1)
-    drawn = [_files(rate, each) for rate, each in zip(count_rate, streams.generators("flows/files"), strict=True)]
-    bits = torch.where(video.unsqueeze(1), stream_bits, flows.file_bits * torch.stack(drawn))
-    return OfferedFlows(bits.transpose(0, 1).contiguous(), mean_bps, video, cell)
+    lengths = streams.exponential("flows/switch", _switches(flows, ticks * tick_s), users)
+    bits = torch.empty(ticks, len(near), users)
+    for i, generator in enumerate(streams.generators("flows/files")):  # tables of one network stay in a core's cache
+        wish = _wish_bits(flows, mean_bps[i], near[i], place_s, ticks, tick_s)
+        on = _streaming(flows, lengths[i], begins[i], ticks, tick_s)
+        stream_bits = wish * on * ((flows.on_s + flows.off_s) / flows.on_s)
+        files = flows.file_bits * _files(wish * (~video[i] / flows.file_bits), generator)
+        bits[:, i] = torch.where(video[i], stream_bits, files)
+    return OfferedFlows(bits, mean_bps, video, cell)
 
 
 def _crowd_cell(streams: Streams, power_w: Tensor) -> Tensor:
@@ -76,18 +78,17 @@ def _crowd_cell(streams: Streams, power_w: Tensor) -> Tensor:
     return torch.where(small, streams.uniform("flows/crowd", power_w.shape[1]), -1.0).argmax(1)
 
 
-def _crowd_factor(
-    flows: Flows, ue_pos: Tensor, bs_pos: Tensor, cell: Tensor, place_s: float, ticks: int, tick_s: float
+def _wish_bits(
+    flows: Flows, mean_bps: Tensor, near: Tensor, place_s: float, ticks: int, tick_s: float
 ) -> Tensor:
-    """Factor on what users want in each tick ``[n, T, U]``."""
-    centre = bs_pos.gather(1, cell.reshape(-1, 1, 1).expand(-1, 1, 2))
-    near = (ue_pos - centre.unsqueeze(1)).norm(dim=3) <= flows.crowd_radius_m  # [n, G, U]
+    """Bits that come in a tick on average ``[T, U]``, of users who are near the crowd's cell at places ``[G, U]`` in time."""
     time_s = torch.arange(ticks) * tick_s
-    place = (time_s / place_s + 1e-6).long().clamp_max(near.shape[1] - 1)
+    place = (time_s / place_s + 1e-6).long().clamp_max(len(near) - 1)
     start, end = flows.crowd_window_s
     now = (time_s >= start - 1e-6) & (time_s < end - 1e-6)
-    factor: Tensor = 1 + (flows.crowd - 1) * (near[:, place] & now.unsqueeze(1))
-    return factor
+    wish = (mean_bps * tick_s).repeat(ticks, 1)
+    wish[now] *= 1 + (flows.crowd - 1) * near[place[now]]
+    return wish
 
 
 def _switches(flows: Flows, time_s: float) -> int:
@@ -97,18 +98,23 @@ def _switches(flows: Flows, time_s: float) -> int:
 
 
 def _streaming(flows: Flows, lengths: Tensor, begins: Tensor, ticks: int, tick_s: float) -> Tensor:
-    """Whether a stream lasts in each tick ``[n, T, U]``, by exponential numbers ``[n, S, U]`` and who has one at the start."""
-    odd = (torch.arange(lengths.shape[1]) % 2).bool().unsqueeze(1) ^ begins.unsqueeze(1)  # a stream, not silence
-    change = (lengths * torch.where(odd, flows.on_s, flows.off_s)).cumsum(1) / tick_s
-    count = torch.zeros(len(lengths), ticks + 1, lengths.shape[2], dtype=torch.long)
-    count.scatter_add_(1, change.long().clamp_max(ticks), torch.ones_like(change, dtype=torch.long))
-    return (count.cumsum(1)[:, :ticks] % 2).bool() ^ begins.unsqueeze(1)
+    """Whether a stream lasts in each tick ``[T, U]``, by exponential numbers ``[S, U]`` and who has one at the start ``[U]``."""
+    odd = (torch.arange(len(lengths)) % 2).bool().unsqueeze(1) ^ begins  # a stream, not silence
+    change = (lengths * torch.where(odd, flows.on_s, flows.off_s)).cumsum(0) / tick_s
+    count = torch.zeros(ticks + 1, lengths.shape[1])
+    count.scatter_add_(0, change.long().clamp_max(ticks), torch.ones_like(change))
+    return (count.cumsum_(0)[:ticks].remainder_(2) > 0) ^ begins
 
 
 def _files(rate: Tensor, generator: Generator) -> Tensor:
-    """Summed sizes of the files that come ``[T, U]``, in mean sizes, at mean numbers ``[T, U]``."""
-    count = torch.poisson(rate, generator=generator).flatten()
-    which = count.nonzero().squeeze(1)
-    owner = which.repeat_interleave(count[which].long())
-    sizes = torch.empty(len(owner)).exponential_(generator=generator)
+    """Summed sizes of the files that come ``[T, U]``, in mean sizes, at mean numbers ``[T, U]``.
+
+    A Poisson number for the whole table is spread over its entries in proportion to their means.
+    """
+    edges = rate.flatten().double().cumsum(0)
+    count = int(torch.poisson(edges[-1:], generator=generator))
+    place, sizes = torch.empty(count, dtype=torch.float64), torch.empty(count)
+    place.uniform_(generator=generator).mul_(edges[-1])
+    sizes.exponential_(generator=generator)
+    owner = torch.searchsorted(edges, place, right=True).clamp_max(len(edges) - 1)
     return torch.zeros(rate.numel()).index_add_(0, owner, sizes).reshape(rate.shape)

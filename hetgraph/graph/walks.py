@@ -1,6 +1,7 @@
 """Trajectories through the networks of a scenario."""
 
 import torch
+from torch import Tensor
 
 from hetgraph.graph.background import propagate_with_background
 from hetgraph.graph.mobility import Waypoints
@@ -9,8 +10,11 @@ from hetgraph.graph.sample import noise_w
 from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.trajectories import Trajectories
-from hetgraph.graph.user_state import draw_user_state
-from hetgraph.graph.waypoints import places
+from hetgraph.graph.user_state import UserState, draw_user_state
+from hetgraph.graph.waypoints import fast_users, places
+
+_POINTS = 4096  # places of users at which gains are drawn at once
+_LEAST = 1e-30
 
 
 def user_trajectories(
@@ -22,6 +26,7 @@ def user_trajectories(
     mobility: Waypoints = Waypoints(),
     seed: int = 0,
     first: int = 0,
+    every: int = 1,
 ) -> Trajectories:
     """Users walk through networks of a scenario: path loss, line of sight and shadowing are functions of their place.
 
@@ -36,11 +41,12 @@ def user_trajectories(
         mobility: how users move.
         seed: of all streams.
         first: number of the first network.
+        every: gains of users who are not fast are drawn at so many steps each, and interpolated in dB between them.
 
     Raises:
         ValueError: a number that is not positive, or a channel that is drawn anew at each place.
     """
-    for name, number in (("networks", networks), ("steps", steps), ("slot_s", slot_s)):
+    for name, number in (("networks", networks), ("steps", steps), ("slot_s", slot_s), ("every", every)):
         if number <= 0:
             raise ValueError(f"{name}: got {number}, expected a positive number")
     channel = scenario.channel
@@ -49,7 +55,7 @@ def user_trajectories(
         raise ValueError(
             f"scenario.channel: got {got}, expected shadowing that is correlated in space, or none and a fixed LOS"
         )
-    drawn = [_network(scenario, i, steps, slot_s, mobility, seed) for i in range(first, first + networks)]
+    drawn = [_network(scenario, i, steps, slot_s, mobility, seed, every) for i in range(first, first + networks)]
     gain, ue_pos, speed, bs_pos, background_w = (torch.cat(column) for column in zip(*drawn, strict=True))
     counts = torch.tensor([tier.count for tier in scenario.tiers])
     power_dbm = torch.tensor([tier.power_dbm for tier in scenario.tiers])
@@ -69,15 +75,49 @@ def user_trajectories(
 
 
 def _network(
-    scenario: ScenarioFields, number: int, steps: int, slot_s: float, mobility: Waypoints, seed: int
-) -> tuple[torch.Tensor, ...]:
+    scenario: ScenarioFields, number: int, steps: int, slot_s: float, mobility: Waypoints, seed: int, every: int
+) -> tuple[Tensor, ...]:
     """One network: gain ``[1, T, U, K]``, positions, speeds, cells' positions and power of the background ``[1, T, U]``."""
     streams = Streams(seed, range(number, number + 1))
     stations = place_stations(scenario, streams)
     ue_pos, speed = places(scenario, mobility, stations, streams, steps=steps, slot_s=slot_s)
     state = draw_user_state(scenario, streams)
-    state = None if state is None else state.repeat(steps)
-    points = ue_pos.reshape(1, -1, 2)
-    paths, far_w = propagate_with_background(scenario, stations, points, streams, state=state, fast_fading=False)
-    gain = paths.gain.reshape(1, len(stations[0]), steps, -1).permute(0, 2, 3, 1).contiguous()
-    return gain, ue_pos, speed, stations, torch.zeros_like(speed) if far_w is None else far_w.reshape(speed.shape)
+    fast = fast_users(mobility.fast, speed.shape[2])
+    gain, far_w = torch.empty(*speed.shape, len(stations[0])), torch.zeros_like(speed)
+    for users, stride in ((fast, 1), (~fast, every)) if every > 1 else ((torch.ones_like(fast), 1),):
+        if not bool(users.any()):
+            continue
+        knots = torch.tensor(sorted({*range(0, steps, stride), steps - 1}))
+        of_users = None if state is None else UserState(*(value[:, users] for value in vars(state).values()))
+        drawn = _gains(scenario, stations, ue_pos[:, knots][:, :, users], of_users, streams)
+        gain[:, :, users], far_w[:, :, users] = (_between(value, knots, steps) for value in drawn)
+    return gain, ue_pos, speed, stations, far_w
+
+
+def _gains(
+    scenario: ScenarioFields, stations: Tensor, ue_pos: Tensor, state: UserState | None, streams: Streams
+) -> tuple[Tensor, Tensor]:
+    """Gains ``[1, T, U, K]`` and power of the background ``[1, T, U]`` at places ``[1, T, U, 2]``."""
+    _, steps, users, _ = ue_pos.shape
+    gain, far_w = torch.empty(1, steps, users, len(stations[0])), torch.zeros(1, steps, users)
+    together = max(_POINTS // users, 1)
+    for first in range(0, steps, together):  # tables of some steps stay in a core's cache
+        part = slice(first, min(first + together, steps))
+        of_part = None if state is None else state.repeat(part.stop - first)
+        points = ue_pos[:, part].reshape(1, -1, 2)
+        paths, heard = propagate_with_background(scenario, stations, points, streams, state=of_part, fast_fading=False)
+        gain[:, part] = paths.gain.reshape(1, len(stations[0]), part.stop - first, users).permute(0, 2, 3, 1)
+        if heard is not None:
+            far_w[:, part] = heard.reshape(1, part.stop - first, users)
+    return gain, far_w
+
+
+def _between(value: Tensor, knots: Tensor, steps: int) -> Tensor:
+    """Values ``[1, G, *]`` at some steps as values at all of them, interpolated in the logarithm."""
+    if len(knots) == steps:
+        return value
+    step = torch.arange(steps)
+    after = torch.searchsorted(knots, step).clamp_min(1)
+    part = (step - knots[after - 1]) / (knots[after] - knots[after - 1])
+    logs, shape = value.clamp_min(_LEAST).log(), (1, -1, *([1] * (value.dim() - 2)))
+    return torch.lerp(logs[:, after - 1], logs[:, after], part.reshape(shape)).exp()

@@ -19,19 +19,21 @@ def centred(offset_db: Tensor, most_db: float) -> Tensor:
     return cut - cut.mean(1, keepdim=True)
 
 
-def a3_holds(level_db: Tensor, cell: Tensor, margin_db: Tensor) -> Tensor:
-    """Where A3's entering condition holds ``[B, U, K]``: a cell is above the own one by more than the margin, offsets included.
+def count_trigger(trigger: Tensor, level_db: Tensor, threshold_db: Tensor) -> None:
+    """Count for how many ticks A3's entering condition has held, in place ``[B, U, K]`` (int8).
 
     Args:
+        trigger: the counts; up to 127, the caller cuts them.
         level_db: filtered measurement plus the offset of each cell ``[B, U, K]``, dB.
-        cell: cell of each user ``[B, U]``.
-        margin_db: ``[B]``.
+        threshold_db: of each user: the level of its own cell plus the margin, infinity where nothing is measured ``[B, U]``.
     """
-    threshold = level_db.gather(2, cell.unsqueeze(2)) + margin_db.reshape(-1, 1, 1)
-    return level_db > threshold
+    trigger.add_(1).mul_((level_db > threshold_db.unsqueeze(2)).view(torch.int8))
 
 
-def best_of(level_db: Tensor, may: Tensor) -> tuple[Tensor, Tensor]:
-    """The strongest cell of those that each user may go to ``[B, U]``, and whether there is one ``[B, U]``."""
-    value, target = torch.where(may, level_db, -torch.inf).max(2)
+def best_triggered(level_db: Tensor, trigger: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
+    """The strongest cell of those whose count is above ``least [B, U]`` (int8), and whether there is one ``[B, U]``.
+
+    ``level_db`` is overwritten.
+    """
+    value, target = level_db.masked_fill_(trigger <= least.unsqueeze(2), -torch.inf).max(2)
     return target, value > -torch.inf

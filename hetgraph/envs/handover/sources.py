@@ -40,7 +40,9 @@ class World:
         return World(self.trajectories.to(device), self.masts.to(device))
 
 
-def world_of(source: Networks, networks: int, *, steps: int, seed: int, first: int = 0) -> World:
+def world_of(
+    source: Networks, networks: int, *, steps: int, seed: int, first: int = 0, every: int = 1
+) -> World:
     """Networks ``first .. first + networks - 1`` of a source; given trajectories are all there are.
 
     Users of a scenario follow its waypoints, a place every ``radio.slot_s``; where it has none they walk by
@@ -54,6 +56,7 @@ def world_of(source: Networks, networks: int, *, steps: int, seed: int, first: i
         steps: places of each user.
         seed: of all that is drawn.
         first: number of the first network.
+        every: of walks through drawn networks, see :func:`~hetgraph.graph.walks.user_trajectories`.
 
     Raises:
         ValueError: something else, a network that no user can roam, or traffic that is none of full buffers.
@@ -70,7 +73,7 @@ def world_of(source: Networks, networks: int, *, steps: int, seed: int, first: i
         raise ValueError(f"scenario.traffic: got {type(source.traffic).__name__}, expected FullBuffer or none")
     files = source_of(source)
     if isinstance(files, DrawnNetworks) and files.scenario.users.placement not in STANDING:
-        return _walks(files.scenario, networks, steps, seed, first)
+        return _walks(files.scenario, networks, steps, seed, first, every)
     result = files.trajectories(networks, slots=steps, seed=seed, first=first)
     if result is not None:
         heights = torch.tensor([tier.height_m for tier in source.tiers for _ in range(tier.count)])
@@ -80,10 +83,11 @@ def world_of(source: Networks, networks: int, *, steps: int, seed: int, first: i
     return World(*given_networks(graphs, numbers, law, seed=seed, first=first))
 
 
-def _walks(scenario: ScenarioFields, networks: int, steps: int, seed: int, first: int) -> World:
+def _walks(scenario: ScenarioFields, networks: int, steps: int, seed: int, first: int, every: int) -> World:
     """Walks through drawn networks, or those of somebody's sites."""
     walk = scenario.mobility.waypoints
     slot_s, mobility = (STEP_S, Waypoints()) if walk is None else (scenario.radio.slot_s, walk)
     drawn = replace(scenario, source=Drawn())
-    result = user_trajectories(drawn, networks, steps=steps, slot_s=slot_s, mobility=mobility, seed=seed, first=first)
+    draw = {"steps": steps, "seed": seed, "first": first, "every": every}
+    result = user_trajectories(drawn, networks, slot_s=slot_s, mobility=mobility, **draw)
     return World(result, drawn_masts(drawn, networks))

@@ -8,12 +8,13 @@ from torch import Tensor
 from hetgraph.envs.handover.traffic_physics import Physics
 from hetgraph.envs.handover.traffic_world import Clock, Episode
 from hetgraph.radio.airtime import processor_sharing
-from hetgraph.radio.offsets import a3_holds, best_of
+from hetgraph.radio.offsets import best_triggered, count_trigger
 from hetgraph.radio.rates import spectral_efficiency
 from hetgraph.units import db_to_linear
 
 LONG_AGO = 10_000  # ticks since the last handover of a user that had none
-LONGEST_TRIGGER = 100  # ticks up to which A3's condition is counted
+LONGEST_TRIGGER = 60  # ticks; longer times to trigger are not counted
+NEVER = 127  # more ticks than are counted
 _NEPER = 0.2302585092994046  # natural logarithm of a power ratio of 1 dB
 
 
@@ -136,7 +137,7 @@ class TrafficState:
             previous=torch.full_like(cell, -1),
             since=torch.full_like(cell, LONG_AGO),
             filtered=filtered,
-            trigger=torch.zeros(b, u, k, dtype=torch.uint8, device=cell.device),
+            trigger=torch.zeros(b, u, k, dtype=torch.int8, device=cell.device),
             activity=torch.full((b, k), physics.least_activity, device=cell.device),
             offset_db=torch.zeros(b, k, device=cell.device),
             margin_db=none + margin_db,
@@ -167,7 +168,7 @@ def tick(state: TrafficState, episode: Episode, number: int, limits: Limits, tal
     state.queue += bits
     tally.offered += bits
     received = measure(state, episode, number, limits)
-    _hand_over(state, limits, tally, a3)
+    _hand_over(state, number, limits, tally, a3)
     _serve(state, received, episode.floor(number), limits, tally)
     state.since += 1
     state.dead.sub_(1).clamp_min_(0)
@@ -189,26 +190,25 @@ def move(state: TrafficState, target: Tensor, limits: Limits, tally: Tally) -> N
     _change(state, target, target != state.cell, limits, tally)
 
 
-def _hand_over(state: TrafficState, limits: Limits, tally: Tally, a3: bool) -> None:
+def _hand_over(state: TrafficState, number: int, limits: Limits, tally: Tally, a3: bool) -> None:
     """Connect users whose outage is over, and hand over those for whom A3's condition has held long enough."""
     here = state.dead <= 0
-    back = (state.lost & here).unsqueeze(2)
-    if a3:
-        # Users who connect anew take the strongest cell, without offsets.
-        level = torch.addcmul(state.filtered, (~back).to(state.filtered.dtype), state.offset_db.unsqueeze(1))
-        holds = a3_holds(level, state.cell, state.margin_db)
-        state.trigger.add_(1).clamp_max_(LONGEST_TRIGGER).mul_(holds)
-        ready = state.trigger > state.trigger_ticks.reshape(-1, 1, 1)
-        may = (ready & here.unsqueeze(2)) | back
-    else:
-        level, may = state.filtered, back.expand_as(state.filtered)
-    target, some = best_of(level, may)
-    target, again = torch.where(some, target, state.cell), back.squeeze(2)
-    moved = (target != state.cell) & ~again
-    state.cell = torch.where(again, target, state.cell)
-    state.lost &= ~again
-    _change(state, target, moved, limits, tally)
-    state.trigger.mul_(~(moved | again).unsqueeze(2))
+    back = state.lost & here
+    # Users who connect anew take the strongest cell, without offsets.
+    stays = (~back).to(state.filtered.dtype).unsqueeze(2)
+    level = torch.addcmul(state.filtered, stays, state.offset_db.unsqueeze(1))
+    own = level.gather(2, state.cell.unsqueeze(2)).squeeze(2) + state.margin_db.unsqueeze(1)
+    asks = here & ~back if a3 else torch.zeros_like(back)
+    if number % LONGEST_TRIGGER == 0:
+        state.trigger.clamp_max_(LONGEST_TRIGGER - 1)
+    count_trigger(state.trigger, level, torch.where(asks, own, torch.inf))
+    # Only ticks since the last handover count: those before were in comparison with another cell.
+    needed = state.trigger_ticks.unsqueeze(1)
+    least = torch.where(asks & (state.since > needed), needed, NEVER).masked_fill_(back, -1).to(torch.int8)
+    target, some = best_triggered(level, state.trigger, least)
+    state.cell = torch.where(back, target, state.cell)
+    state.lost = state.lost & ~back
+    _change(state, target, some & ~back, limits, tally)
 
 
 def _change(state: TrafficState, target: Tensor, moved: Tensor, limits: Limits, tally: Tally) -> None:
@@ -217,7 +217,7 @@ def _change(state: TrafficState, target: Tensor, moved: Tensor, limits: Limits, 
     state.previous = torch.where(moved, state.cell, state.previous)
     state.since = torch.where(moved, 0, state.since)
     state.cell = torch.where(moved, target, state.cell)
-    state.dead += limits.in_ticks("interruption_s") * moved
+    state.dead = state.dead + limits.in_ticks("interruption_s") * moved
     state.low = state.low * ~moved
     tally.handovers += moved.sum(1)
     tally.ping_pongs += returned.sum(1)

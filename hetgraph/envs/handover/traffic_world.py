@@ -1,5 +1,6 @@
 """What users of a world of handovers receive and are offered in an episode."""
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +15,7 @@ from hetgraph.graph.trajectories import Trajectories
 from hetgraph.units import linear_to_db
 
 PLACE_S = 0.5  # between two places at which gains are drawn; between them they are interpolated in dB
+WALK_EVERY = 2  # of these places, of users who walk
 TICK_S = 0.1
 DECIDE_EVERY = 10  # ticks between two decisions
 NOISE_TICKS = 16  # a network's table of measurement noise holds that of so many ticks
@@ -122,10 +124,10 @@ def traffic_world(source: Networks, networks: int, clock: Clock, *, seed: int, f
         ValueError: traffic that is none of flows, or a source that has no networks for users who move.
     """
     flows_of(source)
-    places = round(clock.ticks * clock.tick_s / PLACE_S) + 2
+    places = math.ceil(clock.ticks * clock.tick_s / PLACE_S) + 1
     if isinstance(source, Scenario):
         source = replace(source, traffic=None, radio=replace(source.radio, slot_s=PLACE_S))
-    return world_of(source, networks, steps=places, seed=seed, first=first)
+    return world_of(source, networks, steps=places, seed=seed, first=first, every=WALK_EVERY)
 
 
 def flows_of(source: Networks) -> Flows:
