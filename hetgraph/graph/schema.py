@@ -154,6 +154,7 @@ SCHEMA: tuple[Field, ...] = (
     Field(None, "episode_slots", ("1",), unit="slot", nonnegative=True),
     Field(None, "slots_left", ("1",), unit="slot", dynamic=True, nonnegative=True),
     Field(None, "slot_s", ("1",), unit="s", nonnegative=True),
+    Field(None, "tick_s", ("1",), unit="s", nonnegative=True),
 )
 
 

@@ -48,7 +48,7 @@ def check_decides(action: Any, spec: ActionSpec[HandoverAction]) -> None:
         ValueError: such an action.
     """
     given = {part.name for part in spec.fields if getattr(action, part.name, None) is not None}
-    if given & {"offset", "offset_db"} and not given & {"place", "level"}:
+    if (given & {"offset", "offset_db"} or {"place", "level"} <= given) and len(given & {"place", "level"}) != 1:
         return
     wanted = ("place", "level") if given & {"place", "level"} or spec.parts[0].name == "place" else ("offset",)
     for part in spec.fields:

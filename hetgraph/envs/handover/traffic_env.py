@@ -46,7 +46,8 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
     Actions are changes of the cells' individual offsets by ``-offset_step_db``, 0 or ``+offset_step_db``
     (:func:`~hetgraph.radio.offsets.stepped_offsets`: cut, then shifted to a mean of zero in each network), by which A3 works from
     then on; or, of ``users``, a place and a level for each user, by which it is handed over once, at the first tick, and no A3.
-    Policies may give either whatever ``actions`` says, offsets in dB in place of changes, and A3's margin and time to trigger.
+    Policies may give either or both whatever ``actions`` says, offsets in dB in place of changes, and A3's margin and time to
+    trigger, which then stay.
 
     The reward of all cells is the team's (:class:`~hetgraph.envs.handover.traffic_physics.TrafficWeights`), ``info["reward_local"]``
     what the users of each cell add to it, as often as there are cells, so that their mean is the team's without prices.
@@ -213,7 +214,7 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         check_decides(action, self.action)
         tally = Tally.zeros(self.num_envs, self.num_users, self.num_cells, self.device)
         refused = self.decide(action, tally)
-        self.advance(tally, a3=action.place is None)
+        self.advance(tally, a3=action.offset is not None or action.offset_db is not None)
         reward, local = rewards(tally, self.state.cell, self.drawn.mean_bps, self.weights, self.limits)
         rate = tally.served / self.clock.step_s
         self.sums.add(tally, reward, (rate / self.rate_unit_bps).log1p())

@@ -144,6 +144,7 @@ def fill(
     edges.distance_m = away.norm(dim=1)
     graph.slots_left = terms.steps - view.step.to(power.dtype)
     graph.time_unit = torch.ones_like(graph.slots_left)
+    graph.tick_s = torch.full_like(graph.slots_left, limits.clock.tick_s)
     if level in ("global", "genie"):
         graph.handover_rate = view.moved
     return graph
