@@ -66,7 +66,7 @@ def draw_flows(
         wish = _wish_bits(flows, mean_bps[i], near[i], place_s, ticks, tick_s)
         on = _streaming(flows, lengths[i], begins[i], ticks, tick_s)
         stream_bits = wish * on * ((flows.on_s + flows.off_s) / flows.on_s)
-        files = flows.file_bits * _files(wish * (~video[i] / flows.file_bits), generator)
+        files = flows.file_bits * file_sizes(wish * (~video[i] / flows.file_bits), generator)
         bits[:, i] = torch.where(video[i], stream_bits, files)
     return OfferedFlows(bits, mean_bps, video, cell)
 
@@ -78,9 +78,7 @@ def _crowd_cell(streams: Streams, power_w: Tensor) -> Tensor:
     return torch.where(small, streams.uniform("flows/crowd", power_w.shape[1]), -1.0).argmax(1)
 
 
-def _wish_bits(
-    flows: Flows, mean_bps: Tensor, near: Tensor, place_s: float, ticks: int, tick_s: float
-) -> Tensor:
+def _wish_bits(flows: Flows, mean_bps: Tensor, near: Tensor, place_s: float, ticks: int, tick_s: float) -> Tensor:
     """Bits that come in a tick on average ``[T, U]``, of users who are near the crowd's cell at places ``[G, U]`` in time."""
     time_s = torch.arange(ticks) * tick_s
     place = (time_s / place_s + 1e-6).long().clamp_max(len(near) - 1)
@@ -106,7 +104,7 @@ def _streaming(flows: Flows, lengths: Tensor, begins: Tensor, ticks: int, tick_s
     return (count.cumsum_(0)[:ticks].remainder_(2) > 0) ^ begins
 
 
-def _files(rate: Tensor, generator: Generator) -> Tensor:
+def file_sizes(rate: Tensor, generator: Generator) -> Tensor:
     """Summed sizes of the files that come ``[T, U]``, in mean sizes, at mean numbers ``[T, U]``.
 
     A Poisson number for the whole table is spread over its entries in proportion to their means.

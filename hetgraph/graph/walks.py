@@ -90,7 +90,7 @@ def _network(
         knots = torch.tensor(sorted({*range(0, steps, stride), steps - 1}))
         of_users = None if state is None else UserState(*(value[:, users] for value in vars(state).values()))
         drawn = _gains(scenario, stations, ue_pos[:, knots][:, :, users], of_users, streams)
-        gain[:, :, users], far_w[:, :, users] = (_between(value, knots, steps) for value in drawn)
+        gain[:, :, users], far_w[:, :, users] = (between(value, knots, steps) for value in drawn)
     return gain, ue_pos, speed, stations, far_w
 
 
@@ -112,7 +112,7 @@ def _gains(
     return gain, far_w
 
 
-def _between(value: Tensor, knots: Tensor, steps: int) -> Tensor:
+def between(value: Tensor, knots: Tensor, steps: int) -> Tensor:
     """Values ``[1, G, *]`` at some steps as values at all of them, interpolated in the logarithm."""
     if len(knots) == steps:
         return value

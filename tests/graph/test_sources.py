@@ -65,7 +65,10 @@ def test_traffic_and_rules_round_trip(traffic: Any) -> None:
             "scenario.source.options.a: got [1], expected a number, a text or a flag",
         ),
         ("source: {kind: drawn, path: x}", "scenario.source.path: got an unknown field, expected one of kind"),
-        ("traffic: {kind: rain}", "traffic.kind: got 'rain', expected one of full-buffer, packets, arrivals, services"),
+        (
+            "traffic: {kind: rain}",
+            "traffic.kind: got 'rain', expected one of full-buffer, packets, arrivals, flows, services",
+        ),
         ("traffic: {kind: packets, duty: 0}", "traffic.duty: got 0.0, expected above 0, at most 1"),
         ("traffic: {kind: arrivals, probability: 2}", "traffic.probability: got (2.0,), expected numbers above 0"),
         ("rules: {max_load: 2}", "rules.max_load: got 2.0, expected 0..1, or null"),

@@ -40,9 +40,7 @@ class World:
         return World(self.trajectories.to(device), self.masts.to(device))
 
 
-def world_of(
-    source: Networks, networks: int, *, steps: int, seed: int, first: int = 0, every: int = 1
-) -> World:
+def world_of(source: Networks, networks: int, *, steps: int, seed: int, first: int = 0, every: int = 1) -> World:
     """Networks ``first .. first + networks - 1`` of a source; given trajectories are all there are.
 
     Users of a scenario follow its waypoints, a place every ``radio.slot_s``; where it has none they walk by

@@ -1,5 +1,6 @@
 """Users with files and streams move through a network; cells' offsets, or decisions for each user, hand them over."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -18,12 +19,14 @@ from hetgraph.envs.handover.traffic_kpis import TRAFFIC_INDICATORS, Sums, reward
 from hetgraph.envs.handover.traffic_observe import TrafficView, fill, packed, seen, unpacked
 from hetgraph.envs.handover.traffic_physics import Physics, TrafficWeights
 from hetgraph.envs.handover.traffic_state import Limits, Tally, TrafficState, move, tick
-from hetgraph.envs.handover.traffic_world import Clock, episode_of, flows_of, traffic_world
+from hetgraph.envs.handover.traffic_world import Clock, Episode, episode_of, flows_of, traffic_world
 from hetgraph.envs.step import Step
 from hetgraph.graph.presets import preset
 from hetgraph.graph.rules import Rules
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import Level
+from hetgraph.graph.streams import Streams
+from hetgraph.graph.traffic import Flows
 from hetgraph.radio.handover import HandoverAction
 from hetgraph.radio.kpi_table import Kpi, indicator
 from hetgraph.radio.offsets import centred, stepped_offsets
@@ -63,6 +66,7 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         actions: ``offsets`` or ``users``: what the action's parts are.
         neighbours: other cells k that a user reports; ``None`` for three, or for all where there are fewer.
         levels: number of resource levels.
+        flows: traffic; ``None`` for the scenario's, or flows by default where it has none.
         weights: prices in the reward.
         physics: how cells and users behave.
         steps: decisions of an episode.
@@ -82,6 +86,7 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
     """
 
     kpis: tuple[Kpi, ...] = tuple(indicator(name) for name in (*TRAFFIC_INDICATORS, "reward"))
+    is_branch = False
 
     def __init__(
         self,
@@ -92,6 +97,7 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         actions: Actions = "offsets",
         neighbours: int | None = None,
         levels: int = 5,
+        flows: Flows | None = None,
         weights: TrafficWeights = TrafficWeights(),
         physics: Physics = Physics(),
         steps: int = 60,
@@ -119,7 +125,8 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         self.first, self.weights, self.levels, self.fresh = first, weights, levels, fresh
         self.offset_step_db, self.offset_max_db, self.rate_unit_bps = offset_step_db, offset_max_db, rate_unit_bps
         self.level, self.device, self.seed, self.episode = level, torch.device(device), seed, -1
-        self.flows, self.clock = flows_of(self.scenario), Clock.of(self.scenario, steps)
+        self.flows = flows_of(self.scenario) if flows is None else flows
+        self.clock = Clock.of(self.scenario, steps)
         self.pool = networks
         self._world_key: tuple[int, int] | None = None
         world = self._draw_world(0)
@@ -152,20 +159,17 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
 
     def _place(self) -> None:
         """Draw the episode of the present number."""
-        world, b = self._draw_world(self.episode), self.num_envs
-        t, number = world.trajectories, torch.arange(self.first, self.first + b, device=self.device)
+        world, numbers = self._draw_world(self.episode), range(self.first, self.first + self.num_envs)
+        number = torch.arange(self.first, self.first + self.num_envs, device=self.device)
         turn = number - self.first if self.pool is None else number + STRIDE * self.episode
-        numbers = range(self.first, self.first + b)
-        self.drawn = episode_of(
-            world,
-            self.flows,
-            self.clock,
-            network=turn % t.networks,
-            numbers=numbers,
-            seed=self.seed,
-            number=self.episode,
-        )
-        network = self.drawn.network
+        network = turn % world.trajectories.networks
+        streams = Streams(self.seed, numbers, attempt=self.episode)
+        self._set_episode(episode_of(world, self.flows, self.clock, network, streams))
+
+    def _set_episode(self, drawn: Episode) -> None:
+        """Play an episode from now on."""
+        self.drawn, world = drawn, self.world
+        network, t = drawn.network, world.trajectories
         self._near = set_network(self._graph, t.bs_pos[network], t.power_w[network])
         set_masts(self._graph, world.masts, network, t.tier[network])
         self.heights = world.masts.user_height_m[network]
@@ -201,6 +205,24 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
             step=self.step_number,
         )
 
+    def branch(self, drawn: Episode, row: Tensor) -> "HandoverTrafficEnv":
+        """An environment of some of the networks at their present state, for trying actions; it ends with the episode.
+
+        Args:
+            drawn: what their users receive and are offered, of as many networks.
+            row: the networks' places in this one, some of them several times.
+        """
+        other = copy.copy(self)
+        other.num_envs, other.is_branch = len(row), True
+        other.sizes = replace(self.sizes, networks=len(row))
+        other._graph = empty_graph(other.sizes, self.terms, self.device)
+        other.action = replace(self.action, sizes={**self.action.sizes, "B": len(row)})
+        other._set_episode(drawn)
+        other.state = self.state.networks(row)
+        other.sums = Sums.zeros(len(row), self.num_users, self.num_cells, self.device)
+        other._look(*(getattr(self.view, name)[row] for name in ("rate", "rate_mean", "moved")))
+        return other
+
     def step(self, action: HandoverAction) -> Step:
         """Set offsets, or send users to cells, and let the ticks of a second pass.
 
@@ -225,7 +247,8 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         if over:
             info["final_obs"] = self.observe(self.level).clone()
             info["episode"] = self.sums.indicators(self.limits)
-            self._start()
+            if not self.is_branch:
+                self._start()
         ended = torch.full((self.num_envs,), over, device=self.device)
         return Step(self.observe(self.level), reward, torch.zeros_like(ended), ended, info)
 

@@ -82,8 +82,8 @@ class BalancingParameters(A3Parameters):
         "period": (1.0, 5.0),
         "backlog": (0.0, 1.0),
     }
-    gain_db: Number = 2.0
-    cap_db: Number = 6.0
+    gain_db: Number = 0.5
+    cap_db: Number = 4.0
     period: Number = 1.0
     backlog: Number = 0.3
 

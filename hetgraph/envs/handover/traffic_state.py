@@ -164,7 +164,7 @@ def tick(state: TrafficState, episode: Episode, number: int, limits: Limits, tal
         tally: sums.
         a3: users are handed over by A3; else only those whose link was lost connect.
     """
-    bits = episode.bits[number]
+    bits = episode.arrivals(number)
     state.queue += bits
     tally.offered += bits
     received = measure(state, episode, number, limits)

@@ -69,6 +69,8 @@ class Episode:
         shift: where the noise of each tick begins in the table; the same for all networks, so that it is read in place.
         places_per_tick: places in a tick, a fraction.
         network: number of each network in the world ``[B]``.
+        first_place: number of the first place in the tables.
+        first_tick: number of the first tick in them.
     """
 
     received_db: Tensor
@@ -81,12 +83,18 @@ class Episode:
     shift: tuple[int, ...]
     places_per_tick: float
     network: Tensor
+    first_place: int = 0
+    first_tick: int = 0
 
     def at(self, tick: int) -> tuple[int, float]:
         """Place before a tick, and how far the next one is reached; after the last one users stand still."""
-        where = min(tick * self.places_per_tick, len(self.received_db) - 1)
+        where = min(tick * self.places_per_tick - self.first_place, len(self.received_db) - 1)
         before = min(int(where + 1e-6), max(len(self.received_db) - 2, 0))
         return before, max(where - before, 0.0)
+
+    def arrivals(self, tick: int) -> Tensor:
+        """Bits that come at the beginning of a tick ``[B, U]``."""
+        return self.bits[tick - self.first_tick]
 
     def received(self, tick: int, out: Tensor | None = None) -> Tensor:
         """Received power over noise at a tick ``[B, U, K]``, dB."""
@@ -105,9 +113,16 @@ class Episode:
         begin = self.shift[tick % len(self.shift)]
         return self.noise[:, begin : begin + users * cells].view(b, users, cells)
 
-    def copies(self, count: int) -> "Episode":
-        """Each network ``count`` times in turn, the copies of a network one after the other."""
-        return self.networks(torch.arange(len(self.network), device=self.network.device).repeat_interleave(count))
+    def window(self, begin: int, end: int) -> "Episode":
+        """The same from tick ``begin`` to before tick ``end``; beyond, users stand still and nothing comes.
+
+        Tables of what is outside are left out; numbers of ticks stay.
+        """
+        first, last = self.at(begin)[0], min(self.at(max(end - 1, begin))[0] + 2, len(self.received_db))
+        rise = None if self.rise is None else self.rise[first:last]
+        tables = {name: getattr(self, name)[first:last] for name in ("received_db", "ue_pos", "speed_mps")}
+        bits = self.bits[begin : min(end, len(self.bits))]
+        return replace(self, **tables, bits=bits, rise=rise, first_place=self.first_place + first, first_tick=begin)
 
     def networks(self, row: Tensor) -> "Episode":
         """Some of the networks, by their places in the batch."""
@@ -142,16 +157,7 @@ def flows_of(source: Networks) -> Flows:
     return Flows() if traffic is None else traffic
 
 
-def episode_of(
-    world: World,
-    flows: Flows,
-    clock: Clock,
-    *,
-    network: Tensor,
-    numbers: range,
-    seed: int,
-    number: int,
-) -> Episode:
+def episode_of(world: World, flows: Flows, clock: Clock, network: Tensor, streams: Streams) -> Episode:
     """Draw an episode.
 
     Args:
@@ -159,12 +165,10 @@ def episode_of(
         flows: the law of the traffic.
         clock: times.
         network: number of each network in the world ``[B]``.
-        numbers: of the networks' streams.
-        seed: of traffic and noise.
-        number: of the episode.
+        streams: of traffic and noise; their attempt is the number of the episode.
     """
     t, device = world.trajectories, network.device
-    streams, rows = Streams(seed, numbers, attempt=number), network.to(t.gain.device)
+    rows = network.to(t.gain.device)
     pairs = t.users * t.cells
     offered = draw_flows(
         flows,
@@ -177,7 +181,7 @@ def episode_of(
         tick_s=clock.tick_s,
     )
     noise = streams.normal("noise", (NOISE_TICKS + 1) * pairs)
-    generator = stream(seed, 0, f"noise/{number}")
+    generator = stream(streams.seed, 0, f"noise/{streams.attempt}")
     shift = torch.randint(NOISE_TICKS * pairs + 1, (clock.ticks,), generator=generator)
     far = t.background_w
     return Episode(

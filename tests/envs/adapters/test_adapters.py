@@ -16,6 +16,7 @@ from hetgraph.envs import (
     CellularEnv,
     ConflictEnv,
     HandoverEnv,
+    HandoverTrafficEnv,
     IoTEnv,
     SnapshotEnv,
     to_gymnasium,
@@ -24,8 +25,8 @@ from hetgraph.envs import (
 from hetgraph.graph import preset, roaming
 from hetgraph.graph.presets import iot_noma
 
-KINDS = ("snapshot", "conflict", "cellular", "arrivals", "handover", "iot")
-SLOTS = {"snapshot": 4, "conflict": 30, "cellular": 30, "arrivals": 30, "handover": 8, "iot": 8}
+KINDS = ("snapshot", "conflict", "cellular", "arrivals", "handover", "handover-traffic", "iot")
+SLOTS = {"snapshot": 4, "conflict": 30, "cellular": 30, "arrivals": 30, "handover": 8, "handover-traffic": 8, "iot": 8}
 
 
 def make(kind: str, networks: int = 1, slots: int | None = None) -> Any:
@@ -40,6 +41,8 @@ def make(kind: str, networks: int = 1, slots: int | None = None) -> Any:
         return ArrivalEnv("grows-tiny", networks)
     if kind == "handover":
         return HandoverEnv(roaming(cells=6, users=12), networks, steps=slots)
+    if kind == "handover-traffic":
+        return HandoverTrafficEnv(roaming(6, 12, "handover-traffic"), networks, steps=slots)
     return IoTEnv(iot_noma(users=6, small_cells=2, subchannels=3), networks, episode_slots=slots)
 
 
@@ -111,7 +114,7 @@ def test_masked_choices_are_never_refused(kind: str) -> None:
         assert kind in unavoidable or int(step.info["refused"].sum()) == 0
 
 
-@pytest.mark.parametrize("name", ["Snapshot", "Conflict", "Cellular", "Arrival", "Handover", "IoT"])
+@pytest.mark.parametrize("name", ["Snapshot", "Conflict", "Cellular", "Arrival", "Handover", "HandoverTraffic", "IoT"])
 def test_gymnasium_finds_the_environments_by_name(name: str) -> None:
     assert f"hetgraph/{name}-v0" in gymnasium.registry
 
