@@ -146,10 +146,9 @@ def _in_blocks(wave: Tensor, weight: Tensor, place: Tensor) -> Tensor:
     value = weight.new_empty(len(weight), users)
     phases, basis = (weight.new_empty(rows, min(users, _BLOCK)) for rows in (modes, 2 * modes))
     for first in range(0, users, _BLOCK):
-        x, y = place[:, first : first + _BLOCK]
-        phase, part = phases[:, : len(x)], basis[:, : len(x)]
-        torch.mul(wave[:, :1], x, out=phase)
-        phase.addcmul_(wave[:, 1:], y)
+        block = place[:, first : first + _BLOCK]
+        phase, part = phases[:, : block.shape[1]], basis[:, : block.shape[1]]
+        torch.mm(wave, block, out=phase)
         torch.cos(phase, out=part[:modes])
         torch.sin(phase, out=part[modes:])
         torch.mm(weight, part, out=value[:, first : first + _BLOCK])

@@ -111,17 +111,19 @@ def _walk(
     speed = low + span * streams.uniform(f"{name}/speed", count, users)
     rest = mobility.pause_s * ~fast_users(mobility.fast, users) * streams.uniform(f"{name}/pause", count, users)
     leg, left = torch.zeros(n, 1, users, dtype=torch.long), torch.zeros(n, users)
-    place, path = start, [start]
+    place, path, target, reach = start, [start], None, start
     for _ in range(steps - 1):
-        target = points.first(int(leg.max()) + 1).gather(1, leg.unsqueeze(3).expand(-1, -1, -1, 2)).squeeze(1)
-        reach = speed.gather(1, leg).squeeze(1) * slot_s
+        if target is None:
+            target = points.first(int(leg.max()) + 1).gather(1, leg.unsqueeze(3).expand(-1, -1, -1, 2)).squeeze(1)
+            reach = speed.gather(1, leg).squeeze(1) * slot_s
         way = target - place
         distance = way.norm(dim=-1)
         going, arrives = left <= 0, distance <= reach
         share = torch.where(arrives, 1.0, reach / distance.clamp_min(1e-9)) * going
         place = place + way * share.unsqueeze(2)
-        arrived = going & arrives
-        left = torch.where(arrived, rest.gather(1, leg).squeeze(1), left - slot_s)
-        leg = (leg + arrived.unsqueeze(1)) % count
+        arrived, left = going & arrives, left - slot_s
+        if bool(arrived.any()):
+            left = torch.where(arrived, rest.gather(1, leg).squeeze(1), left)
+            leg, target = (leg + arrived.unsqueeze(1)) % count, None
         path.append(place)
     return torch.stack(path, 1)
