@@ -299,7 +299,7 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         return {"allowed": self.view.allowed()}
 
     def pack(self) -> dict[str, Tensor]:
-        """The present state of each network, about 90 bytes a user; see :meth:`unpack`."""
+        """The present state of each network, about 80 bytes a user; see :meth:`unpack`."""
         t, network = self.world.trajectories, self.drawn.network
         where = {"network": network.clone(), "bs_pos": t.bs_pos[network], "power_w": t.power_w[network]}
         return packed(self.view, self.num_cells) | where
