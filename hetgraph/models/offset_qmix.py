@@ -1,0 +1,137 @@
+"""QMIX of cells that choose their individual offsets, by which A3 hands users over, from their part of the graph."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Generator, Tensor, nn
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.facts import Facts
+from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.models.options import keep_options
+from hetgraph.nn.hetero_encoder import HeteroEncoder
+from hetgraph.nn.mixer import MonotonicMixer
+from hetgraph.radio.handover import HandoverAction
+
+OffsetMixing = Literal["qmix", "vdn", "independent"]
+COLUMNS: dict[str | tuple[str, str, str], tuple[str, ...]] = {
+    "bs": ("activity", "offset_db", "backlog_log", "queue_log", "users", "power_dbm"),
+    "ue": ("queue_log", "rate_mbps", "speed_mps", "own_efficiency", "since_handover"),
+    CHANNEL: ("own_gap_db", "efficiency", "own"),
+}
+CHANGES = 3  # of an offset: down, none, up
+BESIDE = 2  # what a mixer is told of the rule that plays beside the agents: its backlog, and how far theirs is above it
+
+
+@dataclass(frozen=True)
+class OffsetValues:
+    """Values of what cells can do with their offsets.
+
+    Args:
+        value: of each change ``[B, N, 3]``.
+        agent: states of cells ``[B, N, H]``.
+        state: pooled state ``[B, 2 H]``.
+    """
+
+    value: Tensor
+    agent: Tensor
+    state: Tensor
+
+    def of(self, change: Tensor) -> Tensor:
+        """Values of some changes ``[B, N]``."""
+        return self.value.gather(2, change.unsqueeze(2)).squeeze(2)
+
+    def best(self) -> Tensor:
+        """Each cell's best change ``[B, N]``, together the best joint action."""
+        return self.value.argmax(2)
+
+
+@keep_options
+class OffsetQMIX(nn.Module):
+    r"""Values of changes of cells' individual offsets, one agent a cell, mixed into one joint value (Rashid et al. 2018).
+
+    A decision is the expected change under a softmax of a cell's values, whose temperature is a part of their mean spread in training:
+    where values of changes lie close together, as they do in most cells at most times, the best one is chance.
+
+    Args:
+        hidden: width.
+        rounds: rounds of messages.
+        messages: stations hear their neighbours; without, the level is ``local``.
+        mixing: ``qmix``; ``vdn`` for the mean of the agents' values; ``independent`` for agents that learn alone.
+        mixer: width of the mixer.
+        softness: temperature, as part of the mean spread of values; 0 for the best change alone.
+        step_db: by which a change moves an offset.
+        most_db: largest offset.
+
+    Raises:
+        ValueError: an unknown mixing, or a number out of its range.
+    """
+
+    level: Level
+    name, task = "qmix-offsets", "handover"
+
+    def __init__(
+        self,
+        hidden: int = 32,
+        rounds: int = 2,
+        messages: bool = True,
+        mixing: OffsetMixing = "qmix",
+        mixer: int = 32,
+        softness: float = 0.5,
+        step_db: float = 1.5,
+        most_db: float = 6.0,
+    ) -> None:
+        super().__init__()
+        if mixing not in get_args(OffsetMixing):
+            raise ValueError(f"mixing: got {mixing!r}, expected one of {', '.join(get_args(OffsetMixing))}")
+        for name, number in (("softness", softness), ("step_db", step_db), ("most_db", most_db)):
+            if not 0 <= number < float("inf"):
+                raise ValueError(f"{name}: got {number}, expected a finite number of 0 or more")
+        self.level = "neighbourhood" if messages else "local"
+        self.mixing, self.softness, self.step_db, self.most_db = mixing, softness, step_db, most_db
+        self.encoder = HeteroEncoder(COLUMNS, hidden, rounds, rounds if messages else 0, self.level)
+        self.head = nn.Sequential(nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, CHANGES))
+        self.mixer = MonotonicMixer(hidden, 2 * hidden + BESIDE, mixer) if mixing == "qmix" else None
+        self.spread: Tensor
+        self.register_buffer("spread", torch.tensor(1.0))  # of a cell's values, mean over training
+
+    def forward(self, obs: HeteroData | Facts) -> OffsetValues:
+        """Values for an observation of at least the model's level."""
+        facts = obs if isinstance(obs, Facts) else Facts(obs)
+        agent = self.encoder(facts)["bs"].view(facts.links.num_networks, -1, self.head[0].in_features)
+        state = torch.cat([agent.mean(1), agent.amax(1)], 1)
+        return OffsetValues(self.head(agent), agent, state)
+
+    def joint(self, values: OffsetValues, change: Tensor, beside: Tensor) -> Tensor:
+        """Joint value of changes ``[B]``, or values of agents that learn alone ``[B, N]``.
+
+        Args:
+            values: of :meth:`forward`.
+            change: of each cell ``[B, N]``.
+            beside: what is known in training alone, see ``BESIDE`` ``[B, 2]``.
+        """
+        chosen = values.of(change)
+        if self.mixing == "independent":
+            return chosen
+        if self.mixer is None:
+            return chosen.mean(1)
+        out: Tensor = self.mixer(chosen, values.agent, torch.cat([values.state, beside], 1))
+        return out
+
+    def chances(self, values: OffsetValues) -> Tensor:
+        """Chances of changes ``[B, N, 3]``."""
+        if not self.softness:
+            return nn.functional.one_hot(values.best(), CHANGES).to(values.value)
+        return (values.value / (self.softness * self.spread).clamp_min(1e-6)).softmax(2)
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Nothing to remember."""
+
+    @torch.no_grad()
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[HandoverAction, Any]:
+        """Offsets after the expected changes."""
+        chances = self.chances(self(obs))
+        change_db = self.step_db * (chances[..., 2] - chances[..., 0])
+        offset_db = obs["bs"].offset_db.view(change_db.shape) + change_db
+        return HandoverAction(offset_db=offset_db), state

@@ -1,0 +1,178 @@
+"""Experience with offsets: episodes of exploring cells beside a rule that meets the same arrivals."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from hetgraph.envs import HandoverTrafficEnv
+from hetgraph.models.offset_qmix import CHANGES, OffsetQMIX
+from hetgraph.radio.handover import HandoverAction
+from hetgraph.trainers.common.experience import Experience
+from hetgraph.trainers.common.replay import ReplayBuffer
+
+NEXT = "next_"
+LEAST, MOST = 0.02, 0.5  # chances of a random change of the networks that explore least and most
+
+
+@dataclass(frozen=True)
+class OffsetTransitions:
+    """Steps of some networks, each with the state some steps later.
+
+    Args:
+        obs: what was seen.
+        change: changes of offsets ``[B, N]``.
+        gain: discounted rewards until the later state, over the rule's ``[B]``.
+        local: the same of each cell's own users ``[B, N]``.
+        discount: of the later state's value ``[B]``.
+        beside: the rule's backlog and how far the network's is above it, s ``[B, 2]``.
+        next_obs: the later state.
+        next_beside: likewise.
+    """
+
+    obs: HeteroData
+    change: Tensor
+    gain: Tensor
+    local: Tensor
+    discount: Tensor
+    beside: Tensor
+    next_obs: HeteroData
+    next_beside: Tensor
+
+
+class OffsetExperience(Experience[OffsetTransitions]):
+    """Whole episodes under exploring cells, and draws from the replay memory that they fill.
+
+    Beside the agents a rule meets the same arrivals in networks of its own; rewards are those of the agents less the rule's, as what
+    comes to a network in a flash crowd moves its delay far more than what any cell does.
+
+    Args:
+        env: environment.
+        rule_env: an equal one, of the rule.
+        policy: the agents.
+        rule: the rule; ``None`` for rewards as they are.
+        buffer: replay memory.
+        gamma: discount of a step.
+        n_step: steps until the later state.
+        scale: of rewards, 1/s.
+        batch_size: rows of a draw.
+        draws: draws in an epoch.
+        updates: draws for each episode.
+    """
+
+    def __init__(
+        self,
+        env: HandoverTrafficEnv,
+        rule_env: HandoverTrafficEnv | None,
+        policy: OffsetQMIX,
+        rule: Any,
+        buffer: ReplayBuffer,
+        *,
+        gamma: float,
+        n_step: int,
+        scale: float,
+        batch_size: int,
+        draws: int,
+        updates: int,
+    ) -> None:
+        super().__init__(env, policy, buffer, batch_size=batch_size, slots=1, draws=draws, least=1)
+        self.rule_env, self.rule, self.updates = rule_env, rule, updates
+        self.gamma, self.n_step, self.scale, self.due = gamma, n_step, scale, 0
+        turn = torch.linspace(0, 1, env.num_envs, device=env.device)
+        self.epsilon = (LEAST * (MOST / LEAST) ** turn).unsqueeze(1)
+
+    @torch.no_grad()
+    def collect(self, slots: int) -> None:
+        """Play an episode where enough was drawn from those before."""
+        if self.due <= 0:
+            self.step()
+            self.due = self.updates
+
+    def step(self) -> None:
+        """Play an episode of all networks and keep its steps."""
+        env, states, changes, besides, rewards, local = self.env, [], [], [], [], []
+        for _ in range(env.episode_slots):
+            obs, rule_env = env.observe(self.policy.level), self.rule_env
+            change = self.explore(obs)
+            states.append(env.pack())
+            besides.append(self.beside())
+            changes.append(change)
+            step = env.step(HandoverAction(offset=change))
+            reward, own = step.reward.mean(1), step.info["reward_local"]
+            if rule_env is not None:
+                action, self.memory = self.rule.act(rule_env.observe(self.rule.level), self.memory, None)
+                other = rule_env.step(action)
+                reward, own = reward - other.reward.mean(1), own - other.info["reward_local"]
+            rewards.append(self.scale * reward)
+            local.append(self.scale * own)
+        self.memory = None
+        self._keep(states, torch.stack(changes), torch.stack(besides), torch.stack(rewards), torch.stack(local))
+
+    memory: Any = None
+
+    def explore(self, obs: HeteroData) -> Tensor:
+        """Changes drawn from their chances, random ones with a chance of the network's own ``[B, N]``."""
+        chances = self.policy.chances(self.policy(obs))
+        chances = torch.lerp(chances, torch.full_like(chances, 1 / CHANGES), self.epsilon.unsqueeze(2))
+        change: Tensor = torch.multinomial(chances.flatten(0, 1), 1).view(chances.shape[:2])
+        return change
+
+    def beside(self) -> Tensor:
+        """The rule's backlog and how far the agents' is above it, in seconds of mean delay ``[B, 2]``."""
+        own = _backlog_s(self.env)
+        other = own if self.rule_env is None else _backlog_s(self.rule_env)
+        return torch.stack([other, self.scale * (own - other)], 1)
+
+    def _keep(
+        self, states: list[dict[str, Tensor]], change: Tensor, beside: Tensor, reward: Tensor, local: Tensor
+    ) -> None:
+        last = len(states) - 1
+        for t in range(last):
+            n = min(self.n_step, last - t)
+            weight = self.gamma ** torch.arange(n, device=reward.device, dtype=reward.dtype)
+            row = states[t] | {NEXT + name: value for name, value in states[t + n].items()}
+            row |= {"change": change[t].to(torch.uint8), "beside": beside[t], NEXT + "beside": beside[t + n]}
+            row |= {"gain": torch.einsum("t,tb->b", weight, reward[t : t + n])}
+            row |= {"local": torch.einsum("t,tbn->bn", weight, local[t : t + n])}
+            self.buffer.add(row | {"discount": torch.full_like(reward[t], self.gamma**n)})
+
+    def draw(self) -> OffsetTransitions:
+        """A draw from the replay memory."""
+        self.due -= 1
+        rows = self.buffer.sample(self.batch_size).rows
+        later = {name.removeprefix(NEXT): value for name, value in rows.items() if name.startswith(NEXT)}
+        level = self.policy.level
+        return OffsetTransitions(
+            obs=self.env.unpack(rows, level),
+            change=rows["change"].long(),
+            gain=rows["gain"],
+            local=rows["local"],
+            discount=rows["discount"],
+            beside=rows["beside"],
+            next_obs=self.env.unpack(later, level),
+            next_beside=later["beside"],
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far it is; rows are the replay memory's."""
+        rule = {} if self.rule_env is None else {"rule_env": self.rule_env.state_dict()}
+        return super().state_dict() | {"due": self.due} | rule
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`; episodes are played whole, so that no rule remembers anything between them."""
+        super().load_state_dict(state)
+        self.due = state["due"]
+        if self.rule_env is not None:
+            self.rule_env.load_state_dict(state["rule_env"])
+
+
+def _backlog_s(env: HandoverTrafficEnv) -> Tensor:
+    """Bits that wait over the mean rates at which they come, mean over users ``[B]``, s."""
+    return (env.view.queue / env.drawn.mean_bps.clamp_min(1)).mean(1)
+
+
+def huber(error: Tensor) -> Tensor:
+    """Mean Huber loss."""
+    return nn.functional.huber_loss(error, torch.zeros_like(error))
