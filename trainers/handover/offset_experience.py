@@ -93,8 +93,10 @@ class OffsetExperience(Experience[OffsetTransitions]):
     def step(self) -> None:
         """Play an episode of all networks and keep its steps."""
         env, states, changes, besides, rewards, local = self.env, [], [], [], [], []
+        rule_env = self.rule_env
+        memory = None if rule_env is None else self.rule.initial_state(rule_env.observe(self.rule.level))
         for _ in range(env.episode_slots):
-            obs, rule_env = env.observe(self.policy.level), self.rule_env
+            obs = env.observe(self.policy.level)
             change = self.explore(obs)
             states.append(env.pack())
             besides.append(self.beside())
@@ -102,15 +104,12 @@ class OffsetExperience(Experience[OffsetTransitions]):
             step = env.step(HandoverAction(offset=change))
             reward, own = step.reward.mean(1), step.info["reward_local"]
             if rule_env is not None:
-                action, self.memory = self.rule.act(rule_env.observe(self.rule.level), self.memory, None)
+                action, memory = self.rule.act(rule_env.observe(self.rule.level), memory, None)
                 other = rule_env.step(action)
                 reward, own = reward - other.reward.mean(1), own - other.info["reward_local"]
             rewards.append(self.scale * reward)
             local.append(self.scale * own)
-        self.memory = None
         self._keep(states, torch.stack(changes), torch.stack(besides), torch.stack(rewards), torch.stack(local))
-
-    memory: Any = None
 
     def explore(self, obs: HeteroData) -> Tensor:
         """Changes drawn from their chances, random ones with a chance of the network's own ``[B, N]``."""
