@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # imported when they are asked for, so that the command line 
     from hetgraph.trainers.common.on_policy import OnPolicyModule
     from hetgraph.trainers.common.replay import ReplayBuffer
     from hetgraph.trainers.handover.data import HandoverDataModule
+    from hetgraph.trainers.handover.offset_data import OffsetDataModule
+    from hetgraph.trainers.handover.offset_qmix import OffsetQMIXModule
     from hetgraph.trainers.handover.qmix import QMIX
     from hetgraph.trainers.iot.data import IoTDataModule
     from hetgraph.trainers.iot.decision_cost import DecisionCost, decision_cost
@@ -42,6 +44,8 @@ _PLACES = {
     "common.on_policy": ("OnPolicyModule",),
     "common.replay": ("ReplayBuffer",),
     "handover.data": ("HandoverDataModule",),
+    "handover.offset_data": ("OffsetDataModule",),
+    "handover.offset_qmix": ("OffsetQMIXModule",),
     "handover.qmix": ("QMIX",),
     "iot.data": ("IoTDataModule",),
     "iot.decision_cost": ("DecisionCost", "decision_cost"),
@@ -74,6 +78,8 @@ __all__ = [
     "IoTMAPPO",
     "MAPPOModule",
     "OffPolicyModule",
+    "OffsetDataModule",
+    "OffsetQMIXModule",
     "OnPolicyModule",
     "ReplayBuffer",
     "SupervisedModule",

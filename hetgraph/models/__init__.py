@@ -7,6 +7,7 @@ from hetgraph.models.hetgnn import HetGNN
 from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.models.mappo_compiled import CompiledAgents
+from hetgraph.models.offset_qmix import OffsetQMIX
 from hetgraph.models.options import keep_options
 from hetgraph.models.qmix import GraphQMIX
 
@@ -18,6 +19,7 @@ __all__ = [
     "HetGNN",
     "HybridMADDPG",
     "NeighbourhoodMAPPO",
+    "OffsetQMIX",
     "Prediction",
     "keep_options",
     "load",

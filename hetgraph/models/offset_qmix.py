@@ -69,7 +69,7 @@ class OffsetQMIX(nn.Module):
     """
 
     level: Level
-    name, task = "qmix-offsets", "handover"
+    name, task = "qmix-offsets", "handover-traffic"
 
     def __init__(
         self,

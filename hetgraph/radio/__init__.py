@@ -18,6 +18,8 @@ from hetgraph.radio.policy import (
     policy,
     policy_names,
     scheduler_names,
+    traffic_names,
+    traffic_policy,
 )
 from hetgraph.radio.rates import (
     Convention,
@@ -67,5 +69,7 @@ __all__ = [
     "signal_and_interference",
     "sinr",
     "spectral_efficiency",
+    "traffic_names",
+    "traffic_policy",
     "violations",
 ]

@@ -12,7 +12,7 @@ from hetgraph.plugins import plugin, plugin_names
 from hetgraph.radio.allocation import Allocation
 
 GROUP, SCHEDULERS, ASSOCIATIONS = "hetgraph.policies", "hetgraph.schedulers", "hetgraph.associations"
-HANDOVERS, IOT = "hetgraph.handovers", "hetgraph.iot"
+HANDOVERS, TRAFFIC, IOT = "hetgraph.handovers", "hetgraph.traffic_handovers", "hetgraph.iot"
 
 
 A_co = TypeVar("A_co", covariant=True)
@@ -80,6 +80,11 @@ def handover_names() -> list[str]:
     return plugin_names(HANDOVERS)
 
 
+def traffic_names() -> list[str]:
+    """Names of policies that hand users with traffic over, the entry-point group ``hetgraph.traffic_handovers``."""
+    return plugin_names(TRAFFIC)
+
+
 def iot_names() -> list[str]:
     """Names of policies for IoT networks, the entry-point group ``hetgraph.iot``."""
     return plugin_names(IOT)
@@ -92,6 +97,15 @@ def handover_policy(name: str) -> Any:
         ValueError: an unknown name.
     """
     return plugin("policy", name, HANDOVERS)
+
+
+def traffic_policy(name: str) -> Any:
+    """Policy for handovers with traffic by name; ``cre`` and ``dual_price`` are other ones there.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    return plugin("policy", name, TRAFFIC)
 
 
 def iot_policy(name: str) -> Any:

@@ -10,7 +10,7 @@ from hetgraph.envs import HandoverTrafficEnv, TrafficWeights
 from hetgraph.envs.rollout import rollout
 from hetgraph.graph.scenario import Scenario
 from hetgraph.models.offset_qmix import OffsetQMIX
-from hetgraph.radio import policy as policy_of
+from hetgraph.radio import traffic_policy as policy_of
 from hetgraph.trainers.common.env_data import SEEDS, EnvDataModule, Split, model_as
 from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.common.replay import ReplayBuffer
@@ -75,7 +75,7 @@ class OffsetDataModule(EnvDataModule):
     def environment(self) -> HandoverTrafficEnv:
         """Networks of training."""
         pool: dict[str, Any] = {"networks": self.pool} if self.pool else {"fresh": True}
-        options = {"weights": self.weights, "seed": SEEDS["train"] + self.seed, "device": self.device}
+        options: dict[str, Any] = {"weights": self.weights, "seed": SEEDS["train"] + self.seed, "device": self.device}
         return HandoverTrafficEnv(self.scenario, self.num_envs, **pool, **options)
 
     def experience(self, module: Any) -> OffsetExperience:

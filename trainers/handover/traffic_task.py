@@ -103,7 +103,10 @@ TASK = Task(
         Column("handovers_per_min", "ratio", "mean"),
         Column("ping_pongs_per_min", "ratio", "mean"),
         Column("failures_per_min", "difference", "mean"),
-        *(Column(name, shown="none") for name in ("bit_delay_s", "throughput_bps", "asc", "anu", "jain", "load_imbalance")),
+        *(
+            Column(name, shown="none")
+            for name in ("bit_delay_s", "throughput_bps", "asc", "anu", "jain", "load_imbalance")
+        ),
     ),
     cases=cases,
     training=training,

@@ -10,8 +10,6 @@ from hetgraph.envs.handover.rules import (
     StrongestCell,
 )
 from hetgraph.envs.handover.search_rules import DualPrice, Genetic, Negotiated, Optimum
-from hetgraph.envs.handover.traffic_rules import A3, LoadBalancing, TierOffsets
-from hetgraph.envs.handover.traffic_user_rules import BestExpectedRate, MaxWeight, QueuePrice
 from hetgraph.solvers.announced import PATIENCE
 
 stay = Stay()
@@ -24,6 +22,4 @@ pf_greedy, pf_announced, pf_negotiated = ProportionalFair(), Announced(), Negoti
 pf_crowding = Negotiated(crowding=0.03)  # the best on validation networks, for users who only go to stronger cells
 genetic = Genetic()
 dual_price = DualPrice()
-a3, cre_tier, mlb = A3(), TierOffsets(), LoadBalancing()
-best_expected_rate, dual_price_queue, max_weight = BestExpectedRate(), QueuePrice(), MaxWeight()
 pf_optimum, pf_patient = Optimum(), Optimum(least_gain=PATIENCE)

@@ -168,7 +168,7 @@ class TierOffsets(TrafficRule[TierParameters]):
     """Cell range expansion: an offset for each kind of cell, by its power."""
 
     level: Level = "local"
-    name = "cre_tier"
+    name = "cre"
 
     def __init__(self, parameters: TierParameters = TierParameters()) -> None:
         super().__init__(parameters)

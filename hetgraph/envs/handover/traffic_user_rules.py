@@ -140,7 +140,7 @@ class QueuePrice(UserRule[PriceParameters]):
     """
 
     level: Level = "global"
-    name = "dual_price_queue"
+    name = "dual_price"
 
     def __init__(self, parameters: PriceParameters = PriceParameters()) -> None:
         super().__init__(parameters)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from hetgraph.envs import HandoverEnv
-from hetgraph.envs.handover.traffic_rules import TrafficRule
 from hetgraph.graph import CHANNEL, check, roaming
 from hetgraph.graph.levels import canary, known_stations
 from hetgraph.graph.schema import NEIGHBOURS, Level
@@ -72,10 +71,7 @@ def decided(policy: Any, graph: Any) -> tuple[Tensor, Tensor]:
     return action.place.flatten(), action.level.flatten()
 
 
-FULL_BUFFER = [name for name in sorted(handover_names()) if not isinstance(handover_policy(name), TrafficRule)]
-
-
-@pytest.mark.parametrize("name", [*FULL_BUFFER, *AGENTS, "q_learning"])
+@pytest.mark.parametrize("name", [*sorted(handover_names()), *AGENTS, "q_learning"])
 def test_a_decision_keeps_its_bits_whatever_is_outside_the_view(name: str, env: HandoverEnv) -> None:
     policy = policy_of(name)
     assert policy.level in ("local", "neighbourhood", "global")

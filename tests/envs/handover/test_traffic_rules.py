@@ -21,10 +21,10 @@ from hetgraph.envs.handover.tuning import tune
 from hetgraph.graph import CHANNEL, Flows, roaming
 from hetgraph.graph.levels import canary
 from hetgraph.graph.schema import NEIGHBOURS
-from hetgraph.radio import handover_names, handover_policy
+from hetgraph.radio import handover_policy, traffic_names, traffic_policy
 
 CELLS, STATIONS = 50, (0, 3, 20, 49, 51)
-RULES = [name for name in sorted(handover_names()) if isinstance(handover_policy(name), TrafficRule)]
+RULES = sorted(traffic_names())
 USERS_TOO = ("greedy", "max_rsrp", "pf_greedy")  # of the full-buffer world
 
 
@@ -53,12 +53,13 @@ def mine(action: HandoverAction, cell: Tensor, station: int) -> list[Tensor]:
 
 
 def test_the_rules_of_the_issue_are_there_by_name() -> None:
-    assert RULES == ["a3", "best_expected_rate", "cre_tier", "dual_price_queue", "max_weight", "mlb"]
+    assert RULES == ["a3", "best_expected_rate", "cre", "dual_price", "max_weight", "mlb"]
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_decision_keeps_its_bits_whatever_is_outside_the_view(name: str, env: HandoverTrafficEnv) -> None:
-    policy = handover_policy(name)
+    policy = traffic_policy(name)
+    assert isinstance(policy, TrafficRule)
     graph = env.observe(policy.level).clone()
     cell, before = env.state.cell + CELLS * torch.arange(2).unsqueeze(1), decided(policy, graph)
     for station in STATIONS:
@@ -67,9 +68,10 @@ def test_a_decision_keeps_its_bits_whatever_is_outside_the_view(name: str, env: 
         assert all(torch.equal(*pair) for pair in pairs)
 
 
-@pytest.mark.parametrize("name", [name for name in RULES if name not in ("a3", "cre_tier")])
+@pytest.mark.parametrize("name", [name for name in RULES if name not in ("a3", "cre")])
 def test_what_is_inside_the_view_matters(name: str, env: HandoverTrafficEnv) -> None:
-    policy = handover_policy(name)
+    policy = traffic_policy(name)
+    assert isinstance(policy, TrafficRule)
     graph = env.observe(policy.level).clone()
     noisy = graph.clone()
     for store, names in (
@@ -89,7 +91,7 @@ def test_what_is_inside_the_view_matters(name: str, env: HandoverTrafficEnv) -> 
 @pytest.mark.parametrize("name", [*RULES, *USERS_TOO])
 def test_rules_play_an_episode(name: str) -> None:
     env = HandoverTrafficEnv(roaming(6, 24, "handover-traffic"), 2, steps=4)
-    trial = rollout(env, {name: handover_policy(name)})
+    trial = rollout(env, {name: (traffic_policy if name in RULES else handover_policy)(name)})
     assert all(bool(value.isfinite().all()) for value in trial.values[name].values())
 
 
