@@ -8,18 +8,22 @@ from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
+from hetgraph.graph.feature_table import features
+from hetgraph.graph.levels import known_stations
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.models.options import keep_options
-from hetgraph.nn.hetero_encoder import HeteroEncoder
+from hetgraph.nn.hetero_encoder import LARGEST, HeteroEncoder
 from hetgraph.nn.mixer import MonotonicMixer
 from hetgraph.radio.handover import HandoverAction
 
 OffsetMixing = Literal["qmix", "vdn", "independent"]
+STATION = ("activity", "offset_db", "backlog_log", "queue_log", "users", "power_dbm")
 COLUMNS: dict[str | tuple[str, str, str], tuple[str, ...]] = {
-    "bs": ("activity", "offset_db", "backlog_log", "queue_log", "users", "power_dbm"),
+    "bs": STATION,
     "ue": ("queue_log", "rate_mbps", "speed_mps", "own_efficiency", "since_handover"),
     CHANNEL: ("own_gap_db", "efficiency", "own"),
 }
+REPORTS = 40  # edges of a station's users whose summed states count as one
 CHANGES = 3  # of an offset: down, none, up
 BESIDE = 2  # what a mixer is told of the rule that plays beside the agents: its backlog, and how far theirs is above it
 
@@ -56,13 +60,14 @@ class OffsetQMIX(nn.Module):
 
     Args:
         hidden: width.
-        rounds: rounds of messages.
-        messages: stations hear their neighbours; without, the level is ``local``.
+        rounds: rounds of messages between users and their stations.
+        messages: stations hear their neighbours, in one of the rounds; without, the level is ``local``.
         mixing: ``qmix``; ``vdn`` for the mean of the agents' values; ``independent`` for agents that learn alone.
         mixer: width of the mixer.
         softness: temperature, as part of the mean spread of values; 0 for the best change alone.
         step_db: by which a change moves an offset.
-        most_db: largest offset.
+        margin_db: of A3, which hands users over by the offsets.
+        trigger_ticks: ticks before the present one in which A3's condition has to have held.
 
     Raises:
         ValueError: an unknown mixing, or a number out of its range.
@@ -74,24 +79,28 @@ class OffsetQMIX(nn.Module):
     def __init__(
         self,
         hidden: int = 32,
-        rounds: int = 2,
+        rounds: int = 1,
         messages: bool = True,
         mixing: OffsetMixing = "qmix",
         mixer: int = 32,
         softness: float = 0.5,
         step_db: float = 1.5,
-        most_db: float = 6.0,
+        margin_db: float = 1.5,
+        trigger_ticks: int = 0,
     ) -> None:
         super().__init__()
         if mixing not in get_args(OffsetMixing):
             raise ValueError(f"mixing: got {mixing!r}, expected one of {', '.join(get_args(OffsetMixing))}")
-        for name, number in (("softness", softness), ("step_db", step_db), ("most_db", most_db)):
+        for name, number in (("softness", softness), ("step_db", step_db), ("trigger_ticks", trigger_ticks)):
             if not 0 <= number < float("inf"):
                 raise ValueError(f"{name}: got {number}, expected a finite number of 0 or more")
         self.level = "neighbourhood" if messages else "local"
-        self.mixing, self.softness, self.step_db, self.most_db = mixing, softness, step_db, most_db
-        self.encoder = HeteroEncoder(COLUMNS, hidden, rounds, rounds if messages else 0, self.level)
-        self.head = nn.Sequential(nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, CHANGES))
+        self.mixing, self.softness, self.step_db = mixing, softness, step_db
+        self.margin_db, self.trigger_ticks = margin_db, trigger_ticks
+        self.encoder = HeteroEncoder(COLUMNS, hidden, rounds, int(messages), self.level, reports=False)
+        self.border = nn.Sequential(nn.Linear(sum(map(len, COLUMNS.values())), hidden), nn.SiLU())
+        self.join = nn.Linear(2 * hidden, hidden)
+        self.head = nn.Sequential(nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, CHANGES))
         self.mixer = MonotonicMixer(hidden, 2 * hidden + BESIDE, mixer) if mixing == "qmix" else None
         self.spread: Tensor
         self.register_buffer("spread", torch.tensor(1.0))  # of a cell's values, mean over training
@@ -99,9 +108,26 @@ class OffsetQMIX(nn.Module):
     def forward(self, obs: HeteroData | Facts) -> OffsetValues:
         """Values for an observation of at least the model's level."""
         facts = obs if isinstance(obs, Facts) else Facts(obs)
-        agent = self.encoder(facts)["bs"].view(facts.links.num_networks, -1, self.head[0].in_features)
+        both = torch.cat([self.encoder(facts)["bs"], self.borders(facts)], 1)
+        agent = self.join(both).view(facts.links.num_networks, -1, self.join.out_features)
         state = torch.cat([agent.mean(1), agent.amax(1)], 1)
         return OffsetValues(self.head(agent), agent, state)
+
+    def borders(self, facts: Facts) -> Tensor:
+        """What the users of a station report of it and of others, whose states count as far as they are known ``[N, H]``.
+
+        A change of an offset moves the users at the borders of a cell: how many they are, how near to going where, what waits for
+        them and how busy it is there.
+        """
+        station, user, edge = (
+            features(facts, store, names).clamp(-LARGEST, LARGEST) for store, names in COLUMNS.items()
+        )
+        known = known_stations(facts.graph, self.level).to(station.dtype).unsqueeze(1)
+        links = facts.links
+        there = station.index_select(0, links.bs) * known
+        report = self.border(torch.cat([there, user.index_select(0, links.ue), edge], 1))
+        out = report.new_zeros(links.num_bs, report.shape[1])
+        return out.index_add(0, facts.station.index_select(0, links.ue), report / REPORTS)
 
     def joint(self, values: OffsetValues, change: Tensor, beside: Tensor) -> Tensor:
         """Joint value of changes ``[B]``, or values of agents that learn alone ``[B, N]``.
@@ -134,4 +160,10 @@ class OffsetQMIX(nn.Module):
         chances = self.chances(self(obs))
         change_db = self.step_db * (chances[..., 2] - chances[..., 0])
         offset_db = obs["bs"].offset_db.view(change_db.shape) + change_db
-        return HandoverAction(offset_db=offset_db), state
+        return self.action(offset_db), state
+
+    def action(self, offset_db: Tensor) -> HandoverAction:
+        """Offsets ``[B, N]`` with the model's A3."""
+        margin = torch.full_like(offset_db[:, 0], self.margin_db)
+        ticks = torch.full_like(margin, self.trigger_ticks, dtype=torch.long)
+        return HandoverAction(offset_db=offset_db, margin_db=margin, trigger_ticks=ticks)

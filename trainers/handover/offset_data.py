@@ -25,7 +25,7 @@ class OffsetDataModule(EnvDataModule):
     Args:
         scenario: preset or YAML file, or a scenario.
         num_envs: networks in training at once.
-        networks: networks of training, which come in turn; 0 to draw them anew for each episode.
+        networks: networks of training, which come in turn; ``None`` to draw them anew for each episode.
         episodes: episodes of all networks in an epoch.
         updates: draws for each episode.
         batch_size: rows of a draw.
@@ -44,7 +44,7 @@ class OffsetDataModule(EnvDataModule):
         self,
         scenario: str | Scenario = "handover-traffic",
         num_envs: int = 12,
-        networks: int = 0,
+        networks: int | None = None,
         episodes: int = 4,
         updates: int = 16,
         batch_size: int = 128,

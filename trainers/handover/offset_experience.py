@@ -9,7 +9,6 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.envs import HandoverTrafficEnv
 from hetgraph.models.offset_qmix import CHANGES, OffsetQMIX
-from hetgraph.radio.handover import HandoverAction
 from hetgraph.trainers.common.experience import Experience
 from hetgraph.trainers.common.replay import ReplayBuffer
 
@@ -101,7 +100,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
             states.append(env.pack())
             besides.append(self.beside())
             changes.append(change)
-            step = env.step(HandoverAction(offset=change))
+            step = env.step(self.policy.action(env.view.offset_db + self.policy.step_db * (change - 1)))
             reward, own = step.reward.mean(1), step.info["reward_local"]
             if rule_env is not None:
                 action, memory = self.rule.act(rule_env.observe(self.rule.level), memory, None)
@@ -146,10 +145,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
         return OffsetTransitions(
             obs=self.env.unpack(rows, level),
             change=rows["change"].long(),
-            gain=rows["gain"],
-            local=rows["local"],
-            discount=rows["discount"],
-            beside=rows["beside"],
+            **{name: rows[name] for name in ("gain", "local", "discount", "beside")},
             next_obs=self.env.unpack(later, level),
             next_beside=later["beside"],
         )
