@@ -127,7 +127,8 @@ class OffsetQMIX(nn.Module):
         there = station.index_select(0, links.bs) * known
         report = self.border(torch.cat([there, user.index_select(0, links.ue), edge], 1))
         out = report.new_zeros(links.num_bs, report.shape[1])
-        return out.index_add(0, facts.station.index_select(0, links.ue), report / REPORTS)
+        total: Tensor = out.index_add(0, facts.station.index_select(0, links.ue), report / REPORTS)
+        return total
 
     def joint(self, values: OffsetValues, change: Tensor, beside: Tensor) -> Tensor:
         """Joint value of changes ``[B]``, or values of agents that learn alone ``[B, N]``.
