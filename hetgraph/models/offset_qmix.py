@@ -61,7 +61,8 @@ class OffsetQMIX(nn.Module):
     Args:
         hidden: width.
         rounds: rounds of messages between users and their stations.
-        messages: stations hear their neighbours, in one of the rounds; without, the level is ``local``.
+        hops: rounds in which stations hear their neighbours. With 0 the level is ``local``, with one ``neighbourhood``; with more, what
+            neighbours heard is passed on, and the level is ``global``, although no more than messages between neighbours is needed.
         mixing: ``qmix``; ``vdn`` for the mean of the agents' values; ``independent`` for agents that learn alone.
         mixer: width of the mixer.
         softness: temperature, as part of the mean spread of values; 0 for the best change alone.
@@ -80,7 +81,7 @@ class OffsetQMIX(nn.Module):
         self,
         hidden: int = 32,
         rounds: int = 1,
-        messages: bool = True,
+        hops: int = 1,
         mixing: OffsetMixing = "qmix",
         mixer: int = 32,
         softness: float = 0.5,
@@ -91,13 +92,16 @@ class OffsetQMIX(nn.Module):
         super().__init__()
         if mixing not in get_args(OffsetMixing):
             raise ValueError(f"mixing: got {mixing!r}, expected one of {', '.join(get_args(OffsetMixing))}")
-        for name, number in (("softness", softness), ("step_db", step_db), ("trigger_ticks", trigger_ticks)):
+        for name, number in (
+            ("hops", hops), ("softness", softness), ("step_db", step_db), ("trigger_ticks", trigger_ticks)
+        ):
             if not 0 <= number < float("inf"):
                 raise ValueError(f"{name}: got {number}, expected a finite number of 0 or more")
-        self.level = "neighbourhood" if messages else "local"
+        self.level = ("local", "neighbourhood", "global")[min(hops, 2)]
+        own_level: Level = "neighbourhood" if hops else "local"
         self.mixing, self.softness, self.step_db = mixing, softness, step_db
         self.margin_db, self.trigger_ticks = margin_db, trigger_ticks
-        self.encoder = HeteroEncoder(COLUMNS, hidden, rounds, int(messages), self.level, reports=False)
+        self.encoder = HeteroEncoder(COLUMNS, hidden, max(rounds, hops), hops, own_level, reports=False)
         self.border = nn.Sequential(nn.Linear(sum(map(len, COLUMNS.values())), hidden), nn.SiLU())
         self.join = nn.Linear(2 * hidden, hidden)
         self.head = nn.Sequential(nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, CHANGES))
@@ -122,7 +126,7 @@ class OffsetQMIX(nn.Module):
         station, user, edge = (
             features(facts, store, names).clamp(-LARGEST, LARGEST) for store, names in COLUMNS.items()
         )
-        known = known_stations(facts.graph, self.level).to(station.dtype).unsqueeze(1)
+        known = known_stations(facts.graph, self.encoder.level).to(station.dtype).unsqueeze(1)
         links = facts.links
         there = station.index_select(0, links.bs) * known
         report = self.border(torch.cat([there, user.index_select(0, links.ue), edge], 1))

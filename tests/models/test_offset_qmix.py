@@ -30,11 +30,11 @@ def agents(**options: object) -> OffsetQMIX:
     return made
 
 
-@pytest.mark.parametrize("messages", [False, True])
-def test_a_decision_keeps_its_bits_whatever_is_outside_the_view(messages: bool, env: HandoverTrafficEnv) -> None:
-    policy = agents(messages=messages)
+@pytest.mark.parametrize("hops", [0, 1])
+def test_a_decision_keeps_its_bits_whatever_is_outside_the_view(hops: int, env: HandoverTrafficEnv) -> None:
+    policy = agents(hops=hops)
     graph = env.observe(policy.level).clone()
-    if messages:
+    if hops:
         assert graph[NEIGHBOURS].edge_index.shape[1] < 2 * CELLS * (CELLS - 1)
     before, changed = policy.act(graph, None, None)[0].offset_db, False
     assert before is not None
