@@ -61,8 +61,8 @@ class OffsetQMIX(nn.Module):
     Args:
         hidden: width.
         rounds: rounds of messages between users and their stations.
-        hops: rounds in which stations hear their neighbours. With 0 the level is ``local``, with one ``neighbourhood``; with more, what
-            neighbours heard is passed on, and the level is ``global``, although no more than messages between neighbours is needed.
+        hops: rounds in which stations hear their neighbours. With 0 the level is ``local``, with one ``neighbourhood``; with
+            more, what neighbours heard is passed on, and the level is ``global``, although messages between neighbours are enough.
         mixing: ``qmix``; ``vdn`` for the mean of the agents' values; ``independent`` for agents that learn alone.
         mixer: width of the mixer.
         softness: temperature, as part of the mean spread of values; 0 for the best change alone.
@@ -93,7 +93,10 @@ class OffsetQMIX(nn.Module):
         if mixing not in get_args(OffsetMixing):
             raise ValueError(f"mixing: got {mixing!r}, expected one of {', '.join(get_args(OffsetMixing))}")
         for name, number in (
-            ("hops", hops), ("softness", softness), ("step_db", step_db), ("trigger_ticks", trigger_ticks)
+            ("hops", hops),
+            ("softness", softness),
+            ("step_db", step_db),
+            ("trigger_ticks", trigger_ticks),
         ):
             if not 0 <= number < float("inf"):
                 raise ValueError(f"{name}: got {number}, expected a finite number of 0 or more")

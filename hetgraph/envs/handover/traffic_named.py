@@ -1,7 +1,8 @@
 """Policies of worlds with traffic by name, as the entry points of ``hetgraph.traffic_handovers`` find them.
 
-Numbers are the best of 200 draws each (:func:`~hetgraph.envs.handover.tuning.tune`: random ones, then the cross-entropy method) in mean
-delay on four validation networks of ``handover-traffic`` (seed 1,000,000), of those with at most 6.8 handovers of a user in a minute. ``max_weight`` has what was set by hand.
+Numbers are the best of 200 draws each (:func:`~hetgraph.envs.handover.tuning.tune`: random ones, then the cross-entropy
+method) in mean delay on four validation networks of ``handover-traffic`` (seed 1,000,000), of those with at most 6.8 handovers
+of a user in a minute. ``max_weight`` has what was set by hand.
 """
 
 from hetgraph.envs.handover.traffic_rules import (
