@@ -1,11 +1,16 @@
 """The QMIX paper: what is trained and which sections its page has."""
 
 from hetgraph.trainers.reproduce import qmix_tables as tables
+from hetgraph.trainers.reproduce import qmix_traffic as traffic
 from hetgraph.trainers.reproduce.paper import Experiment, Paper
 from hetgraph.trainers.reproduce.trainings import D, M, Run, T, options
 
 TINY = (
     *options(D, networks=2, num_envs=2, val_networks=1, steps=8, episodes=1, batch_size=16, least=16),
+    *options(T, max_epochs=1),
+)
+TINY_TRAFFIC = (
+    *options(D, num_envs=2, networks=2, val_networks=1, episodes=1, updates=2, batch_size=4),
     *options(T, max_epochs=1),
 )
 MARGIN = (*options(D, cre=False), *options(M, crowding=0.03))  # the best on validation
@@ -53,6 +58,11 @@ CHANGES = {
 MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin", "qmix-plain", "qmix-flat", "qmix-paper")
 RUNS = (
     *(Run(name, "qmix", changes, "rule + learned", name in MAIN, 2, TINY) for name, changes in CHANGES.items()),
+    Run("qmix-traffic", "qmix-traffic", minutes=12, quick=TINY_TRAFFIC),
+    *(
+        Run(traffic.change(name), "qmix-traffic", changes, main=False, minutes=12, quick=TINY_TRAFFIC)
+        for name, changes in traffic.CHANGES.items()
+    ),
     Run("qmix-plain", "qmix", PLAIN, minutes=3, quick=TINY),
     Run("qmix-paper", "qmix-paper", LEVELS, "paper's own constants", minutes=10, quick=TINY),
     *(
@@ -71,6 +81,12 @@ PAPER = Paper(
     source="Multi-agent QMIX for joint user association and resource allocation in heterogeneous cellular networks, on LTE traces",
     runs=RUNS,
     experiments=(
+        Experiment("traffic", "With traffic: cells' offsets beside tuned rules", (), traffic.traffic, ("qmix-traffic",), 20),
+        Experiment("traffic-room", "With traffic: offsets that know the future", (), traffic.room, ("qmix-traffic",), 20),
+        Experiment("traffic-parts", "With traffic: parts of the method", (), traffic.parts,
+                   ("qmix-traffic", *map(traffic.change, traffic.CHANGES)), 15),
+        Experiment("traffic-sizes", "With traffic: more cells and other traffic, as they are", (), traffic.sizes,
+                   ("qmix-traffic",), 40),
         Experiment("learned", "Agents and rules, four modes", ("Table III", "Table IV", "Figure 7", "Figure 8"), tables.learned,
                    LEARNED, 60),
         Experiment("training", "Learning curves", ("Figure 5", "Figure 6", "Table II"), tables.training, ("qmix", "qmix-paper"), 0.2),
@@ -86,7 +102,9 @@ PAPER = Paper(
         "Table I": "the constants of `qmix-paper`",
     },
     notes=(
-        "Full buffers, as in the paper. The printed sums have undisclosed units (P_0, ASC and ANU are never defined), so that methods"
+        "Sections with traffic are beyond the paper, whose users always have something to receive."
+        " The others: full buffers, as in the paper.",
+        "The printed sums have undisclosed units (P_0, ASC and ANU are never defined), so that methods"
         " compare by ratios; +11% ASC is the highest resource level over the next one (1 / 0.9). Printed load imbalance is 0.133 to"
         " 0.2 in Table II, 0.51 to 0.69 in Table IV; by eq. 12 with loads in [0, 1] it cannot exceed 0.5.",
     ),

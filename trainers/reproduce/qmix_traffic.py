@@ -1,0 +1,142 @@
+"""Sections of handovers with traffic: cells' offsets beside tuned rules, parts of the method, other sizes and traffic."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Generator
+from torch_geometric.data import HeteroData
+
+from hetgraph.envs import HandoverTrafficEnv, rollout
+from hetgraph.envs.handover.traffic_lookahead import OffsetLookahead
+from hetgraph.envs.handover.traffic_named import a3 as tuned_a3
+from hetgraph.envs.handover.traffic_named import mlb as tuned_mlb
+from hetgraph.radio.handover import HandoverAction
+from hetgraph.trainers.common.networks import TEST
+from hetgraph.trainers.handover.traffic_task import TASK, Options
+from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
+from hetgraph.trainers.reproduce.section import Section
+from hetgraph.trainers.reproduce.tables import Measure, trial_table
+from hetgraph.trainers.reproduce.trainings import D, M, options
+
+LOADS = (2.5, 2.8, 3.1)  # Mbit/s a user
+RULES = ("a3", "cre", "mlb", "best_expected_rate", "dual_price", "max_weight")
+BEST = "mlb"  # of the rules that know no more than a neighbourhood
+AGENTS = "QMIX of offsets"
+CHANGES = {
+    "two rounds of messages": options(M, hops=2),
+    "no messages": options(M, hops=0),
+    "VDN": options(M, mixing="vdn"),
+    "independent, the team's reward": options(M, mixing="independent"),
+    "independent, own reward": options(M, mixing="independent", local=True),
+    "without a rule beside": options(D, control=""),
+    "one step to the bootstrap": options(D, n_step=1),
+    "no double estimate": options(M, double=False),
+}
+SIZES = (
+    "handover-traffic:cells=50",
+    "handover-traffic:cells=100",
+    "handover-traffic:video=0.6",
+    "handover-traffic:crowd=1",
+)
+
+
+def change(name: str) -> str:
+    """Run of a change of the method."""
+    return f"qmix-traffic-{name.replace(',', '').replace(chr(39), '').replace(' ', '-')}"
+
+
+def measures(base: str) -> tuple[Measure, ...]:
+    """Indicators, over those of a row."""
+    return (
+        Measure("mean_delay_s", form=".3f", half=".3f"),
+        Measure("mean_delay_s", "ratio", base, ".3f", ".3f"),
+        Measure("unsatisfied", form=".2f", half=".2f"),
+        Measure("unsatisfied", "ratio", base, ".3f", ".3f"),
+        *(
+            Measure(kpi, "ratio", base, ".3f", ".3f")
+            for kpi in ("p95_delay_s", "handovers_per_min", "ping_pongs_per_min")
+        ),
+        Measure("failures_per_min", form=".3f", half=".3f"),
+        *(Measure(kpi, "ratio", base, ".4f", ".4f") for kpi in ("throughput_bps", "asc", "anu", "jain")),
+        Measure("load_imbalance", form=".3f"),
+    )
+
+
+class AtBest:
+    """Agents that change an offset by the best change alone."""
+
+    def __init__(self, agents: Any) -> None:
+        self.agents, self.level, self.name = agents, agents.level, "best change"
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Nothing to remember."""
+
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[HandoverAction, Any]:
+        """Offsets after the best changes."""
+        change_db = self.agents.step_db * (self.agents(obs).best() - 1)
+        return self.agents.action(obs["bs"].offset_db.view(change_db.shape) + change_db), state
+
+
+def traffic(bench: Bench) -> Section:
+    """Agents from nothing, and rules tuned on validation networks under one limit of handovers."""
+    layouts, tables = bench.count(40, 2), []
+    methods = rules(TASK, *RULES) | _untrained(bench) | bench.learned({AGENTS: "qmix-traffic"}, "untrained")
+    if AGENTS in methods:
+        members = [AtBest(one) for one in methods[AGENTS].members]
+        methods["the best change alone"] = replace(methods[AGENTS], members=members)
+    for load in LOADS[: bench.count(3, 1)]:
+        (trial,) = bench.judge(TASK, _options(bench, layouts, load=f"{load:g}"), methods, BEST)
+        tables.append(trial_table(trial, methods, f"{load:g} Mbit/s a user", measures(BEST)))
+    note = (
+        "Rules are the best of 200 draws of their numbers on four validation networks with at most 6.8 handovers a user and minute"
+        " (`max_weight` by hand); dual prices and max-weight know the whole network. Agents were trained at 2.8 Mbit/s alone."
+    )
+    return Section(
+        tuple(tables), (note,), networks=f"{layouts} networks of handover-traffic for each load, a minute each"
+    )
+
+
+def _untrained(bench: Bench) -> Methods:
+    members = bench.untrained("qmix-traffic")
+    return {"untrained": Method(members, "untrained weights")} if members else {}
+
+
+def _options(bench: Bench, layouts: int, **more: Any) -> Options:
+    return Options(layouts=layouts, slots=bench.count(60, 4), **more)
+
+
+def room(bench: Bench) -> Section:
+    """What offsets could reach: a search that knows the future of each network."""
+    layouts = bench.count(4, 1)
+    env = HandoverTrafficEnv("handover-traffic", layouts, steps=bench.count(60, 2), seed=TEST)
+    methods = {name: Method([one]) for name, one in (("a3", tuned_a3), (BEST, tuned_mlb))}
+    methods["clairvoyant offsets"] = Method([OffsetLookahead(env)])
+    methods |= bench.learned({AGENTS: "qmix-traffic"}, "untrained")
+    trial = rollout(env, {name: list(method.members) for name, method in methods.items()}, seed=TEST)
+    return Section((trial_table(trial, methods, "2.8 Mbit/s a user", measures(BEST)),), networks=f"{layouts} networks")
+
+
+def parts(bench: Bench) -> Section:
+    """Agents without parts of the method, or with others, of the same budget."""
+    layouts = bench.count(40, 2)
+    names = {AGENTS: "qmix-traffic"} | {name: change(name) for name in CHANGES}
+    methods = rules(TASK, BEST) | bench.learned(names)
+    (trial,) = bench.judge(TASK, _options(bench, layouts), methods, BEST)
+    table = trial_table(trial, methods, "2.8 Mbit/s a user", measures(BEST))
+    return Section((table,), networks=f"{layouts} networks of handover-traffic")
+
+
+def sizes(bench: Bench) -> Section:
+    """Agents of 25 cells on 50 and 100, and on other traffic, as they are."""
+    tables: list[Any] = []
+    layouts = bench.count(40, 1)
+    methods = rules(TASK, "a3", BEST) | bench.learned({AGENTS: "qmix-traffic"})
+    for scenario in _first(SIZES, bench):
+        (trial,) = bench.judge(TASK, _options(bench, layouts, scenario=scenario), methods, BEST)
+        tables.append(trial_table(trial, methods, scenario, measures(BEST)))
+    return Section(tuple(tables), networks=f"{layouts} networks each")
+
+
+def _first(names: Sequence[str], bench: Bench) -> Sequence[str]:
+    return names[: bench.count(len(names), 1)]
