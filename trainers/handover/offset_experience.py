@@ -13,7 +13,7 @@ from hetgraph.trainers.common.experience import Experience
 from hetgraph.trainers.common.replay import ReplayBuffer
 
 NEXT = "next_"
-LEAST, MOST = 0.02, 0.25  # chances of a random change of the networks that explore least and most
+LEAST, MOST = 0.01, 0.1  # chances of a random change of the networks that explore least and most
 
 
 @dataclass(frozen=True)
