@@ -70,14 +70,14 @@ def split_task(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def foreign_options(task: Task) -> dict[str, str]:
-    """Options of other tasks: flag -> task."""
+    """Options of other tasks: flag -> ``task NAME``, or ``tasks NAME and NAME``."""
     own = {field.name for field in dataclasses.fields(task.options)}
-    out: dict[str, str] = {}
+    tasks: dict[str, list[str]] = {}
     for name in task_names():
         if name == task.name:
             continue
         options: Any = task_of(name).options
         for field in dataclasses.fields(options):
             if field.name not in own:
-                out.setdefault(f"--{field.name.replace('_', '-')}", f"task {name}")
-    return out
+                tasks.setdefault(f"--{field.name.replace('_', '-')}", []).append(name)
+    return {flag: f"task{'s' * (len(names) > 1)} {' and '.join(names)}" for flag, names in tasks.items()}

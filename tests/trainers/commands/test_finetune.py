@@ -178,7 +178,7 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
         (("--epochs", "0"), "--epochs: got 0, expected at least 1"),
         (("--lr", "nan"), "--lr: got nan, expected a number above 0"),
         (("--layout", "uma-5bs"), "--layout: got an option that is gone"),
-        (("--load", "3"), "--load: got an option of task queues"),
+        (("--load", "3"), "--load: got an option of tasks handover-traffic and queues"),
         (("--gain", "none.npz"), "none.npz: got no such file"),
         (("--out", "first"), "--out: got first, where a run has left its results"),
     ):

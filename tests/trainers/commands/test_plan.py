@@ -202,7 +202,7 @@ def test_mistakes_end_in_one_sentence(engineer: Path, capsys: pytest.CaptureFixt
         ("--policy", "pf,wmmse", *WHERE): "--policy: got pf,wmmse, expected one policy",
         ("--policy", "pf", *WHERE, "--layouts", "3"): "--layouts: got 3, expected --draws",
         ("--policy", "pf", *WHERE, "--draws", "1"): "--draws: got 1, expected at least 2",
-        ("--policy", "pf", *WHERE, "--load", "3"): "--load: got an option of task queues",
+        ("--policy", "pf", *WHERE, "--load", "3"): "--load: got an option of tasks handover-traffic and queues",
         ("--policy", "pf", *WHERE, "--reference", "best"): "policy: got 'best', expected one of",
     }  # fmt: skip
     for arguments, message in ours.items():

@@ -218,7 +218,7 @@ def test_mistakes(
         ("predict", "--policy", "pf", "--ckpt", "qmix.ckpt", "--seed", "1"): "--ckpt, --policy: got both",
         ("predict", "--policy", "pf,max_rsrp"): "--policy: got 'pf,max_rsrp', expected one policy",
         ("predict", "--policy", "pf", "--layouts", "3"): "--layouts: got 3, expected 1",
-        ("predict", "--policy", "pf", "--load", "3"): "--load: got an option of task queues",
+        ("predict", "--policy", "pf", "--load", "3"): "--load: got an option of tasks handover-traffic and queues",
         ("predict", "--ckpt", "none.ckpt"): "none.ckpt",
         ("predict", "arrivals", "--policy", "argmax", "--probability", "0.0001"): "got no users in",
         ("predict", "--policy", "pf", "--radio", "LTE"): "--radio: got 'LTE' without --sites, expected both",
