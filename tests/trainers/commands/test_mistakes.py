@@ -10,7 +10,10 @@ from hetgraph.trainers.cli import main
 MISTAKES = [
     (["compare", "--env", "iot-noma"], "--env: got an option that is gone, expected a task"),
     (["compare", "--layout", "x"], "--layout: got an option that is gone, expected --scenario"),
-    (["compare", "mars"], "task: got 'mars', expected one of arrivals, handover, handover-traffic, iot, queues, snapshot"),
+    (
+        ["compare", "mars"],
+        "task: got 'mars', expected one of arrivals, handover, handover-traffic, iot, queues, snapshot",
+    ),
     (["compare", "--load", "3"], "--load: got an option of tasks handover-traffic and queues"),
     (["compare", "queues", "--demand", "5"], "--demand: got an option of task arrivals"),
     (["compare", "--polic", "pf"], "compare snapshot: got '--polic'"),
