@@ -86,7 +86,7 @@ SYSTEMS: dict[str, tuple[str, list[str]]] = {
     "qmix": (
         "qmix",
         options(
-            {"hidden": 8, "warm": 4},
+            {"hidden": 8},
             {"cells": 7, "users": 30, "networks": 4, "num_envs": 2, "val_networks": 2, "steps": 6, "episodes": 8}
             | {"batch_size": 4, "least": 4},
             {"max_epochs": 5, "log_every_n_steps": 3},

@@ -129,7 +129,7 @@ CASES |= {
     )
     for n in (1, 64)
 }
-QMIX_OPTIONS = "importance='sum', personal=True, intentions=4, agreements=4"
+QMIX_OPTIONS = "importance='sum'"
 QMIX_SETUP = (
     "import torch; from hetgraph.envs import HandoverEnv; from hetgraph.graph import roaming; torch.manual_seed(0); "
     "env = HandoverEnv(roaming(), 8); act = lambda agents, obs: agents.act(obs, None, None)[0]; "

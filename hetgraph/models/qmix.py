@@ -95,7 +95,6 @@ class GraphQMIX(nn.Module):
         intentions: rounds in which users announce where they mean to go (:func:`~hetgraph.solvers.announced.announced_value`).
         agreements: rounds in which they then agree on exchanges and chains
             (:func:`~hetgraph.solvers.negotiated.negotiated`); 0 for announcements alone, which know nothing of full cells.
-        personal: levels count by what they change of utility, sum rate and squared rates; else they have the same value for all.
         patience: price of a handover in announcements; ``None`` for one that training fits and the weights hold.
         crowding: added to that price for each user by which a cell's room is below the mean of the user's places
             (:func:`~hetgraph.solvers.handover.priced`); ``None`` likewise.
@@ -120,7 +119,6 @@ class GraphQMIX(nn.Module):
         flat_cells: int = 0,
         places: int = 4,
         levels: int = 5,
-        personal: bool = False,
         intentions: int = 0,
         patience: float | None = PATIENCE,
         agreements: int = 0,
@@ -140,7 +138,7 @@ class GraphQMIX(nn.Module):
         self.totals = flat or encoder == "global"
         # In a graph messages go on from a user to its cell, the cell's neighbours and their users: beyond a neighbourhood.
         self.level = "local" if encoder == "single" else "global"
-        self.encoder = encoder_of(encoder, hidden, rounds, places, levels, personal, bool(intentions))
+        self.encoder = encoder_of(encoder, hidden, rounds, places, levels, bool(intentions))
         if agreements and not intentions:
             raise ValueError(f"agreements: got {agreements} without announcements, expected 0, or intentions above 0")
         if crowding is not None and crowding < 0:
@@ -165,7 +163,6 @@ class GraphQMIX(nn.Module):
         observations: Sequence[Candidates],
         reward: Tensor,
         credit: Tensor,
-        terms: tuple[float, float, float] = (1.0, 0.0, 0.0),
     ) -> None:
         """Bring features to mean zero and deviation one over some observations; values begin with what is linear in them.
 
@@ -173,7 +170,6 @@ class GraphQMIX(nn.Module):
             observations: T observations of B networks.
             reward: normalised rewards of the cells ``[T, B, K]``.
             credit: normalised credits of users ``[T, B, U]``.
-            terms: what a unit of utility, sum rate and squared rates adds to a level's value, with ``personal``.
         """
         observations = [self._announced(one) for one in observations]
         for kind in COLUMNS:
@@ -182,7 +178,7 @@ class GraphQMIX(nn.Module):
             getattr(self, f"{kind}_std").copy_(rows.std(0).clamp_min(1e-2))
         if isinstance(self.encoder, GraphEncoder) and self.dueling:
             whole = union([self._scaled(one) for one in observations])
-            self.encoder.start(whole, self._weight(whole), reward.flatten(), credit.flatten(), terms)
+            self.encoder.start(whole, self._weight(whole), reward.flatten(), credit.flatten())
 
     def price(self) -> tuple[float, float]:
         """Price of a handover, and its crowding."""

@@ -21,7 +21,6 @@ from hetgraph.nn.candidates import (
 )
 from hetgraph.nn.encoder import mlp
 from hetgraph.radio.handover import rank_in_group
-from hetgraph.solvers.level_changes import level_changes
 
 Encoder = Literal["graph", "flat", "flat-full", "single", "global"]
 COLUMNS = {
@@ -68,20 +67,17 @@ class GraphEncoder(nn.Module):
     """Messages on the graph; association values on edges, resource values on users.
 
     Values add a linear part of the features to that of the messages: how one rate compares with another is almost all of it.
-    Levels have the same value for all users, or with ``personal`` that of what they change.
+    Levels have the same value for all users: with a head on users' states small errors cost more than there is to win.
 
     Args:
         hidden: width.
         rounds: rounds of messages.
         places: places C of a user.
         levels: resource levels.
-        personal: levels count by what they change of utility, sum rate and squared rates
-            (:func:`~hetgraph.solvers.level_changes.level_changes`); that is known, and small errors that differ from user to
-            user cost more than there is to win.
         announced: the last column of places is their value if users do as they announce.
     """
 
-    def __init__(self, hidden: int, rounds: int, places: int, levels: int, personal: bool, announced: bool) -> None:
+    def __init__(self, hidden: int, rounds: int, places: int, levels: int, announced: bool) -> None:
         super().__init__()
         bs, ue, edge = (COLUMNS[kind] for kind in ("bs", "ue", "edge"))
         edge, self.announced = edge + announced, announced
@@ -89,8 +85,6 @@ class GraphEncoder(nn.Module):
         self.messages = CandidateEncoder(hidden, rounds, ue, edge)
         self.place, self.place_linear = head(hidden, 1), head(edge, 1)
         self.level = nn.Parameter(torch.zeros(levels))
-        self.personal: Tensor | None
-        self.register_buffer("personal", torch.tensor([1.0, 0.0, 0.0]) if personal else None)
         self.own, self.own_linear = head(hidden, 1), head(bs, 1)
         self.user, self.user_linear = head(hidden, 2), head(ue, 2)
         self.widths = hidden, 2 * hidden
@@ -107,21 +101,13 @@ class GraphEncoder(nn.Module):
         wide = station.reshape(candidates.shape[0], candidates.shape[1], -1)
         state = torch.cat([wide.mean(1), wide.amax(1)], 1)
         level = self.level.expand(len(candidates.ue), -1)
-        if self.personal is not None:
-            table = level_changes(
-                candidates.serving, candidates.rate[:, 0], candidates.shared, candidates.cells(), len(self.level)
-            )
-            unit = torch.stack([candidates.scale**-power for power in range(3)], 1)
-            level = (table * unit.unsqueeze(1)) @ self.personal
         user = self.user(place[:, 0]) + self.user_linear(candidates.ue)
         own = (self.own(station) + self.own_linear(candidates.bs)).squeeze(1)
         value = (self.place(place) + self.place_linear(candidates.edge)).squeeze(2)
         return Encoded(value, level, own, user, station, state)
 
     @torch.no_grad()
-    def start(
-        self, candidates: Candidates, weight: Tensor, reward: Tensor, credit: Tensor, terms: tuple[float, float, float]
-    ) -> None:
+    def start(self, candidates: Candidates, weight: Tensor, reward: Tensor, credit: Tensor) -> None:
         """Let values begin with what of rewards and credits is linear in the features, and places with their announced value.
 
         Args:
@@ -129,13 +115,10 @@ class GraphEncoder(nn.Module):
             weight: importance of users ``[B * U]``.
             reward: normalised rewards of the cells that they led to ``[B * K]``.
             credit: normalised credits of users ``[B * U]``.
-            terms: what a unit of utility, of sum rate and of squared rates adds to a level's value.
         """
         if self.announced:
             self.place_linear.weight.zero_()
             self.place_linear.weight[0, -1] = 1.0
-        if self.personal is not None:
-            self.personal.copy_(torch.tensor(terms))
         columns = user_columns(candidates)
         users = sum_by(candidates.serving, columns * weight.unsqueeze(1), candidates.cells())
         result = least_squares(torch.cat([candidates.bs, users], 1), reward)
@@ -258,7 +241,7 @@ def totals(candidates: Candidates) -> Tensor:
 
 
 def encoder_of(
-    kind: Encoder, hidden: int, rounds: int, places: int, levels: int, personal: bool, announced: bool
+    kind: Encoder, hidden: int, rounds: int, places: int, levels: int, announced: bool
 ) -> GraphEncoder | FlatEncoder | UserEncoder:
     """Encoder by name.
 
@@ -270,7 +253,7 @@ def encoder_of(
     if announced and kind != "graph":
         raise ValueError(f"intentions: got announcements with encoder {kind!r}, expected 0 of them, or 'graph'")
     if kind == "graph":
-        return GraphEncoder(hidden, rounds, places, levels, personal, announced)
+        return GraphEncoder(hidden, rounds, places, levels, announced)
     if kind in ("flat", "flat-full"):
         return FlatEncoder(hidden, places, levels, kind == "flat-full")
     return UserEncoder(hidden, levels, kind == "global")

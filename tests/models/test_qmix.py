@@ -19,11 +19,10 @@ from hetgraph.nn.handover_encoders import COLUMNS, LOAD, LOG_RATE, RECEIVED, use
 from hetgraph.radio.handover import HandoverAction, HandoverRule
 from hetgraph.solvers.announced import announced_value
 from hetgraph.solvers.handover import Choice
-from hetgraph.solvers.level_changes import level_changes
 from hetgraph.solvers.negotiated import negotiated
 
 KINDS: dict[str, dict[str, Any]] = {
-    "graph": {"personal": True},
+    "graph": {},
     "announced": {"intentions": 3},
     "agreed": {"intentions": 3, "agreements": 2},
     "vdn": {"mixing": "vdn", "importance": "equal"},
@@ -245,17 +244,6 @@ def test_agents_hear_what_was_agreed() -> None:
         crowded = agent(**KINDS[kind], patience=0.3, crowding=0.1)._announced(raw).edge[:, :, -1]
         torch.testing.assert_close(crowded, rule(patience=0.3, crowding=0.1).flatten(0, 1))
         assert not torch.equal(crowded, told[kind])
-
-
-def test_levels_follow_utility_sum_rate_and_squares() -> None:
-    made, raw = agent(personal=True), candidates_of(double(network()))
-    changes = level_changes(raw.serving, raw.rate[:, 0], raw.shared, raw.cells(), 5)
-    made.encoder.personal.copy_(torch.tensor([2.0, 0.3, -0.05]))
-    expected = (
-        2 * changes[..., 0] + 0.3 * changes[..., 1] / 50 - 0.05 * changes[..., 2] / 50**2
-    )  # the scale of the networks
-    found = made(double(network())).level.flatten(0, 1)
-    torch.testing.assert_close(found, expected - expected.mean(1, keepdim=True))
 
 
 @pytest.mark.parametrize("kind", ["graph", "announced", "agreed"])

@@ -94,7 +94,6 @@ LIMITS: dict[str, Limit] = {
                 "squash",
                 "td_clip",
                 "clip_cap",
-                "warm",
                 "warmup",
                 "streams",
                 "actor",

@@ -2,13 +2,11 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hetgraph.envs import HandoverWeights
 from hetgraph.models.qmix import GraphQMIX, Values
 from hetgraph.nn.candidates import Candidates
 from hetgraph.nn.handover_encoders import LOG_RATE
@@ -80,7 +78,6 @@ class QMIX(OffPolicyModule):
         credit: weight of the loss of what each user adds to the utility of all.
         gap: part alpha of the advantage that targets lose (advantage learning, Bellemare et al. 2016): values of actions then
             differ by 1 / (1 - alpha) times as much. Going now or a step later differs by little else.
-        warm: draws in which values of places stay as they begin, until the others fit them.
         double: the online network picks the next action, the target network judges it.
         soft: part of the online network that joins the target network after a step; 0 for none.
         hard_every: episodes between copies to the target network; 0 for never.
@@ -102,7 +99,6 @@ class QMIX(OffPolicyModule):
         joint: float = 1.0,
         credit: float = 0.0,
         gap: float = 0.0,
-        warm: int = 0,
         double: bool = True,
         soft: float = 0.008,
         hard_every: int = 20,
@@ -125,7 +121,7 @@ class QMIX(OffPolicyModule):
         check_limits(self.hparams)
         self.model = GraphQMIX(**model)
         self.history = NormHistory(clip_percentile, norm) if clip_percentile else None
-        self.gamma, self.joint, self.credit, self.gap, self.warm = gamma, joint, credit, gap, warm
+        self.gamma, self.joint, self.credit, self.gap = gamma, joint, credit, gap
         self.pick_online, self.hard_every, self.squash, self.td_clip = double, hard_every, squash, td_clip
         self.reward_mean: Tensor
         self.reward_std: Tensor
@@ -152,18 +148,12 @@ class QMIX(OffPolicyModule):
         self.reward_mean.copy_(reward.mean())
         self.reward_std.copy_(reward.std().clamp_min(1e-6))
         own = (credit - self.credit_mean) / self.credit_std
-        weights: HandoverWeights = self.data.options["weights"]
-        # A level's value counts by half, and its effect lasts a step.
-        slope = 2 * (1 - self.gamma) / (1 - self.gap) / float(self.credit_std)
-        terms = slope * weights.utility, slope * weights.sum_rate, -slope * weights.spread
-        self.model.set_scale(observations, (reward - self.reward_mean) / self.reward_std, own, terms)
+        self.model.set_scale(observations, (reward - self.reward_mean) / self.reward_std, own)
         self.copy_to_targets()
 
     def losses(self, batch: Transitions) -> Iterator[tuple[str, Tensor]]:
         """TD losses of the joint value and of users' credits, together."""
         now, target = self.model(batch.obs), self.target_model
-        if int(self.draws) < self.warm:
-            now = replace(now, place=now.place.detach())
         with torch.no_grad():
             later = target(batch.next_obs)
             action = (self.model(batch.next_obs) if self.pick_online else later).best()

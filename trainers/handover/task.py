@@ -68,7 +68,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     known = dict(header.training.get("options", header.options))
     lr = budget.lr or float(known.get("lr", 5e-4))
     if tensors is not None:
-        known |= {"lr": lr, "lr_end": 0.1, "warm": 0}
+        known |= {"lr": lr, "lr_end": 0.1}
     module = loaded(QMIX(**known), tensors)
     sizes = {k: v for k, v in header.training.get("data", {}).items() if k not in ("scenario", "users", "generation")}
     sizes |= {"seed": budget.seed}

@@ -13,17 +13,11 @@ TINY_TRAFFIC = (
     *options(D, num_envs=2, networks=2, val_networks=1, episodes=1, updates=2, batch_size=4),
     *options(T, max_epochs=1),
 )
-MARGIN = (*options(D, cre=False), *options(M, crowding=0.03))  # the best on validation
+MARGIN = options(D, cre=False)
 LEVELS = options(D, resource_model="paper")
-ONE = options(M, crowding=0)  # one price of a handover
-EARLY = options(M, patience=0.35, crowding=0)
-PLAIN = (*options(T, max_epochs=4), *options(M, intentions=0, agreements=0, personal=False, warm=0, lr="2e-3"))
-# Phones in cars, not users on foot: the price is fitted.
-DRIVES = (
-    *MARGIN,
-    *options(D, scenario=tables.TRACES, generation="5G", cells=22),
-    *options(M, patience=None, crowding=None),
-)
+NEGOTIATED = (*options(T, max_epochs=2), *options(M, intentions=4, agreements=4, lr="2e-4"))
+CROWDING = options(M, crowding=0.03)  # the best on validation where users need a margin
+DRIVES = (*MARGIN, *options(D, scenario=tables.TRACES, generation="5G", cells=22))
 FLAT = options(
     M, mixing="qmix", encoder="flat-full", flat_cells=25, hidden=128, importance="sum", credit=1.0, joint=0.1
 )
@@ -32,38 +26,27 @@ ALONE = {
 }  # fmt: skip
 
 
-def _weights(sum_rate: float, spread: float) -> tuple[str, ...]:
-    return (f"{D}weights.sum_rate", f"{sum_rate:g}", f"{D}weights.spread", f"{spread:g}")
-
-
 CHANGES = {
     "qmix": (),
     "qmix-margin": MARGIN,
     "qmix-levels": LEVELS,
     "qmix-levels-margin": (*MARGIN, *LEVELS),
-    "qmix-asc": _weights(0.3, 0.048),
-    # The least for which the sum rate of validation networks is above the strongest cell's by more than its interval.
-    "qmix-asc-margin": (*MARGIN, *_weights(0.32, 0.0512)),
-    "qmix-crowding": options(M, patience=0.45, crowding=0.01),
-    "qmix-one-margin": (*MARGIN, *ONE),
-    "qmix-one-levels-margin": (*MARGIN, *ONE, *LEVELS),
-    "qmix-early": EARLY,
-    "qmix-early-margin": (*MARGIN, *EARLY),
-    "qmix-early-levels-margin": (*MARGIN, *LEVELS, *EARLY),
-    # Levels cost nothing there, so that the sum rate is the association's alone.
-    "qmix-rate-levels-margin": (*MARGIN, *LEVELS, *EARLY, f"{D}weights.sum_rate", "2"),
+    "qmix-vdn": options(M, mixing="vdn"),
+    "qmix-credit": options(M, joint=0),
+    "qmix-joint": options(M, joint=1, credit=0),
     "qmix-traces": DRIVES,
     "qmix-traces-levels": (*DRIVES, *LEVELS),
 }
-MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin", "qmix-plain", "qmix-flat", "qmix-paper")
+STARTED = {"qmix-negotiated": NEGOTIATED, "qmix-negotiated-margin": (*MARGIN, *NEGOTIATED, *CROWDING)}
+MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin", "qmix-flat", "qmix-paper")
 RUNS = (
-    *(Run(name, "qmix", changes, "rule + learned", name in MAIN, 2, TINY) for name, changes in CHANGES.items()),
+    *(Run(name, "qmix", changes, main=name in MAIN, minutes=2, quick=TINY) for name, changes in CHANGES.items()),
+    *(Run(name, "qmix", changes, "rule + learned", False, 2, TINY) for name, changes in STARTED.items()),
     Run("qmix-traffic", "qmix-traffic", minutes=12, quick=TINY_TRAFFIC),
     *(
         Run(traffic.change(name), "qmix-traffic", changes, main=False, minutes=12, quick=TINY_TRAFFIC)
         for name, changes in traffic.CHANGES.items()
     ),
-    Run("qmix-plain", "qmix", PLAIN, minutes=3, quick=TINY),
     Run("qmix-paper", "qmix-paper", LEVELS, "paper's own constants", minutes=10, quick=TINY),
     *(
         Run(name + suffix, "d3qn", (*changes, *options(T, max_epochs=6), *options(D, cre=not suffix)), main=name in MAIN, minutes=4,

@@ -36,22 +36,20 @@ NAMES = (
     *("pf_greedy", "pf_announced", "pf_negotiated", "dual_price", "pf_optimum", "pf_patient"),
 )
 RIVALS = ("random", "round_robin", "greedy", "max_rsrp", "cre", "genetic", *NAMES[-6:])
-AGENTS, RULE = "GraphQMIX", "pf_negotiated, crowding"  # the rule with the prices that agents begin with
-ONE, LOWER, RATES = "GraphQMIX, one price", "GraphQMIX, one lower price", "GraphQMIX, sum rate and spread"
-PLAIN, CONSTANTS = "GraphQMIX, no announcements", "QMIX, the paper's"
+AGENTS, STARTED, CONSTANTS = "GraphQMIX", "GraphQMIX from pf_negotiated", "QMIX, the paper's"
+RULE = {
+    True: "pf_negotiated",
+    False: "pf_negotiated, crowding",
+}  # that the second begins with, with a margin at a price that falls
 Mode = tuple[ResourceModel, bool]  # resources, and whether range expansion counts
 MODES: Mapping[Mode, Mapping[str, str]] = {
     ("shared", True): {
-        AGENTS: "qmix", RATES: "qmix-asc", "GraphQMIX, crowding": "qmix-crowding", LOWER: "qmix-early", PLAIN: "qmix-plain",
+        AGENTS: "qmix", f"{AGENTS}, VDN": "qmix-vdn", f"{AGENTS}, credits alone": "qmix-credit",
+        f"{AGENTS}, joint value alone": "qmix-joint", STARTED: "qmix-negotiated",
     },
-    ("shared", False): {
-        AGENTS: "qmix-margin", RATES: "qmix-asc-margin", ONE: "qmix-one-margin", LOWER: "qmix-early-margin",
-    },
+    ("shared", False): {AGENTS: "qmix-margin", STARTED: "qmix-negotiated-margin"},
     ("paper", True): {AGENTS: "qmix-levels"},
-    ("paper", False): {
-        AGENTS: "qmix-levels-margin", ONE: "qmix-one-levels-margin", LOWER: "qmix-early-levels-margin",
-        f"{LOWER}, sum rate": "qmix-rate-levels-margin", CONSTANTS: "qmix-paper",
-    },
+    ("paper", False): {AGENTS: "qmix-levels-margin", CONSTANTS: "qmix-paper"},
 }  # fmt: skip
 PRICE = {True: (0.45, 0.01), False: (0.4, 0.03)}  # of a handover, and its crowding: the best on validation networks
 DRIVES: Mapping[ResourceModel, Mapping[str, str]] = {
@@ -129,21 +127,21 @@ def walks(bench: Bench, networks: int, cells: int = 25, seed: int = TEST) -> Tra
 
 
 def crowding(bias: bool) -> Methods:
-    """The rules with the prices that agents begin with."""
+    """Rules with the prices that are best on validation networks."""
     patience, more = PRICE[bias]
     found = {"pf_negotiated": Negotiated(patience, crowding=more), "pf_patient": Optimum(patience, more)}
     return {f"{name}, crowding": Method([one]) for name, one in found.items()}
 
 
-def agents(bench: Bench, names: Mapping[str, str]) -> Methods:
-    """Trained agents by the names of their rows; those that begin with the rule are measured against it."""
-    found = bench.learned(names, RULE)
+def agents(bench: Bench, names: Mapping[str, str], bias: bool) -> Methods:
+    """Trained agents by the names of their rows; those that begin with a rule are measured against it."""
+    found = bench.learned(names, RULE[bias])
     return {name: Method(m.members, m.kind, m.start if m.kind == "rule + learned" else "") for name, m in found.items()}
 
 
 def free(mode: Mode) -> Mapping[str, str]:
-    """Agents of a mode that take any number of cells: the paper's flat network is one of 25."""
-    return {name: run for name, run in MODES[mode].items() if name != CONSTANTS}
+    """Agents of a mode that are taken to other numbers of cells; the paper's flat network is one of 25."""
+    return {name: run for name, run in MODES[mode].items() if name in (AGENTS, STARTED)}
 
 
 def alone(bench: Bench, bias: bool) -> Methods:
@@ -182,7 +180,7 @@ def learned(bench: Bench) -> Section:
     networks, tables = bench.count(40, 2), []
     world = walks(bench, networks)
     for mode in list(MODES)[:: bench.count(1, 3)]:
-        methods = rules(TASK, *RIVALS) | crowding(mode[1]) | alone(bench, mode[1]) | agents(bench, MODES[mode])
+        methods = rules(TASK, *RIVALS) | crowding(mode[1]) | alone(bench, mode[1]) | agents(bench, MODES[mode], mode[1])
         tables.append(
             table_of(world, mode, methods, title(mode, "25 cells"), PRINTED if mode == ("paper", False) else None)
         )
@@ -215,7 +213,7 @@ def sizes(bench: Bench) -> Section:
     for cells, networks in list(counts.items())[: bench.count(2, 1)]:
         world = walks(bench, networks, cells)
         for mode in list(MODES)[:: bench.count(1, 3)]:
-            methods = rules(TASK, *RIVALS) | crowding(mode[1]) | agents(bench, free(mode))
+            methods = rules(TASK, *RIVALS) | crowding(mode[1]) | agents(bench, free(mode), mode[1])
             tables.append(table_of(world, mode, methods, title(mode, f"{cells} cells")))
     return Section(tuple(tables), networks=", ".join(f"{n} networks of {cells} cells" for cells, n in counts.items()))
 
@@ -230,7 +228,7 @@ def traces(bench: Bench) -> Section:
     methods, notes = fitted(HandoverEnv(known, known.networks, steps=known.steps - 1))
     for model, runs in DRIVES.items():
         mode: Mode = (model, False)
-        chosen = rules(TASK, *RIVALS) | methods | bench.learned(runs, "pf_negotiated, fitted")
+        chosen = rules(TASK, *RIVALS) | methods | bench.learned(runs)
         tables.append(table_of(world, mode, chosen, title(mode, "22 cells of the 5G drive tests")))
     env = HandoverEnv(world, world.networks, steps=world.steps - 1)
     env.reset(seed=TEST)

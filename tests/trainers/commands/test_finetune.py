@@ -112,7 +112,8 @@ def test_handover_agents_go_on_from_everything_of_the_checkpoint(
         fitted.append(networks().num_envs)
         policy.get_buffer("patience").fill_(0.125)
 
-    open_price = ("--model.init_args.patience", "null", "--model.init_args.crowding", "null")
+    rule = ("--model.init_args.intentions", "2", "--model.init_args.agreements", "2")
+    open_price = (*rule, "--model.init_args.patience", "null", "--model.init_args.crowding", "null")
     header, tensors = read_weights(fit(tmp_path / "first", "qmix", HANDOVER, *open_price))
     monkeypatch.setattr("hetgraph.trainers.handover.price.fit_price", fit_price)
     training = handover.TASK.training(header, tensors, handover.Options(cells=14), Budget(epochs=1, batches=3, seed=3))
@@ -126,12 +127,13 @@ def test_handover_agents_go_on_from_everything_of_the_checkpoint(
     assert module.target_model.price() == module.model.price() and module.model.price()[0] == 0.125  # type: ignore[operator,union-attr]
 
 
-def test_agents_learn_with_less_of_the_rule(tmp_path: Path) -> None:
+def test_agents_begin_from_nothing_or_from_a_rule(tmp_path: Path) -> None:
     """What the README says of `agreements` and `intentions` needs no further option."""
-    for name, options in (("announced", ["agreements"]), ("plain", ["agreements", "intentions"])):
-        more = [part for option in options for part in (f"--model.init_args.{option}", "0")]
+    for name, counts in (("plain", ()), ("announced", (4, 0)), ("negotiated", (4, 4))):
+        options = zip(("intentions", "agreements"), counts, strict=False)
+        more = [part for option, count in options for part in (f"--model.init_args.{option}", str(count))]
         policy = load(fit(tmp_path / name, "qmix", HANDOVER, *more))
-        assert (policy.agreements, bool(policy.intentions)) == (0, name == "announced")
+        assert (policy.intentions, policy.agreements) == (counts or (0, 0))
 
 
 def test_what_is_kept_is_never_worse_than_before_on_validation(tmp_path: Path) -> None:

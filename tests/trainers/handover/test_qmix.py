@@ -94,8 +94,8 @@ def test_target_networks_follow_softly_and_are_copied_every_so_many_episodes(mon
 @pytest.mark.parametrize(
     "options",
     [
-        {"credit": 1.0, "intentions": 2, "gap": 0.5, "warm": 3},
-        {"credit": 1.0, "intentions": 2, "agreements": 2, "crowding": 0.1, "warm": 3},
+        {"credit": 1.0, "intentions": 2, "gap": 0.5},
+        {"credit": 1.0, "intentions": 2, "agreements": 2, "crowding": 0.1},
         {"mixing": "vdn", "importance": "sum", "double": False, "squash": 0.0, "td_clip": 0.0},
         {"mixing": "independent", "soft": 0.0, "hard_every": 1},
         {"encoder": "flat", "flat_cells": K},
