@@ -12,6 +12,7 @@ from hetgraph.graph import Scenario
 from hetgraph.graph.traffic import Flows
 from hetgraph.models.weights import Header
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, numbers_of, title_of
+from hetgraph.trainers.handover.traffic_decisions import by_offsets, decisions
 from hetgraph.trainers.judge.differences import difference_figures
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 
@@ -112,4 +113,6 @@ TASK = Task(
     training=training,
     figures=partial(difference_figures, KPIS),
     rivals=("a3", "mlb", "best_expected_rate"),
+    decisions=decisions,
+    by_offsets=by_offsets,
 )

@@ -18,9 +18,10 @@ COLUMNS = {
     "power_w_rb": ("W", "of a resource block, numbered from 0"),
     "power_dbm_rb": ("dBm", "the same"),
     "users": ("users", "users that the cell serves, mean over the episode"),
-    "load": ("1", "share of the cell that is in use, mean over the episode: blocks with power, or users over the most it takes"),
-    "offset_db": ("dB", "individual offset (3GPP TS 36.331) with which users of the strongest cell are where they were decided to be; "
-        "empty for a cell that is silent"),
+    "load": ("1", "share of the cell that is in use, mean over the episode: blocks with power, time in which it sends, "
+        "or users over the most it takes"),
+    "offset_db": ("dB", "individual offset (3GPP TS 36.331): as set, mean over the episode, or with which users of the strongest "
+        "cell are where they were decided to be; empty for a cell that is silent"),
     "admitted": ("users", "arriving users that the cell took"),
     "rate_bps": ("bit/s", "rate of a user, mean over the episode or, of arriving users, over their stay"),
     "utility": ("nat", "logarithm of the rate as the task counts it, mean over the episode or the stay"),

@@ -23,6 +23,7 @@ TASKS = {
     "queues": ("lqf_best", ("--slots", "40", "--load", "20")),
     "arrivals": ("best_rate", ("--probability", "0.7")),
     "handover": ("max_rsrp", ("--slots", "6")),
+    "handover-traffic": ("mlb", ("--slots", "6", "--load", "2")),
     "iot": ("wmmse_max_rsrp", ("--slots", "4")),
 }
 
@@ -112,6 +113,13 @@ def check_sums(task: str, cells: list[dict[str, str]], users: list[dict[str, str
             assert total(users, "utility") == pytest.approx(kpis["anu"], rel=1e-5)
             assert total(users, "rate_bps") / len(users) == pytest.approx(kpis["throughput_bps"], rel=1e-5)
             assert total(users, "handovers") / (6 * len(users)) == pytest.approx(kpis["handover_rate"], rel=1e-5)
+        case "handover-traffic":
+            assert "power_w" not in cells[0] and total(cells, "offset_db") == pytest.approx(0, abs=1e-3)
+            assert max(abs(float(row["offset_db"])) for row in cells) > 0
+            assert total(users, "rate_bps") / len(users) == pytest.approx(kpis["throughput_bps"], rel=1e-5)
+            minutes = 6 / 60
+            seen = total(users, "handovers") / (len(users) * minutes)  # two in a second count as one at most
+            assert 0 < seen <= kpis["handovers_per_min"]
         case "iot":
             assert total(users, "rate_bps") == pytest.approx(kpis["throughput_bps"], rel=1e-5)
             assert total(cells, "load") / len(cells) == pytest.approx(kpis["utilisation"], rel=1e-5)
