@@ -16,9 +16,9 @@ from hetgraph.envs.handover.observe import level_graph
 from hetgraph.envs.handover.sources import Networks, World
 from hetgraph.envs.handover.traffic_actions import Actions, check_decides, traffic_specification
 from hetgraph.envs.handover.traffic_kpis import TRAFFIC_INDICATORS, Sums, rewards
-from hetgraph.envs.handover.traffic_observe import TrafficView, fill, packed, seen, unpacked
+from hetgraph.envs.handover.traffic_observe import TrafficView, fill, packed, unpacked, view_of
 from hetgraph.envs.handover.traffic_physics import Physics, TrafficWeights
-from hetgraph.envs.handover.traffic_state import Limits, Tally, TrafficState, move, tick
+from hetgraph.envs.handover.traffic_state import Counters, Limits, TrafficState, move, tick
 from hetgraph.envs.handover.traffic_world import Clock, Episode, episode_of, flows_of, traffic_world
 from hetgraph.envs.step import Step
 from hetgraph.graph.presets import preset
@@ -191,7 +191,7 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         place, part = drawn.at(number)
         after = min(place + 1, len(drawn.ue_pos) - 1)
         pos = torch.lerp(drawn.ue_pos[place], drawn.ue_pos[after], part)
-        self.view = seen(
+        self.view = view_of(
             self.state,
             drawn.received(number),
             drawn.floor(number),
@@ -234,16 +234,16 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         """
         self.action.check(action)
         check_decides(action, self.action)
-        tally = Tally.zeros(self.num_envs, self.num_users, self.num_cells, self.device)
-        refused = self.decide(action, tally)
-        self.advance(tally, a3=action.offset is not None or action.offset_db is not None)
-        reward, local = rewards(tally, self.state.cell, self.drawn.mean_bps, self.weights, self.limits)
-        rate = tally.served / self.clock.step_s
-        self.sums.add(tally, reward, (rate / self.rate_unit_bps).log1p())
+        counters = Counters.zeros(self.num_envs, self.num_users, self.num_cells, self.device)
+        refused = self.decide(action, counters)
+        self.advance(counters, a3=action.offset is not None or action.offset_db is not None)
+        reward, local = rewards(counters, self.state.cell, self.drawn.mean_bps, self.weights, self.limits)
+        rate = counters.served / self.clock.step_s
+        self.sums.add(counters, reward, (rate / self.rate_unit_bps).log1p())
         self.step_number += 1
         over = self.step_number >= self.clock.steps
-        info: dict[str, Any] = {"refused": refused, "reward_local": local, "tally": tally}
-        self._look(rate, torch.lerp(self.view.rate_mean, rate, SMOOTHING), tally.handovers / self.num_users)
+        info: dict[str, Any] = {"refused": refused, "reward_local": local, "counters": counters}
+        self._look(rate, torch.lerp(self.view.rate_mean, rate, SMOOTHING), counters.handovers / self.num_users)
         if over:
             info["final_obs"] = self.observe(self.level).clone()
             info["episode"] = self.sums.indicators(self.limits)
@@ -252,7 +252,7 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         ended = torch.full((self.num_envs,), over, device=self.device)
         return Step(self.observe(self.level), reward, torch.zeros_like(ended), ended, info)
 
-    def decide(self, action: HandoverAction, tally: Tally) -> Tensor:
+    def decide(self, action: HandoverAction, counters: Counters) -> Tensor:
         """Let an action take effect before the first tick; how many wishes of each network were refused ``[B]``."""
         state = self.state
         if action.margin_db is not None:
@@ -269,14 +269,14 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         place = wish.long().unsqueeze(2)
         allowed = self.view.allowed().gather(2, place)
         state.level = level.long().clone()
-        move(state, self.view.cell.gather(2, place * allowed).squeeze(2), self.limits, tally)
+        move(state, self.view.cell.gather(2, place * allowed).squeeze(2), self.limits, counters)
         return (~allowed).squeeze(2).sum(1)
 
-    def advance(self, tally: Tally, *, a3: bool) -> None:
+    def advance(self, counters: Counters, *, a3: bool) -> None:
         """Let the ticks of a step pass."""
         begin = self.step_number * self.clock.every
         for number in range(begin, begin + self.clock.every):
-            tick(self.state, self.drawn, number, self.limits, tally, a3=a3)
+            tick(self.state, self.drawn, number, self.limits, counters, a3=a3)
 
     def observe(self, level: Level) -> HeteroData:
         """The networks as graphs, a view of the state; see :func:`~hetgraph.envs.handover.traffic_observe.fill`.

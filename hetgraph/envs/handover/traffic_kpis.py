@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.envs.handover.traffic_physics import TrafficWeights
-from hetgraph.envs.handover.traffic_state import Limits, Tally
+from hetgraph.envs.handover.traffic_state import Counters, Limits
 
 TRAFFIC_INDICATORS = (
     "mean_delay_s",  # mean over users of the integral of a user's backlog over the bits that came for it (Little)
@@ -29,13 +29,13 @@ class Sums:
     """What an episode's indicators need.
 
     Args:
-        tally: sums over all ticks.
+        counters: sums over all ticks.
         utility: summed log rates of steps ``[B]``.
         reward: summed rewards of steps, mean over cells ``[B]``.
         steps: number of steps.
     """
 
-    tally: Tally
+    counters: Counters
     utility: Tensor
     reward: Tensor
     steps: int = 0
@@ -43,19 +43,19 @@ class Sums:
     @staticmethod
     def zeros(networks: int, users: int, cells: int, device: torch.device) -> "Sums":
         """Nothing yet."""
-        tally = Tally.zeros(networks, users, cells, device)
-        return Sums(tally, torch.zeros_like(tally.imbalance), torch.zeros_like(tally.imbalance))
+        counters = Counters.zeros(networks, users, cells, device)
+        return Sums(counters, torch.zeros_like(counters.imbalance), torch.zeros_like(counters.imbalance))
 
-    def add(self, tally: Tally, reward: Tensor, log_rates: Tensor) -> None:
+    def add(self, counters: Counters, reward: Tensor, log_rates: Tensor) -> None:
         """Add a step: its sums, rewards ``[B, N]`` and users' log rates ``[B, U]``."""
-        self.tally.add(tally)
+        self.counters.add(counters)
         self.utility = self.utility + log_rates.sum(1)
         self.reward = self.reward + reward.mean(1)
         self.steps += 1
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of all sums."""
-        sums = {"utility": self.utility, "reward": self.reward, **vars(self.tally)}
+        sums = {"utility": self.utility, "reward": self.reward, **vars(self.counters)}
         return {name: value.clone() for name, value in sums.items()} | {"steps": torch.tensor(self.steps)}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -63,53 +63,55 @@ class Sums:
         device = self.utility.device
         moved = {name: value.to(device, copy=True) for name, value in state.items()}
         self.steps, self.utility, self.reward = int(moved.pop("steps")), moved.pop("utility"), moved.pop("reward")
-        self.tally = Tally(**moved)
+        self.counters = Counters(**moved)
 
     def indicators(self, limits: Limits) -> dict[str, Tensor]:
         """Indicators of the episode ``[B]``, see ``TRAFFIC_INDICATORS``, and the mean ``reward``."""
-        tally, clock = self.tally, limits.clock
-        users, ticks = tally.backlog.shape[1], self.steps * clock.every
+        counters, clock = self.counters, limits.clock
+        users, ticks = counters.backlog.shape[1], self.steps * clock.every
         time_s = ticks * clock.tick_s
-        waited = tally.backlog * clock.tick_s
-        delay = torch.where(tally.offered > 0, waited / tally.offered.clamp_min(1), torch.nan)
-        late = (delay > limits.physics.patience_s).sum(1) / (tally.offered > 0).sum(1).clamp_min(1)
-        share = torch.where(tally.offered > 0, tally.served / tally.offered.clamp_min(1), 0.0)
-        served, events = tally.served.sum(1), 60 / (users * time_s)
+        waited = counters.backlog * clock.tick_s
+        delay = torch.where(counters.offered > 0, waited / counters.offered.clamp_min(1), torch.nan)
+        late = (delay > limits.physics.patience_s).sum(1) / (counters.offered > 0).sum(1).clamp_min(1)
+        share = torch.where(counters.offered > 0, counters.served / counters.offered.clamp_min(1), 0.0)
+        served, events = counters.served.sum(1), 60 / (users * time_s)
         values = (
             torch.nan_to_num(delay.nanmean(1)),
             torch.nan_to_num(torch.nanquantile(delay, 0.95, dim=1)),
             late,
-            waited.sum(1) / tally.offered.sum(1).clamp_min(1),
+            waited.sum(1) / counters.offered.sum(1).clamp_min(1),
             served / (users * time_s),
             served / (limits.bandwidth_hz * time_s),
             self.utility / self.steps,
             share.sum(1).square() / ((share > 0).sum(1) * share.square().sum(1)).clamp_min(1e-30),
-            tally.imbalance / ticks,
-            tally.handovers * events,
-            tally.ping_pongs * events,
-            tally.failures * events,
+            counters.imbalance / ticks,
+            counters.handovers * events,
+            counters.ping_pongs * events,
+            counters.failures * events,
         )
         return dict(zip(TRAFFIC_INDICATORS, values, strict=True)) | {"reward": self.reward / self.steps}
 
 
 def rewards(
-    tally: Tally, cell: Tensor, mean_bps: Tensor, weights: TrafficWeights, limits: Limits
+    counters: Counters, cell: Tensor, mean_bps: Tensor, weights: TrafficWeights, limits: Limits
 ) -> tuple[Tensor, Tensor]:
     """Reward of each cell ``[B, N]``, and what its own users add to it, as often as there are cells ``[B, N]``.
 
     Args:
-        tally: sums of the step.
+        counters: sums of the step.
         cell: cell of each user at its end ``[B, U]``.
         mean_bps: mean rate at which bits come for each user ``[B, U]``.
         weights: prices.
         limits: physics.
     """
-    (users, cells), clock = (cell.shape[1], tally.busy.shape[1]), limits.clock
+    (users, cells), clock = (cell.shape[1], counters.busy.shape[1]), limits.clock
     rate = mean_bps if weights.delay == "users" else mean_bps.mean(1, keepdim=True)
-    waited = tally.backlog * (clock.tick_s / (users * clock.step_s)) / rate.clamp_min(1)
+    waited = counters.backlog * (clock.tick_s / (users * clock.step_s)) / rate.clamp_min(1)
     team = waited.sum(1) + (
-        weights.handover * tally.handovers + weights.ping_pong * tally.ping_pongs + weights.failure * tally.failures
+        weights.handover * counters.handovers
+        + weights.ping_pong * counters.ping_pongs
+        + weights.failure * counters.failures
     ) / (users * clock.step_s)
-    local = -cells * torch.zeros_like(tally.busy).scatter_add_(1, cell, waited)
+    local = -cells * torch.zeros_like(counters.busy).scatter_add_(1, cell, waited)
     shared = -team.unsqueeze(1).expand_as(local)
     return torch.lerp(shared, local, weights.local) if weights.local else shared.clone(), local

@@ -164,7 +164,7 @@ def unpacked(rows: Mapping[str, Tensor]) -> TrafficView:
     return TrafficView(**{name: rows[name].long() if name in long else rows[name] for name in names})
 
 
-def seen(
+def view_of(
     state: TrafficState,
     present_db: Tensor,
     floor: Tensor | float,

@@ -46,7 +46,7 @@ class Limits:
 
 
 @dataclass
-class Tally:
+class Counters:
     """Sums over the ticks of a decision step.
 
     Args:
@@ -70,13 +70,13 @@ class Tally:
     failures: Tensor
 
     @staticmethod
-    def zeros(networks: int, users: int, cells: int, device: torch.device) -> "Tally":
+    def zeros(networks: int, users: int, cells: int, device: torch.device) -> "Counters":
         """Nothing yet."""
         waits, served, offered = torch.zeros(3, networks, users, device=device)
         busy, none = torch.zeros(networks, cells, device=device), torch.zeros(4, networks, device=device)
-        return Tally(waits, served, offered, busy, *none)
+        return Counters(waits, served, offered, busy, *none)
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "Counters") -> None:
         """Add another one's sums to this one's."""
         for field in fields(self):
             getattr(self, field.name).add_(getattr(other, field.name))
@@ -153,7 +153,7 @@ class TrafficState:
         return replace(self, **{field.name: getattr(self, field.name)[row] for field in fields(self)})
 
 
-def tick(state: TrafficState, episode: Episode, number: int, limits: Limits, tally: Tally, *, a3: bool) -> None:
+def tick(state: TrafficState, episode: Episode, number: int, limits: Limits, counters: Counters, *, a3: bool) -> None:
     """Let a tick pass: bits come, users measure and are handed over, cells serve; the state and the sums change in place.
 
     Args:
@@ -161,18 +161,18 @@ def tick(state: TrafficState, episode: Episode, number: int, limits: Limits, tal
         episode: what users receive and are offered.
         number: of the tick.
         limits: physics.
-        tally: sums.
+        counters: sums.
         a3: users are handed over by A3; else only those whose link was lost connect.
     """
     bits = episode.arrivals(number)
     state.queue += bits
-    tally.offered += bits
+    counters.offered += bits
     received = measure(state, episode, number, limits)
-    _hand_over(state, number, limits, tally, a3)
-    _serve(state, received, episode.floor(number), limits, tally)
+    _hand_over(state, number, limits, counters, a3)
+    _serve(state, received, episode.floor(number), limits, counters)
     state.since += 1
     state.dead.sub_(1).clamp_min_(0)
-    tally.backlog += state.queue
+    counters.backlog += state.queue
 
 
 def measure(state: TrafficState, episode: Episode, number: int, limits: Limits) -> Tensor:
@@ -184,13 +184,13 @@ def measure(state: TrafficState, episode: Episode, number: int, limits: Limits) 
     return received
 
 
-def move(state: TrafficState, target: Tensor, limits: Limits, tally: Tally) -> None:
+def move(state: TrafficState, target: Tensor, limits: Limits, counters: Counters) -> None:
     """Hand users over to cells ``[B, U]``, their own for those who stay; those without service stay where they are."""
     target = torch.where(state.dead > 0, state.cell, target)
-    _change(state, target, target != state.cell, limits, tally)
+    _change(state, target, target != state.cell, limits, counters)
 
 
-def _hand_over(state: TrafficState, number: int, limits: Limits, tally: Tally, a3: bool) -> None:
+def _hand_over(state: TrafficState, number: int, limits: Limits, counters: Counters, a3: bool) -> None:
     """Connect users whose outage is over, and hand over those for whom A3's condition has held long enough."""
     here = state.dead <= 0
     back = state.lost & here
@@ -208,10 +208,10 @@ def _hand_over(state: TrafficState, number: int, limits: Limits, tally: Tally, a
     target, some = best_triggered(level, state.trigger, least)
     state.cell = torch.where(back, target, state.cell)
     state.lost = state.lost & ~back
-    _change(state, target, some & ~back, limits, tally)
+    _change(state, target, some & ~back, limits, counters)
 
 
-def _change(state: TrafficState, target: Tensor, moved: Tensor, limits: Limits, tally: Tally) -> None:
+def _change(state: TrafficState, target: Tensor, moved: Tensor, limits: Limits, counters: Counters) -> None:
     """Handovers of users who ``moved [B, U]``."""
     returned = moved & (target == state.previous) & (state.since <= limits.in_ticks("ping_pong_s"))
     state.previous = torch.where(moved, state.cell, state.previous)
@@ -219,8 +219,8 @@ def _change(state: TrafficState, target: Tensor, moved: Tensor, limits: Limits, 
     state.cell = torch.where(moved, target, state.cell)
     state.dead = state.dead + limits.in_ticks("interruption_s") * moved
     state.low = state.low * ~moved
-    tally.handovers += moved.sum(1)
-    tally.ping_pongs += returned.sum(1)
+    counters.handovers += moved.sum(1)
+    counters.ping_pongs += returned.sum(1)
 
 
 def links(state: TrafficState, power: Tensor, floor: Tensor | float) -> tuple[Tensor, Tensor]:
@@ -239,7 +239,7 @@ def links(state: TrafficState, power: Tensor, floor: Tensor | float) -> tuple[Te
     return own, (total - own * state.activity.gather(1, cell)).clamp_min(0) + floor
 
 
-def _serve(state: TrafficState, received: Tensor, floor: Tensor | float, limits: Limits, tally: Tally) -> None:
+def _serve(state: TrafficState, received: Tensor, floor: Tensor | float, limits: Limits, counters: Counters) -> None:
     """Share the cells' airtime, empty the queues, and count links that are too weak."""
     physics, (b, u, k) = limits.physics, received.shape
     own, other = links(state, received.mul_(_NEPER).exp_(), floor)
@@ -254,12 +254,12 @@ def _serve(state: TrafficState, received: Tensor, floor: Tensor | float, limits:
     state.queue -= served
     busy = busy.view(b, k)
     state.activity = torch.lerp(state.activity, busy, physics.activity).clamp_min_(physics.least_activity)
-    tally.served += served
-    tally.busy += busy
-    tally.imbalance += (busy - busy.mean(1, keepdim=True)).abs().mean(1)
+    counters.served += served
+    counters.busy += busy
+    counters.imbalance += (busy - busy.mean(1, keepdim=True)).abs().mean(1)
     state.low = (state.low + 1) * weak
     failed = state.low >= max(round(limits.in_ticks("failure_s")), 1)
     state.lost |= failed
     state.low = state.low * ~failed
     state.dead = torch.where(failed, 1 + limits.in_ticks("outage_s"), state.dead)
-    tally.failures += failed.sum(1)
+    counters.failures += failed.sum(1)

@@ -62,11 +62,11 @@ def test_bits_are_kept_to_the_last_one() -> None:
     total = env.drawn.bits.sum((0, 2)).double()
     for seed in range(19):
         env.step(env.action.sample(torch.Generator().manual_seed(seed)))
-    tally = env.sums.tally
-    assert bool((env.state.queue >= 0).all()) and float(tally.served.sum()) > 0
-    left = (tally.offered.double() - tally.served.double() - env.state.queue.double()).abs()
+    counters = env.sums.counters
+    assert bool((env.state.queue >= 0).all()) and float(counters.served.sum()) > 0
+    left = (counters.offered.double() - counters.served.double() - env.state.queue.double()).abs()
     assert float(left.max()) < 100.0, "bits of 1e8, in float32"
-    arrived = tally.offered.double().sum(1) + env.drawn.bits[190:].sum((0, 2))
+    arrived = counters.offered.double().sum(1) + env.drawn.bits[190:].sum((0, 2))
     torch.testing.assert_close(arrived, total, rtol=1e-5, atol=0)
 
 
@@ -83,7 +83,7 @@ def test_a3_waits_for_the_margin_and_the_time_to_trigger(trigger: int) -> None:
     assert env.state.cell.item() == 0
     env.step(none(env))
     assert env.state.cell.item() == 1 and int(env.state.since) == 20 - (first + trigger)
-    assert float(env.sums.tally.handovers) == 1 and float(env.sums.tally.ping_pongs) == 0
+    assert float(env.sums.counters.handovers) == 1 and float(env.sums.counters.ping_pongs) == 0
 
 
 def test_offsets_move_the_point_of_handover_and_keep_users_out() -> None:
@@ -125,8 +125,8 @@ def test_a_handover_interrupts_service_for_half_a_tick() -> None:
     for place in (torch.zeros_like(top), torch.ones_like(top)):
         env = one_user([40.0, 40.0], 1e8, physics=physics, actions="users")
         env.step(HandoverAction(place, top))
-        assert float(env.sums.tally.handovers) == float(place) == float(env.state.cell)
-        served.append(float(env.sums.tally.served))
+        assert float(env.sums.counters.handovers) == float(place) == float(env.state.cell)
+        served.append(float(env.sums.counters.served))
     assert abs(served[0] - 8e6) < 1e3 and abs(served[1] - 7.6e6) < 1e3
 
 
@@ -137,16 +137,16 @@ def test_a_lost_link_costs_a_second_and_comes_back_at_the_strongest_cell() -> No
     env.state.cell = torch.zeros_like(env.state.cell)
     away = HandoverAction(offset_db=torch.tensor([[20.0, 20.0, -40.0]]))
     env.step(away)
-    assert bool(env.state.lost) and float(env.sums.tally.failures) == 1 and float(env.state.dead) == 5
+    assert bool(env.state.lost) and float(env.sums.counters.failures) == 1 and float(env.state.dead) == 5
     assert not bool(env.masks()["allowed"][..., 1:].any())
     # The outage ends at the fifth tick, which is no handover; a wide margin keeps the user where it connects.
     env.step(replace(away, margin_db=torch.full((1,), 100.0)))
-    assert not bool(env.state.lost) and float(env.sums.tally.handovers) == 0
+    assert not bool(env.state.lost) and float(env.sums.counters.handovers) == 0
     assert env.state.cell.item() == 2, "by measurements alone"
     short = HandoverTrafficEnv(still([[[0.0, 0.0, 20.0]]] * 9), 1, steps=4, physics=replace(physics, failure_s=9.0))
     short.state.cell = torch.zeros_like(short.state.cell)
     short.step(away)
-    assert float(short.sums.tally.failures) == 0
+    assert float(short.sums.counters.failures) == 0
 
 
 def test_back_within_two_seconds_is_a_ping_pong() -> None:
@@ -157,16 +157,16 @@ def test_back_within_two_seconds_is_a_ping_pong() -> None:
         for _ in range(pause):
             env.step(HandoverAction(stay, top))
         env.step(HandoverAction(stay + 1, top))
-        assert float(env.sums.tally.handovers) == 2 or env.episode == 1
+        assert float(env.sums.counters.handovers) == 2 or env.episode == 1
         if env.episode == 0:
-            assert float(env.sums.tally.ping_pongs) == expected
+            assert float(env.sums.counters.ping_pongs) == expected
 
 
 def test_levels_share_a_cell_in_proportion() -> None:
     env = HandoverTrafficEnv(still([[[30.0, -30.0], [30.0, -30.0]]] * 9), 1, steps=4, physics=QUIET, actions="users")
     env.drawn = replace(env.drawn, bits=torch.full_like(env.drawn.bits, 1e8))
     env.step(HandoverAction(torch.zeros(1, 2, dtype=torch.long), torch.tensor([[4, 0]])))
-    served = env.sums.tally.served[0]
+    served = env.sums.counters.served[0]
     assert abs(float(served[0] / served[1]) - 5) < 1e-3
 
 
@@ -181,7 +181,7 @@ def test_the_reward_is_the_team_s_delay_and_prices() -> None:
         assert bool((step.reward == step.reward[:, :1]).all()) and step.reward.shape == (2, 6)
         torch.testing.assert_close(step.info["reward_local"].mean(1), step.reward[:, 0])
         torch.testing.assert_close(own.reward, step.info["reward_local"])
-        events = other.info["tally"]
+        events = other.info["counters"]
         price = (events.handovers + 0.02 * events.ping_pongs + 0.2 * events.failures) / 24
         torch.testing.assert_close(step.reward[:, 0] - other.reward[:, 0], price)
     last = env.step(none(env)).info["episode"]

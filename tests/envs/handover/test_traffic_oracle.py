@@ -140,17 +140,17 @@ def test_sixty_ticks_against_one_user_after_the_other(trigger: int, seed: int, f
         offset = torch.randn(2, CELLS, generator=generator) * 2
         offset -= offset.mean(1, keepdim=True)
         env.step(HandoverAction(offset_db=offset))
-        tally = env.sums.tally
+        counters = env.sums.counters
         for b, oracle in enumerate(oracles):
             for number in range(10 * step, 10 * step + 10):
                 oracle.tick(number, offset[b].tolist(), 1.0, trigger)
             assert env.state.cell[b].tolist() == oracle.cell and env.state.lost[b].tolist() == oracle.lost
             close(env.state.filtered[b], oracle.filtered, 1e-3)
             close(env.state.activity[b], oracle.activity, 1e-3)
-            for value, expected in ((env.state.queue, oracle.queue), (tally.served, oracle.served)):
+            for value, expected in ((env.state.queue, oracle.queue), (counters.served, oracle.served)):
                 close(value[b], expected, 2e3)
-            close(tally.backlog[b], oracle.backlog, 5e4)
+            close(counters.backlog[b], oracle.backlog, 5e4)
             events = [oracle.handovers, oracle.ping_pongs, oracle.failures]
-            assert [float(x[b]) for x in (tally.handovers, tally.ping_pongs, tally.failures)] == events
+            assert [float(x[b]) for x in (counters.handovers, counters.ping_pongs, counters.failures)] == events
     counts = [sum(getattr(oracle, name) for oracle in oracles) for name in ("handovers", "ping_pongs", "failures")]
     assert counts[0] > 0 and (counts[2] > 0) == (failure_db > 0)
