@@ -3,7 +3,7 @@
 from hetgraph.trainers.reproduce import qmix_tables as tables
 from hetgraph.trainers.reproduce import qmix_traffic as traffic
 from hetgraph.trainers.reproduce.paper import Experiment, Paper
-from hetgraph.trainers.reproduce.trainings import D, M, Run, T, options
+from hetgraph.trainers.reproduce.trainings import D, M, Run, T, Tuned, options
 
 TINY = (
     *options(D, networks=2, num_envs=2, val_networks=1, steps=8, episodes=1, batch_size=16, least=16),
@@ -37,12 +37,15 @@ CHANGES = {
     "qmix-traces": DRIVES,
     "qmix-traces-levels": (*DRIVES, *LEVELS),
 }
+OWN = ("--sites", f"{traffic.OWN}/sites.csv", "--users", f"{traffic.OWN}/users.csv", "--load", f"{traffic.OWN_LOAD:g}")
 STARTED = {"qmix-negotiated": NEGOTIATED, "qmix-negotiated-margin": (*MARGIN, *NEGOTIATED, *CROWDING)}
 MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin", "qmix-flat", "qmix-paper")
 RUNS = (
     *(Run(name, "qmix", changes, main=name in MAIN, minutes=2, quick=TINY) for name, changes in CHANGES.items()),
     *(Run(name, "qmix", changes, "rule + learned", False, 2, TINY) for name, changes in STARTED.items()),
     Run("qmix-traffic", "qmix-traffic", minutes=12, quick=TINY_TRAFFIC),
+    Tuned("qmix-traffic-own", "", (*OWN, "--epochs", "3", "--batches", "96"), minutes=15,
+          quick=("--epochs", "1", "--batches", "2"), needs=("qmix-traffic",), of="qmix-traffic"),
     *(
         Run(traffic.change(name), "qmix-traffic", changes, main=False, minutes=12, quick=TINY_TRAFFIC)
         for name, changes in traffic.CHANGES.items()
@@ -70,6 +73,8 @@ PAPER = Paper(
                    ("qmix-traffic", *map(traffic.change, traffic.CHANGES)), 15),
         Experiment("traffic-sizes", "With traffic: more cells and other traffic, as they are", (), traffic.sizes,
                    ("qmix-traffic",), 40),
+        Experiment("traffic-own", "With traffic: somebody's sites and users", (), traffic.own, ("qmix-traffic-own",), 30,
+                   requires=traffic.OWN),
         Experiment("learned", "Agents and rules, four modes", ("Table III", "Table IV", "Figure 7", "Figure 8"), tables.learned,
                    LEARNED, 60),
         Experiment("training", "Learning curves", ("Figure 5", "Figure 6", "Table II"), tables.training, ("qmix", "qmix-paper"), 0.2),
