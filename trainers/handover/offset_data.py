@@ -81,10 +81,11 @@ class OffsetDataModule(EnvDataModule):
     def experience(self, module: Any) -> OffsetExperience:
         """Training networks and their agents, beside the rule."""
         agents = model_as(module, OffsetQMIX)
-        rule_env = self.environment() if self.control else None
+        env = self.environment()
+        rule_env = env.twin() if self.control else None
         rule = policy_of(self.control) if self.control else None
         buffer = ReplayBuffer(self.capacity, device=self.device)
-        return OffsetExperience(self.environment(), rule_env, agents, rule, buffer, **self.options)
+        return OffsetExperience(env, rule_env, agents, rule, buffer, **self.options)
 
     def judge(self, policy: Any, split: Split, item: int) -> dict[str, Any]:
         """Indicators of a policy, means over networks; the score is minus the mean delay with its prices: the mean reward."""

@@ -205,6 +205,14 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
             step=self.step_number,
         )
 
+    def twin(self) -> "HandoverTrafficEnv":
+        """An equal environment at the start of the same episode; what is drawn for both is shared."""
+        other = copy.copy(self)
+        other._graph = empty_graph(self.sizes, self.terms, self.device)
+        other.episode -= 1
+        other._start()
+        return other
+
     def branch(self, drawn: Episode, row: Tensor) -> "HandoverTrafficEnv":
         """An environment of some of the networks at their present state, for trying actions; it ends with the episode.
 

@@ -310,6 +310,17 @@ def test_a_branch_plays_the_same_future() -> None:
         assert torch.equal(copies, reward[row])
 
 
+def test_a_twin_is_an_environment_of_its_own_that_plays_the_same() -> None:
+    env = HandoverTrafficEnv(SMALL, 3, networks=5, steps=3, seed=4)
+    twin, alone = env.twin(), HandoverTrafficEnv(SMALL, 3, networks=5, steps=3, seed=4)
+    assert twin.world is env.world
+    for _ in range(4):  # into the next episode
+        moved = env.step(HandoverAction(offset_db=torch.randn(3, 6).mul(4)))
+        same, other = (each.step(none(each)) for each in (twin, alone))
+        assert torch.equal(same.reward, other.reward) and not torch.equal(same.reward, moved.reward)
+    assert torch.equal(twin.view.queue, alone.view.queue)
+
+
 @pytest.mark.all
 def test_interpolated_gains_hardly_change_the_delay() -> None:
     """Gains at places half a second apart (of walkers a second), against gains drawn at every tick of the same walks."""
