@@ -20,7 +20,7 @@ OffsetMixing = Literal["qmix", "vdn", "independent"]
 STATION = ("activity", "offset_db", "backlog_log", "queue_log", "users", "power_dbm")
 COLUMNS: dict[str | tuple[str, str, str], tuple[str, ...]] = {
     "bs": STATION,
-    "ue": ("queue_log", "rate_mbps", "speed_mps", "own_efficiency", "since_handover"),
+    "ue": ("queue_log", "rate_mbps", "rate_mean_mbps", "speed_mps", "own_efficiency", "since_handover"),
     CHANNEL: ("own_gap_db", "efficiency", "own"),
 }
 REPORTS = 40  # edges of a station's users whose summed states count as one
