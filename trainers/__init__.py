@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # imported when they are asked for, so that the command line 
     from hetgraph.trainers.iot.decision_cost import DecisionCost, decision_cost
     from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
     from hetgraph.trainers.iot.mappo import IoTMAPPO
+    from hetgraph.trainers.iot.unrolled import UnrolledModule
     from hetgraph.trainers.judge.run import compare
     from hetgraph.trainers.queues.data import TrafficDataModule
     from hetgraph.trainers.queues.mappo import MAPPOModule
@@ -51,6 +52,7 @@ _PLACES = {
     "iot.decision_cost": ("DecisionCost", "decision_cost"),
     "iot.maddqn": ("MADDQNDMADDPG",),
     "iot.mappo": ("IoTMAPPO",),
+    "iot.unrolled": ("UnrolledModule",),
     "judge.run": ("compare",),
     "queues.data": ("TrafficDataModule",),
     "queues.mappo": ("MAPPOModule",),
@@ -86,6 +88,7 @@ __all__ = [
     "Task",
     "TrafficDataModule",
     "Training",
+    "UnrolledModule",
     "compare",
     "decision_cost",
     "double_dqn_target",

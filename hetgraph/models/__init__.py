@@ -5,6 +5,7 @@ from hetgraph.models.checkpoint import load, register, save, systems
 from hetgraph.models.grows import GROWS
 from hetgraph.models.hetgnn import HetGNN
 from hetgraph.models.iot.agents import HybridMADDPG
+from hetgraph.models.iot.unrolled import UnrolledScheduler
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.models.mappo_compiled import CompiledAgents
 from hetgraph.models.offset_qmix import OffsetQMIX
@@ -21,6 +22,7 @@ __all__ = [
     "NeighbourhoodMAPPO",
     "OffsetQMIX",
     "Prediction",
+    "UnrolledScheduler",
     "keep_options",
     "load",
     "register",

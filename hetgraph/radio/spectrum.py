@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -90,3 +91,18 @@ def spectrum_of(obs: HeteroData) -> Spectrum:
         obs.rb_bandwidth_hz[:, 0] * obs.slot_s,
         int(obs.layers[0]),
     )
+
+
+def min_path_loss(view: Spectrum, hysteresis_db: float = 2.0) -> Tensor:
+    """The station with the least path loss to each user ``[B, U]``, -1 for a user that is not there.
+
+    Range expansion by the whole difference of budgets: with WMMSE's powers a user costs energy by its path loss, whatever its
+    station could send.
+
+    Args:
+        view: dense tables.
+        hysteresis_db: by how much another station than the present one has to be better.
+    """
+    stays = view.station.unsqueeze(2) == torch.arange(view.shape[1], device=view.gain.device)
+    score_db = view.rsrp_dbm - 10 * view.power_max_w.log10().unsqueeze(1) + hysteresis_db * stays
+    return torch.where(view.active, score_db.argmax(2), -1)

@@ -12,6 +12,7 @@ from hetgraph.envs.rollout import rollout
 from hetgraph.graph import Scenario
 from hetgraph.graph.schema import Level
 from hetgraph.models.iot.agents import HybridMADDPG
+from hetgraph.models.iot.unrolled import UnrolledScheduler
 from hetgraph.radio.policy import Policy
 from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.common.env_data import EnvDataModule, Split, model_as
@@ -20,6 +21,7 @@ from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.common.on_policy import OnPolicyModule
 from hetgraph.trainers.iot.experience import IoTExperience, Random
 from hetgraph.trainers.iot.rollouts import IoTRollouts
+from hetgraph.trainers.iot.unrolled import IoTSlots, UnrolledModule
 
 COST = 10.0  # of a lost share of throughput or promises, in shares of bits per joule
 KPIS = ("throughput_bps", "bit_per_j", "qos_violation", "jain", "handover_rate", "utilisation", "loss")
@@ -103,8 +105,11 @@ class IoTDataModule(EnvDataModule):
         """Chance that an agent explores at a draw."""
         return linear_epsilon(drawn, self.exploration(), *self.epsilon_range)
 
-    def experience(self, module: Any) -> IoTExperience | IoTRollouts:
-        """Slots of agents that explore, or rollouts of a module that learns on the policy."""
+    def experience(self, module: Any) -> IoTExperience | IoTRollouts | IoTSlots:
+        """Slots of agents that explore, rollouts of a module that learns on the policy, or slots of an unrolled scheduler."""
+        if isinstance(module, UnrolledModule):
+            scheduler = model_as(module, UnrolledScheduler)
+            return IoTSlots(self.environment(scheduler.level), scheduler, self.options["draws"])
         policy = model_as(module, HybridMADDPG)
         env = self.environment(policy.level)
         if isinstance(module, OnPolicyModule):

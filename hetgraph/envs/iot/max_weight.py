@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.envs.iot.rules import at_station, max_rsrp, min_path_loss
+from hetgraph.envs.iot.rules import at_station, max_rsrp
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import Level
 from hetgraph.graph.sums_of_others import sum_of_others
@@ -15,7 +15,7 @@ from hetgraph.radio.interference import interference_on_blocks
 from hetgraph.radio.noma import noma_power_split, noma_rates
 from hetgraph.radio.rates import LOG2E, spectral_efficiency
 from hetgraph.radio.schedule import Schedule, budgeted
-from hetgraph.radio.spectrum import Spectrum, spectrum_of
+from hetgraph.radio.spectrum import Spectrum, min_path_loss, spectrum_of
 from hetgraph.solvers.association import improve_by_moves
 from hetgraph.solvers.layers import LayerGains, layer_gains, layered_wmmse
 

@@ -68,6 +68,50 @@ def silence(budget: Budget, stations: int) -> Transmission:
     )
 
 
+@dataclass(frozen=True)
+class Layers:
+    """Layers of the clusters of a slot.
+
+    Args:
+        power_w: of each ``[B, N, S, L]``, W.
+        received: power of each station at each user ``[B, U, N, S]``, W.
+        interference_w: what users receive of other stations than their own, plus noise ``[B, U, S]``, W.
+        place: of the layers' users and blocks in a table of all of them ``[B, N * S * L]``.
+        rate_bps: of each ``[B, N, S, L]``, bit/s.
+    """
+
+    power_w: Tensor
+    received: Tensor
+    interference_w: Tensor
+    place: Tensor
+    rate_bps: Tensor
+
+
+def layers_of(action: Schedule, gain: Tensor, budget: Budget) -> Layers:
+    """Powers and rates of layers; arguments as in :func:`transmit`."""
+    (b, n, s, _), device, noise = action.user.shape, gain.device, budget.noise_w
+    layer_w = action.power * budget.power_max_w.reshape(b, n, 1, 1)
+    received = gain * layer_w.sum(3).unsqueeze(1)  # [B, U, N, S]
+    interference = interference_on_blocks(received, action.station, noise)
+    user, block = action.user.clamp_min(0), torch.arange(s, device=device).reshape(1, 1, s, 1)
+    place = (user * s + block).flatten(1)
+    station = torch.arange(n, device=device).reshape(1, n, 1, 1)
+    edge = ((user * n + station) * s + block).flatten(1)
+    layer_interference_w = interference.flatten(1).gather(1, place).reshape(layer_w.shape)
+    own_gain = gain.flatten(1).gather(1, edge).reshape(layer_w.shape)
+    rate = budget.subchannel_hz * noma_rates(own_gain, layer_w, layer_interference_w, sic_residual=budget.sic_residual)
+    return Layers(layer_w, received, interference, place, rate)
+
+
+def carried_bits(action: Schedule, gain: Tensor, budget: Budget) -> Tensor:
+    """Bits that layers carry for each user, fractions included; gradients of powers flow through them ``[B, U]``.
+
+    Arguments as in :func:`transmit`.
+    """
+    bits = layers_of(action, gain, budget).rate_bps * (action.user >= 0) * budget.slot_s
+    return bits.new_zeros(gain.shape[:2]).scatter_add(1, action.user.clamp_min(0).flatten(1), bits.flatten(1))
+
+
 def transmit(action: Schedule, gain: Tensor, budget: Budget) -> Transmission:
     """Rates by the superposed convention.
 
@@ -76,27 +120,16 @@ def transmit(action: Schedule, gain: Tensor, budget: Budget) -> Transmission:
         gain: present gains ``[B, U, N, S]``.
         budget: powers, noise and bandwidth.
     """
-    (b, n, s, layers), u = action.user.shape, gain.shape[1]
+    (b, n, s, _), u = action.user.shape, gain.shape[1]
     device, on, noise = gain.device, action.user >= 0, budget.noise_w
-    layer_w = action.power * budget.power_max_w.reshape(b, n, 1, 1)
-    power_w = layer_w.sum(3)
-    received = gain * power_w.unsqueeze(1)  # [B, U, N, S]
-    others = sum_of_others(received.mean(3), 2) + noise.mean(2, keepdim=True)
+    layers = layers_of(action, gain, budget)
+    others = sum_of_others(layers.received.mean(3), 2) + noise.mean(2, keepdim=True)
     own = action.station.unsqueeze(2) == torch.arange(n, device=device)
-    interference = interference_on_blocks(received, action.station, noise)
-    user = action.user.clamp_min(0)
-    place = (user * s + torch.arange(s, device=device).reshape(1, 1, s, 1)).flatten(
-        1
-    )  # among the pairs of user and block
-    station = torch.arange(n, device=device).reshape(1, n, 1, 1)
-    edge = ((user * n + station) * s + torch.arange(s, device=device).reshape(1, 1, s, 1)).flatten(1)
-    layer_interference_w = interference.flatten(1).gather(1, place).reshape(b, n, s, layers)
-    floor = noise.flatten(1).gather(1, place).reshape(layer_interference_w.shape)
-    own_gain = gain.flatten(1).gather(1, edge).reshape(layer_interference_w.shape)
-    rate = budget.subchannel_hz * noma_rates(own_gain, layer_w, layer_interference_w, sic_residual=budget.sic_residual)
+    place, layer_w = layers.place, layers.power_w
     sent = layer_w.new_zeros(b, u * s).scatter_add_(1, place, layer_w.flatten(1)).reshape(b, u, s)
-    level_db = (layer_interference_w / floor).log10() * 10 * on
-    mean_db = level_db.sum((2, 3)) / on.sum((2, 3)).clamp_min(1)
+    over_noise = (layers.interference_w / noise).flatten(1).gather(1, place).reshape(on.shape)
+    mean_db = (over_noise.log10() * 10 * on).sum((2, 3)) / on.sum((2, 3)).clamp_min(1)
     room = torch.zeros(b, u, dtype=torch.float64, device=device)
-    room = (room.scatter_add_(1, user.flatten(1), rate.flatten(1).double()) * budget.slot_s).long()
-    return Transmission(room, power_w, sent, interference, others, mean_db, own)
+    user = action.user.clamp_min(0).flatten(1)
+    room = (room.scatter_add_(1, user, layers.rate_bps.flatten(1).double()) * budget.slot_s).long()
+    return Transmission(room, layer_w.sum(3), sent, layers.interference_w, others, mean_db, own)

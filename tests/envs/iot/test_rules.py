@@ -7,12 +7,11 @@ import pytest
 import torch
 
 from hetgraph.envs import IoTEnv
-from hetgraph.envs.iot.rules import min_path_loss
 from hetgraph.envs.rollout import rollout
 from hetgraph.graph import Scenario
 from hetgraph.models import HybridMADDPG
 from hetgraph.radio import Schedule, iot_names, iot_policy
-from hetgraph.radio.spectrum import spectrum_of
+from hetgraph.radio.spectrum import min_path_loss, spectrum_of
 
 SMALL = "iot-noma:users=6,small_cells=2,subchannels=3,load=3,disturbance_db=3"
 
