@@ -78,7 +78,7 @@ class UnrolledModule(EnvModule):
     Args:
         bits: weight :math:`\kappa` of bits.
         energy: weight :math:`\epsilon` of energy.
-        noise: part of Gumbel noise on choices at the start; it falls to nothing linearly.
+        gumbel: part of Gumbel noise on choices at the start; it falls to nothing linearly.
         lr: learning rate at the start.
         lr_end: part of it that is left at the end.
         max_norm: largest norm of the gradient.
@@ -92,7 +92,7 @@ class UnrolledModule(EnvModule):
         self,
         bits: float = 3.0,
         energy: float = 0.01,
-        noise: float = 1.0,
+        gumbel: float = 1.0,
         lr: float = 3e-3,
         lr_end: float = 0.05,
         max_norm: float = 1.0,
@@ -103,12 +103,12 @@ class UnrolledModule(EnvModule):
         self.save_hyperparameters()
         check_limits(self.hparams)
         self.model = UnrolledScheduler(**model)
-        self.bits, self.energy, self.noise = bits, energy, noise
+        self.bits, self.energy, self.gumbel = bits, energy, gumbel
 
     def training_step(self, batch: Backlog, batch_idx: int) -> Tensor:
         """A step along the gradient of a slot, which then happens."""
         slots = self._slots()
-        schedule = self.model(batch.obs, self.noise * (1 - self.progress))
+        schedule = self.model(batch.obs, self.gumbel * (1 - self.progress))
         loss = self.loss(batch, schedule, slots.carried(schedule))
         for optimiser in self.named_optimisers().values():
             self.update(optimiser, loss)

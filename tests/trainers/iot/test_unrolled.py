@@ -16,7 +16,7 @@ from hetgraph.trainers.iot.unrolled import Backlog, IoTSlots
 
 def module(**options: Any) -> UnrolledModule:
     torch.manual_seed(0)
-    return UnrolledModule(**{"hidden": 8, "width": 4, "noise": 0.0, "lr_end": 1.0} | options)
+    return UnrolledModule(**{"hidden": 8, "width": 4, "gumbel": 0.0, "lr_end": 1.0} | options)
 
 
 @pytest.mark.parametrize("prices", [False, True])

@@ -1,0 +1,65 @@
+"""The rule that IoT agents correct, on the own view of each station: the classical rival of schedulers that see no more."""
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.links import links_of
+from hetgraph.graph.schema import Level
+from hetgraph.models.iot.priors import Rule, expected_sinr
+from hetgraph.models.iot.views import IoTViews
+from hetgraph.radio.auction import auction
+from hetgraph.radio.schedule import Schedule, budgeted, contest
+from hetgraph.radio.spectrum import spectrum_of
+
+
+class OwnViewRule:
+    """Association by path loss, an auction of subchannels and WMMSE powers among a station's own users.
+
+    :class:`~hetgraph.models.iot.priors.Rule` without what others' users report. A user that changes its station is scheduled from
+    the next slot on, as only then the new one has its reports.
+
+    Args:
+        rounds: rounds of the auction for each layer.
+        constants: of the rule that are not its defaults.
+    """
+
+    level: Level = "local"
+    name = "own_view"
+
+    def __init__(self, rounds: int = 4, **constants: float) -> None:
+        self.rounds, self.rule = rounds, Rule(**constants)  # type: ignore[arg-type]
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Nothing to remember."""
+
+    @torch.no_grad()
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Schedule, Any]:
+        """Schedule of a slot."""
+        views = _views(obs)
+        view, rule = views.spectrum, self.rule
+        bid = rule.association_bid(view)
+        station = contest(bid, view.active.unsqueeze(1).expand_as(bid))
+        known = torch.where((station == view.station) | (view.station < 0), station, -1)
+        sinr, (b, n, _, s) = expected_sinr(view, station), view.shape
+        nothing = view.gain.new_zeros(b, n, s)
+        bits = rule.bits_of(view, known, sinr, nothing)
+        pair_bid = rule.subchannel_bid(views, sinr)
+        user = auction(pair_bid, bits, rule.wanted_bits(view), known, n, view.layers, self.rounds)
+        power = rule.powers(view, user, sinr, nothing)
+        return Schedule(station, user, budgeted(power, view.cap)), state
+
+
+def _views(obs: HeteroData) -> IoTViews:
+    """Tables alone: the rule reads no columns of the graph."""
+    view, bs, ue = spectrum_of(obs), obs["bs"], obs["ue"]
+    b, n, u, s = view.shape
+    home = view.station.clamp_min(0).reshape(b, u, 1, 1).expand(b, u, 1, s)
+    signal_w: Tensor = view.gain.gather(2, home).squeeze(2) * ue.power_w.reshape(b, u, s)
+    power = (bs.circuit_power_w.reshape(b, n), bs.amplifier_efficiency.reshape(b, n))
+    return IoTViews(view, {}, links_of(obs), *power, obs.slot_s, signal_w)
+
+
+own_view = OwnViewRule()
