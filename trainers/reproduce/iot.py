@@ -1,5 +1,6 @@
 """The MADDQN-DMADDPG paper: what is trained and which sections its page has."""
 
+from hetgraph.trainers.reproduce import iot_own as own
 from hetgraph.trainers.reproduce import iot_parts as parts
 from hetgraph.trainers.reproduce import iot_tables as tables
 from hetgraph.trainers.reproduce.paper import Experiment, Paper
@@ -14,6 +15,7 @@ TINY_MAPPO = (*options(D, num_envs=2, slots=4, draws=2, val_envs=1, eval_slots=4
 # 19,456 and 1,200 of 16 rows. The better of two settings on validation networks.
 MAPPO = ("--model", "hetgraph.trainers.IoTMAPPO", *options(D, slots=12, num_envs=8, draws=33))
 MAPPO += ("--model.lr", "2e-4", "--model.bid_lr", "0.1", "--model.deviation", "0.1", "--model.lam", "0.8")
+TINY_SLOTS = (*options(D, num_envs=2, draws=4, val_envs=1, eval_slots=4), *options(T, max_epochs=1))
 CHANGES = {
     "noma": (),
     "central": options(M, scope="central", mixing="mean"),
@@ -37,6 +39,9 @@ RUNS = (
     Run("iot-mappo", "iot-noma", MAPPO, RULED, minutes=5, quick=TINY_MAPPO),
     *(Run(f"bare-{name}", "iot-small", (*BARE, *changes), main=name not in ABLATIONS, minutes=4, quick=TINY)
       for name, changes in CHANGES.items() if name not in ("powers", "bids")),
+    *(Run(own.run_of(row, size), "iot-unrolled", (*changes, *where), main=row != own.MEAN, minutes=4 if size == "small" else 12,
+          quick=TINY_SLOTS)
+      for row, changes in own.CHANGES.items() for size, where in own.SIZES.items()),
 )  # fmt: skip
 PAPER = Paper(
     name="iot",
@@ -50,6 +55,8 @@ PAPER = Paper(
                    tuple(tables.RUNS[name] for name in (tables.METHOD, *tables.ABLATIONS, "MADDPG")), 40),
         Experiment("nothing", "Agents that learn from nothing", ("Table 2", "Table 3"), tables.nothing,
                    tuple(tables.NOTHING.values()), 40),
+        Experiment("own-view", "Stations on their own view", (), own.own_view,
+                   tuple(own.run_of(row, size) for row in own.CHANGES for size in own.SIZES), 60),
         Experiment("users", "More users", ("Figure 8",), tables.users, tables.CURVE_RUNS, 30),
         Experiment("subchannels", "More subchannels", ("Figure 9",), tables.subchannels, tables.CURVE_RUNS, 30),
         Experiment("disturbance", "Disturbed channels", ("Figure 10",), tables.disturbance, tables.CURVE_RUNS, 30),
