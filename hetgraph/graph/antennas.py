@@ -124,8 +124,8 @@ def _beam_directions(scenario: ScenarioFields) -> Tensor:
     parts = []
     for tier in scenario.tiers:
         azimuth = torch.tensor([bearing_to_azimuth_rad(bearing) for bearing in tier.per_cell("azimuth_deg")])
-        down = math.radians(0.0 if tier.panel is None else tier.panel.tilt_deg)
+        electrical = 0.0 if tier.panel is None else math.radians(tier.panel.tilt_deg)
         # In the panel's plane of elevation both tilts add up.
-        down = torch.tensor(tier.per_cell("tilt_deg")).deg2rad() + down
+        down = torch.tensor(tier.per_cell("tilt_deg")).deg2rad() + electrical
         parts.append(torch.stack([down.cos() * azimuth.cos(), down.cos() * azimuth.sin(), -down.sin()], 1))
     return torch.cat(parts)

@@ -72,7 +72,8 @@ def _plane(scenario: ScenarioFields, places: Places, ports: PortTable, streams: 
     if kind == "none":
         return direct.expand(-1, *shape)
     k = float(db_to_linear(torch.tensor(scenario.channel.rician_k_db)))
-    return (k / (k + 1)) ** 0.5 * direct + (1 / (k + 1)) ** 0.5 * scattered
+    both: Tensor = (k / (k + 1)) ** 0.5 * direct + (1 / (k + 1)) ** 0.5 * scattered
+    return both
 
 
 def _clustered(scenario: ScenarioFields, places: Places, ports: PortTable, streams: Streams) -> Tensor:

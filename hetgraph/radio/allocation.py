@@ -22,12 +22,26 @@ class Allocation:
             rate convention.
         layer_power_w: each user's own part of its station's power ``[U, R]``, W, summing to ``power_w``; ``None`` when
             a station's users share one power per resource block.
+        precoder: of each user from its station while its group is served, in the root of W, complex ``[U, Amax, R]``; zero beyond
+            the station's antennas. ``None`` without precoding.
+        group: group of each user among those of its station, on each resource block, that take turns for equal airtimes, -1
+            where it is not served ``[U, R]``; with a precoder ``None`` stands for all users at once.
     """
 
     serving: Tensor
     power_w: Tensor
     airtime: Tensor | None = None
     layer_power_w: Tensor | None = None
+    precoder: Tensor | None = None
+    group: Tensor | None = None
+
+    @property
+    def groups(self) -> Tensor:
+        """Group of each user on each resource block, -1 where it is not served ``[U, R]``."""
+        if self.group is not None:
+            return self.group
+        everyone = torch.where(self.serving >= 0, 0, -1).unsqueeze(1)
+        return everyone.expand(-1, self.power_w.shape[1])
 
 
 def _flatten(allocation: Allocation) -> tuple[list[Tensor], tuple[str, ...]]:
