@@ -40,9 +40,7 @@ class Paths:
     phase_rad: Tensor
 
 
-def draw_paths(
-    azimuth_rad: Tensor, zenith_rad: Tensor, spreads: Spreads, uniform: Tensor, normal: Tensor
-) -> Paths:
+def draw_paths(azimuth_rad: Tensor, zenith_rad: Tensor, spreads: Spreads, uniform: Tensor, normal: Tensor) -> Paths:
     """Paths of links from random numbers.
 
     Delays are exponential with ``delay_scaling`` times the delay spread, powers fall with them by eq. 7.5-5 with 3 dB of per-path

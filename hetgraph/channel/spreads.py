@@ -149,5 +149,3 @@ def _zenith_mean(
         sight = (-2.1 * km - 0.01 * above + 0.75).clamp_min(-0.5)
         none = (-2.1 * km - 0.01 * above + 0.9).clamp_min(-0.5)
     return torch.where(los, sight, none)
-
-

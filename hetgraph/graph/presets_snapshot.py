@@ -42,7 +42,9 @@ def uma_5bs(users: int = 5400, num_rbs: int = 51, mimo: bool = False) -> Scenari
     return with_mimo(scenario, layers=8) if mimo else scenario
 
 
-def hetnet_3tier(macro: int = 3, micro: int = 6, pico: int = 12, speed_mps: float = 0.0, mimo: bool = False) -> Scenario:
+def hetnet_3tier(
+    macro: int = 3, micro: int = 6, pico: int = 12, speed_mps: float = 0.0, mimo: bool = False
+) -> Scenario:
     """Macro, micro and pico stations on the same band: the case in which association matters.
 
     Half of the 600 users gather around the picos, whose 30 dBm lose against the macros' 46 dBm beyond a few metres, so

@@ -73,12 +73,12 @@ def propagate(
     distance_m = (geometry.distance_m[:, mast].square() + (height_m - ue_height_m).square()).sqrt()
     if radios.of_cell.numel() != radios.first_cell.numel():
         large = large.select(radios.of_cell)
-    antenna = _antenna_gain_db(scenario, stations, users, ue_height_m, mast, geometry)
+    vector = _vectors(scenario, stations, users, ue_height_m, mast, geometry)
+    antenna = _antenna_gain_db(scenario, vector)
     large_scale_db = antenna - large.pathloss_db - large.shadow_db
     gain, h = db_to_linear(large_scale_db).unsqueeze(-1), None
     if fast_fading and scenario.channel.mimo:
-        element = _antenna_gain_db(scenario, stations, users, ue_height_m, mast, geometry, beam=False)
-        vector = _vectors(scenario, stations, users, ue_height_m, mast, geometry)
+        element = _antenna_gain_db(scenario, vector, beam=False)
         places = Places(vector, large.los, element - large.pathloss_db - large.shadow_db, mast)
         h, gain = spatial_channels(scenario, places, streams)
     elif fast_fading:
@@ -107,52 +107,40 @@ def _warn_far_users(scenario: ScenarioFields, radios: SiteRadios, geometry: Geom
 def _vectors(
     scenario: ScenarioFields, stations: Tensor, users: Tensor, ue_height_m: Tensor, mast: Tensor, geometry: Geometry
 ) -> Tensor:
-    """From each cell's antenna to each user's ``[n, N, U, 3]``, m."""
-    if geometry.image is None:
-        offset = users.unsqueeze(1) - stations.unsqueeze(2)
-    else:
-        offset = geometry.offset_m[:, mast]
+    """From each cell's antenna to each user's ``[n, N, U, 3]``, m; without directional antennas an empty ``[n, N, U, 0]``."""
+    if not (scenario.channel.mimo or any(tier.directional for tier in scenario.tiers)):
+        return users.new_zeros(len(users), stations.shape[1], users.shape[1], 0)
+    around = geometry.image is not None
+    offset = geometry.offset_m[:, mast] if around else users.unsqueeze(1) - stations.unsqueeze(2)
     height_m = torch.tensor([tier.height_m for tier in scenario.tiers for _ in range(tier.count)])
     drop = (ue_height_m - height_m.unsqueeze(1)).expand(offset.shape[:-1])
     return torch.cat([offset, drop.unsqueeze(-1)], -1)
 
 
-def _antenna_gain_db(
-    scenario: ScenarioFields,
-    stations: Tensor,
-    users: Tensor,
-    ue_height_m: Tensor,
-    mast: Tensor,
-    geometry: Geometry,
-    *,
-    beam: bool = True,
-) -> Tensor:
+def _antenna_gain_db(scenario: ScenarioFields, vector_m: Tensor, *, beam: bool = True) -> Tensor:
     """Antenna gain of each cell toward each user ``[n, N, U]``, dBi; cells of a tier have one kind of antenna.
 
-    Without ``beam`` that of a panel's element.
+    Args:
+        scenario: the cells.
+        vector_m: from their antennas to the users' ``[n, N, U, 3]``.
+        beam: with the fixed beam of a panel; without it that of its element.
     """
     first, parts = 0, []
     for tier in scenario.tiers:
-        chosen = slice(first, first + tier.count)
+        vector = vector_m[:, first : first + tier.count]
         first += tier.count
         if not tier.directional or (tier.pattern == "omni" and tier.antenna is None and not beam):
-            parts.append(torch.zeros(len(stations), tier.count, users.shape[1]))
+            parts.append(torch.zeros(vector.shape[:-1]))
             continue
-        if geometry.image is None:
-            offset = users.unsqueeze(1) - stations[:, chosen].unsqueeze(2)  # from the cell's own place
-        else:
-            offset = geometry.offset_m[:, mast[chosen]]
-        drop = (ue_height_m - tier.height_m).expand(offset.shape[:-1]).unsqueeze(-1)
         azimuth = torch.tensor([bearing_to_azimuth_rad(bearing) for bearing in tier.per_cell("azimuth_deg")])
         tilt = torch.tensor(tier.per_cell("tilt_deg")).deg2rad()
-        vector, (azimuth, tilt) = torch.cat([offset, drop], -1), (v.reshape(1, -1, 1) for v in (azimuth, tilt))
         down = torch.tensor(tier.per_cell("beam_tilt_deg")).deg2rad().reshape(1, -1, 1) if tier.beam_tilt_deg else None
         parts.append(
             channel.antenna_gain_db(
                 tier.antenna or tier.pattern,
                 vector,
-                azimuth_rad=azimuth,
-                tilt_rad=tilt,
+                azimuth_rad=azimuth.reshape(1, -1, 1),
+                tilt_rad=tilt.reshape(1, -1, 1),
                 panel=tier.panel if beam else None,
                 beam_tilt_rad=down,
             )

@@ -44,11 +44,9 @@ def spatial_channels(scenario: ScenarioFields, places: Places, streams: Streams)
     Without precoding a panel transmits its fixed beam; antennas without a panel share the power equally, as if each sent a signal of
     its own, which is independent of their order.
     """
-    ports, kind = port_table(scenario), scenario.channel.fading
-    if kind == "clustered":
-        unit = _clustered(scenario, places, ports, streams)
-    else:
-        unit = _plane(scenario, places, ports, streams, kind)
+    ports = port_table(scenario)
+    make = _clustered if scenario.channel.fading == "clustered" else _plane
+    unit = make(scenario, places, ports, streams)
     h = unit * (db_to_linear(places.power_db).sqrt()[..., None] * ports.amplitude[:, None])[..., None]
     beam = (ports.beam.conj()[:, None, :, None] * h).sum(-2)
     power = h.real.square() + h.imag.square()
@@ -57,8 +55,9 @@ def spatial_channels(scenario: ScenarioFields, places: Places, streams: Streams)
     return h, gain
 
 
-def _plane(scenario: ScenarioFields, places: Places, ports: PortTable, streams: Streams, kind: str) -> Tensor:
+def _plane(scenario: ScenarioFields, places: Places, ports: PortTable, streams: Streams) -> Tensor:
     """The direct wave, independent Rayleigh numbers of each antenna and block, or both with one K."""
+    kind = scenario.channel.fading
     blocks, antennas = scenario.radio.num_rbs, ports.offset.shape[1]
     shape = (*places.los.shape[1:], antennas, blocks)
     scattered = torch.zeros((), dtype=torch.complex64)
@@ -116,9 +115,5 @@ def _spreads(scenario: ScenarioFields, places: Places, normal: Tensor) -> Spread
 
 def block_frequencies_hz(scenario: ScenarioFields) -> Tensor:
     """Middle of each resource block, from that of its carrier ``[R]``, Hz."""
-    parts = [
-        ((torch.arange(c.num_rbs) + 0.5) / c.num_rbs - 0.5) * c.bandwidth_hz for c in scenario.carriers
-    ]
+    parts = [((torch.arange(c.num_rbs) + 0.5) / c.num_rbs - 0.5) * c.bandwidth_hz for c in scenario.carriers]
     return torch.cat(parts)
-
-

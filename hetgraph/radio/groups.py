@@ -81,7 +81,11 @@ def groups_of(group: Tensor, serving: Tensor, *, dtype: torch.dtype = torch.floa
     row = names // max(most, 1)
     _, turn, turns = torch.unique_consecutive(row, return_inverse=True, return_counts=True)
     return Groups(
-        members.reshape(-1, width), place.reshape(users, blocks), row // blocks, row % blocks, (1 / turns[turn]).to(dtype)
+        members.reshape(-1, width),
+        place.reshape(users, blocks),
+        row // blocks,
+        row % blocks,
+        (1 / turns[turn]).to(dtype),
     )
 
 

@@ -110,7 +110,9 @@ def spatial_channel(
         ValueError: a graph without ``h``, or a station that is no candidate of its user.
     """
     if "h" not in graph[CHANNEL]:
-        raise ValueError("(bs, channel, ue).h: got nothing, expected channels of antennas (channel.mimo of the scenario)")
+        raise ValueError(
+            "(bs, channel, ue).h: got nothing, expected channels of antennas (channel.mimo of the scenario)"
+        )
     links = links or links_of(graph)
     slot = links.slot_of(serving)
     if bool(((slot < 0) & (serving >= 0)).any()):
@@ -138,9 +140,7 @@ def spatial_channel(
     own = _own_rows(rows, links, edge, serving, slot, groups)
     cap = (block_limit / limit.clamp_min(_LEAST).unsqueeze(1)).clamp(0, 1)
     floor = torch.finfo(power.dtype).tiny ** 0.63
-    return SpatialChannel(
-        links, groups, rows, own, foreign, user, (noise / full).clamp_min(floor), basis, unit, cap
-    )
+    return SpatialChannel(links, groups, rows, own, foreign, user, (noise / full).clamp_min(floor), basis, unit, cap)
 
 
 def _edge_table(links: Links) -> Tensor:
@@ -170,9 +170,7 @@ def _users(links: Links, table: Tensor) -> Tensor:
     return torch.cat([links.ue, links.ue.new_full((1,), links.num_ue)])[table]
 
 
-def _own_rows(
-    rows: Tensor, links: Links, table: Tensor, serving: Tensor, slot: Tensor, groups: Groups
-) -> Tensor:
+def _own_rows(rows: Tensor, links: Links, table: Tensor, serving: Tensor, slot: Tensor, groups: Groups) -> Tensor:
     """Channel of each stream at its own station ``[Q, L, D]``."""
     blocks, width = rows.shape[1], rows.shape[2]
     column = torch.zeros(links.num_edges + 1, dtype=torch.long, device=rows.device)
