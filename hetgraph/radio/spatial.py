@@ -44,6 +44,8 @@ class SpatialChannel:
         basis: orthonormal columns that bring precoders back to antennas, complex ``[N, R, Amax, D]``; ``None`` for D = Amax.
         unit: root of each station's budget, W ``[N]``.
         cap: largest share of the budget on a block ``[N, R]``.
+        aligned: every station has one group on every block, so that groups are stations and blocks in their order.
+        alone: no station has several groups on a block.
     """
 
     links: Links
@@ -56,6 +58,8 @@ class SpatialChannel:
     basis: Tensor | None
     unit: Tensor
     cap: Tensor
+    aligned: bool
+    alone: bool
 
     def to_rows(self, user: Tensor) -> Tensor:
         """Values of users ``[U, R]`` at each station's edges ``[N, R, M]``."""
@@ -77,14 +81,14 @@ class SpatialChannel:
 
     def to_station(self, group: Tensor) -> Tensor:
         """Sums of values of groups ``[Q, *]`` over each station and block ``[N * R, *]``."""
-        rows = self.rows.shape[0] * self.rows.shape[1]
-        if len(group) == rows:  # one group each, in order
+        if self.aligned:
             return group
+        rows = self.rows.shape[0] * self.rows.shape[1]
         return group.new_zeros(rows, *group.shape[1:]).index_add(0, self.groups.row, group)
 
     def from_station(self, station: Tensor) -> Tensor:
         """Values of stations and blocks ``[N * R, *]`` for each group ``[Q, *]``."""
-        return station if len(self.groups.row) == len(station) else station[self.groups.row]
+        return station if self.aligned else station[self.groups.row]
 
 
 def spatial_channel(
@@ -140,7 +144,21 @@ def spatial_channel(
     own = _own_rows(rows, links, edge, serving, slot, groups)
     cap = (block_limit / limit.clamp_min(_LEAST).unsqueeze(1)).clamp(0, 1)
     floor = torch.finfo(power.dtype).tiny ** 0.63
-    return SpatialChannel(links, groups, rows, own, foreign, user, (noise / full).clamp_min(floor), basis, unit, cap)
+    alone = bool((groups.share == 1).all())
+    return SpatialChannel(
+        links,
+        groups,
+        rows,
+        own,
+        foreign,
+        user,
+        noise=(noise / full).clamp_min(floor),
+        basis=basis,
+        unit=unit,
+        cap=cap,
+        aligned=alone and len(groups.row) == rows.shape[0] * rows.shape[1],
+        alone=alone,
+    )
 
 
 def _edge_table(links: Links) -> Tensor:
@@ -219,8 +237,7 @@ def station_power(channel: SpatialChannel, precoder: Tensor) -> Tensor:
     rows, share = channel.rows, channel.groups.share
     stations, blocks, _, size = rows.shape
     layers = precoder.shape[1]
-    alone = bool((share == 1).all())
-    if alone and layers <= size:
+    if channel.alone and layers <= size:
         table = channel.to_station(precoder).reshape(stations, blocks, layers, size)
         product = rows @ table.mH
         return (product.real.square() + product.imag.square()).sum(3)

@@ -57,7 +57,7 @@ def budgeted_precoder(
     least = torch.finfo(real).tiny
     price = torch.zeros_like(prices.limit) if guess is None else guess
     share = channel.groups.share
-    one_each = len(prices.limit) == len(share)
+    one_each = channel.aligned and len(prices.limit) == len(share)
 
     def total_of(value: Tensor) -> Tensor:
         value = value.sum((1, 2)) * share
