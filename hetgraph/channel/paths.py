@@ -4,10 +4,11 @@ A path is one plane wave with a power, a phase, a delay, a direction of departur
 frequency f at time t is
 
 .. math::
-    h_a(f, t) = \sum_p \sqrt{P_p}\, e^{j (\phi_p + k\, d_p \cdot r_a + 2 \pi f \tau_p + 2 \pi \nu_p t)},
+    h_a(f, t) = \sum_p \sqrt{P_p}\, e^{j (\phi_p + k\, d_p \cdot r_a - 2 \pi f \tau_p + 2 \pi \nu_p t)},
 
 with the direction of departure d_p, the antenna's place r_a, k = 2 pi / wavelength and the Doppler shift nu_p. What a user receives
-of a precoder w is h^H w. The standard's rays of a cluster are one path here; the sum of powers is one.
+of a precoder w is h^H w: antennas are fed with the conjugate of w. The standard's rays of a cluster are one path here; the sum of
+powers is one.
 """
 
 import math
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.channel.spreads import Spreads
+from hetgraph.units import db_to_linear
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def draw_paths(azimuth_rad: Tensor, zenith_rad: Tensor, spreads: Spreads, unifor
     delay = -scaling * spread_s * (1 - uniform[..., 0]).log()
     delay = delay - delay.amin(-1, keepdim=True)
     db = _PER_PATH_SHADOWING_DB * normal[..., 0]
-    power = torch.exp(-delay * (scaling - 1) / (scaling * spread_s)) * torch.pow(10.0, -db / 10)
+    power = torch.exp(-delay * (scaling - 1) / (scaling * spread_s)) * db_to_linear(-db)
     k = spreads.rician_k.unsqueeze(-1)
     power = power / power.sum(-1, keepdim=True) / (k + 1)
     zeros = torch.zeros_like(k)
@@ -132,5 +134,5 @@ def path_channel(
     departure = wave(directions(paths.azimuth_rad, paths.zenith_rad), offset_m, wavelength_m)  # [*, P, A]
     start = torch.polar(paths.power.sqrt().unsqueeze(-1).expand_as(phase), phase)  # [*, P, 2]
     chosen = torch.where(polarisation.unsqueeze(-2) == 0, start[..., :1], start[..., 1:])  # [*, P, A]
-    turn = 2 * math.pi * paths.delay_s.unsqueeze(-1) * frequency_hz  # [*, P, R]
+    turn = -2 * math.pi * paths.delay_s.unsqueeze(-1) * frequency_hz  # [*, P, R]
     return (departure * chosen).transpose(-1, -2) @ torch.polar(torch.ones_like(turn), turn)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hetgraph.units import db_to_linear
+
 SPREAD_NAMES = ("delay", "azimuth_departure", "zenith_departure", "azimuth_arrival", "rician_k")
 _MOST_AZIMUTH_DEG, _MOST_ZENITH_DEG = 104.0, 52.0  # sec. 7.5, step 4
 
@@ -108,16 +110,16 @@ def draw_spreads(
         for row in rows:
             a, c, sigma_a, sigma_c = getattr(row, name)
             both.append(a * log_f + c + (sigma_a * log_f + sigma_c) * normal[..., number])
-        return torch.pow(10.0, torch.where(los, both[1], both[0]))
+        return db_to_linear(10 * torch.where(los, both[1], both[0]))
 
     zenith = _zenith_mean(model, los, distance_2d_m, log_f, bs_height_m, ue_height_m)
     zenith = zenith + _choose(los, [row.zenith_sigma for row in rows]) * normal[..., 2]
     mean, sigma = (_choose(los, [row.k_db[i] for row in rows]) for i in (0, 1))
-    k = torch.pow(10.0, (mean + sigma * normal[..., 4]) / 10)
+    k = db_to_linear(mean + sigma * normal[..., 4])
     return Spreads(
         delay_s=lognormal("delay", 0),
         departure_rad=lognormal("departure", 1).clamp_max(_MOST_AZIMUTH_DEG).deg2rad(),
-        zenith_rad=torch.pow(10.0, zenith).clamp_max(_MOST_ZENITH_DEG).deg2rad(),
+        zenith_rad=db_to_linear(10 * zenith).clamp_max(_MOST_ZENITH_DEG).deg2rad(),
         arrival_rad=lognormal("arrival", 3).clamp_max(_MOST_AZIMUTH_DEG).deg2rad(),
         rician_k=torch.where(los, k, torch.zeros_like(k)),
         delay_scaling=_choose(los, [row.delay_scaling for row in rows]),

@@ -145,7 +145,13 @@ def test_never_descends_and_stays_feasible(init: str, budget: str, record_proper
         graph, serving, group, weights = instance(seed, (3, 7, 3, 4), (0.1, 30.0, 500.0)[seed % 3])
         last = torch.tensor([-torch.inf], dtype=torch.float64)
         steps = vector_wmmse_steps(
-            graph, serving, group=group, weights=weights, iterations=40, budget=budget, init=init  # type: ignore[arg-type]
+            graph,
+            serving,
+            group=group,
+            weights=weights,
+            iterations=40,
+            budget=budget,
+            init=init,  # type: ignore[arg-type]
         )
         for objective, allocation in steps:
             if bool(torch.isfinite(last).all()):
