@@ -5,15 +5,14 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.spatial import SpatialChannel, sent
+from hetgraph.radio.spatial import SpatialChannel, sent, square
 
 
 def to_antennas(channel: SpatialChannel, precoder: Tensor) -> Tensor:
     """Normalised precoders ``[Q, L, D]`` as those of antennas, in the root of the station's budget ``[Q, L, Amax]``."""
     if channel.basis is None:
         return precoder
-    basis = channel.basis[channel.groups.station, channel.groups.block]  # [Q, Amax, D]
-    return precoder @ basis.mT
+    return precoder @ channel.from_rows(channel.basis).mT
 
 
 def from_antennas(channel: SpatialChannel, precoder: Tensor) -> Tensor:
@@ -25,7 +24,7 @@ def from_antennas(channel: SpatialChannel, precoder: Tensor) -> Tensor:
     table = table / channel.unit[channel.groups.station][:, None, None]
     if channel.basis is None:
         return table
-    return table @ channel.basis[channel.groups.station, channel.groups.block].conj()
+    return table @ channel.from_rows(channel.basis).conj()
 
 
 def precoding(
@@ -50,14 +49,14 @@ def precoding(
 def station_power_w(channel: SpatialChannel, precoder: Tensor) -> Tensor:
     """Mean power of each station and block, as a share of its budget ``[N, R]``, of precoders ``[Q, L, D]``."""
     power = sent(precoder).sum(1) * channel.groups.share
-    return channel.to_station(power).reshape(channel.cap.shape)
+    return channel.to_rows(power).reshape(channel.cap.shape)
 
 
 def antenna_power(channel: SpatialChannel, precoder: Tensor) -> Tensor:
     """Mean power of each antenna over blocks, as a share of the station's budget ``[N, Amax]``."""
     table = to_antennas(channel, precoder)
-    power = (table.real.square() + table.imag.square()).sum(1) * channel.groups.share.unsqueeze(1)
-    return channel.to_station(power).reshape(*channel.cap.shape, -1).sum(1)
+    power = square(table).sum(1) * channel.groups.share.unsqueeze(1)
+    return channel.to_rows(power).reshape(*channel.cap.shape, -1).sum(1)
 
 
 def antenna_caps(graph: HeteroData, channel: SpatialChannel) -> Tensor | None:
@@ -81,9 +80,9 @@ def within_budgets(channel: SpatialChannel, precoder: Tensor, caps: Tensor | Non
     block = (channel.cap / power.clamp_min(least)).clamp_max(1)
     factor = (1 / (power * block).sum(1, keepdim=True).clamp_min(least)).clamp_max(1) * block
     if caps is not None:
-        scaled = precoder * channel.from_station(factor.sqrt().flatten())[:, None, None]
+        scaled = precoder * channel.from_rows(factor.sqrt().flatten())[:, None, None]
         antennas = antenna_power(channel, scaled)
         worst = (caps / antennas.clamp_min(least)).clamp_max(1)
         present = antennas > least
         factor = factor * torch.where(present, worst, 1.0).amin(1, keepdim=True)
-    return precoder * channel.from_station(factor.sqrt().flatten())[:, None, None]
+    return precoder * channel.from_rows(factor.sqrt().flatten())[:, None, None]

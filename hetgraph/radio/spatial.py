@@ -14,6 +14,7 @@ All functions are differentiable, in complex64 or complex128.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -32,19 +33,22 @@ class SpatialChannel:
     """Normalised channels of a graph or batch for an association and its groups.
 
     ``M`` is the largest number of edges of a station, ``D`` the dimension of its channels: antennas, or edges where these are fewer.
+    A *row* is a station and a block, ``n * R + r``.
 
     Args:
         links: index structure.
         groups: who is served at once.
-        rows: channels of each station's edges, complex ``[N, R, M, D]``; zero beyond them.
+        rows: channels of each station's edges, complex ``[N * R, M, D]``; zero beyond them.
         own: channel of each stream at its station, complex ``[Q, L, D]``.
-        foreign: whether an edge leads to a user of another station, or of none ``[N, 1, M]``, as numbers.
+        place: place ``q * L + l`` of the stream to which an edge of a row is foreign: of another station; ``Q * L`` where there is
+            none ``[N * R, M]``.
+        foreign: whether an edge leads to a user of another station, or of none, as numbers ``[N * R, M]``.
         user: user of each edge, ``U`` where there is none ``[N, M]``.
         noise: noise and far interference ``[U, R]``.
-        basis: orthonormal columns that bring precoders back to antennas, complex ``[N, R, Amax, D]``; ``None`` for D = Amax.
+        basis: orthonormal columns that bring precoders back to antennas, complex ``[N * R, Amax, D]``; ``None`` for D = Amax.
         unit: root of each station's budget, W ``[N]``.
         cap: largest share of the budget on a block ``[N, R]``.
-        aligned: every station has one group on every block, so that groups are stations and blocks in their order.
+        aligned: every station has one group on every block, so that groups are rows.
         alone: no station has several groups on a block.
     """
 
@@ -52,6 +56,7 @@ class SpatialChannel:
     groups: Groups
     rows: Tensor
     own: Tensor
+    place: Tensor
     foreign: Tensor
     user: Tensor
     noise: Tensor
@@ -61,34 +66,70 @@ class SpatialChannel:
     aligned: bool
     alone: bool
 
-    def to_rows(self, user: Tensor) -> Tensor:
-        """Values of users ``[U, R]`` at each station's edges ``[N, R, M]``."""
-        if self.links.dense:
-            b, (stations, blocks) = self.links.num_networks, (self.rows.shape[0], user.shape[1])
-            table = user.reshape(b, 1, -1, blocks).transpose(2, 3)
-            return table.expand(-1, stations // b, -1, -1).reshape(stations, blocks, -1)
-        padded = torch.cat([user, user.new_zeros(1, user.shape[1])])
-        return padded[self.user].transpose(1, 2)
+    @cached_property
+    def rows_conj(self) -> Tensor:
+        """Conjugate of ``rows``."""
+        return self.rows.conj().resolve_conj()
 
-    def sum_to_user(self, row: Tensor) -> Tensor:
-        """Sums of values at stations' edges ``[N, R, M]`` over each user's ``[U, R]``."""
+    @cached_property
+    def own_conj(self) -> Tensor:
+        """Conjugate of ``own``."""
+        return self.own.conj().resolve_conj()
+
+    @cached_property
+    def others_of_group(self) -> Tensor:
+        """Zero for a stream itself, one for the others of its group ``[L, L]``."""
+        size = self.own.shape[1]
+        return 1 - torch.eye(size, dtype=self.noise.dtype, device=self.noise.device)
+
+    @cached_property
+    def noise_of_stream(self) -> Tensor:
+        """Noise of streams ``[Q, L]``; one at an empty place."""
+        return torch.where(self.groups.occupied, self.groups.gather(self.noise), 1.0)
+
+    @cached_property
+    def _stream_of_sum(self) -> Tensor:
+        """Where each stream's user is in a flattened :meth:`_sum_over_stations` ``[Q, L]``; anywhere for an empty place."""
+        blocks, users = self.cap.shape[1], self.links.num_ue
+        stream = self.groups.members.clamp_max(users * blocks - 1)
+        if not self.links.dense:
+            return stream
+        user, block = stream // blocks, stream % blocks
+        width = users // self.links.num_networks
+        return (user // width * blocks + block) * width + user % width
+
+    def _sum_over_stations(self, row: Tensor) -> Tensor:
+        """Sums of values at stations' edges ``[N * R, M]`` over each user's: ``[B, R, u]`` where dense, else ``[U, R]``."""
+        stations, blocks = self.cap.shape
         if self.links.dense:
-            b, blocks = self.links.num_networks, row.shape[1]
-            return row.reshape(b, -1, blocks, row.shape[2]).sum(1).transpose(1, 2).reshape(-1, blocks)
-        flat = row.transpose(1, 2).flatten(0, 1)
-        out = flat.new_zeros(self.links.num_ue + 1, flat.shape[1])
+            return row.reshape(self.links.num_networks, -1, blocks, row.shape[1]).sum(1)
+        flat = row.reshape(stations, blocks, -1).transpose(1, 2).flatten(0, 1)
+        out = flat.new_zeros(self.links.num_ue + 1, blocks)
         return out.index_add(0, self.user.flatten(), flat)[:-1]
 
-    def to_station(self, group: Tensor) -> Tensor:
-        """Sums of values of groups ``[Q, *]`` over each station and block ``[N * R, *]``."""
+    def from_others(self, row: Tensor) -> Tensor:
+        """Sums of values at stations' edges ``[N * R, M]`` over the other stations of each stream ``[Q, L]``."""
+        return self._sum_over_stations(row * self.foreign).flatten()[self._stream_of_sum]
+
+    def to_others(self, stream: Tensor) -> Tensor:
+        """Values of streams ``[Q, L]`` at other stations' edges to their users ``[N * R, M]``; zero at the own station's."""
+        flat = stream.flatten()
+        return torch.cat([flat, flat.new_zeros(1)])[self.place]
+
+    def users_to_others(self, user: Tensor) -> Tensor:
+        """Values of users ``[U, R]``, served or not, at other stations' edges to them ``[N * R, M]``."""
+        padded = torch.cat([user, user.new_zeros(1, user.shape[1])])
+        return padded[self.user].transpose(1, 2).flatten(0, 1) * self.foreign
+
+    def to_rows(self, group: Tensor) -> Tensor:
+        """Sums of values of groups ``[Q, *]`` over each row ``[N * R, *]``."""
         if self.aligned:
             return group
-        rows = self.rows.shape[0] * self.rows.shape[1]
-        return group.new_zeros(rows, *group.shape[1:]).index_add(0, self.groups.row, group)
+        return group.new_zeros(len(self.rows), *group.shape[1:]).index_add(0, self.groups.row, group)
 
-    def from_station(self, station: Tensor) -> Tensor:
-        """Values of stations and blocks ``[N * R, *]`` for each group ``[Q, *]``."""
-        return station if self.aligned else station[self.groups.row]
+    def from_rows(self, row: Tensor) -> Tensor:
+        """Values of rows ``[N * R, *]`` for each group ``[Q, *]``."""
+        return row if self.aligned else row[self.groups.row]
 
 
 def spatial_channel(
@@ -134,11 +175,15 @@ def spatial_channel(
     scaled = h * links.flat(scale.expand(*links.lift(power[:, 0]).shape)).unsqueeze(1)
     rows = _rows(scaled, links, edge)
     groups = groups_of(group, serving, dtype=power.dtype)
-    user, station_of_row = _users(links, edge), torch.arange(links.num_bs, device=serving.device).unsqueeze(1)
+    user = torch.cat([links.ue, links.ue.new_full((1,), links.num_ue)])[edge]
     owner = torch.cat([serving, serving.new_full((1,), -2)])[user]
-    foreign = ((owner != station_of_row) & (user < links.num_ue)).to(power.dtype).unsqueeze(1)
+    foreign = (owner != torch.arange(links.num_bs, device=serving.device).unsqueeze(1)) & (user < links.num_ue)
+    foreign = foreign.repeat_interleave(group.shape[1], 0)  # [N * R, M]
+    places = torch.cat([groups.place, groups.place.new_full((1, group.shape[1]), groups.members.numel())])
+    place = places[user].transpose(1, 2).flatten(0, 1)
+    place = torch.where(foreign, place, groups.members.numel())
     basis = None
-    if reduced and rows.shape[3] > rows.shape[2]:
+    if reduced and rows.shape[2] > rows.shape[1]:
         basis, triangle = torch.linalg.qr(rows.mT)
         rows = triangle.mT.contiguous()
     own = _own_rows(rows, links, edge, serving, slot, groups)
@@ -150,13 +195,14 @@ def spatial_channel(
         groups,
         rows,
         own,
-        foreign,
+        place,
+        foreign.to(power.dtype),
         user,
         noise=(noise / full).clamp_min(floor),
         basis=basis,
         unit=unit,
         cap=cap,
-        aligned=alone and len(groups.row) == rows.shape[0] * rows.shape[1],
+        aligned=alone and len(groups.row) == len(rows),
         alone=alone,
     )
 
@@ -175,30 +221,25 @@ def _edge_table(links: Links) -> Tensor:
 
 
 def _rows(edge: Tensor, links: Links, table: Tensor) -> Tensor:
-    """Channels of edges ``[E, A, R]`` as ``[N, R, M, A]``."""
+    """Channels of edges ``[E, A, R]`` as ``[N * R, M, A]``."""
     if links.dense:
         b, n = links.num_networks, links.num_bs // links.num_networks
         stacked = edge.reshape(b, -1, n, *edge.shape[1:]).permute(0, 2, 4, 1, 3)
-        return stacked.flatten(0, 1).contiguous()
+        return stacked.flatten(0, 2).contiguous()
     padded = torch.cat([edge, edge.new_zeros(1, *edge.shape[1:])])
-    return padded[table].permute(0, 3, 1, 2).contiguous()
-
-
-def _users(links: Links, table: Tensor) -> Tensor:
-    return torch.cat([links.ue, links.ue.new_full((1,), links.num_ue)])[table]
+    return padded[table].permute(0, 3, 1, 2).flatten(0, 1).contiguous()
 
 
 def _own_rows(rows: Tensor, links: Links, table: Tensor, serving: Tensor, slot: Tensor, groups: Groups) -> Tensor:
     """Channel of each stream at its own station ``[Q, L, D]``."""
-    blocks, width = rows.shape[1], rows.shape[2]
+    blocks, width = groups.place.shape[1], rows.shape[1]
     column = torch.zeros(links.num_edges + 1, dtype=torch.long, device=rows.device)
     column[table] = torch.arange(width, device=rows.device).expand_as(table)
-    place = column[(links.first_edge + slot.clamp_min(0)).clamp_max(links.num_edges)]  # [U]
-    first = serving.clamp_min(0) * blocks * width + place
+    edge = column[(links.first_edge + slot.clamp_min(0)).clamp_max(links.num_edges)]  # [U]
+    first = serving.clamp_min(0) * blocks * width + edge
     stream = first.unsqueeze(1) + torch.arange(blocks, device=rows.device) * width  # [U, R]
-    flat = rows.reshape(-1, rows.shape[3])
     index = torch.cat([stream.flatten(), stream.new_zeros(1)])[groups.members]
-    return flat[index] * groups.occupied.unsqueeze(2)
+    return scaled_by(rows.flatten(0, 1)[index], groups.occupied.to(rows.real.dtype))
 
 
 @dataclass(frozen=True)
@@ -218,47 +259,36 @@ class Received:
 
 def received(channel: SpatialChannel, precoder: Tensor) -> Received:
     """Signal and interference of streams under normalised precoders, complex ``[Q, L, D]``."""
-    product = channel.own @ precoder.mH  # conjugate of h_l^H w_j, [Q, L, L]
-    power = product.real.square() + product.imag.square()
-    amplitude = product.diagonal(dim1=1, dim2=2).conj()
-    same = torch.eye(power.shape[1], dtype=torch.bool, device=power.device)
-    intra = power.masked_fill(same, 0).sum(2)
-    signal = power.diagonal(dim1=1, dim2=2)
-    foreign = channel.sum_to_user(station_power(channel, precoder) * channel.foreign)
-    other = intra + channel.groups.gather(foreign + channel.noise)
-    return Received(amplitude, signal, torch.where(channel.groups.occupied, other, 1.0))
+    product = channel.own_conj @ precoder.mT  # h_l^H w_j, [Q, L, L]
+    power = square(product)
+    intra = (power * channel.others_of_group).sum(2)
+    other = intra + channel.noise_of_stream + channel.from_others(station_power(channel, precoder))
+    return Received(product.diagonal(dim1=1, dim2=2), power.diagonal(dim1=1, dim2=2), other)
 
 
 def station_power(channel: SpatialChannel, precoder: Tensor) -> Tensor:
-    """Mean power over a station's groups that its edges receive of it ``[N, R, M]``.
+    """Mean power over a station's groups that its edges receive of it ``[N * R, M]``.
 
     From the streams where they are few, else from the covariance of what the station sends.
     """
-    rows, share = channel.rows, channel.groups.share
-    stations, blocks, _, size = rows.shape
-    layers = precoder.shape[1]
-    if channel.alone and layers <= size:
-        table = channel.to_station(precoder).reshape(stations, blocks, layers, size)
-        product = rows @ table.mH
-        return (product.real.square() + product.imag.square()).sum(3)
-    covariance = (precoder * share[:, None, None]).mT @ precoder.conj()  # sum of w w^H
-    total = channel.to_station(covariance).reshape(stations, blocks, size, size)
-    product = rows @ total.mT
-    return (torch.view_as_real(product) * torch.view_as_real(rows)).sum((3, 4)).clamp_min(0)
+    if channel.alone and precoder.shape[1] <= precoder.shape[2]:
+        return square(channel.rows_conj @ channel.to_rows(precoder).mT).sum(2)
+    sent_part = scaled_by(precoder, channel.groups.share.unsqueeze(1))
+    covariance = channel.to_rows(sent_part.mT @ precoder.conj())  # sum of w w^H
+    product = channel.rows @ covariance.mT
+    return (torch.view_as_real(product) * torch.view_as_real(channel.rows)).sum((2, 3)).clamp_min(0)
 
 
 def curvature(channel: SpatialChannel, row_weight: Tensor, own_weight: Tensor) -> Tensor:
-    """Weighted sums of h h^H over other stations' users and the own group, complex ``[Q, D, D]``.
+    """Weighted sums of h h^H over a station's edges and the own group, complex ``[Q, D, D]``.
 
     Args:
         channel: normalised channels.
-        row_weight: weight of each station's edges ``[N, R, M]``; that of its own users does not count.
+        row_weight: weight of each station's edges, zero for its own users' ``[N * R, M]``.
         own_weight: weight of streams ``[Q, L]``.
     """
-    rows, own = channel.rows, channel.own
-    weight = (row_weight * channel.foreign).unsqueeze(3)
-    others = ((rows * weight).mH @ rows).mT.flatten(0, 1)
-    return channel.from_station(others) + (own * own_weight.unsqueeze(2)).mT @ own.conj()
+    others = scaled_by(channel.rows, row_weight).mT @ channel.rows_conj
+    return channel.from_rows(others) + scaled_by(channel.own, own_weight).mT @ channel.own_conj
 
 
 def structured_precoder(
@@ -272,7 +302,7 @@ def structured_precoder(
 
     Args:
         channel: normalised channels.
-        row_weight: lambda of each station's edges ``[N, R, M]``.
+        row_weight: lambda of each station's edges, zero for its own users' ``[N * R, M]``.
         own_weight: lambda of streams at their own station ``[Q, L]``.
         price: mu, positive ``[Q]``.
         power: p, as a share of the station's budget while the group is served ``[Q, L]``.
@@ -280,7 +310,7 @@ def structured_precoder(
     matrix = curvature(channel, row_weight, own_weight)
     factor = torch.linalg.cholesky(matrix + torch.diag_embed(price.unsqueeze(1) + rounding(matrix)).to(matrix.dtype))
     direction = torch.cholesky_solve(channel.own.mT, factor).mT
-    return unit_norm(direction) * power.sqrt().unsqueeze(2)
+    return scaled_by(unit_norm(direction), power.sqrt())
 
 
 def rounding(matrix: Tensor) -> Tensor:
@@ -290,12 +320,22 @@ def rounding(matrix: Tensor) -> Tensor:
     return (8 * numbers.eps * trace).clamp_min(numbers.tiny).expand(-1, matrix.shape[1])
 
 
+def square(value: Tensor) -> Tensor:
+    """Squared magnitude of complex numbers."""
+    return torch.view_as_real(value).square().sum(-1)
+
+
+def scaled_by(vector: Tensor, factor: Tensor) -> Tensor:
+    """Complex vectors ``[*, D]`` times real factors ``[*]``, without making these complex."""
+    return torch.view_as_complex(torch.view_as_real(vector) * factor[..., None, None])
+
+
 def unit_norm(direction: Tensor) -> Tensor:
     """Vectors ``[*, D]`` of norm one; zero where they are zero."""
-    square = (direction.real.square() + direction.imag.square()).sum(-1, keepdim=True)
-    return direction * square.clamp_min(torch.finfo(square.dtype).tiny).rsqrt()
+    power = square(direction).sum(-1)
+    return scaled_by(direction, power.clamp_min(torch.finfo(power.dtype).tiny).rsqrt())
 
 
 def sent(precoder: Tensor) -> Tensor:
     """Power of each stream ``[Q, L]`` of precoders ``[Q, L, D]``."""
-    return (precoder.real.square() + precoder.imag.square()).sum(2)
+    return square(precoder).sum(2)

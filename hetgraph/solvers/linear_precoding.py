@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.graph.power import equal_power_w
-from hetgraph.radio.spatial import SpatialChannel, structured_precoder, unit_norm
+from hetgraph.radio.spatial import SpatialChannel, scaled_by, structured_precoder, unit_norm
 
 _RIDGE = 16  # times the rounding, of the channels' Gram matrix: users whose channels are the same cannot be told apart
 
@@ -29,7 +29,7 @@ def stream_power(channel: SpatialChannel) -> Tensor:
     """
     block = equal_shares(channel.cap)
     count = channel.groups.occupied.sum(1, keepdim=True).clamp_min(1)
-    return channel.from_station(block.reshape(-1, 1)) / count * channel.groups.occupied
+    return channel.from_rows(block.reshape(-1, 1)) / count * channel.groups.occupied
 
 
 def equal_shares(cap: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ def equal_shares(cap: Tensor) -> Tensor:
 
 def mrt(channel: SpatialChannel) -> Tensor:
     """Maximum ratio transmission, complex ``[Q, L, D]``."""
-    return unit_norm(channel.own) * stream_power(channel).sqrt().unsqueeze(2)
+    return scaled_by(unit_norm(channel.own), stream_power(channel).sqrt())
 
 
 def zero_forcing(channel: SpatialChannel) -> Tensor:
@@ -48,26 +48,24 @@ def zero_forcing(channel: SpatialChannel) -> Tensor:
     gram = own @ own.mH
     ridge = _RIDGE * torch.finfo(gram.real.dtype).eps + (~channel.groups.occupied).to(gram.real.dtype)
     direction = torch.linalg.solve(gram + torch.diag_embed(ridge).to(gram.dtype), own)
-    return unit_norm(direction) * stream_power(channel).sqrt().unsqueeze(2)
+    return scaled_by(unit_norm(direction), stream_power(channel).sqrt())
 
 
 def regularised_zero_forcing(channel: SpatialChannel) -> Tensor:
     """Regularised zero forcing, complex ``[Q, L, D]``."""
     power = stream_power(channel)
-    noise = channel.groups.gather(channel.noise)
-    own = power / torch.where(channel.groups.occupied, noise, 1.0)
-    nobody = torch.zeros_like(channel.rows[..., 0].real)
+    own = power / channel.noise_of_stream
+    nobody = torch.zeros_like(channel.foreign)
     return structured_precoder(channel, nobody, own, torch.ones_like(power[:, 0]), power)
 
 
 def slnr(channel: SpatialChannel) -> Tensor:
     """Greatest ratio of signal to leakage and noise, complex ``[Q, L, D]``."""
     power = stream_power(channel)
-    noise = channel.groups.gather(channel.noise)
-    own = power / torch.where(channel.groups.occupied, noise, 1.0)
+    own = power / channel.noise_of_stream
     mean = channel.groups.occupied.sum(1).clamp_min(1)
-    each = channel.to_station(power.sum(1) / mean * channel.groups.share).reshape(channel.cap.shape)
-    rows = each.unsqueeze(2) / channel.to_rows(channel.noise)
+    each = channel.to_rows(power.sum(1) / mean * channel.groups.share)
+    rows = each.unsqueeze(1) * channel.users_to_others(1 / channel.noise)
     return structured_precoder(channel, rows, own, torch.ones_like(power[:, 0]), power)
 
 

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 from hetgraph.radio.precoders import antenna_power, station_power_w, within_budgets
-from hetgraph.radio.spatial import SpatialChannel, rounding
+from hetgraph.radio.spatial import SpatialChannel, rounding, scaled_by
 
 _ROUNDS = 60
 _PRICE_STEPS = 6
+_NEAR = {torch.float64: 1e-7, torch.float32: 3e-4}  # of the root of a power to that of its budget, relative
 
 
 @dataclass(frozen=True)
@@ -53,32 +54,31 @@ def budgeted_precoder(
     """
     matrix.diagonal(dim1=1, dim2=2).add_(rounding(matrix))
     real = matrix.real.dtype
-    near = {torch.float64: 1e-7, torch.float32: 3e-4}[real]
-    least = torch.finfo(real).tiny
+    near, least = _NEAR[real], torch.finfo(real).tiny
     price = torch.zeros_like(prices.limit) if guess is None else guess
-    share = channel.groups.share
-    one_each = channel.aligned and len(prices.limit) == len(share)
+    share, one_each = channel.groups.share, channel.aligned and len(prices.limit) == len(matrix)
 
-    def total_of(value: Tensor) -> Tensor:
-        value = value.sum((1, 2)) * share
-        return value if one_each else torch.zeros_like(prices.limit).index_add(0, prices.of_group, value)
+    def power_of(vectors: Tensor) -> Tensor:
+        value = torch.view_as_real(vectors).square().sum((1, 2, 3))
+        return value if one_each else torch.zeros_like(prices.limit).index_add(0, prices.of_group, value * share)
 
-    diagonal = torch.eye(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
     for _ in range(_ROUNDS):
-        factor = torch.linalg.cholesky(torch.addcmul(matrix, diagonal, price[prices.of_group][:, None, None]))
-        half = torch.linalg.solve_triangular(factor, pull, upper=False)
-        answer = torch.linalg.solve_triangular(factor.mH, half, upper=True)
-        power = total_of(torch.view_as_real(answer).square().sum(3))
+        priced = matrix.clone()
+        priced.diagonal(dim1=1, dim2=2).add_((price if one_each else price[prices.of_group]).unsqueeze(1))
+        factor = torch.linalg.cholesky(priced)
+        answer = torch.cholesky_solve(pull, factor)
+        power = power_of(answer)
         over = (power / prices.limit).sqrt() - 1
-        settled = (over.abs() <= near) | ((price == 0) & (over <= 0))
+        settled = (over.abs() <= near) | ((price <= 0) & (over <= 0))
         if bool(settled.all()):
             break
-        fall = total_of(torch.view_as_real(torch.linalg.solve_triangular(factor, answer, upper=False)).square().sum(3))
+        fall = power_of(torch.linalg.solve_triangular(factor, answer, upper=False))
         step = over * power / fall.clamp_min(least)
         price = torch.where(settled, price, (price + step).clamp_min(0))
     # Beside the exact price the quadratic changes by the square of what is missing.
     scale = torch.where((price > 0) | (over > 0), 1 / (over + 1).clamp_min(least), 1.0)
-    return (answer * scale[prices.of_group][:, None, None]).mT, price
+    scale = scale if one_each else scale[prices.of_group]
+    return scaled_by(answer.mT, scale.unsqueeze(1)), price
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Budgets:
 def first_prices(channel: SpatialChannel) -> Budgets:
     """Prices to start from: one each."""
     cap = channel.cap
-    return Budgets(cap.new_ones(len(cap)), torch.ones_like(cap), cap.new_ones(len(cap), channel.rows.shape[3]))
+    return Budgets(cap.new_ones(len(cap)), torch.ones_like(cap), cap.new_ones(len(cap), channel.rows.shape[2]))
 
 
 def capped_precoder(
@@ -118,12 +118,12 @@ def capped_precoder(
     exact = matrix.clone()
     matrix.diagonal(dim1=1, dim2=2).add_(rounding(matrix))
     least = torch.finfo(matrix.real.dtype).tiny
-    scale = channel.to_station(matrix.diagonal(dim1=1, dim2=2).real.mean(1)).reshape(channel.cap.shape).amax(1)
+    scale = channel.to_rows(matrix.diagonal(dim1=1, dim2=2).real.mean(1)).reshape(channel.cap.shape).amax(1)
     floor = (torch.finfo(scale.dtype).eps * scale).clamp_min(least)
     answer = old
     for _ in range(_PRICE_STEPS):
         on_block = prices.station.unsqueeze(1) + prices.block
-        diagonal = channel.from_station(on_block.flatten()).unsqueeze(1) + prices.antenna[channel.groups.station]
+        diagonal = channel.from_rows(on_block.flatten()).unsqueeze(1) + prices.antenna[channel.groups.station]
         factor = torch.linalg.cholesky(matrix + torch.diag_embed(diagonal).to(matrix.dtype))
         answer = torch.cholesky_solve(pull, factor).mT
         block, antenna = station_power_w(channel, answer), antenna_power(channel, answer)
@@ -149,6 +149,6 @@ def _line_search(channel: SpatialChannel, matrix: Tensor, pull: Tensor, old: Ten
     slope = (torch.view_as_real(matrix @ old.mT - pull) * torch.view_as_real(step)).sum((1, 2, 3))
     bend = (torch.view_as_real(matrix @ step) * torch.view_as_real(step)).sum((1, 2, 3))
     blocks = channel.cap.shape
-    slope, bend = (channel.to_station(v * channel.groups.share).reshape(blocks).sum(1) for v in (slope, bend))
+    slope, bend = (channel.to_rows(v * channel.groups.share).reshape(blocks).sum(1) for v in (slope, bend))
     length = (-slope / bend.clamp_min(torch.finfo(bend.dtype).tiny)).clamp(0, 1)
     return old + length[channel.groups.station][:, None, None] * step.mT

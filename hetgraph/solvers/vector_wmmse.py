@@ -23,7 +23,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.precoders import antenna_caps, from_antennas, precoding, within_budgets
-from hetgraph.radio.rates import LOG2E, shannon
+from hetgraph.radio.rates import shannon
 from hetgraph.radio.spatial import Received, curvature, received, spatial_channel
 from hetgraph.solvers.linear_precoding import PRECODERS
 from hetgraph.solvers.precoder_budget import Prices, budgeted_precoder, capped_precoder, first_prices
@@ -112,7 +112,7 @@ class PrecodingProblem:
         if budget == "per_rb":
             channel = replace(channel, cap=channel.cap.clamp_max(1 / blocks))
         self.channel, groups = channel, channel.groups
-        self.band = graph.rb_bandwidth_hz[channel.links.ue_network].to(channel.noise) * LOG2E  # rate per nat
+        self.band = graph.rb_bandwidth_hz[channel.links.ue_network].to(channel.noise)
         self.share = groups.share.unsqueeze(1)
         self.alpha = groups.gather(self.band) * self.share
         if weights is not None:
@@ -120,7 +120,7 @@ class PrecodingProblem:
             self.alpha = self.alpha * groups.gather(weighted)
         # Weights near one have the same solutions and products that float32 can hold; a power of two adds no rounding.
         self.weight = self.alpha * 2.0 ** -math.frexp(float(self.alpha.max()))[1]
-        self.on = channel.from_station((channel.cap > 0).to(channel.cap).reshape(-1, 1))
+        self.on = channel.from_rows((channel.cap > 0).to(channel.cap).reshape(-1, 1)) / self.share
         self._set_budgets(antenna_caps(graph, channel))
 
     def _set_budgets(self, caps: Tensor | None) -> None:
@@ -129,11 +129,12 @@ class PrecodingProblem:
         total = cap.sum(1) > 1 + _SLACK  # the station's budget can bind
         tight = total & ((cap > 0) & (cap < 1)).any(1)
         self.several = caps is not None or bool(tight.any())
-        self.caps = cap.new_ones(len(cap), self.channel.rows.shape[3]) if caps is None else caps
+        self.caps = cap.new_ones(len(cap), self.channel.rows.shape[2]) if caps is None else caps
         self.budgets = first_prices(self.channel)
         by_block = Prices(groups.row, cap.flatten().clamp_min(torch.finfo(cap.dtype).tiny))
         self.prices = Prices(groups.station, cap.new_ones(len(cap))) if bool(total.any()) else by_block
         self.price: Tensor | None = None
+        self.before: Tensor | None = None
 
     def start(self, init: str | Tensor) -> Tensor:
         """First precoders, complex ``[Q, L, D]``, within all budgets."""
@@ -148,12 +149,12 @@ class PrecodingProblem:
     def objective(self, precoder: Tensor) -> Tensor:
         """Weighted sum of rates ``[B]``, bit/s."""
         streams = received(self.channel, precoder)
-        value = self.channel.groups.scatter(self.alpha * shannon(streams.signal / streams.other, nats=True))
+        value = self.channel.groups.scatter(self.alpha * shannon(streams.signal / streams.other))
         return self.channel.links.sum_ue_to_network(value.sum(1)).to(self.dtype)
 
     def user_rate(self, streams: Received) -> Tensor:
         """Rate of each user ``[U]``, bit/s."""
-        rate = self.share * shannon(streams.signal / streams.other, nats=True)
+        rate = self.share * shannon(streams.signal / streams.other)
         result: Tensor = (self.band * self.channel.groups.scatter(rate)).sum(1)
         return result
 
@@ -163,12 +164,16 @@ class PrecodingProblem:
         streams = streams or received(channel, precoder)
         signal, other = streams.signal, streams.other
         cost = weight * signal / ((signal + other) * other)
-        matrix = curvature(channel, channel.to_rows(channel.groups.scatter(cost)), cost / self.share)
-        pull = (channel.own * (weight * self.on / self.share * streams.amplitude / other).unsqueeze(2)).mT
+        matrix = curvature(channel, channel.to_others(cost), cost / self.share)
+        pull = (channel.own * (streams.amplitude * (weight * self.on / other)).unsqueeze(2)).mT
         if self.several:
             answer, self.budgets = capped_precoder(channel, matrix, pull, precoder, self.caps, self.budgets)
             return answer
-        answer, self.price = budgeted_precoder(channel, matrix, pull, self.prices, self.price)
+        guess = self.price
+        if guess is not None and self.before is not None:  # prices converge geometrically
+            guess = (2 * guess - self.before).clamp_min(0)
+        self.before = self.price
+        answer, self.price = budgeted_precoder(channel, matrix, pull, self.prices, guess)
         return answer
 
     def allocation(self, precoder: Tensor) -> Allocation:

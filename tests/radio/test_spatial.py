@@ -14,7 +14,7 @@ from hetgraph.graph import CHANNEL, MOUNTED_ON, check, from_gain, links_of, pres
 from hetgraph.radio import Allocation, evaluate, rates_bps, violations
 from hetgraph.radio.allocation import mean_antenna_power_w
 from hetgraph.radio.precoders import from_antennas
-from hetgraph.radio.spatial import received, spatial_channel, structured_precoder, unit_norm
+from hetgraph.radio.spatial import curvature, received, spatial_channel, structured_precoder, unit_norm
 from hetgraph.solvers import max_rsrp_association, vector_wmmse
 
 N, U, R, A = 4, 9, 3, 5
@@ -131,7 +131,7 @@ def test_gradients_of_the_structure_equal_finite_differences(kind: str) -> None:
     graph, a = network(kind)
     channel = spatial_channel(graph, a.serving, a.groups)
     g = torch.Generator().manual_seed(1)
-    sizes = (channel.rows.shape[:3], channel.own.shape[:2], channel.own.shape[:1], channel.own.shape[:2])
+    sizes = (channel.rows.shape[:2], channel.own.shape[:2], channel.own.shape[:1], channel.own.shape[:2])
     inputs = tuple((0.1 + torch.rand(s, generator=g, dtype=torch.float64)).requires_grad_() for s in sizes)
 
     def value(rows: Tensor, own: Tensor, price: Tensor, power: Tensor) -> Tensor:
@@ -152,12 +152,11 @@ def test_the_structure_contains_the_precoders_of_wmmse() -> None:
     streams = received(channel, w)
     band = channel.groups.gather(graph.rb_bandwidth_hz.expand(U, -1))
     own = band * streams.signal / ((streams.signal + streams.other) * streams.other)
-    rows = channel.to_rows(channel.groups.scatter(own))
+    rows = channel.to_others(own)
     # The price follows from the strongest stream: its direction's part along the channel.
     power = w.abs().square().sum(2)
     pull = (band * streams.amplitude / streams.other).unsqueeze(2) * channel.own
-    matrix = (channel.rows * (rows * channel.foreign).unsqueeze(3)).mT @ channel.rows.conj()
-    total = channel.from_station(matrix.flatten(0, 1)) + (channel.own * own.unsqueeze(2)).mT @ channel.own.conj()
+    total = curvature(channel, rows, own)
     missing = pull - w @ total.mT  # = mu w
     price = ((missing.conj() * w).real.sum((1, 2)) / power.sum(1).clamp_min(1e-30)).clamp_min(1e-12)
     found = structured_precoder(channel, rows, own, price, power)
