@@ -11,6 +11,9 @@ from torch_geometric.data import HeteroData
 from hetgraph.datasets.deepmimo_files import Pair, ScenarioSets
 from hetgraph.datasets.measured_graph import Carrier, measured_graph
 from hetgraph.datasets.numbered import NumberedNetworks
+from hetgraph.graph import CHANNEL, MOUNTED_ON, Channel, Tier, check
+from hetgraph.graph.antennas import antenna_attributes
+from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.streams import stream
 
 
@@ -31,6 +34,9 @@ class DeepMIMODataset(NumberedNetworks):
         seed: of the draw.
         coherent: sum paths with their phases: gains are those of one place with its fades, no longer means over a few wavelengths.
         carrier: power, band and noise; the carrier frequency is the scenario's.
+        antennas: of every station, isotropic ones in the places of its panel or number of antennas: graphs have channels ``h`` of
+            them, coherent sums over paths by their angles of departure, and gains are the means of their powers over antennas.
+        layers: most users that a station serves at once, with ``antennas``.
 
     Raises:
         FileNotFoundError: no such folder, or no ``params.json`` or array in it.
@@ -46,6 +52,8 @@ class DeepMIMODataset(NumberedNetworks):
         seed: int = 0,
         coherent: bool = False,
         carrier: Carrier = Carrier(),
+        antennas: Tier | None = None,
+        layers: int = 1,
     ) -> None:
         self.root, self.users, self.seed = Path(root), users, seed
         sets = ScenarioSets.read(self.root)
@@ -55,7 +63,13 @@ class DeepMIMODataset(NumberedNetworks):
             if len(folders) < sets.scenes:
                 raise ValueError(f"{self.root}: got {len(folders)} folders of scenes, expected {sets.scenes}")
         self.carrier = replace(carrier, carrier_hz=sets.carrier_hz or carrier.carrier_hz)
-        self.scenes = [_scene(folder, sets, self.carrier, coherent) for folder in folders]
+        self.layers, self.antennas = layers, None
+        if antennas is not None:
+            tier = replace(antennas, count=len(sets.transmitters), carrier="")
+            fields = ScenarioFields(tiers=(tier,), channel=Channel(carrier_hz=self.carrier.carrier_hz, mimo=True))
+            self.antennas = antenna_attributes(fields, 1)
+        offset = None if self.antennas is None else self.antennas[0]["offset"].reshape(len(sets.transmitters), -1, 3)
+        self.scenes = [_scene(folder, sets, self.carrier, coherent, offset) for folder in folders]
         self.dropped = sum(scene.dropped for scene in self.scenes)
         self.networks = len(self.scenes) if networks is None else networks
         fewest = min(len(scene.ue_pos) for scene in self.scenes)
@@ -72,7 +86,7 @@ class DeepMIMODataset(NumberedNetworks):
             drawn = torch.randperm(len(rows), generator=stream(seed, number, "deepmimo-users"))
             rows = drawn[: self.users].sort().values
         gain, los = scene.gain[rows], None if scene.los is None else scene.los[rows]
-        return measured_graph(
+        data = measured_graph(
             self.root.name,
             gain,
             scene.bs_pos,
@@ -81,24 +95,42 @@ class DeepMIMODataset(NumberedNetworks):
             measured=torch.zeros(gain.shape[:2], dtype=torch.bool),
             los=los,
         )
+        if self.antennas is not None and scene.h is not None:
+            attributes, mounted = self.antennas
+            for name, value in attributes.items():
+                data["antenna"][name] = value[0]
+            data["antenna"].num_nodes = mounted.shape[2]
+            data[MOUNTED_ON].edge_index = mounted[0].contiguous()
+            data[CHANNEL].h = scene.h[rows].flatten(0, 1)
+            data.layers = torch.tensor([self.layers])
+            check(data)
+        return data
 
 
 @dataclass(frozen=True)
 class _Scene:
-    """Gains ``[U, N, R]``, places ``[N, 3]`` and ``[U, 3]``, lines of sight ``[U, N]``, and receivers that were dropped."""
+    """Gains ``[U, N, R]``, channels ``[U, N, A, R]``, places ``[N, 3]`` and ``[U, 3]``, LOS ``[U, N]``, dropped receivers."""
 
     gain: Tensor
+    h: Tensor | None
     bs_pos: Tensor
     ue_pos: Tensor
     los: Tensor | None
     dropped: int
 
 
-def _scene(folder: Path, sets: ScenarioSets, carrier: Carrier, coherent: bool) -> _Scene:
-    gains, sights, stations, places = [], [], [], []
-    for sender in sets.transmitters:
-        pairs = [Pair.read(folder, sender, group, size, coherent) for group, size in sets.receivers.items()]
-        gains.append(np.concatenate([pair.gain(carrier, coherent) for pair in pairs]))
+def _scene(folder: Path, sets: ScenarioSets, carrier: Carrier, coherent: bool, offset: Tensor | None) -> _Scene:
+    gains, sights, stations, places, channels = [], [], [], [], []
+    angles = offset is not None
+    for number, sender in enumerate(sets.transmitters):
+        groups = sets.receivers.items()
+        pairs = [Pair.read(folder, sender, group, size, coherent, angles=angles) for group, size in groups]
+        if offset is None:
+            gains.append(np.concatenate([pair.gain(carrier, coherent) for pair in pairs]))
+        else:
+            around = offset[number].double().numpy()
+            channels.append(np.concatenate([pair.channel(carrier, around) for pair in pairs]))
+            gains.append((np.abs(channels[-1]) ** 2).mean(1))
         known = [pair.los for pair in pairs if pair.los is not None]
         sights += [np.concatenate(known)] if len(known) == len(pairs) else []
         stations.append(pairs[0].tx_pos)
@@ -114,6 +146,7 @@ def _scene(folder: Path, sets: ScenarioSets, carrier: Carrier, coherent: bool) -
         raise ValueError(f"{folder}: got no receiver that a path reaches, expected at least one")
     return _Scene(
         gain=torch.from_numpy(gain[reached]).float(),
+        h=torch.from_numpy(np.stack(channels, 1)[reached]).to(torch.complex64) if channels else None,
         bs_pos=torch.from_numpy(np.stack(stations)).float(),
         ue_pos=torch.from_numpy(places[0][reached]).float(),
         los=torch.from_numpy(np.stack(sights, 1)[reached]) if len(sights) == len(gains) else None,

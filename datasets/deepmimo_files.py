@@ -2,7 +2,8 @@
 
 ``params.json`` names the sets of transmitters and receivers (``txrx_sets``: ``id``, ``is_tx``, ``is_rx``, ``num_points``). The
 array ``power`` of transmitter j of set s to the receivers of set r is in ``power_t{s:03}_tx{j:03}_r{r:03}.npz`` under its own
-name; so are ``delay``, ``phase``, ``inter``, ``rx_pos`` and ``tx_pos``. A receiver's missing paths are NaN.
+name; so are ``delay``, ``phase``, ``inter``, ``rx_pos``, ``tx_pos``, and the azimuth and zenith angle of departure, ``aod_az`` and
+``aod_el``, in degrees. A receiver's missing paths are NaN.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hetgraph.channel import SPEED_OF_LIGHT
 from hetgraph.datasets.lte_table import Numbers
 from hetgraph.datasets.measured_graph import Carrier
 from hetgraph.graph.npz import read_arrays
@@ -102,6 +104,7 @@ class Pair:
         power_db: of each path, for 0 dB sent ``[M, L]``; NaN where there is none.
         phase_deg: ``[M, L]``, where asked for.
         delay_s: ``[M, L]``, where asked for.
+        departure_deg: azimuth and zenith of departure ``[2, M, L]``, where asked for.
         los: a path without interactions reaches the receiver ``[M]``, where the file is there.
         rx_pos: ``[M, 3]``, m.
         tx_pos: ``[3]``, m.
@@ -113,15 +116,19 @@ class Pair:
     los: NDArray[np.bool_] | None
     rx_pos: Numbers
     tx_pos: Numbers
+    departure_deg: Numbers | None = None
 
     @staticmethod
-    def read(folder: Path, sender: tuple[int, int], group: int, size: int, coherent: bool) -> "Pair":
+    def read(
+        folder: Path, sender: tuple[int, int], group: int, size: int, coherent: bool, *, angles: bool = False
+    ) -> "Pair":
         def array(name: str, *, needed: bool = True) -> Numbers | None:
             path = folder / f"{name}_t{sender[0]:03}_tx{sender[1]:03}_r{group:03}.npz"
             return _array(path, name) if needed or path.exists() else None
 
         power, rx, tx = array("power"), array("rx_pos"), array("tx_pos")
-        phase, delay = (array("phase"), array("delay")) if coherent else (None, None)
+        phase, delay = (array("phase"), array("delay")) if coherent or angles else (None, None)
+        azimuth, zenith = (array("aod_az"), array("aod_el")) if angles else (None, None)
         inter = array("inter", needed=False)
         assert power is not None and rx is not None and tx is not None
         where = f"{folder}: set {sender[0]}, transmitter {sender[1]}, receivers of set {group}"
@@ -129,7 +136,8 @@ class Pair:
             raise ValueError(
                 f"{where}: power: got shape {power.shape}, expected ({size}, paths), as params.json has it"
             )
-        for name, value in (("phase", phase), ("delay", delay), ("inter", inter)):
+        numbers = {"phase": phase, "delay": delay, "aod_az": azimuth, "aod_el": zenith}
+        for name, value in (numbers | {"inter": inter}).items():
             if value is not None and value.shape != power.shape:
                 raise ValueError(f"{where}: {name}: got shape {value.shape}, expected {power.shape}, that of power")
         if rx.shape != (size, 3) or tx.size != 3:
@@ -138,23 +146,43 @@ class Pair:
             raise ValueError(f"{where}: got a place that is NaN or infinite, expected finite numbers in m")
         if np.isposinf(power).any():
             raise ValueError(f"{where}: power: got infinity, expected dB, or NaN where there is no path")
-        for name, value in (("phase", phase), ("delay", delay)):
+        for name, value in numbers.items():
             if value is not None and not np.isfinite(value[np.isfinite(power)]).all():
                 raise ValueError(f"{where}: {name}: got NaN or infinity where power is a number, expected numbers")
         los = None if inter is None else ((inter == _LOS) & np.isfinite(power)).any(1)
-        return Pair(power, phase, delay, los, rx, tx.reshape(3))
+        departure = None if azimuth is None or zenith is None else np.stack([azimuth, zenith])
+        return Pair(power, phase, delay, los, rx, tx.reshape(3), departure)
 
     def gain(self, carrier: Carrier, coherent: bool) -> Numbers:
         """Linear power gain ``[M, R]``; zero where there is no path."""
+        if coherent:
+            return np.asarray(np.abs(self._on_blocks(carrier).sum(2)) ** 2)
+        return np.asarray(np.repeat((self._amplitude() ** 2).sum(1)[:, None], carrier.num_rbs, 1))
+
+    def channel(self, carrier: Carrier, offset_m: Numbers) -> NDArray[np.complex128]:
+        """Channel of antennas at ``offset_m [A, 3]`` around the transmitter, complex ``[M, A, R]``; they are isotropic.
+
+        The phases of a path at the antennas are those of a plane wave in its direction of departure.
+        """
+        assert self.departure_deg is not None
+        azimuth, zenith = np.radians(np.where(np.isfinite(self.power_db), self.departure_deg, 0.0))
+        toward = np.stack([np.sin(zenith) * np.cos(azimuth), np.sin(zenith) * np.sin(azimuth), np.cos(zenith)], -1)
+        wave = np.exp(2j * math.pi * carrier.carrier_hz / SPEED_OF_LIGHT * (toward @ offset_m.T))  # [M, L, A]
+        return np.asarray(np.einsum("mrl,mla->mar", self._on_blocks(carrier), wave))
+
+    def _amplitude(self) -> Numbers:
+        """Root of each path's power ``[M, L]``; zero where there is none."""
         there = np.isfinite(self.power_db)
-        power = np.where(there, 10.0 ** (np.where(there, self.power_db, 0.0) / 10), 0.0)
-        if not coherent:
-            return np.asarray(np.repeat(power.sum(1)[:, None], carrier.num_rbs, 1))
+        return np.where(there, 10.0 ** (np.where(there, self.power_db, 0.0) / 20), 0.0)
+
+    def _on_blocks(self, carrier: Carrier) -> NDArray[np.complex128]:
+        """Each path on each resource block, turned by its phase and delay, complex ``[M, R, L]``."""
         assert self.phase_deg is not None and self.delay_s is not None
         block = (np.arange(carrier.num_rbs) + 0.5) / carrier.num_rbs - 0.5
+        there = np.isfinite(self.power_db)
         phase, delay = (np.where(there, value, 0.0) for value in (np.radians(self.phase_deg), self.delay_s))
-        turn = phase[:, None] - 2 * math.pi * carrier.bandwidth_hz * block[:, None] * delay[:, None]  # [M, R, L]
-        return np.asarray(np.abs((np.sqrt(power)[:, None] * np.exp(1j * turn)).sum(2)) ** 2)
+        turn = phase[:, None] - 2 * math.pi * carrier.bandwidth_hz * block[:, None] * delay[:, None]
+        return np.asarray(self._amplitude()[:, None] * np.exp(1j * turn))
 
 
 def _array(path: Path, name: str) -> Numbers:

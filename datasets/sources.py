@@ -101,7 +101,7 @@ def deepmimo(scenario: Scenario) -> Source:
     """Ray-traced networks of a DeepMIMO folder.
 
     Power of a station, band, resource blocks, noise figure and neighbours are the scenario's, as is the carrier where the folder
-    has none.
+    has none; with ``channel.mimo`` so are the antennas of all stations, the first tier's, and ``radio.layers``.
 
     Options: ``users``, receivers of a network (0 for all), ``coherent``, sum paths with their phases, see
     :class:`~hetgraph.datasets.DeepMIMODataset` for what it changes.
@@ -109,7 +109,15 @@ def deepmimo(scenario: Scenario) -> Source:
     given = _given(scenario, "users", "coherent")
     users = given.option("users", 0) or None
     coherent = given.option("coherent", False)
-    dataset = DeepMIMODataset(given.path, users=users, coherent=coherent, carrier=_carrier(scenario))
+    antennas = scenario.tiers[0] if scenario.channel.mimo else None
+    dataset = DeepMIMODataset(
+        given.path,
+        users=users,
+        coherent=coherent,
+        carrier=_carrier(scenario),
+        antennas=antennas,
+        layers=scenario.radio.layers,
+    )
     return Networks(scenario, dataset.graph)
 
 

@@ -119,6 +119,9 @@ class Town:
                 values = {"power": power, "inter": inter, "rx_pos": self.rx[s], "tx_pos": self.tx[j : j + 1]}
                 values["phase"] = np.where(np.isnan(power), NAN, rng.uniform(-180, 180, (n, 4))).astype(np.float32)
                 values["delay"] = np.where(np.isnan(power), NAN, rng.uniform(1e-8, 1e-6, (n, 4))).astype(np.float32)
+                toward = rng.uniform((-180, 30), (180, 150), (n, 4, 2))
+                for k, name in enumerate(("aod_az", "aod_el")):
+                    values[name] = np.where(np.isnan(power), NAN, toward[..., k]).astype(np.float32)
                 for name, value in values.items():
                     self.arrays[name, j, s] = value
                     self.write(name, j, s, value)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 A = TypeVar("A")
-Kind = Literal["choice", "real", "bool"]
+Kind = Literal["choice", "real", "bool", "complex"]
 Sizes = Mapping[str, int]
 
 
@@ -23,7 +23,7 @@ class Part:
         name: attribute of the action.
         shape: sizes by symbol: ``B`` networks, ``N`` stations, ``U`` users, ``R`` blocks, ``S`` subchannels, ``L`` layers, or
             products of them, such as ``BU``.
-        kind: ``choice`` for integers, ``real`` or ``bool``.
+        kind: ``choice`` for integers, ``real``, ``bool`` or ``complex``, whose real and imaginary parts have the range.
         n: number of choices, counted from ``first``.
         first: smallest choice; -1 where -1 stands for none.
         low: smallest real number.
@@ -62,11 +62,11 @@ class Part:
             raise ValueError(f"{where}: got {type(value).__name__}, expected a tensor of shape {shape}")
         if value.shape != shape or not self._fits(value):
             got = f"{value.dtype} {tuple(value.shape)}"
-            kinds = {"choice": "integers", "real": "real numbers", "bool": "booleans"}
+            kinds = {"choice": "integers", "real": "real numbers", "bool": "booleans", "complex": "complex numbers"}
             raise ValueError(f"{where}: got {got}, expected {kinds[self.kind]} of shape {shape}")
         if self.kind == "bool" or not value.numel():
             return
-        ends = torch.aminmax(value)
+        ends = torch.aminmax(torch.view_as_real(value) if value.is_complex() else value)
         low, high = ends[0].item(), ends[1].item()  # NaN comes out of both
         least, most = (self.first, self.first + (self.n or 0) - 1) if self.kind == "choice" else (self.low, self.high)
         if not (low >= least and high <= (float_max(value) if most is None else most)):
@@ -77,6 +77,8 @@ class Part:
         """Whether the dtype is of this kind."""
         if self.kind == "real":
             return value.is_floating_point()
+        if self.kind == "complex":
+            return value.is_complex()
         return value.dtype == torch.bool if self.kind == "bool" else value.dtype in (torch.int64, torch.int32)
 
     def sample(self, shape: tuple[int, ...], generator: Generator | None, device: torch.device) -> Tensor:
@@ -92,7 +94,11 @@ class Part:
 
 def float_max(value: Tensor) -> float:
     """Largest finite number of a tensor's dtype: infinity is above it."""
-    return torch.finfo(value.dtype).max if value.is_floating_point() else float(torch.iinfo(value.dtype).max)
+    return (
+        torch.finfo(value.dtype).max
+        if value.is_floating_point() or value.is_complex()
+        else float(torch.iinfo(value.dtype).max)
+    )
 
 
 def attribute(action: Any, name: str) -> Any:

@@ -1,6 +1,7 @@
 """Antenna nodes of the stations: where each antenna or port stands and where it looks."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -62,3 +63,69 @@ def _panel_offsets(panel: Panel, azimuth: Tensor, tilt: Tensor, wavelength_m: fl
     y = across * azimuth.cos() + up * tilt.sin() * azimuth.sin()
     z = up * tilt.cos()
     return torch.stack([x, y, z.expand_as(x)], 2)
+
+
+@dataclass(frozen=True)
+class PortTable:
+    """Antennas of ``N`` stations in a table of ``Amax`` columns; what is beyond a station's own is zero.
+
+    Args:
+        offset: places around the station's ``[N, Amax, 3]``, m.
+        polarisation: 0 or 1 ``[N, Amax]``.
+        amplitude: of what an antenna gets of a wave: one, or the root of a half for each of two polarisations ``[N, Amax]``.
+        beam: unit-norm weights of a panel's fixed beam, complex ``[N, Amax]``; zeros without a panel.
+        steered: whether the station has one ``[N]``.
+        count: antennas ``[N]``.
+        wavelength_m: of the station's carrier ``[N]``.
+    """
+
+    offset: Tensor
+    polarisation: Tensor
+    amplitude: Tensor
+    beam: Tensor
+    steered: Tensor
+    count: Tensor
+    wavelength_m: Tensor
+
+
+def port_table(scenario: ScenarioFields) -> PortTable:
+    """Antennas of a scenario's stations."""
+    attributes, mounted = antenna_attributes(scenario, 1)
+    owner = mounted[0, 1]
+    cells = [tier for tier in scenario.tiers for _ in range(tier.count)]
+    count = torch.tensor([tier.ports for tier in cells])
+    place = torch.arange(owner.numel()) - (count.cumsum(0) - count)[owner]
+    poles = torch.tensor([1 if tier.panel is None else tier.panel.polarisations for tier in cells])
+    wavelength = torch.tensor([SPEED_OF_LIGHT / scenario.carrier_of(tier).carrier_hz for tier in cells])
+    toward = _beam_directions(scenario)  # [N, 3]
+    offset = attributes["offset"][0]
+    turn = 2 * math.pi / wavelength[owner] * (offset * toward[owner]).sum(1)
+    steered = torch.tensor([tier.panel is not None for tier in cells])
+    weight = torch.polar(steered[owner] / count[owner].sqrt(), turn)
+
+    def table(value: Tensor) -> Tensor:
+        out = value.new_zeros(len(cells), int(count.max()), *value.shape[1:])
+        out[owner, place] = value
+        return out
+
+    return PortTable(
+        offset=table(offset),
+        polarisation=table(place % poles[owner]),
+        amplitude=table((1 / poles[owner]).sqrt()),
+        beam=table(weight),
+        steered=steered,
+        count=count,
+        wavelength_m=wavelength,
+    )
+
+
+def _beam_directions(scenario: ScenarioFields) -> Tensor:
+    """Unit vectors of the fixed beams ``[N, 3]``: along the boresight, down by the electrical tilt in the panel's own frame."""
+    parts = []
+    for tier in scenario.tiers:
+        azimuth = torch.tensor([bearing_to_azimuth_rad(bearing) for bearing in tier.per_cell("azimuth_deg")])
+        electrical = 0.0 if tier.panel is None else math.radians(tier.panel.tilt_deg)
+        # In the panel's plane of elevation both tilts add up.
+        down = torch.tensor(tier.per_cell("tilt_deg")).deg2rad() + electrical
+        parts.append(torch.stack([down.cos() * azimuth.cos(), down.cos() * azimuth.sin(), -down.sin()], 1))
+    return torch.cat(parts)

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 
 from hetgraph.graph.presets_arrivals import grows_3, grows_city, grows_tiny
+from hetgraph.graph.presets_mimo import mimo_7
 from hetgraph.graph.presets_queues import conflict_8, hexagonal, scattered
 from hetgraph.graph.presets_sectors import calibration_uma, calibration_umi, hex_19x3
 from hetgraph.graph.presets_snapshot import hetnet_3tier, interference_k, uma_5bs
@@ -35,6 +36,7 @@ PRESETS: dict[str, Callable[..., Scenario]] = {
     "iot-noma": iot_noma,
     "iot-oma": iot_oma,
     "lte-trace": lte_trace,
+    "mimo-7": mimo_7,
     "calibration-uma": calibration_uma,
     "calibration-umi": calibration_umi,
 }
@@ -60,10 +62,14 @@ def preset(name: str) -> Scenario:
             raise ValueError(f"preset {base}: got argument {key!r}, expected one of {', '.join(known) or 'none'}")
         kind = type(known[key].default)
         try:
-            arguments[key] = kind(value)
-        except ValueError:
+            arguments[key] = _flag(value) if kind is bool else kind(value)
+        except (ValueError, KeyError):
             raise ValueError(f"preset {base}: got {key}={value}, expected a value of type {kind.__name__}") from None
     return PRESETS[base](**arguments)
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
 
 
 def roaming(cells: int = 25, users: int = 250, base: str = "hetnet-3tier") -> Scenario:

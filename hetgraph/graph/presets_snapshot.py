@@ -1,10 +1,11 @@
 """Scenarios of whole networks at one time: the HetGNN paper's, a three-tier network, interference channels."""
 
+from hetgraph.graph.presets_mimo import with_mimo
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.scenario_parts import Channel, Layout, Radio, Tier, Users
 
 
-def uma_5bs(users: int = 5400, num_rbs: int = 51) -> Scenario:
+def uma_5bs(users: int = 5400, num_rbs: int = 51, mimo: bool = False) -> Scenario:
     """Table 1 of the HetGNN paper: 5 urban-macro stations, 5,400 users, 51 resource blocks over 20 MHz.
 
     Four stations form a square and one stands between the two on its left. The paper takes the coordinates from a file that
@@ -13,10 +14,11 @@ def uma_5bs(users: int = 5400, num_rbs: int = 51) -> Scenario:
     Args:
         users: number of users.
         num_rbs: resource blocks that share the 20 MHz.
+        mimo: stations precode, for 8 users at once on a resource block.
     """
     margin, side = 20.0, 200.0
     corners = ((margin, margin), (margin + side, margin), (margin, margin + side), (margin + side, margin + side))
-    return Scenario(
+    scenario = Scenario(
         name="uma-5bs",
         layout=Layout(side + 2 * margin, side + 2 * margin),
         tiers=(
@@ -37,9 +39,12 @@ def uma_5bs(users: int = 5400, num_rbs: int = 51) -> Scenario:
         channel=Channel(carrier_hz=3.5e9, shadowing="correlated", shadow_sigma_db=6.0, fading="rayleigh"),
         radio=Radio(bandwidth_hz=20e6, num_rbs=num_rbs, noise_figure_db=9.0),
     )
+    return with_mimo(scenario, layers=8) if mimo else scenario
 
 
-def hetnet_3tier(macro: int = 3, micro: int = 6, pico: int = 12, speed_mps: float = 0.0) -> Scenario:
+def hetnet_3tier(
+    macro: int = 3, micro: int = 6, pico: int = 12, speed_mps: float = 0.0, mimo: bool = False
+) -> Scenario:
     """Macro, micro and pico stations on the same band: the case in which association matters.
 
     Half of the 600 users gather around the picos, whose 30 dBm lose against the macros' 46 dBm beyond a few metres, so
@@ -51,6 +56,7 @@ def hetnet_3tier(macro: int = 3, micro: int = 6, pico: int = 12, speed_mps: floa
         micro: stations of the tier.
         pico: stations of the tier.
         speed_mps: speed of users, each in a direction of its own.
+        mimo: stations precode, for as many users at once on a resource block as they have antennas, four.
     """
     tiers = (
         station("macro", macro, 46.0, 25.0, "uma", 300.0, 130.0, 0.213),
@@ -58,7 +64,7 @@ def hetnet_3tier(macro: int = 3, micro: int = 6, pico: int = 12, speed_mps: floa
         station("pico", pico, 30.0, 10.0, "umi", 60.0, 6.8, 0.25),
     )
     present = tuple(tier for tier in tiers if tier.count != 0)
-    return Scenario(
+    scenario = Scenario(
         name="hetnet-3tier",
         layout=Layout(1000.0, 1000.0),
         tiers=present,
@@ -73,6 +79,7 @@ def hetnet_3tier(macro: int = 3, micro: int = 6, pico: int = 12, speed_mps: floa
         channel=Channel(carrier_hz=3.5e9, shadowing="correlated", fading="rayleigh"),
         radio=Radio(bandwidth_hz=20e6, num_rbs=12, noise_figure_db=9.0),
     )
+    return with_mimo(scenario, layers=4) if mimo else scenario
 
 
 def station(

@@ -9,6 +9,7 @@ from torch import Tensor
 from hetgraph import channel
 from hetgraph.graph.large_scale import Geometry, SiteRadios, geometry_of, large_scale, site_radios
 from hetgraph.graph.scenario_fields import ScenarioFields
+from hetgraph.graph.spatial import Places, spatial_channels
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.user_state import UserState, draw_user_state
 from hetgraph.units import bearing_to_azimuth_rad, db_to_linear
@@ -27,6 +28,7 @@ class Propagation:
         distance_m: 3D distance to the mast (to its nearest image where the layout wraps around) ``[n, N, U]``, m.
         los: line of sight ``[n, N, U]``.
         offset_m: from the nearest image of the mast to the user ``[n, N, U, 2]``, m, where the layout wraps around, else ``None``.
+        h: channel of each antenna ``[n, N, U, Amax, R]``, complex, with ``channel.mimo``, else ``None``.
     """
 
     gain: Tensor
@@ -37,6 +39,7 @@ class Propagation:
     distance_m: Tensor
     los: Tensor
     offset_m: Tensor | None = None
+    h: Tensor | None = None
 
 
 def propagate(
@@ -70,15 +73,20 @@ def propagate(
     distance_m = (geometry.distance_m[:, mast].square() + (height_m - ue_height_m).square()).sqrt()
     if radios.of_cell.numel() != radios.first_cell.numel():
         large = large.select(radios.of_cell)
-    antenna = _antenna_gain_db(scenario, stations, users, ue_height_m, mast, geometry)
+    vector = _vectors(scenario, stations, users, ue_height_m, mast, geometry)
+    antenna = _antenna_gain_db(scenario, vector)
     large_scale_db = antenna - large.pathloss_db - large.shadow_db
-    gain = db_to_linear(large_scale_db).unsqueeze(-1)
-    if fast_fading:
+    gain, h = db_to_linear(large_scale_db).unsqueeze(-1), None
+    if fast_fading and scenario.channel.mimo:
+        element = _antenna_gain_db(scenario, vector, beam=False)
+        places = Places(vector, large.los, element - large.pathloss_db - large.shadow_db, mast)
+        h, gain = spatial_channels(scenario, places, streams)
+    elif fast_fading:
         gain = gain * _fading(scenario, tuple(large_scale_db.shape[1:]), streams)
     power_dbm = torch.tensor([tier.power_dbm for tier in scenario.tiers for _ in range(tier.count)])
     rsrp = power_dbm.reshape(1, -1, 1) + large_scale_db
     offset = None if geometry.image is None else geometry.offset_m[:, mast]
-    return Propagation(gain, large.pathloss_db, large.shadow_db, antenna, rsrp, distance_m, large.los, offset)
+    return Propagation(gain, large.pathloss_db, large.shadow_db, antenna, rsrp, distance_m, large.los, offset, h)
 
 
 def _warn_far_users(scenario: ScenarioFields, radios: SiteRadios, geometry: Geometry) -> None:
@@ -96,34 +104,45 @@ def _warn_far_users(scenario: ScenarioFields, radios: SiteRadios, geometry: Geom
         )
 
 
-def _antenna_gain_db(
+def _vectors(
     scenario: ScenarioFields, stations: Tensor, users: Tensor, ue_height_m: Tensor, mast: Tensor, geometry: Geometry
 ) -> Tensor:
-    """Antenna gain of each cell toward each user ``[n, N, U]``, dBi; cells of a tier have one kind of antenna."""
+    """From each cell's antenna to each user's ``[n, N, U, 3]``, m; without directional antennas an empty ``[n, N, U, 0]``."""
+    if not (scenario.channel.mimo or any(tier.directional for tier in scenario.tiers)):
+        return users.new_zeros(len(users), stations.shape[1], users.shape[1], 0)
+    around = geometry.image is not None
+    offset = geometry.offset_m[:, mast] if around else users.unsqueeze(1) - stations.unsqueeze(2)
+    height_m = torch.tensor([tier.height_m for tier in scenario.tiers for _ in range(tier.count)])
+    drop = (ue_height_m - height_m.unsqueeze(1)).expand(offset.shape[:-1])
+    return torch.cat([offset, drop.unsqueeze(-1)], -1)
+
+
+def _antenna_gain_db(scenario: ScenarioFields, vector_m: Tensor, *, beam: bool = True) -> Tensor:
+    """Antenna gain of each cell toward each user ``[n, N, U]``, dBi; cells of a tier have one kind of antenna.
+
+    Args:
+        scenario: the cells.
+        vector_m: from their antennas to the users' ``[n, N, U, 3]``.
+        beam: with the fixed beam of a panel; without it that of its element.
+    """
     first, parts = 0, []
     for tier in scenario.tiers:
-        chosen = slice(first, first + tier.count)
+        vector = vector_m[:, first : first + tier.count]
         first += tier.count
-        if not tier.directional:
-            parts.append(torch.zeros(len(stations), tier.count, users.shape[1]))
+        if not tier.directional or (tier.pattern == "omni" and tier.antenna is None and not beam):
+            parts.append(torch.zeros(vector.shape[:-1]))
             continue
-        if geometry.image is None:
-            offset = users.unsqueeze(1) - stations[:, chosen].unsqueeze(2)  # from the cell's own place
-        else:
-            offset = geometry.offset_m[:, mast[chosen]]
-        drop = (ue_height_m - tier.height_m).expand(offset.shape[:-1]).unsqueeze(-1)
         azimuth = torch.tensor([bearing_to_azimuth_rad(bearing) for bearing in tier.per_cell("azimuth_deg")])
         tilt = torch.tensor(tier.per_cell("tilt_deg")).deg2rad()
-        vector, (azimuth, tilt) = torch.cat([offset, drop], -1), (v.reshape(1, -1, 1) for v in (azimuth, tilt))
-        beam = torch.tensor(tier.per_cell("beam_tilt_deg")).deg2rad().reshape(1, -1, 1) if tier.beam_tilt_deg else None
+        down = torch.tensor(tier.per_cell("beam_tilt_deg")).deg2rad().reshape(1, -1, 1) if tier.beam_tilt_deg else None
         parts.append(
             channel.antenna_gain_db(
                 tier.antenna or tier.pattern,
                 vector,
-                azimuth_rad=azimuth,
-                tilt_rad=tilt,
-                panel=tier.panel,
-                beam_tilt_rad=beam,
+                azimuth_rad=azimuth.reshape(1, -1, 1),
+                tilt_rad=tilt.reshape(1, -1, 1),
+                panel=tier.panel if beam else None,
+                beam_tilt_rad=down,
             )
         )
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)

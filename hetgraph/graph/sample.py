@@ -153,6 +153,7 @@ def _graph_attributes(scenario: ScenarioFields, n: int) -> dict[str, Tensor | st
         "scenario": scenario.name,
         "scenario_hash": scenario.hash,
         "schema_version": SCHEMA_VERSION,
+        **({"layers": torch.full((n,), radio.layers)} if scenario.channel.mimo else {}),
     }
 
 

@@ -203,8 +203,10 @@ class Channel:
             of TR 38.901 sec. 7.6.3.3), ``always`` or ``never``. States are functions of the place where shadowing is correlated.
         shadowing: ``none``, ``independent`` or ``correlated`` in space (field with the standard's correlation distance).
         shadow_sigma_db: standard deviation in dB; ``None`` for the model's own.
-        fading: per resource block: ``none``, ``rayleigh`` or ``rician``.
-        rician_k_db: K factor in dB.
+        fading: per resource block: ``none``, ``rayleigh``, ``rician``, or with ``mimo`` also ``clustered``: paths with the spreads of
+            TR 38.901, which correlate antennas by their directions and blocks by their delays.
+        rician_k_db: K factor in dB of ``rician``; ``clustered`` draws each link's own.
+        mimo: channels of each antenna, ``h``, for stations that precode.
         min_distance_m: 2D distances below this one are taken as this one in the path loss.
         disturbance_db: standard deviation of a further log-normal change of every link that comes and goes with time; only
             environments that follow time know it.
@@ -215,11 +217,12 @@ class Channel:
     los: Literal["probability", "soft", "always", "never"] = "probability"
     shadowing: Literal["none", "independent", "correlated"] = "correlated"
     shadow_sigma_db: float | None = None
-    fading: Literal["none", "rayleigh", "rician"] = "rayleigh"
+    fading: Literal["none", "rayleigh", "rician", "clustered"] = "rayleigh"
     rician_k_db: float = 9.0
     min_distance_m: float = 10.0
     disturbance_db: float = 0.0
     disturbance_s: float = 0.2
+    mimo: bool = False
 
 
 @dataclass(frozen=True)
@@ -255,7 +258,8 @@ class Radio:
         neighbours: nearest masts whose cells are a cell's interference neighbourhood, beside the others on its own mast.
         neighbour_db: when positive, neighbours are instead the stations whose path loss to a user that the other serves is at
             most so much above the serving station's, in either direction.
-        layers: most users that a station superposes on a resource block; 1 for orthogonal access.
+        layers: most users that a station superposes on a resource block, or with ``channel.mimo`` serves there at once by its
+            antennas; 1 for orthogonal access.
     """
 
     bandwidth_hz: float = 20e6

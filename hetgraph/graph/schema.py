@@ -71,6 +71,7 @@ SCHEMA: tuple[Field, ...] = (
     Field("bs", "tilt_rad", ("N",), unit="rad"),
     Field("bs", "power_max_w", ("N",), unit="W", required=True, nonnegative=True),
     Field("bs", "rb_power_max_w", ("N", "R"), unit="W", required=True, nonnegative=True),
+    Field("bs", "antenna_power_max_w", ("N", "Amax"), unit="W", nonnegative=True),
     Field("bs", "circuit_power_w", ("N",), unit="W", nonnegative=True),
     Field("bs", "amplifier_efficiency", ("N",), nonnegative=True),
     Field("bs", "max_users", ("N",), "long"),

@@ -32,6 +32,7 @@ def validate(scenario: ScenarioFields) -> None:
         require(f"tiers[{i}].count", tier.count, tier.count > 0, "at least 1")
     _validate_users(scenario, scenario.users)
     _validate_channel(scenario.channel)
+    _validate_mimo(scenario)
     _validate_radio(scenario, scenario.radio)
     _validate_mobility(scenario.mobility)
     validate_source(scenario.source)
@@ -152,6 +153,16 @@ def _validate_channel(channel: Channel) -> None:
     not_negative("channel", channel, "disturbance_db")
     sigma = channel.shadow_sigma_db
     require("channel.shadow_sigma_db", sigma, sigma is None or sigma >= 0, "0 or more, or null")
+
+
+def _validate_mimo(scenario: ScenarioFields) -> None:
+    """Only antennas make directions; each station has at least one."""
+    channel = scenario.channel
+    fits = channel.mimo or channel.fading != "clustered"
+    require("channel.fading", channel.fading, fits, "none, rayleigh or rician without channel.mimo")
+    if channel.mimo:
+        fewest = min(tier.ports for tier in scenario.tiers)
+        require("tiers.num_antennas", fewest, fewest > 0, "at least 1 with channel.mimo")
 
 
 def _validate_radio(scenario: ScenarioFields, radio: Radio) -> None:

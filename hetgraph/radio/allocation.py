@@ -9,6 +9,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.schema import CHANNEL
+from hetgraph.radio.groups import groups_of
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,26 @@ class Allocation:
             rate convention.
         layer_power_w: each user's own part of its station's power ``[U, R]``, W, summing to ``power_w``; ``None`` when
             a station's users share one power per resource block.
+        precoder: of each user from its station while its group is served, in the root of W, complex ``[U, Amax, R]``; zero beyond
+            the station's antennas. ``None`` without precoding.
+        group: group of each user among those of its station, on each resource block, that take turns for equal airtimes, -1
+            where it is not served ``[U, R]``; with a precoder ``None`` stands for all users at once.
     """
 
     serving: Tensor
     power_w: Tensor
     airtime: Tensor | None = None
     layer_power_w: Tensor | None = None
+    precoder: Tensor | None = None
+    group: Tensor | None = None
+
+    @property
+    def groups(self) -> Tensor:
+        """Group of each user on each resource block, -1 where it is not served ``[U, R]``."""
+        if self.group is not None:
+            return self.group
+        everyone = torch.where(self.serving >= 0, 0, -1).unsqueeze(1)
+        return everyone.expand(-1, self.power_w.shape[1])
 
 
 def _flatten(allocation: Allocation) -> tuple[list[Tensor], tuple[str, ...]]:
@@ -72,13 +88,18 @@ def _shape_violations(graph: HeteroData, links: Links, allocation: Allocation) -
         "power_w": (links.num_bs, blocks),
         "airtime": (links.num_ue, blocks),
         "layer_power_w": (links.num_ue, blocks),
+        "group": (links.num_ue, blocks),
     }
+    if allocation.precoder is not None:
+        if "h" not in graph[CHANNEL]:
+            return ["allocation.precoder: got one, expected None in a graph without h"]
+        expected["precoder"] = (links.num_ue, graph[CHANNEL].h.shape[1], blocks)
     result = []
     for name, shape in expected.items():
         value = getattr(allocation, name)
         if value is not None and tuple(value.shape) != shape:
             result.append(f"allocation.{name}: got shape {tuple(value.shape)}, expected {shape}")
-        elif value is not None and value.is_floating_point() and not bool(torch.isfinite(value).all()):
+        elif value is not None and not bool(torch.isfinite(value).all()):
             result.append(f"allocation.{name}: got NaN or infinite values, expected finite ones")
     return result
 
@@ -130,4 +151,35 @@ def _power_violations(graph: HeteroData, links: Links, allocation: Allocation, t
         scale = bs.power_max_w.unsqueeze(1) * max(tolerance, 1e-4)
         if bool((layer < 0).any()) or bool(((total - power).abs() > scale).any()):
             result.append("allocation.layer_power_w: got layers that do not sum to power_w, expected them to")
+    if allocation.precoder is not None:
+        result += _precoder_violations(graph, allocation, tolerance)
     return result
+
+
+def _precoder_violations(graph: HeteroData, allocation: Allocation, tolerance: float) -> list[str]:
+    bs, result = graph["bs"], []
+    antenna = mean_antenna_power_w(allocation)
+    power = antenna.sum(1)
+    scale = bs.power_max_w.unsqueeze(1) * max(tolerance, 1e-4)
+    if bool(((power - allocation.power_w).abs() > scale).any()):
+        result.append("allocation.precoder: got precoders whose powers do not sum to power_w, expected them to")
+    if "antenna_power_max_w" in bs and bool((antenna.sum(2) > bs.antenna_power_max_w * (1 + tolerance) + 1e-12).any()):
+        result.append("allocation.precoder: got more than antenna_power_max_w at an antenna, expected at most that")
+    return result
+
+
+def mean_antenna_power_w(allocation: Allocation) -> Tensor:
+    """Power of each antenna of each station and block, in the mean over its groups ``[N, Amax, R]``, W.
+
+    Raises:
+        ValueError: an allocation without precoders.
+    """
+    if allocation.precoder is None:
+        raise ValueError("allocation.precoder: got None, expected [U, Amax, R]")
+    w = allocation.precoder
+    power = w.real.square() + w.imag.square()
+    groups = groups_of(allocation.groups, allocation.serving, dtype=power.dtype)
+    streams = groups.gather(power.transpose(1, 2)).sum(1) * groups.share.unsqueeze(1)  # [Q, Amax]
+    stations, blocks = allocation.power_w.shape
+    total = power.new_zeros(stations * blocks, power.shape[1]).index_add(0, groups.row, streams)
+    return total.reshape(stations, blocks, -1).transpose(1, 2)

@@ -7,6 +7,7 @@ of one's own station is left out before the sum.
 
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links
 
@@ -70,3 +71,10 @@ def interference_on_edges(gain: Tensor, power_w: Tensor, serves: Tensor, noise_w
     """
     received = links.lift(gain) * links.from_bs(power_w)
     return links.sum_to_ue(received.masked_fill_(serves.unsqueeze(-1), 0)).add_(noise_w)
+
+
+def noise_plus_far_w(graph: HeteroData) -> Tensor:
+    """Noise plus the interference of stations that are no candidates ``[U, R]``, W."""
+    ue = graph["ue"]
+    noise: Tensor = ue.noise_w
+    return noise + ue.far_interference_w if "far_interference_w" in ue else noise

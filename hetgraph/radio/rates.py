@@ -8,6 +8,7 @@ scheduled       the allocation's own airtime, one user or more per station and r
 full            every user has the whole band, eq. 10 of the HetGNN paper as printed
 superposed      NOMA: users of a station are superposed, with successive interference cancellation
 collision       conflict graph: a user transmits at a rate only where no conflicting user is active
+spatial         a station's users of a block in groups of equal airtime, told apart by precoders
 ==============  ===========================================================================================
 """
 
@@ -24,8 +25,11 @@ from hetgraph.graph.sums_of_others import sum_of_other_edges
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.cancellation import noma_sinr
 from hetgraph.radio.interference import interference_on_edges
+from hetgraph.radio.interference import noise_plus_far_w as noise_plus_far_w
+from hetgraph.radio.precoders import from_antennas
+from hetgraph.radio.spatial import received, spatial_channel
 
-Convention = Literal["equal_airtime", "scheduled", "full", "superposed", "collision"]
+Convention = Literal["equal_airtime", "scheduled", "full", "superposed", "collision", "spatial"]
 LOG2E = 1 / math.log(2)
 
 
@@ -52,13 +56,6 @@ def shannon(sinr: Tensor, *, most: float | None = None, nats: bool = False) -> T
     """Shannon's formula of a linear SINR, bit/s/Hz; arguments as in :func:`spectral_efficiency`."""
     rate = torch.log1p(sinr if most is None else sinr.clamp_max(most))
     return rate if nats else rate * LOG2E
-
-
-def noise_plus_far_w(graph: HeteroData) -> Tensor:
-    """Noise plus the interference of stations that are no candidates ``[U, R]``, W."""
-    ue = graph["ue"]
-    noise: Tensor = ue.noise_w
-    return noise + ue.far_interference_w if "far_interference_w" in ue else noise
 
 
 def edge_sinr(graph: HeteroData, power_w: Tensor, *, links: Links | None = None) -> Tensor:
@@ -125,7 +122,9 @@ def rates_bps(
     links = links or links_of(graph)
     if convention not in get_args(Convention):
         raise ValueError(f"convention: got {convention!r}, expected one of {', '.join(get_args(Convention))}")
-    if convention == "superposed":
+    if convention == "spatial":
+        ratio, airtime = _spatial_sinr(graph, allocation, links)
+    elif convention == "superposed":
         ratio, airtime = _superposed_sinr(graph, allocation, links, sic_residual), torch.ones(1, 1)
     else:
         ratio = sinr(graph, allocation, links=links)
@@ -149,6 +148,16 @@ def _airtime(graph: HeteroData, allocation: Allocation, convention: Convention, 
     active = allocation.airtime > 0
     hit = torch.zeros_like(allocation.airtime).index_add(0, target, active[source].to(gain.dtype))
     return allocation.airtime * (hit == 0)
+
+
+def _spatial_sinr(graph: HeteroData, allocation: Allocation, links: Links) -> tuple[Tensor, Tensor]:
+    """SINR of each user's stream and its airtime ``[U, R]``, see :mod:`hetgraph.radio.spatial`."""
+    if allocation.precoder is None:
+        raise ValueError("allocation.precoder: got None, expected [U, Amax, R] under the convention 'spatial'")
+    channel = spatial_channel(graph, allocation.serving, allocation.groups, links=links)
+    streams = received(channel, from_antennas(channel, allocation.precoder))
+    share = channel.groups.share.unsqueeze(1).expand_as(streams.signal)
+    return channel.groups.scatter(streams.signal / streams.other), channel.groups.scatter(share)
 
 
 def _superposed_sinr(graph: HeteroData, allocation: Allocation, links: Links, sic_residual: float) -> Tensor:

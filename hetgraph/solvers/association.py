@@ -96,6 +96,7 @@ def dual_price_association(
     power_w: Tensor,
     *,
     start: Tensor | None = None,
+    rate: Tensor | None = None,
     iterations: int = 60,
     polish: int = 1000,
 ) -> Tensor:
@@ -109,11 +110,12 @@ def dual_price_association(
         graph: a graph or a batch of graphs.
         power_w: powers ``[N, R]``, W.
         start: association to beat ``[U]``; the answer is never worse.
+        rate: rate c of every edge with its station to itself, edge layout, bit/s; that at ``power_w`` when ``None``.
         iterations: price updates of each kind.
         polish: most moves per network.
     """
     links = links_of(graph)
-    rate = full_band_rates(graph, power_w, links)
+    rate = full_band_rates(graph, power_w, links) if rate is None else rate
     log_rate = rate.clamp_min(torch.finfo(rate.dtype).tiny).log()
     allowed = may_serve(graph, links)
     if allowed is not None:

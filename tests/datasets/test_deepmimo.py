@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from hetgraph.channel import Panel
 from hetgraph.datasets import Carrier, DeepMIMODataset, LTETraceDataset
 from hetgraph.datasets.deepmimo_files import Pair
-from hetgraph.graph import CHANNEL, check
+from hetgraph.graph import CHANNEL, MOUNTED_ON, Channel, Given, Radio, Scenario, Tier, check
 from hetgraph.radio import evaluate, one_shot
 
 NAN = math.nan
@@ -58,6 +59,38 @@ def test_coherent_gains_add_phases_and_delays(scenario: Any) -> None:
                 assert float(gain[user, j, r]) == pytest.approx(abs(sum(paths)) ** 2, rel=1e-3, abs=1e-16)
     mean = DeepMIMODataset(scenario.folder, carrier=carrier)[0][CHANNEL].gain.reshape(6, 3, 5)
     assert (mean == mean[..., :1]).all()
+
+
+def test_channels_of_antennas_add_the_phases_of_their_places(scenario: Any) -> None:
+    carrier = Carrier(bandwidth_hz=20e6, num_rbs=2)
+    tier = Tier("macro", panel=Panel(2, 2), azimuth_deg=(40.0,), tilt_deg=(5.0,))
+    graph = DeepMIMODataset(scenario.folder, carrier=carrier, antennas=tier, layers=3)[0]
+    check(graph)
+    h, offset = graph[CHANNEL].h.reshape(6, 3, 4, 2), graph["antenna"].offset.reshape(3, 4, 3).double().numpy()
+    assert graph.layers.tolist() == [3] and torch.bincount(graph[MOUNTED_ON].edge_index[1]).tolist() == [4, 4, 4]
+    for user, (s, i) in enumerate([(1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1)]):
+        for j in range(3):
+            names = ("power", "phase", "delay", "aod_az", "aod_el")
+            paths = zip(*(scenario.arrays[name, j, s][i].astype(float) for name in names), strict=True)
+            total = np.zeros((4, 2), complex)
+            for p, a, t, azimuth, zenith in paths:
+                if math.isnan(p):
+                    continue
+                az, zen = math.radians(azimuth), math.radians(zenith)
+                toward = np.array([math.sin(zen) * math.cos(az), math.sin(zen) * math.sin(az), math.cos(zen)])
+                for r, offset_hz in enumerate((-5e6, 5e6)):
+                    turn = math.radians(a) - 2 * math.pi * offset_hz * t
+                    turns = turn + 2 * math.pi * 3.5e9 / 299_792_458.0 * (offset[j] @ toward)
+                    total[:, r] += 10 ** (p / 20) * np.exp(1j * turns)
+            assert np.allclose(h[user, j].numpy(), total, rtol=1e-3, atol=1e-7)
+    torch.testing.assert_close(graph[CHANNEL].gain, graph[CHANNEL].h.abs().square().mean(1))
+    rate = evaluate(graph, one_shot("vector_wmmse")(graph), "spatial").sum_rate_bps
+    assert bool((rate > evaluate(graph, one_shot("mrt")(graph), "spatial").sum_rate_bps).all())
+    given = Scenario(
+        tiers=(tier,), channel=Channel(mimo=True), radio=Radio(num_rbs=2, layers=3),
+        source=Given("deepmimo", str(scenario.folder)),
+    )  # fmt: skip
+    assert given.sample(1)[CHANNEL].h.shape == (18, 4, 2)
 
 
 def multipath(k_db: float | None, receivers: int = 4000) -> Pair:

@@ -114,7 +114,7 @@ def joined(*parts: tuple[HeteroData, Allocation]) -> tuple[HeteroData, Allocatio
     fields = {f.name: [getattr(a, f.name) for _, a in parts] for f in dataclasses.fields(Allocation)}
     fields["serving"] = [torch.where(s >= 0, s + i * N, -1) for i, s in enumerate(fields["serving"])]
     return Batch.from_data_list([graph for graph, _ in parts]), Allocation(
-        **{k: torch.cat(v) for k, v in fields.items()}
+        **{k: torch.cat(v) for k, v in fields.items() if v[0] is not None}
     )
 
 

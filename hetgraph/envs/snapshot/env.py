@@ -212,6 +212,8 @@ class SnapshotEnv(GraphEnv[Allocation]):
             power,
             Part("airtime", ("BU", "R"), "real", optional=True),
             Part("layer_power_w", ("BU", "R"), "real", optional=True),
+            Part("precoder", ("BU", "A", "R"), "complex", low=torch.finfo(torch.float32).min, optional=True),
+            Part("group", ("BU", "R"), n=users + 1, first=-1, optional=True),
         )
         candidates = int(self.graph[CHANNEL].slot.max()) + 1
         parts = (
@@ -219,7 +221,8 @@ class SnapshotEnv(GraphEnv[Allocation]):
             Part("power", ("B", "N", "R"), "real", high=1.0),
         )
         blocks = self.graph["ue"].noise_w.shape[1]
-        sizes = {"B": networks, "U": users, "N": self.num_stations, "R": blocks}
+        antennas = self.graph[CHANNEL].h.shape[1] if "h" in self.graph[CHANNEL] else 0
+        sizes = {"B": networks, "U": users, "N": self.num_stations, "R": blocks, "A": antennas}
         return ActionSpec(fields, parts, sizes, self._build, device=self.device)
 
     def _build(self, parts: Mapping[str, Tensor]) -> Allocation:

@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CHANNEL
-from hetgraph.radio.allocation import Allocation
+from hetgraph.radio.allocation import Allocation, mean_antenna_power_w
 from hetgraph.radio.handover import rank_in_group
 
 SLACK = 1 + 1e-5  # of budgets, for rounding in float32
@@ -19,7 +19,8 @@ def resolved(graph: HeteroData, wish: Allocation) -> tuple[Allocation, Tensor]:
 
     A user whose station is no candidate, or may not serve it, has none; of more users than a station takes those with the
     weakest channels have none. Powers above a block's cap are cut to it, those of a station above its budget scaled to it. Airtimes
-    of a station's block that sum to more than one are scaled to one, layers to their station's power.
+    of a station's block that sum to more than one are scaled to one, layers to their station's power, and precoders, whose powers
+    are then the station's, by one factor for each station and block.
 
     Args:
         graph: a graph or a batch of graphs.
@@ -41,7 +42,27 @@ def resolved(graph: HeteroData, wish: Allocation) -> tuple[Allocation, Tensor]:
         layer = wish.layer_power_w * served
         total = torch.zeros_like(power).index_add(0, place, layer)
         out = replace(out, layer_power_w=layer * (power / total.clamp_min(1e-30))[place], power_w=power * (total > 0))
+    if wish.precoder is not None:
+        group = torch.where(served, wish.groups, -1)
+        before = replace(out, precoder=wish.precoder * served.unsqueeze(2), group=group)
+        out, over = _precoder(graph, before)
+        refused = refused + links.sum_bs_to_network(over.float())
     return out, refused.long()
+
+
+def _precoder(graph: HeteroData, wish: Allocation) -> tuple[Allocation, Tensor]:
+    """Precoders scaled to block caps and budgets of stations and antennas, and which stations wished for more ``[N]``."""
+    assert wish.precoder is not None
+    antenna = mean_antenna_power_w(wish)  # [N, Amax, R]
+    power, over = _power(graph, antenna.sum(1))
+    factor = power / antenna.sum(1).clamp_min(1e-30)
+    if "antenna_power_max_w" in graph["bs"]:
+        limit, asked = graph["bs"].antenna_power_max_w, (antenna * factor.unsqueeze(1)).sum(2)
+        least = torch.where(asked > 0, limit / asked.clamp_min(1e-30), 1.0).amin(1).clamp_max(1)
+        over = over | (least * SLACK < 1)
+        factor, power = factor * least.unsqueeze(1), power * least.unsqueeze(1)
+    scale = factor[wish.serving.clamp_min(0)].sqrt().unsqueeze(1)
+    return replace(wish, precoder=wish.precoder * scale, power_w=power), over
 
 
 def _serving(graph: HeteroData, links: Links, serving: Tensor) -> tuple[Tensor, Tensor]:
