@@ -310,7 +310,7 @@ def structured_precoder(
     matrix = curvature(channel, row_weight, own_weight)
     factor = torch.linalg.cholesky(matrix + torch.diag_embed(price.unsqueeze(1) + rounding(matrix)).to(matrix.dtype))
     direction = torch.cholesky_solve(channel.own.mT, factor).mT
-    return scaled_by(unit_norm(direction), power.sqrt())
+    return scaled_by(unit_norm(direction), root(power))
 
 
 def rounding(matrix: Tensor) -> Tensor:
@@ -333,7 +333,14 @@ def scaled_by(vector: Tensor, factor: Tensor) -> Tensor:
 def unit_norm(direction: Tensor) -> Tensor:
     """Vectors ``[*, D]`` of norm one; zero where they are zero."""
     power = square(direction).sum(-1)
-    return scaled_by(direction, power.clamp_min(torch.finfo(power.dtype).tiny).rsqrt())
+    there = power > 0
+    return scaled_by(direction, torch.where(there, power, 1.0).rsqrt() * there)
+
+
+def root(power: Tensor) -> Tensor:
+    """Root whose slope at zero is zero: streams without power, and empty places, have finite gradients."""
+    there = power > 0
+    return torch.where(there, power, 1.0).sqrt() * there
 
 
 def sent(precoder: Tensor) -> Tensor:
