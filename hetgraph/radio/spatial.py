@@ -132,6 +132,20 @@ class SpatialChannel:
         return row if self.aligned else row[self.groups.row]
 
 
+def antenna_channels(graph: HeteroData) -> Tensor:
+    """Channels ``h`` of a graph or batch, complex ``[E, Amax, R]``.
+
+    Raises:
+        ValueError: a graph without them.
+    """
+    if "h" not in graph[CHANNEL]:
+        raise ValueError(
+            "(bs, channel, ue).h: got nothing, expected channels of antennas (channel.mimo of the scenario)"
+        )
+    h: Tensor = graph[CHANNEL].h
+    return h
+
+
 def spatial_channel(
     graph: HeteroData,
     serving: Tensor,
@@ -154,16 +168,13 @@ def spatial_channel(
     Raises:
         ValueError: a graph without ``h``, or a station that is no candidate of its user.
     """
-    if "h" not in graph[CHANNEL]:
-        raise ValueError(
-            "(bs, channel, ue).h: got nothing, expected channels of antennas (channel.mimo of the scenario)"
-        )
     links = links or links_of(graph)
     slot = links.slot_of(serving)
     if bool(((slot < 0) & (serving >= 0)).any()):
         who = int(((slot < 0) & (serving >= 0)).nonzero()[0])
         raise ValueError(f"serving: got station {int(serving[who])} for user {who}, expected one of its candidates")
-    h = graph[CHANNEL].h.to(torch.complex128) if double else graph[CHANNEL].h
+    h = antenna_channels(graph)
+    h = h.to(torch.complex128) if double else h
     limit, block_limit = (value.to(h.real.dtype) for value in (graph["bs"].power_max_w, graph["bs"].rb_power_max_w))
     unit = limit.sqrt()
     power = h.real.square() + h.imag.square()
