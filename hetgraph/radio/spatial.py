@@ -132,6 +132,20 @@ class SpatialChannel:
         return row if self.aligned else row[self.groups.row]
 
 
+def antenna_channels(graph: HeteroData) -> Tensor:
+    """Channels ``h`` of a graph or batch, complex ``[E, Amax, R]``.
+
+    Raises:
+        ValueError: a graph without them.
+    """
+    if "h" not in graph[CHANNEL]:
+        raise ValueError(
+            "(bs, channel, ue).h: got nothing, expected channels of antennas (channel.mimo of the scenario)"
+        )
+    h: Tensor = graph[CHANNEL].h
+    return h
+
+
 def spatial_channel(
     graph: HeteroData,
     serving: Tensor,
@@ -154,16 +168,13 @@ def spatial_channel(
     Raises:
         ValueError: a graph without ``h``, or a station that is no candidate of its user.
     """
-    if "h" not in graph[CHANNEL]:
-        raise ValueError(
-            "(bs, channel, ue).h: got nothing, expected channels of antennas (channel.mimo of the scenario)"
-        )
     links = links or links_of(graph)
     slot = links.slot_of(serving)
     if bool(((slot < 0) & (serving >= 0)).any()):
         who = int(((slot < 0) & (serving >= 0)).nonzero()[0])
         raise ValueError(f"serving: got station {int(serving[who])} for user {who}, expected one of its candidates")
-    h = graph[CHANNEL].h.to(torch.complex128) if double else graph[CHANNEL].h
+    h = antenna_channels(graph)
+    h = h.to(torch.complex128) if double else h
     limit, block_limit = (value.to(h.real.dtype) for value in (graph["bs"].power_max_w, graph["bs"].rb_power_max_w))
     unit = limit.sqrt()
     power = h.real.square() + h.imag.square()
@@ -310,7 +321,7 @@ def structured_precoder(
     matrix = curvature(channel, row_weight, own_weight)
     factor = torch.linalg.cholesky(matrix + torch.diag_embed(price.unsqueeze(1) + rounding(matrix)).to(matrix.dtype))
     direction = torch.cholesky_solve(channel.own.mT, factor).mT
-    return scaled_by(unit_norm(direction), power.sqrt())
+    return scaled_by(unit_norm(direction), root(power))
 
 
 def rounding(matrix: Tensor) -> Tensor:
@@ -333,7 +344,14 @@ def scaled_by(vector: Tensor, factor: Tensor) -> Tensor:
 def unit_norm(direction: Tensor) -> Tensor:
     """Vectors ``[*, D]`` of norm one; zero where they are zero."""
     power = square(direction).sum(-1)
-    return scaled_by(direction, power.clamp_min(torch.finfo(power.dtype).tiny).rsqrt())
+    there = power > 0
+    return scaled_by(direction, torch.where(there, power, 1.0).rsqrt() * there)
+
+
+def root(power: Tensor) -> Tensor:
+    """Root whose slope at zero is zero: streams without power, and empty places, have finite gradients."""
+    there = power > 0
+    return torch.where(there, power, 1.0).sqrt() * there
 
 
 def sent(precoder: Tensor) -> Tensor:

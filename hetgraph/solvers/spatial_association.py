@@ -5,9 +5,10 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
-from hetgraph.graph.schema import CHANNEL, MOUNTED_ON
+from hetgraph.graph.schema import MOUNTED_ON
 from hetgraph.radio.groups import equal_groups, layers_of
 from hetgraph.radio.rates import noise_plus_far_w, shannon
+from hetgraph.radio.spatial import antenna_channels
 from hetgraph.solvers.association import dual_price_association, equal_power
 
 
@@ -19,9 +20,12 @@ def groups_by_gain(graph: HeteroData, serving: Tensor) -> Tensor:
     Args:
         graph: a graph or a batch of graphs with ``h``.
         serving: station of each user, -1 for none ``[U]``.
+
+    Raises:
+        ValueError: a graph without ``h``.
     """
     links = links_of(graph)
-    h = links.pick(graph[CHANNEL].h, links.slot_of(serving))  # [U, Amax, R]
+    h = links.pick(antenna_channels(graph), links.slot_of(serving))  # [U, Amax, R]
     power = (h.real.square() + h.imag.square()).sum(1)
     return equal_groups(serving, power, layers_of(graph, links), links)
 
@@ -41,7 +45,7 @@ def expected_rates(graph: HeteroData, links: Links | None = None) -> Tensor:
     """
     links = links or links_of(graph)
     antennas = torch.bincount(graph[MOUNTED_ON].edge_index[1], minlength=links.num_bs)
-    h = graph[CHANNEL].h
+    h = antenna_channels(graph)
     count = links.flat(_on_edges(links.from_bs(antennas), links)).to(h.real.dtype)
     power = (h.real.square() + h.imag.square()).sum(1) / count.unsqueeze(1)
     received = links.lift(power) * links.from_bs(equal_power(graph))

@@ -141,6 +141,21 @@ def test_gradients_of_the_structure_equal_finite_differences(kind: str) -> None:
     assert torch.autograd.gradcheck(value, inputs, eps=1e-7, atol=1e-5)
 
 
+def test_streams_without_power_and_empty_places_have_finite_gradients() -> None:
+    graph, a = network("dense")
+    channel = spatial_channel(graph, a.serving, a.groups)
+    occupied = channel.groups.occupied
+    assert not bool(occupied.all()), "the table must have empty places"
+    own = (1.0 * occupied).requires_grad_()
+    power = (0.5 * occupied * (torch.arange(occupied.shape[1]) > 0)).double().requires_grad_()
+    price = torch.ones(len(occupied), dtype=torch.float64)
+    rows = torch.ones_like(channel.foreign)
+    streams = received(channel, structured_precoder(channel, rows, own.double(), price, power))
+    torch.log1p(streams.signal / streams.other).sum().backward()
+    for value in (own, power):
+        assert value.grad is not None and bool(torch.isfinite(value.grad).all())
+
+
 def test_the_structure_contains_the_precoders_of_wmmse() -> None:
     """At a stationary point lambda are the weighted errors, mu the price: the directions are those of the solver."""
     graph, a = network("dense", 3)

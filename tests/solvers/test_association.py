@@ -111,7 +111,7 @@ def test_ascent_climbs_and_a_batch_gives_the_answers_of_the_singles() -> None:
 
 
 def test_every_registered_policy_is_feasible_on_batches() -> None:
-    batch = preset("hetnet-3tier").scaled(users=0.05).sample(2, seed=7)
+    batch = preset("hetnet-3tier:mimo=true").scaled(users=0.05).sample(2, seed=7)  # precoders need channels of antennas
     names = policy_names()
     assert {"max_rsrp", "pf", "wmmse", "fp"} <= set(names)
     for name in names:
@@ -119,6 +119,13 @@ def test_every_registered_policy_is_feasible_on_batches() -> None:
         assert feasible(batch, allocation), name
         links = links_of(batch)
         assert torch.equal(links.bs_network[allocation.serving], links.ue_network), name
+
+
+def test_precoders_refuse_graphs_without_channels_of_antennas() -> None:
+    batch = preset("hetnet-3tier").scaled(users=0.05).sample(1, seed=7)
+    for name in ("mrt", "vector_wmmse", "vector_wmmse_pf"):
+        with pytest.raises(ValueError, match=r"\.h: got nothing, expected channels of antennas"):
+            policy(name)(batch)
 
 
 def test_unknown_policy_lists_what_there_is() -> None:
