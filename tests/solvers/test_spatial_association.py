@@ -29,13 +29,13 @@ def test_expected_rates_equal_loops() -> None:
 
 
 def test_dual_prices_beat_the_strongest_station_in_proportional_fairness() -> None:
-    graph = preset("hetnet-3tier:mimo=true").scaled(users=0.1).sample(2, seed=2)
+    graph = preset("hetnet-3tier:mimo=true").scaled(users=0.5).sample(1, seed=2)
     value = {}
     for name, rule in (("strongest", max_rsrp_association), ("prices", spatial_association)):
         serving = rule(graph)
         allocation, _ = vector_wmmse_pf(graph, serving, group=groups_by_gain(graph, serving), iterations=8)
         value[name] = evaluate(graph, allocation, "spatial").pf_utility
-    assert bool((value["prices"] > value["strongest"] + 0.05).all())
+    assert bool((value["prices"] > value["strongest"] + 0.02).all())
 
 
 def test_groups_keep_to_the_layers_and_differ_by_one_user_at_most() -> None:
