@@ -5,7 +5,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.radio.allocation import Allocation
-from hetgraph.radio.spatial import SpatialChannel, sent, square
+from hetgraph.radio.complex_vectors import square
+from hetgraph.radio.spatial import SpatialChannel, sent
 
 
 def to_antennas(channel: SpatialChannel, precoder: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.radio.complex_vectors import root, rounding, scaled_by, square, unit_norm
 from hetgraph.radio.groups import Groups, groups_of
 from hetgraph.radio.interference import noise_plus_far_w
 
@@ -322,36 +323,6 @@ def structured_precoder(
     factor = torch.linalg.cholesky(matrix + torch.diag_embed(price.unsqueeze(1) + rounding(matrix)).to(matrix.dtype))
     direction = torch.cholesky_solve(channel.own.mT, factor).mT
     return scaled_by(unit_norm(direction), root(power))
-
-
-def rounding(matrix: Tensor) -> Tensor:
-    """What keeps the Cholesky factors of semidefinite matrices ``[Q, D, D]`` from rounding, for their diagonals ``[Q, D]``."""
-    numbers = torch.finfo(matrix.real.dtype)
-    trace = matrix.diagonal(dim1=1, dim2=2).real.detach().sum(1, keepdim=True)
-    return (8 * numbers.eps * trace).clamp_min(numbers.tiny).expand(-1, matrix.shape[1])
-
-
-def square(value: Tensor) -> Tensor:
-    """Squared magnitude of complex numbers."""
-    return torch.view_as_real(value).square().sum(-1)
-
-
-def scaled_by(vector: Tensor, factor: Tensor) -> Tensor:
-    """Complex vectors ``[*, D]`` times real factors ``[*]``, without making these complex."""
-    return torch.view_as_complex(torch.view_as_real(vector) * factor[..., None, None])
-
-
-def unit_norm(direction: Tensor) -> Tensor:
-    """Vectors ``[*, D]`` of norm one; zero where they are zero."""
-    power = square(direction).sum(-1)
-    there = power > 0
-    return scaled_by(direction, torch.where(there, power, 1.0).rsqrt() * there)
-
-
-def root(power: Tensor) -> Tensor:
-    """Root whose slope at zero is zero: streams without power, and empty places, have finite gradients."""
-    there = power > 0
-    return torch.where(there, power, 1.0).sqrt() * there
 
 
 def sent(precoder: Tensor) -> Tensor:

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from hetgraph.graph.power import equal_power_w
-from hetgraph.radio.spatial import SpatialChannel, scaled_by, structured_precoder, unit_norm
+from hetgraph.radio.complex_vectors import scaled_by, unit_norm
+from hetgraph.radio.spatial import SpatialChannel, structured_precoder
 
 _RIDGE = 16  # times the rounding, of the channels' Gram matrix: users whose channels are the same cannot be told apart
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hetgraph.radio.complex_vectors import rounding, scaled_by
 from hetgraph.radio.precoders import antenna_power, station_power_w, within_budgets
-from hetgraph.radio.spatial import SpatialChannel, rounding, scaled_by
+from hetgraph.radio.spatial import SpatialChannel
 
 _ROUNDS = 60
 _PRICE_STEPS = 6

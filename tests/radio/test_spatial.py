@@ -13,8 +13,9 @@ from torch_geometric.data import Batch, HeteroData
 from hetgraph.graph import CHANNEL, MOUNTED_ON, check, from_gain, links_of, preset
 from hetgraph.radio import Allocation, evaluate, rates_bps, violations
 from hetgraph.radio.allocation import mean_antenna_power_w
+from hetgraph.radio.complex_vectors import unit_norm
 from hetgraph.radio.precoders import from_antennas
-from hetgraph.radio.spatial import curvature, received, spatial_channel, structured_precoder, unit_norm
+from hetgraph.radio.spatial import curvature, received, spatial_channel, structured_precoder
 from hetgraph.solvers import max_rsrp_association, vector_wmmse
 
 N, U, R, A = 4, 9, 3, 5
