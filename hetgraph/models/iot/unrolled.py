@@ -14,6 +14,7 @@ from hetgraph.models.iot.prices import prices_of_neighbours
 from hetgraph.models.iot.views import sum_at
 from hetgraph.models.options import keep_options
 from hetgraph.nn.interferer_attention import InterfererAttention
+from hetgraph.radio.rates import shannon
 from hetgraph.radio.schedule import Schedule, clusters
 from hetgraph.radio.spectrum import Spectrum, min_path_loss, spectrum_of
 
@@ -104,7 +105,7 @@ class UnrolledScheduler(nn.Module):
         weight = logit.exp() * own.ready.unsqueeze(2)
         total = sum_at(station, weight.sum(2), n) + silence.exp()
         power = weight / total.gather(1, home).unsqueeze(2)
-        efficiency = (1 + power * own.quality).log2()
+        efficiency = shannon(power * own.quality)
         carried = efficiency.sum(2) * own.bits.unsqueeze(1)
         met = (carried.clamp_min(1) / own.need_bits.clamp_min(1)).log().clamp(-5, 5)
         around = summary.gather(1, home.unsqueeze(2).expand(-1, -1, summary.shape[2]))
