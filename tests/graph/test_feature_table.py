@@ -34,7 +34,7 @@ def whole() -> HeteroData:
     data["antenna"].offset, data["antenna"].boresight = random(N, 3), random(N, 2)
     data[MOUNTED_ON].edge_index = torch.arange(N).expand(2, -1)
     data[NEIGHBOURS].edge_index = torch.tensor([[0, 1, 2], [1, 2, 0]])
-    sizes = {"N": N, "U": U, "E": N * U, "R": R, "A": N}
+    sizes = {"N": N, "U": U, "E": N * U, "R": R, "A": N, "Amax": 2}
     for i, field in enumerate(SCHEMA):
         store = data._global_store if field.store is None else data[field.store]
         if field.name not in store and field.kind != "complex":

@@ -22,7 +22,8 @@ def test_the_strong_policy_is_strong_and_all_see_the_same_arrivals(name: str) ->
     assert set(iot_names()) >= {"random", "proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss"}
     found = rollout(env, {n: iot_policy(n) for n in iot_names()}, seed=5).values
     assert len({float(f["arrived_bits"].sum()) for f in found.values()}) == 1
-    best, near = found.pop("wmmse_pf"), found.pop("wmmse_path_loss")
+    best, near, own = (found.pop(name) for name in ("wmmse_pf", "wmmse_path_loss", "own_view"))
+    assert float(best["throughput_bps"].mean()) > 0.97 * float(own["throughput_bps"].mean())  # which knows less
     # Where little is sent the same bits cost less energy over shorter ways; here most stations are busy.
     assert float(near["bit_per_j"].mean()) > float(found["wmmse_max_rsrp"]["bit_per_j"].mean())
     assert float(near["throughput_bps"].mean()) > 0.9 * float(best["throughput_bps"].mean())
@@ -59,9 +60,9 @@ def test_least_path_loss_by_hand() -> None:
 def test_decisions_of_a_network_do_not_depend_on_others(
     small_scenario: Callable[..., Scenario], random_action: Callable[..., Schedule], name: str
 ) -> None:
-    """All policies of these networks are ``global``: they see their own network, and nothing of the next one."""
+    """They see their own network, or less of it, and nothing of the next one."""
     policy = HybridMADDPG(8) if name == "agents" else iot_policy(name)
-    assert policy.level == "global"
+    assert policy.level == ("local" if name == "own_view" else "global")
     env = IoTEnv(small_scenario(), 4, seed=2)
     for k in range(3):
         env.step(random_action(env, torch.Generator().manual_seed(k)))
