@@ -135,10 +135,11 @@ def test_an_interrupted_training_goes_on_from_its_last_checkpoint(tmp_path: Path
 def test_a_signal_stops_the_children(tmp_path: Path, number: int) -> None:
     """The queue in a process of its own, stopped while a training runs."""
     code = f"""
-import sys
+import signal, sys
 from pathlib import Path
 from rich.console import Console
 from hetgraph.trainers.reproduce import queue
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests themselves run in the background
 queue.HETGRAPH = (sys.executable, "-c", {SCRIPT!r})
 folder = Path({str(tmp_path / "one")!r})
 job = queue.Job("one", ("hetgraph", "slow", str(folder), "--overwrite", "true"), 1.0, folder)
