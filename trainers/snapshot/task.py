@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch
+from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.envs import SnapshotEnv
 from hetgraph.envs.rollout import Trial
-from hetgraph.graph import links_of
+from hetgraph.graph import CHANNEL, links_of
 from hetgraph.models import AllocatingModel
 from hetgraph.models.checkpoint import options_of, system_class
 from hetgraph.models.weights import Header
@@ -22,6 +22,7 @@ from hetgraph.trainers.snapshot.figures import snapshot_figures
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 
 SCENARIO = "hetnet-3tier"
+PRECODERS = "mrt,zf,rzf,slnr,vector_wmmse"  # rules that are compared where networks have channels of antennas
 LAYOUTS = 10
 VALIDATION, SIZE = 4, 4  # networks of validation, and of a training batch
 LR = 3e-3
@@ -31,17 +32,27 @@ LR = 3e-3
 class Options(Networks):
     """Options of comparisons."""
 
-    convention: str = option("equal_airtime", "how rates follow from an allocation", get_args(Convention))
+    convention: str | None = option(
+        None,
+        "how rates follow from an allocation (spatial with channels of antennas, else equal_airtime)",
+        get_args(Convention),
+    )
+
+
+def precodes(source: Any) -> bool:
+    """Whether networks have channels of antennas."""
+    return "h" in source[CHANNEL] if isinstance(source, HeteroData) else bool(source.channel.mimo)
 
 
 def cases(options: Options) -> list[Case]:
     """All networks, one after the other, so that a decision's time is that of one network."""
     source = networks_of(options, SCENARIO)
     count = 1 if isinstance(source, Batch) else count_of(options.layouts, LAYOUTS)
+    convention: Any = options.convention or ("spatial" if precodes(source) else "equal_airtime")
 
     def environments() -> Iterator[SnapshotEnv]:
         for first in range(count):
-            yield SnapshotEnv(source, first=first, convention=options.convention, seed=options.seed)  # type: ignore[arg-type]
+            yield SnapshotEnv(source, first=first, convention=convention, seed=options.seed)
 
     return [Case(title_of(options, SCENARIO), {}, environments, options.seed)]
 
@@ -84,7 +95,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
 
 def default(options: Any) -> str:
     """Rules that are compared when none are named."""
-    return "max_rsrp,pf,wmmse,pf_teacher_6"
+    return PRECODERS if precodes(networks_of(options, SCENARIO)) else "max_rsrp,pf,wmmse,pf_teacher_6"
 
 
 ratio = partial(Column, against="ratio", shown="against")

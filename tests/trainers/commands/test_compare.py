@@ -55,6 +55,26 @@ def test_compare_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert page.count("data:image/png;base64") == 8 and "http" not in page.replace("http-equiv", "")
 
 
+def test_networks_with_channels_of_antennas_are_compared_by_precoders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rates count precoders without being asked to, and a rule without any is refused, not rated as if it had some."""
+    monkeypatch.chdir(tmp_path)
+    common = ("compare", "--scenario", "mimo-7", "--layouts", "2", "--no-figures")
+    with pytest.raises(SystemExit) as done:
+        main([*common, "--out", "out"])
+    assert done.value.code == 0
+    rows = {row["policy"]: row for row in json.loads((tmp_path / "out/results.json").read_text())["rows"]}
+    assert set(rows) == {"mrt", "zf", "rzf", "slnr", "vector_wmmse"}
+    assert rows["vector_wmmse"]["sum_rate_bps"] > rows["slnr"]["sum_rate_bps"] > 2 * rows["mrt"]["sum_rate_bps"]
+    with pytest.raises(SystemExit) as done:
+        main([*common, "--policies", "max_rsrp", "--out", "other"])
+    assert done.value.code == 2
+    assert (
+        "allocation.precoder: got None, expected [U, Amax, R] under the convention 'spatial'" in capsys.readouterr().err
+    )
+
+
 def test_delays_are_compared_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = [
