@@ -160,7 +160,9 @@ def hetnet(bench: Bench) -> Section:
     for steps, rate in ASCENTS[: bench.count(len(ASCENTS), 2)]:
         methods |= ascent(steps, rate)
     methods |= at(bench.learned({"the paper's student, distilled": "paper"}), 0)
-    methods |= at(bench.learned({"distilled": "distill"}, "untrained"), 12)
+    distilled = bench.learned({"distilled": "distill"}, "untrained")
+    for rounds in (12, 32)[: bench.count(2, 1)]:
+        methods |= at(distilled, rounds)
     free, tuned = (
         bench.learned({"label-free": "label-free"}, "untrained"),
         bench.learned({"distilled, then label-free": "hetnet"}),

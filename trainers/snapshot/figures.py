@@ -102,7 +102,7 @@ def power_heatmap(result: Example, names: Sequence[str]) -> "Figure":
     for axes, name, share in zip(panels, names, shares, strict=True):
         image = axes.imshow(share, aspect="auto", cmap="viridis", vmin=0, vmax=top, interpolation="nearest")
         axes.set(title=shortened(name), xlabel="resource block")
-        axes.locator_params(axis="x", integer=True)
+        axes.locator_params(axis="x", integer=True, min_n_ticks=1)
         axes.grid(False)
         axes.set_yticks(*_ticks(result, 10 * height))
         axes.tick_params(axis="y", labelsize=6)
