@@ -1,9 +1,7 @@
 """Training of networks that allocate: by a teacher's labels, without labels, or both."""
 
-import math
 from typing import Any, Literal
 
-import lightning
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -19,10 +17,11 @@ from hetgraph.radio.relaxed import Objective
 from hetgraph.solvers import equal_power, max_rsrp_association
 from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.snapshot import losses
+from hetgraph.trainers.snapshot.base import SnapshotModule
 from hetgraph.trainers.snapshot.losses import LossWeights
 
 
-class SupervisedModule(lightning.LightningModule):
+class SupervisedModule(SnapshotModule):
     """HetGNN, or a network of one's own, with the losses of the paper and the label-free objectives (eq. 14 and PF utility).
 
     Every round of the network is judged, later ones more. Validation rounds the answer, as in use, and compares it with the
@@ -175,19 +174,3 @@ class SupervisedModule(lightning.LightningModule):
                 batch_size=batch.num_graphs,
                 prog_bar=name == "score",
             )
-
-    def on_before_optimizer_step(self, optimizer: Any) -> None:
-        """Clip the gradient; a batch without a finite gradient is left out."""
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.clip)
-        if not bool(torch.isfinite(norm)):
-            for parameter in self.parameters():
-                parameter.grad = None
-
-    def configure_optimizers(self) -> Any:
-        """Adam with a cosine from ``lr`` to a hundredth of it over all steps."""
-        optimizer = torch.optim.Adam(self.parameters(), self.lr)
-        steps = max(int(self.trainer.estimated_stepping_batches), 1)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
