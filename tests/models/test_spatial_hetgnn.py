@@ -1,5 +1,6 @@
 """HetGNN that precodes: symmetries, sizes, budgets, gradients, what its weights do, and what it is trained by."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,7 +158,7 @@ def test_more_rounds_are_never_worse_and_polish_never_descends() -> None:
     values = [evaluate(graph, model.allocate(graph, count), "spatial").sum_rate_bps for count in (1, 3, 6)]
     model.polish = 3
     values.append(evaluate(graph, model.allocate(graph), "spatial").sum_rate_bps)
-    for before, after in zip(values, values[1:], strict=False):
+    for before, after in itertools.pairwise(values):
         assert bool((after >= before * (1 - 1e-9)).all())
 
 
