@@ -217,14 +217,9 @@ def times(bench: Bench) -> Section:
     lines = dict[str, list[float]]()
     for antennas in counts:
         graph = preset(f"mimo-7:antennas={antennas}").sample(1, seed=0)
-        serving = max_rsrp_association(graph)
-        group = groups_by_gain(graph, serving)
-        decisions: dict[str, Callable[[], object]] = {
-            "vector WMMSE, 10 rounds": lambda: vector_wmmse(graph, serving, group=group, iterations=10)
-        }
-        if models:
-            decisions["label-free, 8 rounds"] = lambda: models[0].allocate(graph, 8)
-        values = {name: _median_ms(decision, bench.count(9, 1)) for name, decision in decisions.items()}
+        decisions = {"vector WMMSE, 10 rounds": wmmse_rows()["vector WMMSE, 10 rounds"].members[0]}
+        decisions |= {"label-free, 8 rounds": _at(model, 8) for model in models[:1]}
+        values = {name: _median_ms(decision, graph, bench.count(9, 1)) for name, decision in decisions.items()}
         rows.append(Row(f"{antennas} antennas", "", values))
         for name, value in values.items():
             lines.setdefault(name, []).append(value)
@@ -241,11 +236,11 @@ def times(bench: Bench) -> Section:
     return Section((Table("one network, one thread", columns, rows),), (note,), {bench.figure(): "time over antennas"})
 
 
-def _median_ms(decision: Callable[[], object], repeats: int) -> float:
-    decision()
+def _median_ms(decision: OneShotPolicy, graph: HeteroData, repeats: int) -> float:
+    decision(graph)
     spent = []
     for _ in range(repeats):
         start = time.perf_counter()
-        decision()
+        decision(graph)
         spent.append(1e3 * (time.perf_counter() - start))
     return sorted(spent)[len(spent) // 2]
