@@ -12,6 +12,7 @@ from hetgraph.graph.schema import CHANNEL, MOUNTED_ON
 from hetgraph.radio import Allocation, Convention, evaluate
 from hetgraph.radio.precoders import antenna_power, from_antennas
 from hetgraph.radio.spatial import spatial_channel
+from hetgraph.solvers.antenna_powers import antenna_places
 
 
 def add_labels(batch: HeteroData, teacher: Callable[[HeteroData], Allocation]) -> Allocation:
@@ -39,15 +40,11 @@ def sent_shares(graph: HeteroData, allocation: Allocation) -> Tensor:
     channel = spatial_channel(graph, allocation.serving, group, links=links, reduced=False)
     assert allocation.precoder is not None
     power = antenna_power(channel, from_antennas(channel, allocation.precoder))  # [N, Amax]
-    source, target = graph[MOUNTED_ON].edge_index
-    count = torch.bincount(target, minlength=links.num_bs)
-    order = target.argsort(stable=True)
-    place = torch.empty_like(target)
-    place[order] = torch.arange(len(target), device=target.device) - (count.cumsum(0) - count)[target[order]]
-    total = power.sum(1)
-    share = power.new_zeros(len(source))
-    own = power[target, place] / total[target].clamp_min(torch.finfo(power.dtype).tiny)
-    share[source] = torch.where(total[target] > 0, own, 1 / count[target].to(power))
+    antenna, station, place = antenna_places(graph)
+    count = torch.bincount(station, minlength=links.num_bs)
+    total, share = power.sum(1), power.new_zeros(len(antenna))
+    own = power[station, place] / total[station].clamp_min(torch.finfo(power.dtype).tiny)
+    share[antenna] = torch.where(total[station] > 0, own, 1 / count[station].to(power))
     return share
 
 

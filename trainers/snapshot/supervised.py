@@ -7,12 +7,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.datasets.splits import spatial_mask
-from hetgraph.graph import links_of
+from hetgraph.graph import CHANNEL, links_of
 from hetgraph.models import AllocatingModel, HetGNN, Prediction
 from hetgraph.models.allocating import best_round
 from hetgraph.models.checkpoint import fill
 from hetgraph.nn.refine import Round
-from hetgraph.radio import Allocation, KPIs, evaluate, pf_gain
+from hetgraph.radio import Allocation, KPIs, evaluate, pf_gain, policy
 from hetgraph.radio.relaxed import Objective
 from hetgraph.solvers import equal_power, max_rsrp_association
 from hetgraph.trainers.common.limits import check_limits
@@ -151,12 +151,19 @@ class SupervisedModule(SnapshotModule):
 
     def _judge(self, split: str, batch: HeteroData, number: int) -> None:
         key = f"{split}/{number}"
+        precodes = "h" in batch[CHANNEL]  # then answers are precoders, and the reference has them, too
         if key not in self._reference:
-            self._reference[key] = evaluate(batch, Allocation(max_rsrp_association(batch), equal_power(batch)))
+            strongest = Allocation(max_rsrp_association(batch), equal_power(batch))
+            self._reference[key] = (
+                evaluate(batch, policy("mrt")(batch), "spatial") if precodes else evaluate(batch, strongest)
+            )
         base = self._reference[key]
         with torch.no_grad():
             prediction = self.model.predict(batch)
-        kpis = evaluate(batch, best_round(batch, prediction, self.objective))
+        if precodes:
+            kpis = evaluate(batch, self.model.allocate(batch), "spatial")
+        else:
+            kpis = evaluate(batch, best_round(batch, prediction, self.objective))
         values = {
             "pf_gain": pf_gain(kpis.rate_bps, base.rate_bps, prediction.links).mean(),
             "sum_rate_vs_reference": kpis.sum_rate_bps.mean() / base.sum_rate_bps.mean(),
