@@ -15,8 +15,7 @@ RUNS = (
     Run("mimo-distilled", "hetgnn-mimo", (*options(M, weight_utility=0, weight_rate=1), *options(D, teacher="vector_wmmse", train=512),
         *options(T, max_epochs=40)), "rule + learned", False, 6, TINY, needs=("labels-mimo-7",), data_seed=False, labelled=True),
     Run("mimo-blind", "hetgnn-mimo", BLIND, main=False, minutes=6, quick=TINY),
-    Run("mimo-paper", "hetgnn-mimo-paper", (), "paper's own constants", False, 4, TINY, ("labels-uma-5bs-mimo",), data_seed=False,
-        labelled=True),
+    Run("mimo-paper", "hetgnn-mimo-paper", (), "paper's own constants", False, 4, TINY, False, ("labels-uma-5bs-mimo",), True),
     Run("mimo-tiers", "hetgnn-mimo-tiers", minutes=15, quick=TINY),
     Run("mimo-tiers-blind", "hetgnn-mimo-tiers", BLIND, main=False, minutes=12, quick=TINY),
 )  # fmt: skip

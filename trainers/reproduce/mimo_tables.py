@@ -242,8 +242,8 @@ def times(bench: Bench) -> Section:
             lines.setdefault(name, []).append(value)
     columns = [Column(name, f"{name}, ms", ".3g") for name in lines]
     figure, axes = single()
-    for name, values in lines.items():
-        axes.plot(counts, values, marker="o", label=name)
+    for name, line in lines.items():
+        axes.plot(counts, line, marker="o", label=name)
     axes.set(xscale="log", yscale="log", xlabel="antennas of a station", ylabel="time of a decision, ms")
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.minorticks_off()

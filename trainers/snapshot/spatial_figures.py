@@ -82,7 +82,9 @@ def beams(graph: HeteroData, allocations: dict[str, Allocation]) -> "Figure":
             line = place[n] + length[n][:, None] * torch.stack([azimuth.cos(), azimuth.sin()], 1).numpy()
             axes.fill(line[:, 0], line[:, 1], color=colour, alpha=0.35, linewidth=0.8)
             axes.plot(*place[n], marker="^", color=colour, markersize=5)
-            axes.scatter(*users[mine].T, s=9, color=colour, edgecolors="black", linewidths=0.3, zorder=3)
+            axes.scatter(
+                users[mine, 0], users[mine, 1], s=9, color=colour, edgecolors="black", linewidths=0.3, zorder=3
+            )
         axes.set(title=shortened(name), xlabel="east, m", aspect="equal")
     panels[0].set_ylabel("north, m")
     return figure

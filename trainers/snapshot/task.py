@@ -87,9 +87,11 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     model: Any = system_class(header.system)(**options_of(header))
     if not isinstance(model, AllocatingModel | SpatialHetGNN):
         raise ValueError(f"checkpoint: got {header.system}, expected an AllocatingModel or a SpatialHetGNN to train")
-    kind = SpatialModule if isinstance(model, SpatialHetGNN) else SupervisedModule
     objective = header.options.get("objective", model.objective)
-    module = loaded(kind(model, objective=objective, lr=rate), tensors)
+    if isinstance(model, SpatialHetGNN):
+        module = loaded(SpatialModule(model, objective=objective, lr=rate), tensors)
+    else:
+        module = loaded(SupervisedModule(model, objective=objective, lr=rate), tensors)
     data = SnapshotDataModule(teacher=None, train=SIZE * budget.batches, val=VALIDATION, size=SIZE, seed=budget.seed)
     data.scenarios = [scenario]
     return Training(module, data, budget.epochs, {"reload_dataloaders_every_n_epochs": 1})
