@@ -89,7 +89,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
         raise ValueError(f"checkpoint: got {header.system}, expected an AllocatingModel or a SpatialHetGNN to train")
     objective = header.options.get("objective", model.objective)
     if isinstance(model, SpatialHetGNN):
-        module = loaded(SpatialModule(model, objective=objective, lr=rate), tensors)
+        module: SpatialModule | SupervisedModule = loaded(SpatialModule(model, objective=objective, lr=rate), tensors)
     else:
         module = loaded(SupervisedModule(model, objective=objective, lr=rate), tensors)
     data = SnapshotDataModule(teacher=None, train=SIZE * budget.batches, val=VALIDATION, size=SIZE, seed=budget.seed)
