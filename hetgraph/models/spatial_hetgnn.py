@@ -176,7 +176,10 @@ class SpatialHetGNN(nn.Module):
         links, group = links_of(graph), groups_by_gain(graph, serving)
         alone = "antenna_power_max_w" in graph["bs"]
         channel = spatial_channel(graph, serving, group, links=links, reduced=not alone, double=True)
-        rounds = list(self._rounds(graph, channel, serving, links, bs, ue, count))
+        # Rounds are some hundred small operations each; without views and versions to track they take a sixth less. Nothing that
+        # they leave is kept with the graph.
+        with torch.inference_mode(not torch.is_grad_enabled()):
+            rounds = list(self._rounds(graph, channel, serving, links, bs, ue, count))
         return PrecodingPrediction(rounds, serving, group, channel)
 
     def _rounds(

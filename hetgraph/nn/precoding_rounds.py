@@ -75,6 +75,7 @@ class PrecodingTerms:
         edge_power: squared norms of the channels of stations' edges ``[N * R, M]``.
         own_power: squared norms of the streams' channels ``[Q, L]``.
         caps: budgets of antennas as a share of the station's ``[N, Amax]``, or ``None``.
+        tight: budgets of blocks or antennas may bind beside the station's.
     """
 
     channel: SpatialChannel
@@ -85,6 +86,7 @@ class PrecodingTerms:
     edge_power: Tensor
     own_power: Tensor
     caps: Tensor | None
+    tight: bool
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class PrecodingRounds(nn.Module):
             square(channel.rows).sum(2),
             square(channel.own).sum(2),
             caps,
+            caps is not None or bool((channel.cap < 1).any()),
         )
 
     def start(self, terms: PrecodingTerms) -> PrecodingState:
@@ -210,7 +213,7 @@ class PrecodingRounds(nn.Module):
         most = total[:, 0] + _TINY
         mean_weight = total[:, 2] / total[:, 3].clamp_min(1)
         of_group = torch.stack([total[:, 1] / most, harm / most, (most + _FLOOR).log() / _SCALE, most, mean_weight], 1)
-        of_group = of_group[groups.station]
+        of_group = _to_groups(channel, of_group)
         used = square(state.precoder).sum(2)
         ratios = torch.stack(
             [
@@ -259,10 +262,20 @@ class PrecodingRounds(nn.Module):
         total, rest, turns = _by_station(channel, torch.stack([power, idle * share, share], 1)).unbind(1)
         part = torch.sigmoid(_FULL - _IDLE * rest / turns.clamp_min(_TINY))
         factor = (part / total.clamp_min(1e-30)).sqrt()
-        filled = scaled_by(precoder, factor[channel.groups.station].unsqueeze(1))
-        return within_budgets(channel, filled, terms.caps)
+        filled = scaled_by(precoder, _to_groups(channel, factor).unsqueeze(1))
+        return within_budgets(channel, filled, terms.caps) if terms.tight else filled
 
 
 def _by_station(channel: SpatialChannel, group: Tensor) -> Tensor:
     """Sums of values of groups ``[Q, *]`` over each station's ``[N, *]``."""
-    return group.new_zeros(len(channel.cap), *group.shape[1:]).index_add(0, channel.groups.station, group)
+    stations, blocks = channel.cap.shape
+    if channel.aligned:  # groups are rows
+        return group.reshape(stations, blocks, *group.shape[1:]).sum(1)
+    return group.new_zeros(stations, *group.shape[1:]).index_add(0, channel.groups.station, group)
+
+
+def _to_groups(channel: SpatialChannel, station: Tensor) -> Tensor:
+    """Values of stations ``[N, *]`` for each of their groups ``[Q, *]``."""
+    if channel.aligned:
+        return station.repeat_interleave(channel.cap.shape[1], 0) if channel.cap.shape[1] > 1 else station
+    return station[channel.groups.station]
