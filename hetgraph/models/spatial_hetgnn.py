@@ -19,6 +19,7 @@ from hetgraph.radio.precoders import antenna_caps, precoding
 from hetgraph.radio.relaxed import Objective
 from hetgraph.radio.spatial import SpatialChannel, spatial_channel
 from hetgraph.solvers.association import dual_price_association, equal_power, max_rsrp_association
+from hetgraph.solvers.fair_precoding import vector_wmmse_pf
 from hetgraph.solvers.spatial_association import expected_rates, groups_by_gain
 from hetgraph.solvers.vector_wmmse import vector_wmmse
 
@@ -77,7 +78,7 @@ class SpatialHetGNN(nn.Module):
         stages: how often a network is precoded with ``prices``; one takes the expected rates at equal powers.
         antennas: read the antenna nodes and what lies between them; without, directions are those of maximum ratio
             transmission, and users, stations and powers are all that is decided.
-        polish: rounds of WMMSE that follow in :meth:`allocate`.
+        polish: rounds of WMMSE, of the sum rate or of proportional fairness, that follow in :meth:`allocate`.
     """
 
     name = "hetgnn-mimo"
@@ -141,15 +142,11 @@ class SpatialHetGNN(nn.Module):
         allocation = self._best(graph, prediction)
         if not self.polish:
             return allocation
-        weights = None
-        if self.objective == "pf":
-            links = links_of(graph)
-            rate = self._best_rate(prediction, links).clamp_min(_LEAST_RATE)
-            weights = (1 / rate).to(allocation.power_w)
-        return vector_wmmse(
-            graph, allocation.serving, group=prediction.group, weights=weights, iterations=self.polish,
-            init=allocation.precoder if allocation.precoder is not None else "slnr",
-        )  # fmt: skip
+        assert allocation.precoder is not None
+        polish = vector_wmmse if self.objective == "sum_rate" else _fair
+        return polish(
+            graph, allocation.serving, group=prediction.group, iterations=self.polish, init=allocation.precoder
+        )
 
     def predict(self, graph: HeteroData) -> PrecodingPrediction:
         """As :meth:`forward`."""
@@ -228,10 +225,9 @@ class SpatialHetGNN(nn.Module):
         dtype = graph["bs"].power_max_w.dtype
         return precoding(channel, prediction.serving, prediction.group, precoder, dtype)
 
-    def _best_rate(self, prediction: PrecodingPrediction, links: Links) -> Tensor:
-        """Rate of each user in its network's best round ``[U]``."""
-        rates = torch.stack([one.rate for one in prediction.rounds])
-        return rates.gather(0, _best_rounds(prediction)[links.ue_network].unsqueeze(0)).squeeze(0)
+
+def _fair(graph: HeteroData, serving: Tensor, **options: Any) -> Allocation:
+    return vector_wmmse_pf(graph, serving, **options)[0]
 
 
 def _best_rounds(prediction: PrecodingPrediction) -> Tensor:

@@ -220,6 +220,15 @@ def test_a_file_gives_the_same_model(tmp_path: Path) -> None:
     assert torch.equal(again.power_w, model.allocate(batch).power_w)
 
 
+def test_polish_of_proportional_fairness_never_descends() -> None:
+    graph = double(scenario(layers=2).sample(2, seed=14))
+    model = trained_like(rounds=2, objective="pf", association="prices")
+    before = evaluate(graph, model.allocate(graph), "spatial").pf_utility
+    model.polish = 3
+    after = evaluate(graph, model.allocate(graph), "spatial").pf_utility
+    assert bool((after > before).all())
+
+
 def test_polish_is_wmmse_from_the_network() -> None:
     graph = double(scenario().sample(1, seed=13))
     model = trained_like(rounds=2)

@@ -1,6 +1,5 @@
 """Sections of stations that precode: networks beside vector WMMSE and linear precoders."""
 
-import functools
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +12,8 @@ from hetgraph.graph import Scenario, preset
 from hetgraph.models import SpatialHetGNN
 from hetgraph.radio import Allocation, evaluate
 from hetgraph.radio.policy import OneShotPolicy
-from hetgraph.solvers import fair_precoding, max_rsrp_association, vector_wmmse
-from hetgraph.solvers.spatial_association import groups_by_gain, spatial_association
+from hetgraph.solvers import dual_price_association, equal_power, fair_precoding, max_rsrp_association, vector_wmmse
+from hetgraph.solvers.spatial_association import expected_rates, groups_by_gain, spatial_association
 from hetgraph.trainers.judge.plots import save, single
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
 from hetgraph.trainers.reproduce.hetgnn_tables import allocates, judged
@@ -22,9 +21,9 @@ from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
 from hetgraph.trainers.reproduce.tables import Measure, trial_table
 from hetgraph.trainers.snapshot.task import TASK
 
-ROUNDS = (4, 8, 12, 16)  # of the networks
+ROUNDS = (5, 8, 12, 16)  # of the networks
 WMMSE = (1, 5, 10, 50, 100)  # rounds from SLNR
-STARTS, POLISH = 10, 3
+STARTS, POLISH, STAGES = 10, 3, 3
 FULL = "vector WMMSE, 100 rounds"
 RATE = Measure("sum_rate_bps", "ratio", FULL, ".4f", ".4f")
 SUMS = (RATE, Measure("p5_rate_bps", "ratio", FULL, ".3f", ".3f"), Measure("jain", "ratio", FULL, ".3f", ".3f"))
@@ -70,20 +69,21 @@ def best_of_starts(graph: HeteroData) -> Allocation:
     return best
 
 
-def _at(model: SpatialHetGNN, rounds: int, polish: int = 0) -> OneShotPolicy:
+def _at(model: SpatialHetGNN, rounds: int, polish: int = 0, stages: int = 1) -> OneShotPolicy:
     def act(graph: HeteroData) -> Allocation:
-        model.polish = polish
+        model.polish, model.stages = polish, stages
         return model.allocate(graph, rounds)
 
     return allocates(act)
 
 
-def at(methods: Methods, rounds: int, polish: int = 0) -> Methods:
-    """The same networks run for a number of rounds, and polished by some of WMMSE."""
+def at(methods: Methods, rounds: int, polish: int = 0, stages: int = 1) -> Methods:
+    """The same networks run for a number of rounds and associations, and polished by some rounds of WMMSE."""
     more = f" + {polish} of WMMSE" if polish else ""
+    times = f", {stages} associations" if stages > 1 else ""
     return {
-        f"{row}, {rounds} rounds{more}": Method(
-            [_at(model, rounds, polish) for model in each.members],
+        f"{row}{times}, {rounds} rounds{more}": Method(
+            [_at(model, rounds, polish, stages) for model in each.members],
             "rule + learned" if polish else each.kind,
             each.start,
         )
@@ -113,7 +113,7 @@ def sum_rate(bench: Bench) -> Section:
         methods = rules(TASK, "mrt", "zf", "rzf", "slnr") | wmmse_rows()
         methods |= untrained(bench, runs["label-free"], ROUNDS[1])
         learned = bench.learned(runs, "untrained")
-        for rounds in ROUNDS[:: bench.count(1, 2)]:
+        for rounds in ROUNDS[:: bench.count(1, 3)]:
             methods |= at(learned, rounds)
         label_free = {row: each for row, each in learned.items() if row == "label-free"}
         for rounds in ROUNDS[1 : bench.count(4, 2)]:
@@ -182,12 +182,11 @@ def tiers(bench: Bench) -> Section:
     methods = {PRICES: fair(spatial_association, 100)} | rules(TASK, "slnr")
     methods |= {f"dual prices, WMMSE of {count} rounds": fair(spatial_association, count) for count in (5, 15)}
     methods |= {"max RSRP, WMMSE": fair(max_rsrp_association, 100)}
+    methods |= {f"dual prices at WMMSE's powers, {STAGES} associations of 15 rounds": Method([allocates(alternating)])}
     methods |= untrained(bench, "mimo-tiers", ROUNDS[1])
-    runs = {"label-free": "mimo-tiers", "without antenna nodes": "mimo-tiers-blind"}
-    learned = bench.learned(runs, "untrained")
-    for rounds in ROUNDS[1 : bench.count(4, 2)]:
-        methods |= at(learned, rounds)
-    methods |= {f"{row}, {n} stages": each for n in (1, 3) for row, each in staged(learned, n, ROUNDS[1]).items()}
+    learned = bench.learned({"label-free": "mimo-tiers", "without antenna nodes": "mimo-tiers-blind"}, "untrained")
+    for stages, polish in ((1, 0), (1, 15), (STAGES, 0), (STAGES, 5), (STAGES, 15))[:: bench.count(1, 2)]:
+        methods |= at(learned, ROUNDS[1], polish, stages)
     trial = judged(scenario, methods, layouts, "spatial")
     table = _times(trial_table(trial, methods, scenario.name, FAIR), trial.seconds, PRICES)
     return Section((table,), networks=f"{layouts} layouts of hetnet-3tier:mimo=true")
@@ -209,21 +208,15 @@ def paper(bench: Bench) -> Section:
     return Section((table,), (note,), networks=f"{layouts} layouts")
 
 
-def staged(methods: Methods, stages: int, rounds: int) -> Methods:
-    """The same networks with another number of associations."""
-
-    def act(model: SpatialHetGNN, graph: HeteroData) -> Allocation:
-        before, model.stages = model.stages, stages
-        try:
-            return model.allocate(graph, rounds)
-        finally:
-            model.stages = before
-
-    return {
-        row: Method([allocates(functools.partial(act, model)) for model in each.members], each.kind, each.start)
-        for row, each in methods.items()
-        if row == "label-free"
-    }
+def alternating(graph: HeteroData, stages: int = 3, rounds: int = 15) -> Allocation:
+    """The rule that the networks' associations follow: dual prices at equal powers, then at those of proportionally fair WMMSE."""
+    power = equal_power(graph)
+    for _ in range(stages):
+        serving = dual_price_association(graph, power, rate=expected_rates(graph, power=power))
+        group = groups_by_gain(graph, serving)
+        allocation, _ = fair_precoding.vector_wmmse_pf(graph, serving, group=group, iterations=rounds, tolerance=1e-9)
+        power = allocation.power_w
+    return allocation
 
 
 def times(bench: Bench) -> Section:
