@@ -1,0 +1,131 @@
+"""Fields of a YAML file, each read once and refused in one sentence."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from hetgraph.files import read_file
+
+MOST_BYTES = 1 << 16  # of an entry's YAML
+MOST_TEXT = 2000  # characters of a field
+
+
+class Fields:
+    """What is left to read of a mapping.
+
+    Args:
+        file: name for errors.
+        values: the mapping.
+        prefix: where the mapping is in the file.
+    """
+
+    def __init__(self, file: str, values: Mapping[str, Any], prefix: str = "") -> None:
+        self.file, self.prefix, self.values = file, prefix, dict(values)
+
+    def error(self, name: str, got: Any, expected: str) -> ValueError:
+        """What is wrong with a field."""
+        shown = repr(got) if len(repr(got)) <= 80 else f"{repr(got)[:80]}..."
+        return ValueError(f"{self.file}: {self.prefix}{name}: got {shown}, expected {expected}")
+
+    def take(self, name: str, expected: str) -> Any:
+        """Value of a field.
+
+        Raises:
+            ValueError: none.
+        """
+        if name not in self.values:
+            raise ValueError(f"{self.file}: {self.prefix}{name}: got no such field, expected {expected}")
+        return self.values.pop(name)
+
+    def text(self, name: str, choices: Sequence[str] = ()) -> str:
+        """A text, one of ``choices`` where there are any."""
+        expected = f"one of {', '.join(choices)}" if choices else "a text"
+        value = self.take(name, expected)
+        if not isinstance(value, str) or not value or len(value) > MOST_TEXT or (choices and value not in choices):
+            raise self.error(name, value, expected)
+        return value
+
+    def optional(self, name: str) -> str | None:
+        """A text or nothing."""
+        if self.values.get(name) is None:
+            self.values.pop(name, None)
+            return None
+        return self.text(name)
+
+    def integer(self, name: str, least: int) -> int:
+        """A whole number that is not below ``least``."""
+        value = self.take(name, f"a whole number from {least}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise self.error(name, value, f"a whole number from {least}")
+        return value
+
+    def number(self, name: str) -> float:
+        """A finite number."""
+        value = self.take(name, "a finite number")
+        if not isinstance(value, int | float) or isinstance(value, bool) or not _finite(value):
+            raise self.error(name, value, "a finite number")
+        return float(value)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts."""
+        value = self.take(name, "a list of texts")
+        if not isinstance(value, list) or any(not isinstance(each, str) or len(each) > MOST_TEXT for each in value):
+            raise self.error(name, value, "a list of texts")
+        return tuple(value)
+
+    def mapping(self, name: str, kinds: tuple[type, ...]) -> dict[str, Any]:
+        """A mapping of names to values of some types, numbers finite."""
+        value = self.take(name, "a mapping")
+        if not isinstance(value, dict):
+            raise self.error(name, value, "a mapping")
+        for key, each in value.items():
+            fits = isinstance(each, kinds) and (bool in kinds or not isinstance(each, bool))
+            if not isinstance(key, str) or not fits or (isinstance(each, int | float) and not _finite(each)):
+                raise self.error(f"{name}.{key}", each, " or ".join(kind.__name__ for kind in kinds))
+        return value
+
+    def inner(self, name: str) -> "Fields":
+        """Fields of a mapping in the mapping."""
+        value = self.take(name, "a mapping")
+        if not isinstance(value, dict) or any(not isinstance(key, str) for key in value):
+            raise self.error(name, value, "a mapping")
+        return Fields(self.file, value, f"{self.prefix}{name}.")
+
+    def nothing_else(self) -> None:
+        """Refuse fields that nobody read.
+
+        Raises:
+            ValueError: such a field.
+        """
+        for name, value in self.values.items():
+            raise self.error(str(name), value, "no such field")
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond floating point
+        return False
+
+
+def read_yaml(path: Any) -> dict[str, Any]:
+    """Mapping of a YAML file of bounded size; anchors, tags and links are refused, nothing is executed.
+
+    Raises:
+        ValueError: something else.
+    """
+    content = read_file(path, MOST_BYTES)
+    if content is None:
+        raise ValueError(f"{path}: got no regular file of at most {MOST_BYTES} bytes, expected an entry's YAML")
+    try:
+        text = content.decode()
+        if any(isinstance(token, yaml.AliasToken | yaml.TagToken) for token in yaml.scan(text)):
+            raise ValueError("an alias or a tag")
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ValueError(f"{path}: got a file that cannot be read, expected an entry's YAML") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: got {type(values).__name__}, expected the fields of an entry")
+    return values
