@@ -8,8 +8,14 @@ import yaml
 
 from hetgraph.files import read_file
 
-MOST_BYTES = 1 << 16  # of an entry's YAML
+MOST_BYTES = 1 << 15  # of an entry's YAML
 MOST_TEXT = 2000  # characters of a field
+MOST_INTEGER = 1 << 63
+_MOST_SHOWN = 80  # characters of a value in an error
+MOST_DEPTH = 8  # of nesting: an entry has three
+_FLOWS = (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
+_BEGINS = (yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken, *_FLOWS)
+_ENDS = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 class Fields:
@@ -26,7 +32,11 @@ class Fields:
 
     def error(self, name: str, got: Any, expected: str) -> ValueError:
         """What is wrong with a field."""
-        shown = repr(got) if len(repr(got)) <= 80 else f"{repr(got)[:80]}..."
+        try:
+            shown = repr(got)
+        except ValueError:  # of an integer with thousands of digits
+            shown = "a number"
+        shown = shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
         return ValueError(f"{self.file}: {self.prefix}{name}: got {shown}, expected {expected}")
 
     def take(self, name: str, expected: str) -> Any:
@@ -55,9 +65,9 @@ class Fields:
         return self.text(name)
 
     def integer(self, name: str, least: int) -> int:
-        """A whole number that is not below ``least``."""
+        """A whole number from ``least`` that 64 bits hold."""
         value = self.take(name, f"a whole number from {least}")
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value < MOST_INTEGER:
             raise self.error(name, value, f"a whole number from {least}")
         return value
 
@@ -121,11 +131,23 @@ def read_yaml(path: Any) -> dict[str, Any]:
         raise ValueError(f"{path}: got no regular file of at most {MOST_BYTES} bytes, expected an entry's YAML")
     try:
         text = content.decode()
-        if any(isinstance(token, yaml.AliasToken | yaml.TagToken) for token in yaml.scan(text)):
-            raise ValueError("an alias or a tag")
+        _check_tokens(text)
         values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError):
         raise ValueError(f"{path}: got a file that cannot be read, expected an entry's YAML") from None
     if not isinstance(values, dict):
         raise ValueError(f"{path}: got {type(values).__name__}, expected the fields of an entry")
     return values
+
+
+def _check_tokens(text: str) -> None:
+    """Refuse what no entry has before it is put together: aliases and tags, and nesting, whose time grows with its square.
+
+    Raises:
+        ValueError: any of these.
+    """
+    depth = 0
+    for token in yaml.scan(text):
+        depth += isinstance(token, _BEGINS) - isinstance(token, _ENDS)
+        if isinstance(token, yaml.AliasToken | yaml.TagToken) or depth > MOST_DEPTH:
+            raise ValueError("an alias, a tag, or too many levels")

@@ -30,7 +30,7 @@ PROJECT, LICENCE = "hetgraph contributors", "MIT"  # of the rules of the library
 class Submission:
     """Options of entries; what a policy is that is no rule of the library must be said."""
 
-    kind: Kind | None = option(None, "for --submit: what policies that are no rules of the task are", KINDS)
+    kind: str | None = option(None, "for --submit: what policies that are no rules of the task are", KINDS)
     authors: str | None = option(None, "for --submit: names, separated by commas")
     contact: str | None = option(None, "for --submit: how to reach the authors")
     url: str | None = option(None, "for --submit: of code, weights or a paper")
@@ -130,11 +130,12 @@ def _kind(task: Task, name: str, files: int, submission: Submission) -> Kind:
     for flag in ("authors", "licence"):
         if not getattr(submission, flag):
             raise _unsaid(flag, name, task)
-    if submission.kind is None:
+    kind = next((kind for kind in KINDS if kind == submission.kind), None)
+    if kind is None:
         raise _unsaid("kind", name, task)
-    if submission.kind == RULE and files > 1:
+    if kind == RULE and files > 1:
         raise ValueError(f"--kind: got {RULE} for the {files} training seeds of {name}, expected what learned")
-    return submission.kind
+    return kind
 
 
 def _unsaid(flag: str, name: str, task: Task) -> ValueError:
