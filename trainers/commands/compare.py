@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     else:
         command = shlex.join(["hetgraph", "compare", *arguments])
         folder = Path(args.submit)
-        planned = plan(folder, task, options, chosen, submission, command, overwrite=args.overwrite)
+        planned = plan(folder, task, options, chosen, args.reference, submission, command, overwrite=args.overwrite)
     out = new_folder(args.out or free_folder(OUT), args.overwrite)
     trials, reference = compare(task, options, policies, args.reference)
     report(task, trials, reference, out)

@@ -107,7 +107,16 @@ class Entry:
         Raises:
             ValueError: a file that is too large or malformed, or a field that is not as it must be.
         """
-        fields = Fields(str(path), read_yaml(path))
+        return Entry.from_values(str(path), read_yaml(path))
+
+    @staticmethod
+    def from_values(file: str, values: dict[str, Any]) -> "Entry":
+        """Entry of the fields of a file, whose digest is still to be checked.
+
+        Raises:
+            ValueError: a field that is not as it must be.
+        """
+        fields = Fields(file, values)
         version = fields.integer("format", least=1)
         if version != FORMAT:
             raise fields.error("format", version, str(FORMAT))

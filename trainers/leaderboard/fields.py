@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -9,7 +10,7 @@ import yaml
 from hetgraph.files import read_file
 
 MOST_BYTES = 1 << 15  # of an entry's YAML
-MOST_TEXT = 2000  # characters of a field
+MOST_TEXT = 4000  # characters of a field
 MOST_INTEGER = 1 << 63
 _MOST_SHOWN = 80  # characters of a value in an error
 MOST_DEPTH = 8  # of nesting: an entry has three
@@ -120,8 +121,8 @@ def _finite(value: float) -> bool:
         return False
 
 
-def read_yaml(path: Any) -> dict[str, Any]:
-    """Mapping of a YAML file of bounded size; anchors, tags and links are refused, nothing is executed.
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Mapping of a YAML file of bounded size; links are not followed.
 
     Raises:
         ValueError: something else.
@@ -129,14 +130,23 @@ def read_yaml(path: Any) -> dict[str, Any]:
     content = read_file(path, MOST_BYTES)
     if content is None:
         raise ValueError(f"{path}: got no regular file of at most {MOST_BYTES} bytes, expected an entry's YAML")
+    return parse_yaml(str(path), content)
+
+
+def parse_yaml(file: str, content: bytes) -> dict[str, Any]:
+    """Mapping of a YAML file's content; aliases and tags are refused, nothing is executed.
+
+    Raises:
+        ValueError: something else.
+    """
     try:
         text = content.decode()
         _check_tokens(text)
         values = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError):
-        raise ValueError(f"{path}: got a file that cannot be read, expected an entry's YAML") from None
+        raise ValueError(f"{file}: got a file that cannot be read, expected an entry's YAML") from None
     if not isinstance(values, dict):
-        raise ValueError(f"{path}: got {type(values).__name__}, expected the fields of an entry")
+        raise ValueError(f"{file}: got {type(values).__name__}, expected the fields of an entry")
     return values
 
 

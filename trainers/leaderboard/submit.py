@@ -1,7 +1,7 @@
 """Entries of a comparison's policies, written into the folder of their board."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from hetgraph.trainers.judge.machine import machine
 from hetgraph.trainers.judge.trial import table
 from hetgraph.trainers.leaderboard.board import Board, board_of, digest_of
 from hetgraph.trainers.leaderboard.entry import KINDS, METHOD, RULE, Credits, Entry, stem_of
+from hetgraph.trainers.leaderboard.fields import MOST_TEXT, parse_yaml
 from hetgraph.trainers.leaderboard.folder import LEAST_NETWORKS, SUFFIX, entries_of
 from hetgraph.trainers.leaderboard.tables import Tables, csv_of, metrics_of, parse_csv
 from hetgraph.trainers.task import Task, option
@@ -61,7 +62,15 @@ class Plan:
 
 
 def plan(
-    folder: Path, task: Task, options: Any, policies: str, submission: Submission, command: str, *, overwrite: bool
+    folder: Path,
+    task: Task,
+    options: Any,
+    policies: str,
+    reference: str | None,
+    submission: Submission,
+    command: str,
+    *,
+    overwrite: bool,
 ) -> Plan:
     """Look at all that can be refused before anything is measured.
 
@@ -70,6 +79,7 @@ def plan(
         task: of the comparison.
         options: of the task.
         policies: list of the command line.
+        reference: policy with which others are compared; the first when ``None``.
         submission: who submits what.
         command: that measures.
         overwrite: write over entries of the same name.
@@ -81,9 +91,11 @@ def plan(
     layouts = getattr(options, "layouts", None)
     if layouts is not None and layouts < LEAST_NETWORKS:
         raise ValueError(f"--layouts: got {layouts}, expected at least {LEAST_NETWORKS} for --submit")
-    board = board_of(task, options)
-    there = _others(folder, board)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--submit: got {folder}, which is a file, expected the folder of a board")
     listed = checkpoints_of(policies)
+    board = board_of(task, options)
+    there = _others(folder, replace(board, reference=reference or next(iter(listed), None)))
     checkpoints = {name: tuple(digest_of(Path(path)) for path in paths) for name, paths in listed.items()}
     kinds = {
         name: _kind(task, name, len(files), submission)
@@ -91,15 +103,25 @@ def plan(
         if overwrite or name not in there
     }
     for name in kinds:
-        target = folder / f"{stem_of(name)}{SUFFIX}"
-        if not METHOD.fullmatch(name):
-            raise ValueError(f"--submit: got the policy {name!r}, expected letters, digits and _.+:/-, 80 at most")
-        if target.exists() and target not in there.values():
-            raise ValueError(f"--submit: got {name}, whose file {target} is another method's, expected another name")
+        _check_name(name, folder, kinds, there)
     authors = tuple(part.strip() for part in (submission.authors or "").split(",") if part.strip())
     credits = Credits(authors, submission.contact, submission.url, submission.licence or "")
     kept = [name for name in checkpoints if name not in kinds]
     return Plan(folder, board, kinds, kept, checkpoints, credits, command)
+
+
+def _check_name(name: str, folder: Path, names: Collection[str], there: Mapping[str, Path]) -> None:
+    """Refuse a method's name that does not do, or whose files another method has.
+
+    Raises:
+        ValueError: such a name.
+    """
+    if not METHOD.fullmatch(name):
+        raise ValueError(f"--submit: got the policy {name!r}, expected letters, digits and _.+:/-, 80 at most")
+    target = folder / f"{stem_of(name)}{SUFFIX}"
+    taken = target.exists() and there.get(name) != target
+    if taken or [stem_of(other) for other in names].count(stem_of(name)) > 1:
+        raise ValueError(f"--submit: got {name}, whose file {target} is another method's, expected another name")
 
 
 def _others(folder: Path, board: Board) -> dict[str, Path]:
@@ -163,7 +185,7 @@ def submit(plan: Plan, task: Task, trial: Trial, reference: str, policies: Mappi
     board = replace(plan.board, networks=networks, reference=reference if relative else None)
     _others(plan.folder, board)
     plan.folder.mkdir(parents=True, exist_ok=True)
-    source = provenance() | {"command": plan.command}
+    source = provenance() | {"command": plan.command[:MOST_TEXT]}
     written = []
     for name in plan.kinds:
         tables = {kpi: _by_seed(table(trial, name, kpi)) for kpi in kpis}
@@ -172,8 +194,10 @@ def submit(plan: Plan, task: Task, trial: Trial, reference: str, policies: Mappi
         rounded = parse_csv(content, name, name, *shape)  # metrics are of what those who check will read
         entry = _entry(plan, task, trial, name, policies[name][0].level, board, rounded)
         entry = replace(entry, csv_sha256=hashlib.sha256(content).hexdigest(), source=source)
+        path, text = plan.folder / f"{stem_of(name)}{SUFFIX}", entry.to_yaml().encode()
+        Entry.from_values(str(path), parse_yaml(str(path), text))  # what is written can be read
         write_file(plan.folder / entry.csv, content)
-        written.append(write_file(plan.folder / f"{stem_of(name)}{SUFFIX}", entry.to_yaml().encode()))
+        written.append(write_file(path, text))
     return written
 
 

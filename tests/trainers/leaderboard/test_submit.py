@@ -12,6 +12,7 @@ from hetgraph.trainers.cli import main
 from hetgraph.trainers.leaderboard.entry import Entry
 
 ARGUMENTS = ("compare", "arrivals", "--scenario", "grows-tiny", "--layouts", "40", "--no-figures")
+SAID = ("--authors", "A", "--licence", "MIT", "--kind", "rule")
 
 
 def run(*arguments: str) -> int:
@@ -31,6 +32,9 @@ def run(*arguments: str) -> int:
         (["--policies", "q=q.ckpt", "--authors", "A", "--licence", "MIT"], "--kind: got none, expected that of q"),
         (["--policies", "argmax=q.ckpt"], "--submit: got checkpoints as argmax, which is a rule's name"),
         (["--policies", "q|q=q.ckpt", "--authors", "A", "--licence", "MIT", "--kind", "rule"], "--submit: got the policy 'q|q'"),
+        (["--policies", "a b=q.ckpt,a-b=q.ckpt", *SAID], "--submit: got a b, whose file"),
+        (["--submit", "q.ckpt", "--policies", "q=q.ckpt"], "--submit: got q.ckpt, which is a file"),
+        (["--policies", "q=q.ckpt", *SAID, "--contact", "x" * 5000], "{board}/q.yaml: contact: got 'xxx"),
         (
             ["--policies", "q=q.ckpt:q.ckpt", "--authors", "A", "--licence", "MIT", "--kind", "rule"],
             "--kind: got rule for the 2 training seeds of q",
@@ -49,7 +53,13 @@ def test_what_cannot_be_submitted(
     if "ckpt" in str(arguments):
         save(GROWS((8,), 1), "q.ckpt")
     assert run(*ARGUMENTS, "--policies", "best_rate", "--submit", str(board), *arguments) == 2
-    assert capsys.readouterr().err.strip().splitlines()[-1].startswith(f"hetgraph: error: {message}")
+    assert (
+        capsys.readouterr()
+        .err.strip()
+        .splitlines()[-1]
+        .startswith(f"hetgraph: error: {message.replace('{board}', str(board))}")
+    )
+    assert {path.stem for path in board.iterdir()} == {"best_rate", "least_loaded", "random_station"}
 
 
 def test_options_of_entries_without_one(capsys: pytest.CaptureFixture[str]) -> None:
