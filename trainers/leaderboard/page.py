@@ -20,12 +20,12 @@ _WIDTH = 140
 _ON_PAGE = 2  # columns that a terminal has no room for: authors and version
 LEVEL = "level with the first"
 _NOTES = (
-    "Each row was measured on the same networks as the others of its table. ± is half a 95% interval over training seeds and networks "
-    "together; the difference to the first is paired on networks. Rows whose interval includes zero are level with the first. "
-    "*information* is what decisions are made with: `local` is a station's own, `neighbourhood` that of its neighbours, too, "
-    "`global` everything as it was reported a slot ago, `genie` everything as it is. *ms* is the median time of a decision on the "
-    "machine of the entry, for all networks that are run together: it compares rows of one machine. Written by "
-    "`hetgraph leaderboard`, which checks every entry."
+    "Each row was measured on the same networks as the others of its table. ± is half a 95% interval over training seeds and "
+    "networks together; the difference to the first is paired on networks, and where its interval includes zero, the row is level "
+    "with the first. *information* is what a method declares that it decides with: `local` is a station's own, `neighbourhood` "
+    "that of its neighbours, too, `global` everything as it was reported a slot ago, `genie` everything as it is. *ms* is the "
+    "median time of a decision on the machine of the entry, for all networks that are run together: it compares rows of one "
+    "machine. Written by `hetgraph leaderboard`, which checks every entry; how to add one: `docs/leaderboard.md`."
 )
 
 
@@ -91,7 +91,7 @@ def _row(place: Place, headline: str, others: Sequence[str]) -> list[str]:
         _to_first(place, headline),
         *(cell(place.mean(kpi), kpi) for kpi in others),
         str(entry.seeds),
-        f"{entry.decision_ms:.3g}",
+        f"{entry.decision_ms:.4g}",
         ", ".join(entry.credits.authors),
         versions.get("hetgraph", "") + (f" {commit[:8]}" if commit else ""),
     ]
