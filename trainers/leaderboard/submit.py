@@ -88,8 +88,8 @@ def plan(
         ValueError: too few networks, another board than that of the folder, a name that does not do, or a policy of which it is
             not said what it is.
     """
-    layouts = getattr(options, "layouts", None)
-    if layouts is not None and layouts < LEAST_NETWORKS:
+    layouts = getattr(options, "layouts", LEAST_NETWORKS)  # a task of others may have no such option
+    if layouts is None or layouts < LEAST_NETWORKS:
         raise ValueError(f"--layouts: got {layouts}, expected at least {LEAST_NETWORKS} for --submit")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--submit: got {folder}, which is a file, expected the folder of a board")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hetgraph.graph import preset
 from hetgraph.models import GROWS, save
 from hetgraph.trainers.cli import main
 from hetgraph.trainers.leaderboard.entry import Entry
@@ -83,6 +84,25 @@ def test_a_learned_method_joins_a_board(board: Path, tmp_path: Path, monkeypatch
     assert len((board / "flat-q.csv").read_text().splitlines()) == 1 + 2 * 40
     assert run("leaderboard", str(board)) == 0
     assert "| flat q | learned from nothing |" in (board / "LEADERBOARD.md").read_text()
+
+
+def test_files_of_networks_belong_to_the_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    preset("grows-tiny").to_yaml("tiny.yaml")
+    arguments = ("compare", "arrivals", "--scenario", "tiny.yaml", "--no-figures", "--submit", "board", "--policies")
+    assert run(*arguments, "argmax") == 2
+    assert "--layouts: got None, expected at least 40 for --submit" in capsys.readouterr().err
+    assert run(*arguments, "argmax", "--layouts", "40") == 0
+    known = yaml.safe_load(Path("board/argmax.yaml").read_text())["board"]
+    digest = hashlib.sha256(Path("tiny.yaml").read_bytes()).hexdigest()
+    assert known["scenario"] == "tiny.yaml" and known["files"] == {"tiny.yaml": digest}
+    assert run("leaderboard", "board", "--verify", "2") == 0
+    assert "board: not run again, its networks are those of tiny.yaml" in capsys.readouterr().out
+    Path("tiny.yaml").write_text(Path("tiny.yaml").read_text() + "\n")
+    assert run(*arguments, "best_rate", "--layouts", "40") == 2
+    assert "--submit: got a folder of another board: board.files: got {'tiny.yaml'" in capsys.readouterr().err
 
 
 def forge(folder: Path, method: str, name: str) -> None:
