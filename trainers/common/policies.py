@@ -3,6 +3,7 @@
 import glob
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +29,31 @@ def policies_of(task: Task, text: str) -> dict[str, list[Any]]:
         FileNotFoundError: a checkpoint that does not exist.
     """
     out: dict[str, list[Any]] = {}
+    for name, part, checkpoints in _parts(text):
+        if name in out:
+            raise ValueError(f"--policies: got {name!r} twice, expected each policy once")
+        if checkpoints:
+            out[name] = [trained(task, path) for path in checkpoints]
+        else:
+            out[name] = [own(part) if ":" in part else rule(task, part)]
+    return out
+
+
+def checkpoints_of(text: str) -> dict[str, list[str]]:
+    """Checkpoints of each policy of a comma-separated list, one for each training seed; none of rules and a person's own."""
+    return {name: checkpoints for name, _, checkpoints in _parts(text)}
+
+
+def _parts(text: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Name, entry and checkpoints of each policy of a list."""
     for part in filter(None, (each.strip() for each in text.split(","))):
         name, _, paths = part.partition("=")
         if paths:
-            checkpoints = [path for pattern in paths.split(":") for path in sorted(glob.glob(pattern)) or [pattern]]
-            members = [trained(task, path) for path in checkpoints]
+            yield name, part, [path for pattern in paths.split(":") for path in sorted(glob.glob(pattern)) or [pattern]]
         elif part.endswith((".ckpt", ".safetensors")) or "/" in part:
-            name = f"{Path(part).parent.name}/{Path(part).stem}".removeprefix("/")
-            members = [trained(task, part)]
+            yield f"{Path(part).parent.name}/{Path(part).stem}".removeprefix("/"), part, [part]
         else:
-            members = [own(part) if ":" in part else rule(task, part)]
-        if name in out:
-            raise ValueError(f"--policies: got {name!r} twice, expected each policy once")
-        out[name] = members
-    return out
+            yield name, part, []
 
 
 def rules_of(task: Task) -> list[str]:
