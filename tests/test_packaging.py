@@ -62,7 +62,11 @@ def test_every_folder_with_code_is_a_package() -> None:
 def test_the_wheel_holds_the_tree_and_nothing_else(tree: Path, tmp_path: Path) -> None:
     names = set(zipfile.ZipFile(build("wheel", tree, tmp_path / "out")).namelist())
     files = [path for folder in FOLDERS for path in (tree / folder).rglob("*")]
-    expected = {installed_name(path, tree) for path in files if path.suffix in (".py", ".yaml", ".typed")}
+    expected = {
+        installed_name(path, tree)
+        for path in files
+        if path.suffix in (".py", ".yaml", ".typed", ".safetensors", ".json")
+    }
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert {"hetgraph/trainers/cli.py", "hetgraph/trainers/configs/hetgnn.yaml", "hetgraph/py.typed"} <= names
 

@@ -25,6 +25,7 @@ OTHERS = {
     "plan": "what a policy would have a network of one's own do, what it gains there, with a map",
     "compare": "judge policies of a task on the same networks",
     "demo": "train and judge a small model, with figures",
+    "models": "the models that are shipped with the package, and their cards",
     "doctor": "check the installation, or say what files are and how they would be read",
     "report": "one HTML page of a run's figures and tables",
     "reproduce": "every table and figure of a paper, printed values beside measured ones",

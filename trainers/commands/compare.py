@@ -30,7 +30,8 @@ def run(arguments: Sequence[str]) -> int:
     parser.epilog = (
         f"Rules: {', '.join(rules_of(task))}. Tasks: {', '.join(task_names())}; {DEFAULT} when none is named."
     )
-    parser.add_argument("--policies", default=None, help="rules, checkpoints and module:attribute, separated by commas")
+    policies_help = "rules, checkpoints, shipped models (see hetgraph models) and module:attribute, separated by commas"
+    parser.add_argument("--policies", default=None, help=policies_help)
     parser.add_argument("--models", default=None, help="module:attribute of models of one's own, for their checkpoints")
     parser.add_argument("--reference", default=None, help="policy with which others are compared; the first")
     parser.add_argument("--out", default=None, help=f"folder of results and figures ({OUT}, or the next free one)")
