@@ -14,6 +14,7 @@ from hetgraph.trainers.judge.decision_files import write_compared
 from hetgraph.trainers.judge.decisions import decide
 from hetgraph.trainers.judge.figures import draw_figures
 from hetgraph.trainers.judge.files import write_trials
+from hetgraph.trainers.judge.plots import announce
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.judge.table import print_trials
 from hetgraph.trainers.task import Task
@@ -40,6 +41,8 @@ def run(arguments: Sequence[str]) -> int:
     add_options(parser, task.options)
     args = parse(parser, rest, foreign_options(task))
     options = options_from(task.options, vars(args))
+    if not args.no_figures:
+        announce("tables and files")
     register_models(args.models)
     policies = policies_of(task, args.policies or task.default(options))
     out = new_folder(args.out or free_folder(OUT), args.overwrite)
@@ -59,9 +62,8 @@ def report(task: Task, trials: Sequence[Trial], reference: str, out: Path) -> No
 
 def draw(task: Task, options: Any, trials: Sequence[Trial], reference: str, out: Path, *, figures: bool) -> None:
     """Draw, when all tables are written, and say where everything is."""
-    if figures:
-        draw_figures(task, options, trials, reference, out)
-    Console().print(f"results{' and figures' if figures else ''}: {out}")
+    drawn = draw_figures(task, options, trials, reference, out) if figures else []
+    Console().print(f"results{' and figures' if drawn else ''}: {out}")
 
 
 def split_task(arguments: Sequence[str]) -> tuple[str, list[str]]:

@@ -18,6 +18,7 @@ from hetgraph.trainers.common.modules import freeze_encoders, model_of
 from hetgraph.trainers.common.policies import register_models, rule
 from hetgraph.trainers.judge.decision_files import write_decided
 from hetgraph.trainers.judge.decisions import decide
+from hetgraph.trainers.judge.plots import announce
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.task import Budget, Training
 from hetgraph.trainers.tasks import task_of
@@ -45,6 +46,8 @@ def run(arguments: Sequence[str]) -> int:
     args = parse(parser, arguments, foreign_options(task))
     register_models(args.models)
     options = options_from(task.options, vars(args))
+    if not args.no_figures:
+        announce("tables and files")
     for name in ("epochs", "batches"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name}: got {getattr(args, name)}, expected at least 1")

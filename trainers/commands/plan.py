@@ -18,6 +18,7 @@ from hetgraph.trainers.common.policies import header_of, policies_of, register_m
 from hetgraph.trainers.common.training_range import beyond
 from hetgraph.trainers.judge.decision_files import CELLS, USERS, write_decided
 from hetgraph.trainers.judge.draws import FIXED, OFFSETS, Expected, gains, over_draws, over_other_draws
+from hetgraph.trainers.judge.plots import announce
 from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import cell
 from hetgraph.trainers.task import Task
@@ -51,6 +52,8 @@ def run(arguments: Sequence[str]) -> int:
     args = parse(_parser(task), rest, foreign_options(task))
     options = options_from(task.options, vars(args))
     _check(args, options)
+    if not args.no_figures:
+        announce("tables and files")
     register_models(args.models)
     ((name, (policy, *_)),) = policies_of(task, args.policy).items()
     reference = args.reference or _reference(task)
