@@ -16,6 +16,7 @@ FLOORS = {
     "files": 0,
     "plugins": 0,
     "units": 0,
+    "weights": 0,
     "channel": 1,
     "graph": 2,
     "radio": 3,
