@@ -62,8 +62,11 @@ def _downloaded(address: str) -> Path:
     repo, revision, file = parts["repo"], parts["revision"], parts["file"]
     try:
         size = hub.get_hf_file_metadata(hub.hf_hub_url(repo, file, revision=revision)).size
-        if size is not None and size > MOST_BYTES:
-            raise ValueError(f"got {size} bytes, expected at most {MOST_BYTES}")
+    except Exception:  # without a connection the client still has what it fetched before, or says what is wrong
+        size = None
+    if size is not None and size > MOST_BYTES:
+        raise ValueError(f"{address}: got {size} bytes, expected at most {MOST_BYTES}")
+    try:
         return Path(hub.hf_hub_download(repo, file, revision=revision))
     except Exception as error:  # of the client, of the connection, of the Hub
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
