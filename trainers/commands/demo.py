@@ -43,7 +43,12 @@ def run(arguments: Sequence[str]) -> int:
         policies = policies_of(TASK, f"{RULES},{MORE_RULES}") | _trained(args, out, console)
     console.rule("All are judged on the same layouts, which the network has never seen")
     options = Options(scenario=SCENARIO, layouts=args.layouts)
-    trials, reference = compare(TASK, options, policies)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # single networks are decided no faster with more, and beside other work far slower
+    try:
+        trials, reference = compare(TASK, options, policies)
+    finally:
+        torch.set_num_threads(threads)
     print_trials(TASK, trials, reference, console)
     write_trials(TASK, trials, reference, out)
     draw_figures(TASK, options, trials, reference, out)
