@@ -7,11 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 import hetgraph
 from hetgraph.models import HetGNN, save, shipped, systems
 from hetgraph.models.card import card_of
-from hetgraph.models.checkpoint import MODEL
+from hetgraph.models.checkpoint import MODEL, fill
 from hetgraph.models.shipped import CARD, FOLDER, WEIGHTS, is_weights, shipped_names, weights_path
 from hetgraph.models.weights import MOST_BYTES, read_weights
 from hetgraph.plugins import plugin_names
@@ -64,6 +65,13 @@ def test_a_file_comes_before_a_name_and_what_is_neither_is_told_the_names(
     assert weights_path(name) == Path(name) and hetgraph.load(name).options["hidden"] == 8
     with pytest.raises(FileNotFoundError, match=rf"^nothing: got no such file, .* shipped models .*{name}"):
         hetgraph.load("nothing")
+
+
+def test_training_may_start_from_a_shipped_model() -> None:
+    trained = hetgraph.load("hetgnn-hetnet")
+    start = HetGNN(**trained.options)
+    fill(start, "hetgnn-hetnet")
+    assert all(torch.equal(value, trained.state_dict()[name]) for name, value in start.state_dict().items())
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def run(arguments: Sequence[str]) -> int:
         torch.set_num_threads(threads)
     print_trials(TASK, trials, reference, console)
     write_trials(TASK, trials, reference, out)
-    draw_figures(TASK, options, trials, reference, out)
-    console.print(f"figures and tables: {write_report(out)}")
+    drawn = draw_figures(TASK, options, trials, reference, out)
+    console.print(f"{'figures and ' if drawn else ''}tables: {write_report(out)}")
     return 0
 
 
