@@ -26,6 +26,7 @@ OTHERS = {
     "compare": "judge policies of a task on the same networks",
     "leaderboard": "check entries of `compare --submit` and rank them",
     "demo": "train and judge a small model, with figures",
+    "models": "the models that are shipped with the package, and their cards",
     "doctor": "check the installation, or say what files are and how they would be read",
     "report": "one HTML page of a run's figures and tables",
     "reproduce": "every table and figure of a paper, printed values beside measured ones",

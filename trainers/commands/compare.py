@@ -15,6 +15,7 @@ from hetgraph.trainers.judge.decision_files import write_compared
 from hetgraph.trainers.judge.decisions import decide
 from hetgraph.trainers.judge.figures import draw_figures
 from hetgraph.trainers.judge.files import write_trials
+from hetgraph.trainers.judge.plots import announce
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.judge.table import print_trials
 from hetgraph.trainers.leaderboard.submit import Plan, Submission, plan, submit
@@ -32,7 +33,8 @@ def run(arguments: Sequence[str]) -> int:
     parser.epilog = (
         f"Rules: {', '.join(rules_of(task))}. Tasks: {', '.join(task_names())}; {DEFAULT} when none is named."
     )
-    parser.add_argument("--policies", default=None, help="rules, checkpoints and module:attribute, separated by commas")
+    policies_help = "rules, checkpoints, shipped models (see hetgraph models) and module:attribute, separated by commas"
+    parser.add_argument("--policies", default=None, help=policies_help)
     parser.add_argument("--models", default=None, help="module:attribute of models of one's own, for their checkpoints")
     parser.add_argument("--reference", default=None, help="policy with which others are compared; the first")
     parser.add_argument("--out", default=None, help=f"folder of results and figures ({OUT}, or the next free one)")
@@ -43,6 +45,8 @@ def run(arguments: Sequence[str]) -> int:
     add_options(parser, task.options)
     args = parse(parser, rest, foreign_options(task))
     options = options_from(task.options, vars(args))
+    if not args.no_figures:
+        announce("tables and files")
     register_models(args.models)
     chosen = args.policies or task.default(options)
     policies = policies_of(task, chosen)
@@ -92,9 +96,8 @@ def report(task: Task, trials: Sequence[Trial], reference: str, out: Path) -> No
 
 def draw(task: Task, options: Any, trials: Sequence[Trial], reference: str, out: Path, *, figures: bool) -> None:
     """Draw, when all tables are written, and say where everything is."""
-    if figures:
-        draw_figures(task, options, trials, reference, out)
-    Console().print(f"results{' and figures' if figures else ''}: {out}")
+    drawn = draw_figures(task, options, trials, reference, out) if figures else []
+    Console().print(f"results{' and figures' if drawn else ''}: {out}")
 
 
 def split_task(arguments: Sequence[str]) -> tuple[str, list[str]]:
