@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
     runs = {"after": (tuned, out)}
     if not args.no_scratch:
         runs["from scratch"] = (task.training(header, None, options, budget), out / "scratch")
-    policies: dict[str, list[Any]] = {name: [rule(task, name)] for name in task.rivals}
+    policies: dict[str, list[Any]] = {name: [rule(task, name)] for name in task.rivals(options)}
     policies["before"] = [before]
     for name, (training, folder) in runs.items():
         console.print(f"{name}: {training.epochs} epochs")

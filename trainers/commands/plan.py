@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
         announce("tables and files")
     register_models(args.models)
     ((name, (policy, *_)),) = policies_of(task, args.policy).items()
-    reference = args.reference or _reference(task)
+    reference = args.reference or _reference(task, options)
     policies = {reference: rule(task, reference), name: policy}
     out, console = new_folder(args.out, args.overwrite, (ABOUT, "results.json")), Console()
     if header is not None:
@@ -79,7 +79,7 @@ def _parser(task: Task) -> Parser:
     parser.add_argument(
         "--policy", default=None, help="rule, checkpoint, shipped model or module:attribute that decides"
     )
-    parser.add_argument("--reference", default=None, help=f"rule over which gains are ({_reference(task)})")
+    parser.add_argument("--reference", default=None, help=f"rule over which gains are ({_reference(task, task.options())})")
     parser.add_argument("--draws", type=int, default=DRAWS, help=f"channel draws on the same sites and users ({DRAWS})")
     parser.add_argument("--out", default=OUT, help=f"folder of tables, map and figures ({OUT})")
     parser.add_argument("--overwrite", action="store_true", help="write over an earlier plan")
@@ -87,9 +87,9 @@ def _parser(task: Task) -> Parser:
     return parser
 
 
-def _reference(task: Task) -> str:
+def _reference(task: Task, options: Any) -> str:
     """The first rule beside which the task shows a checkpoint, else the first of its rules."""
-    return (*task.rivals, *rules_of(task))[0]
+    return (*task.rivals(options), *rules_of(task))[0]
 
 
 def _header(arguments: Sequence[str]) -> Header | None:

@@ -102,6 +102,12 @@ def default(options: Any) -> str:
     return PRECODERS if precodes(networks_of(options, SCENARIO)) else "max_rsrp,pf,wmmse,pf_teacher_6"
 
 
+def rivals(options: Any) -> tuple[str, ...]:
+    """Rules beside which fine-tuning is shown."""
+    precoders = precodes(networks_of(options, SCENARIO))
+    return ("slnr", "vector_wmmse", "vector_wmmse_pf") if precoders else ("max_rsrp", "pf", "pf_teacher_6")
+
+
 ratio = partial(Column, against="ratio", shown="against")
 TASK = Task(
     name="snapshot",
@@ -124,7 +130,7 @@ TASK = Task(
     training=training,
     derive=with_gain,
     figures=snapshot_figures,
-    rivals=("max_rsrp", "pf", "pf_teacher_6"),
+    rivals=rivals,
     decisions=decisions,
     fixed=fixed,
     by_offsets=by_offsets,
