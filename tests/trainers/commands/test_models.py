@@ -14,6 +14,8 @@ from hetgraph.models.card import card_of
 from hetgraph.models.shipped import shipped_names
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.cli import main
+from hetgraph.trainers.common import policies
+from hetgraph.trainers.tasks import task_of
 
 NAME = "hetgnn-hetnet"
 SMALL = preset("hetnet-3tier").scaled(users=0.05, stations=1 / 3)
@@ -149,3 +151,10 @@ def test_the_quick_demo_judges_it_without_training(monkeypatch: pytest.MonkeyPat
     run("demo", "--quick", "--layouts", "1")
     assert NAME in rows("runs/demo-quick") and "hetgnn" not in rows("runs/demo-quick")
     assert NAME in Path("runs/demo-quick/report.html").read_text() and drawn == [Path("runs/demo-quick")]
+
+
+def test_addresses_of_the_hub_may_be_the_seeds_of_one_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policies, "trained", lambda task, path: path)
+    (members,) = policies.policies_of(task_of("snapshot"), f"mine=hf://a/b/c:{NAME}:hf://a/b@v1/d").values()
+    assert members == ["hf://a/b/c", NAME, "hf://a/b@v1/d"]
+    assert list(policies.policies_of(task_of("snapshot"), "hf://a/b/c.ckpt")) == ["b/c"]
