@@ -1,6 +1,7 @@
-"""Files that are there as a whole or not at all."""
+"""Files that are written as a whole or not at all, and read within a bound."""
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -28,6 +29,27 @@ def write_file(path: str | Path, content: bytes) -> Path:
             raise OSError(f"{path}: got {error.strerror or error}, expected room and leave to write it") from error
         raise
     return path
+
+
+def read_file(path: str | Path, most_bytes: int) -> bytes | None:
+    """Content of a regular file; ``None`` for a link, what is no file or cannot be read, and what has more bytes.
+
+    Args:
+        path: of the file; a link in a folder that is read for somebody is not followed.
+        most_bytes: that are read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe without a writer does not wait
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return None
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            content = file.read(most_bytes + 1)
+    finally:
+        os.close(handle)
+    return content if len(content) <= most_bytes else None
 
 
 def _umask() -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from hetgraph.extras import require
-from hetgraph.files import write_file
+from hetgraph.files import read_file, write_file
 from hetgraph.trainers.common.arguments import Parser, parse
 from hetgraph.trainers.judge.curves import training_curves
 from hetgraph.trainers.judge.page import page
@@ -109,20 +109,7 @@ def _section(files: dict[str, Path]) -> str:
 
 def _read(path: Path | None) -> bytes | None:
     """Content of a regular file that is not too large and no link; else ``None``."""
-    if path is None:
-        return None
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe without a writer does not wait
-    except OSError:
-        return None
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return None
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            content = file.read(MOST_BYTES + 1)
-    finally:
-        os.close(handle)
-    return content if len(content) <= MOST_BYTES else None
+    return None if path is None else read_file(path, MOST_BYTES)
 
 
 def _text(path: Path | None) -> str | None:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from hetgraph.extras import require
 from hetgraph.trainers.common.arguments import Parser, new_folder, parse
-from hetgraph.trainers.reproduce.machine import cores
+from hetgraph.trainers.judge.machine import cores
 from hetgraph.trainers.reproduce.make import Plan, listing, make
 from hetgraph.trainers.reproduce.paper import paper_names, paper_of
 

@@ -4,6 +4,7 @@ import glob
 import importlib
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +32,38 @@ def policies_of(task: Task, text: str) -> dict[str, list[Any]]:
         FileNotFoundError: a checkpoint that does not exist.
     """
     out: dict[str, list[Any]] = {}
+    for name, part, checkpoints in _parts(task, text):
+        if name in out:
+            raise ValueError(f"--policies: got {name!r} twice, expected each policy once")
+        if checkpoints:
+            out[name] = [trained(task, path) for path in checkpoints]
+        else:
+            out[name] = [own(part) if ":" in part else rule(task, part)]
+    return out
+
+
+def checkpoints_of(task: Task, text: str) -> dict[str, list[Path]]:
+    """Files of each policy of a comma-separated list, one for each training seed; none of rules and a person's own.
+
+    Raises:
+        FileNotFoundError: a checkpoint that does not exist.
+    """
+    return {name: [weights_path(path) for path in checkpoints] for name, _, checkpoints in _parts(task, text)}
+
+
+def _parts(task: Task, text: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Name, entry and checkpoints of each policy of a list."""
+    rules = rules_of(task)
     for part in filter(None, (each.strip() for each in text.split(","))):
         name, _, paths = part.partition("=")
         if paths:
             patterns = re.split(r":(?!//)", paths)  # not within hf://
-            checkpoints = [path for pattern in patterns for path in sorted(glob.glob(pattern)) or [pattern]]
-            members = [trained(task, path) for path in checkpoints]
-        elif is_weights(part) and part not in rules_of(task):
+            yield name, part, [path for pattern in patterns for path in sorted(glob.glob(pattern)) or [pattern]]
+        elif is_weights(part) and part not in rules:
             name = part if part in shipped_names() else f"{Path(part).parent.name}/{Path(part).stem}".removeprefix("/")
-            members = [trained(task, part)]
+            yield name, part, [part]
         else:
-            members = [own(part) if ":" in part else rule(task, part)]
-        if name in out:
-            raise ValueError(f"--policies: got {name!r} twice, expected each policy once")
-        out[name] = members
-    return out
+            yield name, part, []
 
 
 def rules_of(task: Task) -> list[str]:
