@@ -79,7 +79,9 @@ def _parser(task: Task) -> Parser:
     parser.add_argument(
         "--policy", default=None, help="rule, checkpoint, shipped model or module:attribute that decides"
     )
-    parser.add_argument("--reference", default=None, help=f"rule over which gains are ({_reference(task, task.options())})")
+    parser.add_argument(
+        "--reference", default=None, help=f"rule over which gains are ({_reference(task, task.options())})"
+    )
     parser.add_argument("--draws", type=int, default=DRAWS, help=f"channel draws on the same sites and users ({DRAWS})")
     parser.add_argument("--out", default=OUT, help=f"folder of tables, map and figures ({OUT})")
     parser.add_argument("--overwrite", action="store_true", help="write over an earlier plan")

@@ -42,21 +42,26 @@ def policies_of(task: Task, text: str) -> dict[str, list[Any]]:
     return out
 
 
-def checkpoints_of(task: Task, text: str) -> dict[str, list[str]]:
-    """Checkpoints of each policy of a comma-separated list, one for each training seed; none of rules and a person's own."""
-    return {name: checkpoints for name, _, checkpoints in _parts(task, text)}
+def checkpoints_of(task: Task, text: str) -> dict[str, list[Path]]:
+    """Files of each policy of a comma-separated list, one for each training seed; none of rules and a person's own.
+
+    Raises:
+        FileNotFoundError: a checkpoint that does not exist.
+    """
+    return {name: [weights_path(path) for path in checkpoints] for name, _, checkpoints in _parts(task, text)}
 
 
 def _parts(task: Task, text: str) -> Iterator[tuple[str, str, list[str]]]:
     """Name, entry and checkpoints of each policy of a list."""
+    rules = rules_of(task)
     for part in filter(None, (each.strip() for each in text.split(","))):
         name, _, paths = part.partition("=")
         if paths:
             patterns = re.split(r":(?!//)", paths)  # not within hf://
             yield name, part, [path for pattern in patterns for path in sorted(glob.glob(pattern)) or [pattern]]
-        elif is_weights(part) and part not in rules_of(task):
-            shown = part if part in shipped_names() else f"{Path(part).parent.name}/{Path(part).stem}".removeprefix("/")
-            yield shown, part, [part]
+        elif is_weights(part) and part not in rules:
+            name = part if part in shipped_names() else f"{Path(part).parent.name}/{Path(part).stem}".removeprefix("/")
+            yield name, part, [part]
         else:
             yield name, part, []
 

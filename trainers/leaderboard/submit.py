@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from hetgraph.envs.rollout import Trial
 from hetgraph.files import write_file
 from hetgraph.graph.schema import Level
-from hetgraph.models.shipped import weights_path
 from hetgraph.trainers.common.policies import checkpoints_of, rules_of
 from hetgraph.trainers.judge.files import provenance
 from hetgraph.trainers.judge.kinds import Kind
@@ -97,7 +96,7 @@ def plan(
     listed = checkpoints_of(task, policies)
     board = board_of(task, options)
     there = _others(folder, replace(board, reference=reference or next(iter(listed), None)))
-    checkpoints = {name: tuple(digest_of(weights_path(path)) for path in paths) for name, paths in listed.items()}
+    checkpoints = {name: tuple(digest_of(path) for path in paths) for name, paths in listed.items()}
     kinds = {
         name: _kind(task, name, len(files), submission)
         for name, files in checkpoints.items()

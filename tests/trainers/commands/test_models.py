@@ -14,6 +14,9 @@ from hetgraph.models.card import card_of
 from hetgraph.models.shipped import shipped_names
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.cli import main
+from hetgraph.trainers.common import policies
+from hetgraph.trainers.leaderboard.board import digest_of
+from hetgraph.trainers.tasks import task_of
 
 NAME = "hetgnn-hetnet"
 SMALL = preset("hetnet-3tier").scaled(users=0.05, stations=1 / 3)
@@ -149,3 +152,17 @@ def test_the_quick_demo_judges_it_without_training(monkeypatch: pytest.MonkeyPat
     run("demo", "--quick", "--layouts", "1")
     assert NAME in rows("runs/demo-quick") and "hetgnn" not in rows("runs/demo-quick")
     assert NAME in Path("runs/demo-quick/report.html").read_text() and drawn == [Path("runs/demo-quick")]
+
+
+def test_addresses_of_the_hub_may_be_the_seeds_of_one_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policies, "trained", lambda task, path: path)
+    (members,) = policies.policies_of(task_of("snapshot"), f"mine=hf://a/b/c:{NAME}:hf://a/b@v1/d").values()
+    assert members == ["hf://a/b/c", NAME, "hf://a/b@v1/d"]
+    assert list(policies.policies_of(task_of("snapshot"), "hf://a/b/c.ckpt")) == ["b/c"]
+
+
+def test_an_entry_of_a_leaderboard_has_the_digests_of_shipped_weights() -> None:
+    files = policies.checkpoints_of(task_of("snapshot"), f"pf,{NAME},twice={NAME}:{NAME}")
+    weights = shipped.FOLDER / f"{NAME}.safetensors"
+    assert files == {"pf": [], NAME: [weights], "twice": [weights, weights]}
+    assert digest_of(weights) == card_of(NAME).weights.sha256
