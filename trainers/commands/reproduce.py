@@ -25,6 +25,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="tiny trainings and few networks, minutes: no results")
     parser.add_argument("--jobs", type=int, default=None, help="trainings at a time (number of cores)")
+    parser.add_argument("--no-train", action="store_true", help="measure the trainings that are there, whole or not")
     parser.add_argument("--out", default=None, help=f"folder of the page ({OUT}; {QUICK_OUT} with --quick)")
     parser.add_argument(
         "--list", action="store_true", help="experiments, their trainings and the minutes, and nothing else"
@@ -36,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
         raise ValueError(f"--jobs: got {jobs}, expected at least 1")
     out = Path(args.out or (QUICK_OUT if args.quick else OUT))
     runs = QUICK_RUNS if args.quick else RUNS
-    plan = Plan(paper, paper.chosen(args.rows), runs, out, args.quick, args.rows is not None)
+    plan = Plan(paper, paper.chosen(args.rows), runs, out, args.quick, args.rows is not None, not args.no_train)
     console = Console()
     if args.list:
         console.print(listing(plan), highlight=False, markup=False, soft_wrap=True)

@@ -35,6 +35,7 @@ class Plan:
         out: folder of the page.
         quick: tiny trainings, few networks.
         again: measure what has not changed, too.
+        train: train what is not trained; else sections have the rows that are, and say which are missing.
     """
 
     paper: Paper
@@ -43,6 +44,7 @@ class Plan:
     out: Path
     quick: bool = False
     again: bool = False
+    train: bool = True
 
     @property
     def page(self) -> Path:
@@ -80,7 +82,8 @@ def make(plan: Plan, at_once: int, console: Console) -> int:
     for experiment in plan.experiments:
         if not experiment.possible:
             console.print(f"{experiment.name}: left out, as there is no {experiment.requires}", markup=False)
-    ended = work(plan.paper.jobs(experiments, plan.runs, plan.quick), at_once, plan.logs, console)
+    jobs = plan.paper.jobs(experiments, plan.runs, plan.quick) if plan.train else []
+    ended = work(jobs, at_once, plan.logs, console)
     failures = sum(end != DONE for end in ended.values())
     for experiment in experiments:
         old = sections.get(experiment.name)

@@ -13,6 +13,7 @@ from hetgraph.trainers.reproduce.make import Plan, listing, make
 from hetgraph.trainers.reproduce.page import stored
 from hetgraph.trainers.reproduce.paper import Experiment, Paper
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
+from hetgraph.trainers.reproduce.trainings import Run
 
 CALLS: list[str] = []
 
@@ -91,6 +92,24 @@ def test_other_code_is_measured_again(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(make_module, "_code", lambda: "other code")
     make(plan(tmp_path, "one"), 1, Console())
     assert CALLS == ["one", "one"]
+
+
+def test_without_training_a_section_says_what_is_missing(tmp_path: Path) -> None:
+    def learned(bench: Bench) -> Section:
+        assert bench.members("fitted") == []
+        return section(1.0)
+
+    toy = Paper(
+        "toy",
+        "A toy",
+        "nobody",
+        (Experiment("one", "One", (), learned, ("fitted",)),),
+        (Run("fitted", "hetgnn", main=False),),
+    )
+    kept = Plan(toy, toy.experiments, tmp_path / "runs", tmp_path / "results", train=False)
+    assert make(kept, 1, Console()) == 0
+    assert not list(tmp_path.rglob("fitted*"))
+    assert "Not trained: fitted-0, fitted-1, fitted-2." in (tmp_path / "results/toy.md").read_text()
 
 
 def test_a_section_that_fails_leaves_the_others(tmp_path: Path) -> None:
