@@ -5,7 +5,7 @@ from typing import Any
 
 import griffe
 
-MATH_BLOCK = re.compile(r"^\.\. math::\n\n((?:(?:[ \t]+\S.*)?\n?)+)", re.MULTILINE)
+MATH_BLOCK = re.compile(r"^\.\. math::\n+((?:(?:[ \t]+\S.*)?\n?)+)", re.MULTILINE)
 
 
 def to_markdown(text: str) -> str:
