@@ -125,6 +125,15 @@ class SnapshotDataset(NetworkDataset):
 
     Raises:
         ValueError: a foreign, incomplete or altered folder; the message names the file.
+
+    Example:
+        >>> spec = SnapshotSpec(preset("uma-5bs:users=20"), count=6, teacher="pf", shard=3)
+        >>> folder = generate(tempfile.mkdtemp(), spec, quiet=True)
+        >>> dataset = SnapshotDataset(folder)  # in one step: SnapshotDataset(root, spec=spec)
+        >>> len(dataset), dataset[2:5], dataset[torch.tensor([5, 0])]
+        (6, SnapshotDataset(3), SnapshotDataset(2))
+        >>> next(iter(DataLoader(dataset, batch_size=4)))["ue"].teacher_slot.shape
+        torch.Size([80])
     """
 
     def __init__(

@@ -121,8 +121,21 @@ class Workplace:
 
     def run(self, arguments: Sequence[str]) -> None:
         """Run a command on sizes that take seconds."""
+        if "--seed_everything" in arguments and arguments[arguments.index("--seed_everything") + 1] != "0":
+            return  # one seed of a loop over seeds will do
         self.checkpoints(arguments)
         main_ends([*arguments, *fewer(arguments)])
+
+    def run_page(self, page: Path) -> None:
+        """Run the python and the commands of a page in order."""
+        space: dict[str, Any] = {"__name__": "page"}
+        for block in self.blocks(page):
+            if block.language == "python":
+                exec(compile(block.text, str(page), "exec"), space)
+            elif block.language == "bash":
+                for name, *arguments in self.commands(block.text):
+                    if name == "hetgraph":
+                        self.run(arguments)
 
 
 def main_ends(arguments: Sequence[str]) -> None:

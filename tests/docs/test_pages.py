@@ -57,11 +57,8 @@ def test_the_commands_of_a_page_are_understood(page: str, workplace: Any) -> Non
 @pytest.mark.all
 @pytest.mark.parametrize("page", COMMANDS)
 @pytest.mark.filterwarnings("ignore:.*(by default|not used|networks of training).*")
-def test_the_commands_of_a_page_run(page: str, workplace: Any) -> None:
-    for block in workplace.blocks(DOCS / page):
-        for name, *arguments in workplace.commands(block.text) if block.language == "bash" else ():
-            if name == "hetgraph":
-                workplace.run(arguments)
+def test_a_page_runs_from_top_to_bottom(page: str, workplace: Any) -> None:
+    workplace.run_page(DOCS / page)
 
 
 @pytest.mark.all

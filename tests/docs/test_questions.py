@@ -61,7 +61,4 @@ def test_the_commands_are_understood(workplace: Any) -> None:
 @pytest.mark.all
 @pytest.mark.filterwarnings("ignore:.*(by default|not used).*")
 def test_the_commands_run(workplace: Any) -> None:
-    for block in workplace.blocks(PAGE):
-        for name, *arguments in workplace.commands(block.text) if block.language == "bash" else ():
-            if name == "hetgraph":
-                workplace.run(arguments)
+    workplace.run_page(PAGE)
