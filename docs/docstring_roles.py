@@ -9,11 +9,12 @@ MATH_BLOCK = re.compile(r"^\.\. math::\n+((?:(?:[ \t]+\S.*)?\n?)+)", re.MULTILIN
 
 
 def to_markdown(text: str) -> str:
-    """Names of classes and functions in code style, by their last part where a tilde says so, and formulas for MathJax."""
+    """Names in code style, by their last part where a tilde says so, formulas for MathJax, and examples as code."""
+    text = re.sub(r"^Example:$", "Examples:", text, flags=re.MULTILINE)  # a section that is shown as code
     text = re.sub(r":math:`([^`]+)`", r"\\(\1\\)", text)
     text = re.sub(r":\w+:`~(?:[\w.]*\.)?(\w+)`", r"`\1`", text)
     text = re.sub(r":\w+:`([\w.]+)`", r"`\1`", text)
-    return MATH_BLOCK.sub(lambda found: f"\\[\n{found[1].strip()}\n\\]\n", text)
+    return MATH_BLOCK.sub(lambda found: f"\\[\n{found[1].strip()}\n\\]\n\n", text)
 
 
 class Roles(griffe.Extension):

@@ -1,12 +1,20 @@
-"""The site also has RESULTS.md and results/, which lie beside docs/ in the repository."""
+"""The site also has RESULTS.md and results/, which lie beside docs/ in the repository, and the graph's contract, which is code."""
 
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File
 
+from hetgraph.graph import schema_markdown
+
 ROOT = Path(__file__).parents[1]
 SHOWN = (".md", ".png", ".json")
+SCHEMA = """# The graph
+
+Attributes of stations, users, antennas and edges, as `hetgraph.graph.check` enforces them. N stations, U users, A antennas, E edges,
+R resource blocks, B networks; `level` is the least level that knows an attribute, `dynamic` ones change from slot to slot.
+
+"""
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -15,6 +23,7 @@ def on_files(files: Any, config: Any) -> Any:
         if path.is_file() and path.suffix in SHOWN:
             name = path.relative_to(ROOT).as_posix()
             files.append(File.generated(config, name, abs_src_path=str(path)))
+    files.append(File.generated(config, "api/schema.md", content=SCHEMA + schema_markdown()))
     return files
 
 
