@@ -9,7 +9,10 @@ from torch_geometric.data import HeteroData
 from hetgraph.channel import antenna_gain_db
 from hetgraph.graph.links import links_of
 from hetgraph.graph.schema import CHANNEL, MOUNTED_ON
-from hetgraph.radio import Allocation, evaluate
+from hetgraph.radio import Allocation, Convention, evaluate
+from hetgraph.radio.precoders import antenna_power, from_antennas
+from hetgraph.radio.spatial import spatial_channel
+from hetgraph.solvers.antenna_powers import antenna_places
 
 
 def add_labels(batch: HeteroData, teacher: Callable[[HeteroData], Allocation]) -> Allocation:
@@ -21,10 +24,28 @@ def add_labels(batch: HeteroData, teacher: Callable[[HeteroData], Allocation]) -
     links = links_of(batch)
     allocation = teacher(batch)
     batch["ue"].teacher_slot = links.slot_of(allocation.serving)
-    batch["ue"].teacher_rate_bps = evaluate(batch, allocation).rate_bps
+    convention: Convention = "equal_airtime" if allocation.precoder is None else "spatial"
+    batch["ue"].teacher_rate_bps = evaluate(batch, allocation, convention).rate_bps
     batch["bs"].teacher_fraction = allocation.power_w / batch["bs"].power_max_w.unsqueeze(1)
-    batch["antenna"].teacher_share = antenna_shares(batch, allocation.serving)
+    shares = (
+        antenna_shares(batch, allocation.serving) if allocation.precoder is None else sent_shares(batch, allocation)
+    )
+    batch["antenna"].teacher_share = shares
     return allocation
+
+
+def sent_shares(graph: HeteroData, allocation: Allocation) -> Tensor:
+    """Share of each antenna in the power that its station sends over precoders ``[A]``; equal where it sends nothing."""
+    links, group = links_of(graph), allocation.groups
+    channel = spatial_channel(graph, allocation.serving, group, links=links, reduced=False)
+    assert allocation.precoder is not None
+    power = antenna_power(channel, from_antennas(channel, allocation.precoder))  # [N, Amax]
+    antenna, station, place = antenna_places(graph)
+    count = torch.bincount(station, minlength=links.num_bs)
+    total, share = power.sum(1), power.new_zeros(len(antenna))
+    own = power[station, place] / total[station].clamp_min(torch.finfo(power.dtype).tiny)
+    share[antenna] = torch.where(total[station] > 0, own, 1 / count[station].to(power))
+    return share
 
 
 def antenna_shares(graph: HeteroData, serving: Tensor) -> Tensor:

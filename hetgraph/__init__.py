@@ -4,17 +4,17 @@ A network is a heterogeneous graph. A policy takes the graph and returns an acti
 """
 
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["load"]
 
 
 def load(path: str | PathLike[str]) -> Any:
-    """Trained policy of a file, of any system; see :func:`hetgraph.models.load`."""
-    from hetgraph.models.checkpoint import (
-        load as load_model,
-    )  # here, so that ``import hetgraph`` stays light
+    """Trained policy of any system: of a file, of a shipped model by name, or of ``hf://owner/repo/file``.
 
-    return load_model(Path(path))
+    See :func:`hetgraph.models.load`; ``hetgraph models`` lists the names.
+    """
+    from hetgraph.models.checkpoint import load as load_model  # here, so that ``import hetgraph`` stays light
+
+    return load_model(path)

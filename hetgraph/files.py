@@ -1,6 +1,7 @@
-"""Files that are there as a whole or not at all, and folders that one process at a time writes."""
+"""Files that are written as a whole or not at all, and read within a bound; folders that one process at a time writes."""
 
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -48,6 +49,27 @@ def locked(folder: str | Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def read_file(path: str | Path, most_bytes: int) -> bytes | None:
+    """Content of a regular file; ``None`` for a link, what is no file or cannot be read, and what has more bytes.
+
+    Args:
+        path: of the file; a link in a folder that is read for somebody is not followed.
+        most_bytes: that are read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe without a writer does not wait
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return None
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            content = file.read(most_bytes + 1)
+    finally:
+        os.close(handle)
+    return content if len(content) <= most_bytes else None
 
 
 def _umask() -> int:

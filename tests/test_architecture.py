@@ -12,9 +12,11 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("hetgraph", "datasets", "trainers")
 FLOORS = {
     "__init__": -1,
+    "extras": 0,
     "files": 0,
     "plugins": 0,
     "units": 0,
+    "weights": 0,
     "channel": 1,
     "graph": 2,
     "radio": 3,
@@ -24,9 +26,10 @@ FLOORS = {
     "models": 6,
     "datasets": 7,
     "trainers": 8,
+    "__main__": 9,
 }
 STRANGERS = {("models", "envs"), ("datasets", "models"), ("datasets", "nn")}
-HEAVY = ("lightning", "matplotlib", "ray")
+HEAVY = ("lightning", "matplotlib", "tensorboard")
 LONGEST = 350  # lines of a file
 NOWHERE = ("pytorch_lightning", "datasets", "trainers")  # these names belong to others
 

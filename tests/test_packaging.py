@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import hetgraph
+from hetgraph.models.shipped import CARD, WEIGHTS, shipped_names
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("hetgraph", "datasets", "trainers")
+MOST_BYTES = 6_000_000  # of a wheel
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, 'build_' + sys.argv[1])(sys.argv[2])"
 
 
@@ -60,11 +64,18 @@ def test_every_folder_with_code_is_a_package() -> None:
 
 
 def test_the_wheel_holds_the_tree_and_nothing_else(tree: Path, tmp_path: Path) -> None:
-    names = set(zipfile.ZipFile(build("wheel", tree, tmp_path / "out")).namelist())
+    wheel = build("wheel", tree, tmp_path / "out")
+    assert wheel.name.startswith(f"hetgraph-{hetgraph.__version__}-") and wheel.stat().st_size < MOST_BYTES
+    names = set(zipfile.ZipFile(wheel).namelist())
     files = [path for folder in FOLDERS for path in (tree / folder).rglob("*")]
-    expected = {installed_name(path, tree) for path in files if path.suffix in (".py", ".yaml", ".typed")}
+    expected = {
+        installed_name(path, tree)
+        for path in files
+        if path.suffix in (".py", ".yaml", ".typed", ".safetensors", ".json")
+    }
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert {"hetgraph/trainers/cli.py", "hetgraph/trainers/configs/hetgnn.yaml", "hetgraph/py.typed"} <= names
+    assert {f"hetgraph/weights/{name}{end}" for name in shipped_names() for end in (WEIGHTS, CARD)} <= names
 
 
 def test_an_editable_install_finds_every_package_in_the_tree(tree: Path, tmp_path: Path) -> None:

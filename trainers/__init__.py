@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # imported when they are asked for, so that the command line 
     from hetgraph.trainers.judge.run import compare
     from hetgraph.trainers.queues.data import TrafficDataModule
     from hetgraph.trainers.queues.mappo import MAPPOModule
+    from hetgraph.trainers.snapshot.spatial import SpatialModule
     from hetgraph.trainers.snapshot.supervised import SupervisedModule
     from hetgraph.trainers.task import Budget, Case, Column, Decisions, Task, Training, option
     from hetgraph.trainers.tasks import task_names, task_of
@@ -56,6 +57,7 @@ _PLACES = {
     "judge.run": ("compare",),
     "queues.data": ("TrafficDataModule",),
     "queues.mappo": ("MAPPOModule",),
+    "snapshot.spatial": ("SpatialModule",),
     "snapshot.supervised": ("SupervisedModule",),
     "task": ("Budget", "Case", "Column", "Decisions", "Task", "Training", "option"),
     "tasks": ("task_names", "task_of"),
@@ -84,6 +86,7 @@ __all__ = [
     "OffsetQMIXModule",
     "OnPolicyModule",
     "ReplayBuffer",
+    "SpatialModule",
     "SupervisedModule",
     "Task",
     "TrafficDataModule",

@@ -24,7 +24,9 @@ OTHERS = {
     "predict": "what a policy decides on one network, as tables of cells and users",
     "plan": "what a policy would have a network of one's own do, what it gains there, with a map",
     "compare": "judge policies of a task on the same networks",
+    "leaderboard": "check entries of `compare --submit` and rank them",
     "demo": "train and judge a small model, with figures",
+    "models": "the models that are shipped with the package, and their cards",
     "doctor": "check the installation, or say what files are and how they would be read",
     "report": "one HTML page of a run's figures and tables",
     "reproduce": "every table and figure of a paper, printed values beside measured ones",
@@ -230,6 +232,6 @@ def _first_reason(text: str) -> str:
 
 def _help() -> str:
     lines = ["usage: hetgraph COMMAND [options]", "", "commands:"]
-    lines += [f"  {name:10s} {name} a model, by configuration (--config NAME or path)" for name in LIGHTNING]
-    lines += [f"  {name:10s} {text}" for name, text in OTHERS.items()]
+    lines += [f"  {name:11s} {name} a model, by configuration (--config NAME or path)" for name in LIGHTNING]
+    lines += [f"  {name:11s} {text}" for name, text in OTHERS.items()]
     return "\n".join([*lines, "", "hetgraph COMMAND --help tells more."]) + "\n"

@@ -141,7 +141,7 @@ class Task:
         training: a checkpoint, or new weights of its kind when there are no tensors, on the networks of some options.
         derive: adds indicators that compare policies with the reference.
         figures: draws some trials, a file each.
-        rivals: rules beside which fine-tuning is shown.
+        rivals: names of rules beside which fine-tuning is shown, by the options.
         decisions: from an environment and an episode there, pairs of an action and a step that are played one by one, what was
             decided on its first network: the last decision, and means over the episode of what changes; ``None`` for a task
             without tables of cells and users.
@@ -161,7 +161,7 @@ class Task:
     training: Callable[[Header, Mapping[str, Any] | None, Any, Budget], Training]
     derive: Callable[[Trial, str], Trial] = lambda trial, reference: trial
     figures: Callable[[Sequence[Trial], str, Path], list[Path]] = lambda trials, reference, folder: []
-    rivals: tuple[str, ...] = ()
+    rivals: Callable[[Any], tuple[str, ...]] = lambda options: ()
     decisions: Callable[[Any, Iterator[tuple[Any, Step]]], Decisions] | None = None
     scenario: str | None = None
     fixed: Callable[[Decisions], Any] | None = None

@@ -43,11 +43,17 @@ def uma_5bs(users: int = 5400, num_rbs: int = 51, mimo: bool = False) -> Scenari
 
 
 def hetnet_3tier(
-    macro: int = 3, micro: int = 6, pico: int = 12, speed_mps: float = 0.0, mimo: bool = False
+    macro: int = 3,
+    micro: int = 6,
+    pico: int = 12,
+    speed_mps: float = 0.0,
+    mimo: bool = False,
+    users: int = 600,
+    num_rbs: int = 12,
 ) -> Scenario:
     """Macro, micro and pico stations on the same band: the case in which association matters.
 
-    Half of the 600 users gather around the picos, whose 30 dBm lose against the macros' 46 dBm beyond a few metres, so
+    Half of the users gather around the picos, whose 30 dBm lose against the macros' 46 dBm beyond a few metres, so
     that the strongest station is mostly the wrong one. Circuit powers and efficiencies are those of the EARTH model
     (Auer et al. 2011, Table 2). Without picos these users gather around micros, without both around macros.
 
@@ -57,6 +63,8 @@ def hetnet_3tier(
         pico: stations of the tier.
         speed_mps: speed of users, each in a direction of its own.
         mimo: stations precode, for as many users at once on a resource block as they have antennas, four.
+        users: number of users.
+        num_rbs: resource blocks that share the 20 MHz.
     """
     tiers = (
         station("macro", macro, 46.0, 25.0, "uma", 300.0, 130.0, 0.213),
@@ -69,7 +77,7 @@ def hetnet_3tier(
         layout=Layout(1000.0, 1000.0),
         tiers=present,
         users=Users(
-            count=600,
+            count=users,
             placement="clustered",
             clustered_fraction=0.5,
             cluster_tier=present[-1].name if present else "",
@@ -77,7 +85,7 @@ def hetnet_3tier(
             speed_mps=speed_mps,
         ),
         channel=Channel(carrier_hz=3.5e9, shadowing="correlated", fading="rayleigh"),
-        radio=Radio(bandwidth_hz=20e6, num_rbs=12, noise_figure_db=9.0),
+        radio=Radio(bandwidth_hz=20e6, num_rbs=num_rbs, noise_figure_db=9.0),
     )
     return with_mimo(scenario, layers=4) if mimo else scenario
 

@@ -56,7 +56,7 @@ def build(kind: type[T], values: Any, where: str) -> T:
         where: its place, for complaints.
 
     Raises:
-        ValueError: no mapping, an unknown field, or a value of another type.
+        ValueError: no mapping, an unknown field, a missing one without a default, or a value of another type.
     """
     if not isinstance(values, dict):
         raise ValueError(f"{where}: got {type(values).__name__}, expected a mapping")
@@ -64,6 +64,9 @@ def build(kind: type[T], values: Any, where: str) -> T:
     unknown = sorted(map(str, set(values) - set(hints)))
     if unknown:
         raise ValueError(f"{where}.{unknown[0]}: got an unknown field, expected one of {', '.join(hints)}")
+    for field in dataclasses.fields(typing.cast("type[Any]", kind)):
+        if field.name not in values and field.default is field.default_factory is dataclasses.MISSING:
+            raise ValueError(f"{where}.{field.name}: got none, expected one")
     return kind(**{name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()})
 
 

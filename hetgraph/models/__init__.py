@@ -11,6 +11,7 @@ from hetgraph.models.mappo_compiled import CompiledAgents
 from hetgraph.models.offset_qmix import OffsetQMIX
 from hetgraph.models.options import keep_options
 from hetgraph.models.qmix import GraphQMIX
+from hetgraph.models.spatial_hetgnn import SpatialHetGNN
 
 __all__ = [
     "GROWS",
@@ -22,6 +23,7 @@ __all__ = [
     "NeighbourhoodMAPPO",
     "OffsetQMIX",
     "Prediction",
+    "SpatialHetGNN",
     "UnrolledScheduler",
     "keep_options",
     "load",

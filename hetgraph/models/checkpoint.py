@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from hetgraph.graph.schema import SCHEMA_VERSION
+from hetgraph.models.shipped import weights_path
 from hetgraph.models.weights import Header, read_weights, write_weights
 from hetgraph.plugins import plugin, plugin_names
 
@@ -99,30 +101,32 @@ def save(model: nn.Module, path: str | Path, *, state: Mapping[str, Tensor] | No
     return write_weights(path, header, state)
 
 
-def load(path: str | Path) -> Any:
+def load(path: str | PathLike[str]) -> Any:
     """Trained model of a file, ready to decide: a :class:`~hetgraph.radio.Policy`.
 
     The file says which system it is of; nothing of it is executed, and no class or module that it names is imported.
 
     Args:
-        path: file of ``hetgraph fit``, ``hetgraph finetune`` or :func:`save`.
+        path: file of ``hetgraph fit``, ``hetgraph finetune`` or :func:`save`, name of a shipped model, or
+            ``hf://owner/repo/file``, see :func:`~hetgraph.models.shipped.weights_path`.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: no such file, and no such name.
         ValueError: a file that hetgraph did not write, a damaged one, one of an unknown system, or one whose weights are not
             finite or not those of its options.
     """
-    header, tensors = read_weights(path)
-    return build(path, header, tensors).eval()
+    path = weights_path(path)
+    return build(path, *read_weights(path)).eval()
 
 
-def fill(model: nn.Module, path: str | Path) -> None:
+def fill(model: nn.Module, path: str | PathLike[str]) -> None:
     """Copy a file's weights into a model that may differ from the file's in options without weights: numbers of rounds, say.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: no such file, and no such name of a shipped model.
         ValueError: a file that :func:`load` refuses, or weights of other shapes.
     """
+    path = weights_path(path)
     _, tensors = read_weights(path)
     state = {name.removeprefix(MODEL): value for name, value in tensors.items() if name.startswith(MODEL)}
     _check_shapes(path, model, state)

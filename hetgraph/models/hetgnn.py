@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links
-from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.schema import CHANNEL, MOUNTED_ON
 from hetgraph.models.allocating import AllocatingModel, Prediction, best_round, to_allocation
 from hetgraph.models.options import keep_options
 from hetgraph.nn.encoder import edge_sum, mlp
@@ -25,6 +25,7 @@ from hetgraph.nn.refine import Refinement, State
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.rates import noise_plus_far_w
 from hetgraph.radio.relaxed import Objective, fractions, power_caps
+from hetgraph.solvers.antenna_powers import in_phase
 
 
 @keep_options
@@ -114,11 +115,20 @@ class HetGNN(AllocatingModel):
         """Allocation of a graph or batch: the best edge of every user, and power fractions times the budget.
 
         Each network gets the best of its rounds, judged by the objective after rounding, so that more rounds are never worse.
+        Where antennas have channels, stations send with the powers per antenna of the antenna head, in phase with each user.
         """
-        count = self.rounds if rounds is None else rounds
+        allocation, antenna_logits = self._allocated(graph, self.rounds if rounds is None else rounds)
+        if "h" not in graph[CHANNEL]:
+            return allocation
+        share = _antenna_shares(antenna_logits, graph).to(allocation.power_w)
+        return in_phase(graph, allocation.serving, allocation.power_w, share)
+
+    def _allocated(self, graph: HeteroData, count: int) -> tuple[Allocation, Tensor]:
+        """Association and powers, and the antenna head's logits ``[A]``."""
         if count > 0 or self.association != "edge":
-            prediction = self(graph, count)
-            return best_round(graph, prediction, self.objective)
+            prediction: Prediction = self(graph, count)
+            assert prediction.antenna_logits is not None
+            return best_round(graph, prediction, self.objective), prediction.antenna_logits
         graph = near_graph_of(graph, self.candidates, self._dtype).graph
         inputs = inputs_of(graph, self._dtype, self.ue_columns)  # the paper's student needs no rates
         links = inputs.links
@@ -126,7 +136,8 @@ class HetGNN(AllocatingModel):
         scores = self._edge_scores(bs, ue, inputs, links)
         assert scores is not None
         logits = self._start(graph, bs, inputs.prior, links).logits
-        return to_allocation(graph, links, scores, fractions(logits, power_caps(graph).to(logits.dtype)))
+        fraction = fractions(logits, power_caps(graph).to(logits.dtype))
+        return to_allocation(graph, links, scores, fraction), self._antenna_logits(bs, inputs)
 
     def predict(self, graph: HeteroData) -> Prediction:
         """As :meth:`forward`."""
@@ -168,6 +179,16 @@ class HetGNN(AllocatingModel):
         logits = out[..., 0] + 3.0 - torch.tensor(float(blocks)).log()
         price = load.log().to(bs.dtype) + self.price_head(bs).squeeze(1)
         return State(logits, price, out[..., 1:].tanh())
+
+
+def _antenna_shares(logits: Tensor, graph: HeteroData) -> Tensor:
+    """Softmax of antennas' logits over each station's ``[A]``."""
+    source, target = graph[MOUNTED_ON].edge_index
+    weight = (logits - logits.max()).exp()
+    total = weight.new_zeros(len(graph["bs"].power_max_w)).index_add(0, target, weight[source])
+    share = torch.zeros_like(weight)
+    share[source] = weight[source] / total[target]
+    return share
 
 
 def _relative_log(value: Tensor) -> Tensor:

@@ -269,12 +269,19 @@ class Received:
     other: Tensor
 
 
-def received(channel: SpatialChannel, precoder: Tensor) -> Received:
-    """Signal and interference of streams under normalised precoders, complex ``[Q, L, D]``."""
+def received(channel: SpatialChannel, precoder: Tensor, at_edges: Tensor | None = None) -> Received:
+    """Signal and interference of streams.
+
+    Args:
+        channel: normalised channels.
+        precoder: normalised precoders, complex ``[Q, L, D]``.
+        at_edges: their :func:`station_power`, where it is at hand.
+    """
+    at_edges = station_power(channel, precoder) if at_edges is None else at_edges
     product = channel.own_conj @ precoder.mT  # h_l^H w_j, [Q, L, L]
     power = square(product)
     intra = (power * channel.others_of_group).sum(2)
-    other = intra + channel.noise_of_stream + channel.from_others(station_power(channel, precoder))
+    other = intra + channel.noise_of_stream + channel.from_others(at_edges)
     return Received(product.diagonal(dim1=1, dim2=2), power.diagonal(dim1=1, dim2=2), other)
 
 

@@ -30,25 +30,27 @@ def groups_by_gain(graph: HeteroData, serving: Tensor) -> Tensor:
     return equal_groups(serving, power, layers_of(graph, links), links)
 
 
-def expected_rates(graph: HeteroData, links: Links | None = None) -> Tensor:
+def expected_rates(graph: HeteroData, links: Links | None = None, power: Tensor | None = None) -> Tensor:
     r"""Rate of every edge if its user had its share of the station's sum rate to itself, edge layout, bit/s.
 
     A station of A antennas that serves L users at once gives up L - 1 of its dimensions to keep them apart and splits its power:
 
     .. math:: c = \max_{L} L \sum_r B_r \log_2 \Big( 1 + \frac{A - L + 1}{L} \gamma_r \Big),
 
-    with the SINR gamma of one antenna at equal powers. A user's part among n users is c / n.
+    with the SINR gamma of one antenna. A user's part among n users is c / n.
 
     Args:
         graph: a graph or a batch of graphs with ``h``.
         links: index structure, when at hand.
+        power: of stations on blocks ``[N, R]``, W; equal powers when ``None``.
     """
     links = links or links_of(graph)
+    power_w = equal_power(graph) if power is None else power
     antennas = torch.bincount(graph[MOUNTED_ON].edge_index[1], minlength=links.num_bs)
     h = antenna_channels(graph)
     count = links.flat(_on_edges(links.from_bs(antennas), links)).to(h.real.dtype)
-    power = (h.real.square() + h.imag.square()).sum(1) / count.unsqueeze(1)
-    received = links.lift(power) * links.from_bs(equal_power(graph))
+    gain = (h.real.square() + h.imag.square()).sum(1) / count.unsqueeze(1)
+    received = links.lift(gain) * links.from_bs(power_w)
     total = links.from_ue(links.sum_to_ue(received) + noise_plus_far_w(graph))
     sinr = received / (total - received).clamp_min(torch.finfo(total.dtype).tiny)
     if links.dense:

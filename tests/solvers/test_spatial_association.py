@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from hetgraph.graph import CHANNEL, links_of, preset
@@ -11,21 +12,24 @@ from hetgraph.solvers import groups_by_gain, max_rsrp_association, spatial_assoc
 from hetgraph.solvers.spatial_association import expected_rates
 
 
-def test_expected_rates_equal_loops() -> None:
+@pytest.mark.parametrize("equal", [True, False])
+def test_expected_rates_equal_loops(equal: bool) -> None:
     graph = preset("hetnet-3tier:macro=1,micro=1,pico=2,mimo=true").scaled(users=0.02).sample(1, seed=1)
     links = links_of(graph)
-    found = links.flat(expected_rates(graph, links))
+    given = torch.rand(4, 12, generator=torch.Generator().manual_seed(0)) * (torch.arange(4) < 3).unsqueeze(1)
+    found = links.flat(expected_rates(graph, links, None if equal else given))
     h = graph[CHANNEL].h.abs().square().mean(1).double().reshape(12, 4, 12)  # four antennas each
-    power, noise = graph["bs"].power_max_w.double() / 12, graph["ue"].noise_w.double()
+    even = (graph["bs"].power_max_w.double() / 12).unsqueeze(1).expand(-1, 12)
+    power, noise = even if equal else given.double(), graph["ue"].noise_w.double()
     for user in range(12):
         for station in range(4):
             sinr = []
             for r in range(12):
-                received = [float(h[user, n, r] * power[n]) for n in range(4)]
+                received = [float(h[user, n, r] * power[n, r]) for n in range(4)]
                 sinr.append(received[station] / (sum(received) - received[station] + float(noise[user, r])))
             band = 20e6 / 12
             best = max(n * sum(band * math.log2(1 + (4 - n + 1) / n * x) for x in sinr) for n in range(1, 5))
-            assert abs(float(found[4 * user + station]) / best - 1) < 1e-4
+            assert float(found[4 * user + station]) == pytest.approx(best, rel=1e-4)
 
 
 def test_dual_prices_beat_the_strongest_station_in_proportional_fairness() -> None:

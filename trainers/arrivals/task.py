@@ -115,7 +115,7 @@ TASK = Task(
     cases=cases,
     training=training,
     figures=arrival_figures,
-    rivals=("best_rate", "argmax", "argmax_blocking", "least_loaded"),
+    rivals=lambda options: ("best_rate", "argmax", "argmax_blocking", "least_loaded"),
     decisions=decisions,
     by_offsets=by_offsets,
 )

@@ -1,6 +1,7 @@
 """``hetgraph compare [TASK]``: policies on the same networks, as tables, files and figures."""
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from hetgraph.trainers.judge.decision_files import write_compared
 from hetgraph.trainers.judge.decisions import decide
 from hetgraph.trainers.judge.figures import draw_figures
 from hetgraph.trainers.judge.files import write_trials
+from hetgraph.trainers.judge.plots import announce
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.judge.table import print_trials
+from hetgraph.trainers.leaderboard.submit import Plan, Submission, plan, submit
 from hetgraph.trainers.task import Task
 from hetgraph.trainers.tasks import task_names, task_of
 
@@ -30,24 +33,59 @@ def run(arguments: Sequence[str]) -> int:
     parser.epilog = (
         f"Rules: {', '.join(rules_of(task))}. Tasks: {', '.join(task_names())}; {DEFAULT} when none is named."
     )
-    parser.add_argument("--policies", default=None, help="rules, checkpoints and module:attribute, separated by commas")
+    policies_help = "rules, checkpoints, shipped models (see hetgraph models) and module:attribute, separated by commas"
+    parser.add_argument("--policies", default=None, help=policies_help)
     parser.add_argument("--models", default=None, help="module:attribute of models of one's own, for their checkpoints")
     parser.add_argument("--reference", default=None, help="policy with which others are compared; the first")
     parser.add_argument("--out", default=None, help=f"folder of results and figures ({OUT}, or the next free one)")
     parser.add_argument("--overwrite", action="store_true", help="write over results of an earlier run")
     parser.add_argument("--no-figures", action="store_true", help="tables and files alone")
+    parser.add_argument("--submit", default=None, help="folder of a leaderboard's entries, to which policies are added")
+    add_options(parser, Submission)
     add_options(parser, task.options)
     args = parse(parser, rest, foreign_options(task))
     options = options_from(task.options, vars(args))
+    if not args.no_figures:
+        announce("tables and files")
     register_models(args.models)
-    policies = policies_of(task, args.policies or task.default(options))
+    chosen = args.policies or task.default(options)
+    policies = policies_of(task, chosen)
+    submission = options_from(Submission, vars(args))
+    planned = None
+    if args.submit is None:
+        _check_unused(submission)
+    else:
+        command = shlex.join(["hetgraph", "compare", *arguments])
+        folder = Path(args.submit)
+        planned = plan(folder, task, options, chosen, args.reference, submission, command, overwrite=args.overwrite)
     out = new_folder(args.out or free_folder(OUT), args.overwrite)
     trials, reference = compare(task, options, policies, args.reference)
     report(task, trials, reference, out)
+    if planned is not None:
+        written = submit(planned, task, trials[0], reference, policies)
+        _say_submitted(planned, written)
     if task.decisions is not None and getattr(options, "sites", None) is not None:
         write_compared([decide(task, options, name, members[0]) for name, members in policies.items()], out)
     draw(task, options, trials, reference, out, figures=not args.no_figures)
     return 0
+
+
+def _check_unused(submission: Submission) -> None:
+    """Refuse what only entries have.
+
+    Raises:
+        ValueError: such an option.
+    """
+    for field in dataclasses.fields(submission):
+        value = getattr(submission, field.name)
+        if value is not None:
+            raise ValueError(f"--{field.name}: got {value!r} without --submit, expected both")
+
+
+def _say_submitted(planned: Plan, written: Sequence[Path]) -> None:
+    kept = f"; entries that stay (--overwrite replaces them): {', '.join(planned.kept)}" if planned.kept else ""
+    names = ", ".join(path.name for path in written) or "none"
+    Console().print(f"entries in {planned.folder}: {names}{kept}", markup=False, soft_wrap=True)
 
 
 def report(task: Task, trials: Sequence[Trial], reference: str, out: Path) -> None:
@@ -58,9 +96,8 @@ def report(task: Task, trials: Sequence[Trial], reference: str, out: Path) -> No
 
 def draw(task: Task, options: Any, trials: Sequence[Trial], reference: str, out: Path, *, figures: bool) -> None:
     """Draw, when all tables are written, and say where everything is."""
-    if figures:
-        draw_figures(task, options, trials, reference, out)
-    Console().print(f"results{' and figures' if figures else ''}: {out}")
+    drawn = draw_figures(task, options, trials, reference, out) if figures else []
+    Console().print(f"results{' and figures' if drawn else ''}: {out}")
 
 
 def split_task(arguments: Sequence[str]) -> tuple[str, list[str]]:

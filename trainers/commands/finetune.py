@@ -8,6 +8,7 @@ import lightning
 from rich.console import Console
 
 from hetgraph.models.checkpoint import build
+from hetgraph.models.shipped import weights_path
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.commands.compare import draw, foreign_options, report
 from hetgraph.trainers.commands.fit import loggers
@@ -17,6 +18,7 @@ from hetgraph.trainers.common.modules import freeze_encoders, model_of
 from hetgraph.trainers.common.policies import register_models, rule
 from hetgraph.trainers.judge.decision_files import write_decided
 from hetgraph.trainers.judge.decisions import decide
+from hetgraph.trainers.judge.plots import announce
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.task import Budget, Training
 from hetgraph.trainers.tasks import task_of
@@ -32,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     _add_arguments(first)
     if not {"-h", "--help"} & set(arguments) or "--ckpt" in arguments:
-        path = _checkpoint(arguments)
+        path = weights_path(_checkpoint(arguments))
     else:
         first.parse_args(list(arguments))
         raise AssertionError("unreachable")  # help has ended the program
@@ -44,6 +46,8 @@ def run(arguments: Sequence[str]) -> int:
     args = parse(parser, arguments, foreign_options(task))
     register_models(args.models)
     options = options_from(task.options, vars(args))
+    if not args.no_figures:
+        announce("tables and files")
     for name in ("epochs", "batches"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name}: got {getattr(args, name)}, expected at least 1")
@@ -58,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
     runs = {"after": (tuned, out)}
     if not args.no_scratch:
         runs["from scratch"] = (task.training(header, None, options, budget), out / "scratch")
-    policies: dict[str, list[Any]] = {name: [rule(task, name)] for name in task.rivals}
+    policies: dict[str, list[Any]] = {name: [rule(task, name)] for name in task.rivals(options)}
     policies["before"] = [before]
     for name, (training, folder) in runs.items():
         console.print(f"{name}: {training.epochs} epochs")
@@ -73,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("--ckpt", required=True, help="checkpoint whose weights to start from")
+    parser.add_argument("--ckpt", required=True, help="checkpoint, or shipped model, whose weights to start from")
     parser.add_argument("--models", default=None, help="module:attribute of models of one's own, for their checkpoints")
     parser.add_argument("--epochs", type=int, default=5, help="passes, each followed by a validation (5)")
     parser.add_argument("--batches", type=int, default=100, help="training batches, draws or rollouts of a pass (100)")

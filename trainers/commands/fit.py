@@ -8,14 +8,15 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from hetgraph.extras import present, require
 from hetgraph.models.weights import ZIP, read_weights
 from hetgraph.trainers.common.modules import loaded
 from hetgraph.trainers.common.resume import WholeCheckpoints, check_resumable
 
 
 def loggers(folder: str | Path) -> list[Logger]:
-    """``metrics.csv`` and TensorBoard's event file in ``folder``."""
-    return [CSVLogger(folder, "", ""), TensorBoardLogger(folder, "", "")]
+    """``metrics.csv`` in ``folder``, and TensorBoard's event file where TensorBoard is installed."""
+    return [CSVLogger(folder, "", ""), *([TensorBoardLogger(folder, "", "")] if present("tensorboard") else [])]
 
 
 RUN = ("last.ckpt", "best.ckpt", "metrics.csv")  # what a run leaves in its folder
@@ -44,6 +45,17 @@ class FolderCLI(LightningCLI):
                 f"{path}: got no checkpoint to resume from (weights do not tell where a training was), expected last.ckpt"
             )
         check_resumable(path)
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse a logger whose package is not installed, before anything is built.
+
+        Raises:
+            ValueError: TensorBoard's without TensorBoard.
+        """
+        logger = self._get(self.config, "trainer").get("logger")
+        for each in logger if isinstance(logger, list) else [logger]:
+            if getattr(each, "class_path", "").endswith(f".{TensorBoardLogger.__name__}"):
+                require("tensorboard", "trainer.logger")
 
     def before_fit(self) -> None:
         """Refuse several processes, and to start anew where a run is.

@@ -8,16 +8,17 @@ from typing import Any
 from rich.console import Console
 
 from hetgraph.graph import Scenario
-from hetgraph.models.weights import Header, read_weights
+from hetgraph.models.weights import Header
 from hetgraph.radio.kpi_table import indicator
 from hetgraph.trainers.commands.compare import DEFAULT, draw, foreign_options, report
 from hetgraph.trainers.commands.predict import deciding_parser
 from hetgraph.trainers.common.arguments import Parser, new_folder, options_from, parse
 from hetgraph.trainers.common.networks import networks_of
-from hetgraph.trainers.common.policies import policies_of, register_models, rule, rules_of
+from hetgraph.trainers.common.policies import header_of, policies_of, register_models, rule, rules_of
 from hetgraph.trainers.common.training_range import beyond
 from hetgraph.trainers.judge.decision_files import CELLS, USERS, write_decided
 from hetgraph.trainers.judge.draws import FIXED, OFFSETS, Expected, gains, over_draws, over_other_draws
+from hetgraph.trainers.judge.plots import announce
 from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import cell
 from hetgraph.trainers.task import Task
@@ -51,9 +52,11 @@ def run(arguments: Sequence[str]) -> int:
     args = parse(_parser(task), rest, foreign_options(task))
     options = options_from(task.options, vars(args))
     _check(args, options)
+    if not args.no_figures:
+        announce("tables and files")
     register_models(args.models)
     ((name, (policy, *_)),) = policies_of(task, args.policy).items()
-    reference = args.reference or _reference(task)
+    reference = args.reference or _reference(task, options)
     policies = {reference: rule(task, reference), name: policy}
     out, console = new_folder(args.out, args.overwrite, (ABOUT, "results.json")), Console()
     if header is not None:
@@ -73,8 +76,12 @@ def run(arguments: Sequence[str]) -> int:
 
 def _parser(task: Task) -> Parser:
     parser = deciding_parser("plan", "Plan a network of one's own", task)
-    parser.add_argument("--policy", default=None, help="rule, checkpoint or module:attribute that decides")
-    parser.add_argument("--reference", default=None, help=f"rule over which gains are ({_reference(task)})")
+    parser.add_argument(
+        "--policy", default=None, help="rule, checkpoint, shipped model or module:attribute that decides"
+    )
+    parser.add_argument(
+        "--reference", default=None, help=f"rule over which gains are ({_reference(task, task.options())})"
+    )
     parser.add_argument("--draws", type=int, default=DRAWS, help=f"channel draws on the same sites and users ({DRAWS})")
     parser.add_argument("--out", default=OUT, help=f"folder of tables, map and figures ({OUT})")
     parser.add_argument("--overwrite", action="store_true", help="write over an earlier plan")
@@ -82,17 +89,17 @@ def _parser(task: Task) -> Parser:
     return parser
 
 
-def _reference(task: Task) -> str:
+def _reference(task: Task, options: Any) -> str:
     """The first rule beside which the task shows a checkpoint, else the first of its rules."""
-    return (*task.rivals, *rules_of(task))[0]
+    return (*task.rivals(options), *rules_of(task))[0]
 
 
 def _header(arguments: Sequence[str]) -> Header | None:
-    """Header of the policy's checkpoint, if it is one."""
+    """Header of the policy's weights, if it has some."""
     parser = Parser("hetgraph plan", "")
-    parser.add_argument("--policy", default="")
+    parser.add_argument("--policy", default=None)
     known, _ = parser.parse_known_args([each for each in arguments if each not in ("-h", "--help")])
-    return read_weights(known.policy)[0] if known.policy.endswith((".ckpt", ".safetensors")) else None
+    return header_of(known.policy)
 
 
 def _check(args: Any, options: Any) -> None:

@@ -5,11 +5,12 @@ from typing import Any
 
 from rich.console import Console
 
+from hetgraph.models.shipped import weights_path
 from hetgraph.models.weights import read_weights
 from hetgraph.radio.kpi_table import indicator
 from hetgraph.trainers.commands.compare import DEFAULT, foreign_options
 from hetgraph.trainers.common.arguments import Parser, add_options, new_folder, options_from, parse
-from hetgraph.trainers.common.policies import policies_of, register_models, rules_of, trained
+from hetgraph.trainers.common.policies import header_of, policies_of, register_models, rules_of, trained
 from hetgraph.trainers.judge.decision_files import ABOUT, CELLS, USERS, write_decided
 from hetgraph.trainers.judge.decisions import Decided, decide
 from hetgraph.trainers.task import Task
@@ -22,7 +23,7 @@ def run(arguments: Sequence[str]) -> int:
     """Decide, print the indicators, write the tables."""
     rest = list(arguments)
     named = rest.pop(0) if rest and not rest[0].startswith("-") else None
-    task = task_of(named or _task_of_checkpoint(rest) or DEFAULT)
+    task = task_of(named or _task_of_weights(rest) or DEFAULT)
     parser = _parser(task)
     args = parse(parser, rest, foreign_options(task))
     options = options_from(task.options, vars(args))
@@ -50,18 +51,22 @@ def deciding_parser(command: str, what: str, task: Task) -> Parser:
 
 def _parser(task: Task) -> Parser:
     parser = deciding_parser("predict", "Decide on one network", task)
-    parser.add_argument("--ckpt", default=None, help="checkpoint that decides")
+    parser.add_argument("--ckpt", default=None, help="checkpoint or shipped model that decides")
     parser.add_argument("--policy", default=None, help="rule that decides, or module:attribute, in place of --ckpt")
     parser.add_argument("--out", default=OUT, help=f"folder of {CELLS}, {USERS} and {ABOUT} ({OUT})")
     parser.add_argument("--overwrite", action="store_true", help="write over the tables of an earlier run")
     return parser
 
 
-def _task_of_checkpoint(arguments: Sequence[str]) -> str | None:
+def _task_of_weights(arguments: Sequence[str]) -> str | None:
     parser = Parser("hetgraph predict", "")
     parser.add_argument("--ckpt", default=None)
+    parser.add_argument("--policy", default=None)
     known, _ = parser.parse_known_args([each for each in arguments if each not in ("-h", "--help")])
-    return None if known.ckpt is None else read_weights(known.ckpt)[0].task
+    if known.ckpt is not None:
+        return read_weights(weights_path(known.ckpt))[0].task
+    header = header_of(known.policy)
+    return None if header is None else header.task
 
 
 def _check(args: Any, options: Any) -> None:

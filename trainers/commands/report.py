@@ -12,13 +12,16 @@ from typing import Any
 
 from rich.console import Console
 
-from hetgraph.files import write_file
+from hetgraph.extras import require
+from hetgraph.files import read_file, write_file
 from hetgraph.trainers.common.arguments import Parser, parse
+from hetgraph.trainers.judge.curves import training_curves
 from hetgraph.trainers.judge.page import page
 from hetgraph.trainers.judge.page_map import map_figure
 from hetgraph.trainers.judge.page_tables import decisions_table, gains_table, results_table
 from hetgraph.trainers.judge.places import FILE as MAP
 from hetgraph.trainers.judge.places import read_places
+from hetgraph.trainers.judge.plots import PACKAGE, announce, can_draw, save
 
 PAGE, RESULTS = "report.html", "results.csv"
 PLAN = "plan.json"
@@ -52,23 +55,25 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def write_report(folder: Path) -> Path:
-    """Page of all figures, maps and tables below a folder; training curves are drawn when there are metrics.
+    """Page of all figures, maps and tables below a folder; training curves are drawn when there are metrics, and matplotlib.
 
     Links in the folder are not followed: what they point to is somebody else's.
 
     Raises:
         FileNotFoundError: no such folder.
-        ValueError: a folder with nothing to show.
+        ValueError: a folder with nothing to show, or with metrics alone and no matplotlib.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: got no such folder, expected one of a run or a comparison")
     metrics = folder / "metrics.csv"
-    if metrics.is_file() and not metrics.is_symlink():
-        from hetgraph.trainers.judge.curves import training_curves
-        from hetgraph.trainers.judge.plots import save
-
+    curves = metrics.is_file() and not metrics.is_symlink()
+    if curves and can_draw():
         save(training_curves(metrics), folder, "training_curves")
     sections = {where: section for where, files in _folders(folder) if (section := _section(files))}
+    if curves and not sections:
+        require(PACKAGE, f"{metrics}: training curves")
+    if curves:
+        announce("tables and the figures that are there")
     if not sections:
         raise ValueError(f"{folder}: got neither figures nor results, expected a folder of `hetgraph fit` or `compare`")
     name = folder.resolve().name
@@ -104,20 +109,7 @@ def _section(files: dict[str, Path]) -> str:
 
 def _read(path: Path | None) -> bytes | None:
     """Content of a regular file that is not too large and no link; else ``None``."""
-    if path is None:
-        return None
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe without a writer does not wait
-    except OSError:
-        return None
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return None
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            content = file.read(MOST_BYTES + 1)
-    finally:
-        os.close(handle)
-    return content if len(content) <= MOST_BYTES else None
+    return None if path is None else read_file(path, MOST_BYTES)
 
 
 def _text(path: Path | None) -> str | None:

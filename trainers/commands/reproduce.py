@@ -5,8 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hetgraph.extras import require
 from hetgraph.trainers.common.arguments import Parser, new_folder, parse
-from hetgraph.trainers.reproduce.machine import cores
+from hetgraph.trainers.judge.machine import cores
 from hetgraph.trainers.reproduce.make import Plan, listing, make
 from hetgraph.trainers.reproduce.paper import paper_names, paper_of
 
@@ -40,6 +41,7 @@ def run(arguments: Sequence[str]) -> int:
     if args.list:
         console.print(listing(plan), highlight=False, markup=False, soft_wrap=True)
         return 0
+    require("matplotlib", "reproduce")
     new_folder(str(out), overwrite=True)
     failures = make(plan, jobs, console)
     console.print(f"page: {plan.page}", soft_wrap=True)

@@ -1,12 +1,16 @@
-"""Policies of a list on the command line: rules, checkpoints, and a person's own."""
+"""Policies of a list on the command line: rules, checkpoints, shipped models, and a person's own."""
 
 import glob
 import importlib
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hetgraph.models import load, register
+from hetgraph.models.shipped import is_weights, shipped_names, weights_path
+from hetgraph.models.weights import Header, read_weights
 from hetgraph.plugins import plugin, plugin_names
 from hetgraph.radio.policy import OneShotPolicy
 from hetgraph.trainers.task import Task
@@ -15,9 +19,9 @@ from hetgraph.trainers.task import Task
 def policies_of(task: Task, text: str) -> dict[str, list[Any]]:
     """Policies of a comma-separated list, by the names of their rows.
 
-    An entry is the name of a rule, the path of a checkpoint, ``module:attribute`` of a policy (or of a class or function
-    without arguments that makes one, or of a function from graph to action) that Python can import, or ``name=path:path``
-    (``*`` allowed) for the training seeds of one method.
+    An entry is the name of a rule, else of a shipped model, the path of a checkpoint, ``hf://owner/repo/file``,
+    ``module:attribute`` of a policy (or of a class or function without arguments that makes one, or of a function from graph to
+    action) that Python can import, or ``name=path:path`` (``*`` allowed) for the training seeds of one method.
 
     Args:
         task: whose rules and checkpoints they are.
@@ -28,20 +32,38 @@ def policies_of(task: Task, text: str) -> dict[str, list[Any]]:
         FileNotFoundError: a checkpoint that does not exist.
     """
     out: dict[str, list[Any]] = {}
+    for name, part, checkpoints in _parts(task, text):
+        if name in out:
+            raise ValueError(f"--policies: got {name!r} twice, expected each policy once")
+        if checkpoints:
+            out[name] = [trained(task, path) for path in checkpoints]
+        else:
+            out[name] = [own(part) if ":" in part else rule(task, part)]
+    return out
+
+
+def checkpoints_of(task: Task, text: str) -> dict[str, list[Path]]:
+    """Files of each policy of a comma-separated list, one for each training seed; none of rules and a person's own.
+
+    Raises:
+        FileNotFoundError: a checkpoint that does not exist.
+    """
+    return {name: [weights_path(path) for path in checkpoints] for name, _, checkpoints in _parts(task, text)}
+
+
+def _parts(task: Task, text: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Name, entry and checkpoints of each policy of a list."""
+    rules = rules_of(task)
     for part in filter(None, (each.strip() for each in text.split(","))):
         name, _, paths = part.partition("=")
         if paths:
-            checkpoints = [path for pattern in paths.split(":") for path in sorted(glob.glob(pattern)) or [pattern]]
-            members = [trained(task, path) for path in checkpoints]
-        elif part.endswith((".ckpt", ".safetensors")) or "/" in part:
-            name = f"{Path(part).parent.name}/{Path(part).stem}".removeprefix("/")
-            members = [trained(task, part)]
+            patterns = re.split(r":(?!//)", paths)  # not within hf://
+            yield name, part, [path for pattern in patterns for path in sorted(glob.glob(pattern)) or [pattern]]
+        elif is_weights(part) and part not in rules:
+            name = part if part in shipped_names() else f"{Path(part).parent.name}/{Path(part).stem}".removeprefix("/")
+            yield name, part, [part]
         else:
-            members = [own(part) if ":" in part else rule(task, part)]
-        if name in out:
-            raise ValueError(f"--policies: got {name!r} twice, expected each policy once")
-        out[name] = members
-    return out
+            yield name, part, []
 
 
 def rules_of(task: Task) -> list[str]:
@@ -55,13 +77,22 @@ def rule(task: Task, name: str) -> Any:
     Raises:
         ValueError: an unknown name.
     """
-    return policy_from(
-        plugin("policy", name, task.group, others=", the path of a checkpoint, or module:attribute"), name
-    )
+    others = f", a shipped model ({', '.join(shipped_names())}), the path of a checkpoint, or module:attribute"
+    return policy_from(plugin("policy", name, task.group, others=others), name)
+
+
+def header_of(text: str | None) -> Header | None:
+    """Header of the weights that a text names, see :func:`~hetgraph.models.shipped.is_weights`; of a rule ``None``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file that is no checkpoint.
+    """
+    return read_weights(weights_path(text))[0] if text is not None and is_weights(text) else None
 
 
 def trained(task: Task, path: str) -> Any:
-    """Model of a checkpoint, of the task.
+    """Model of a checkpoint or a shipped model, of the task.
 
     Raises:
         FileNotFoundError: no such file.

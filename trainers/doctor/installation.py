@@ -14,9 +14,10 @@ NAME = "hetgraph"
 PURPOSES = {  # of the extras
     "env": "Gymnasium and PettingZoo faces of the environments",
     "report": "figures, and reports with figures",
+    "tensorboard": "event files of trainings, beside metrics.csv",
+    "hub": "weights from the Hugging Face Hub, hf://owner/repo/file",
     "oracle": "checks of path loss against Sionna, in tests",
     "scatter": "faster minima and maxima in PyG on a GPU",
-    "ray": "generation and sweeps on several machines",
     "test": "the tests of the project",
 }
 

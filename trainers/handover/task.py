@@ -110,7 +110,7 @@ TASK = Task(
     cases=cases,
     training=training,
     figures=partial(difference_figures, KPIS),
-    rivals=("max_rsrp", "pf_negotiated", "dual_price"),
+    rivals=lambda options: ("max_rsrp", "pf_negotiated", "dual_price"),
     decisions=decisions,
     by_offsets=by_offsets,
 )

@@ -112,7 +112,7 @@ TASK = Task(
     cases=cases,
     training=training,
     figures=partial(difference_figures, KPIS),
-    rivals=("a3", "mlb", "best_expected_rate"),
+    rivals=lambda options: ("a3", "mlb", "best_expected_rate"),
     decisions=decisions,
     by_offsets=by_offsets,
 )

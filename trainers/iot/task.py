@@ -87,6 +87,6 @@ TASK = Task(
     cases=cases,
     training=training,
     figures=partial(difference_figures, KPIS),
-    rivals=("wmmse_max_rsrp", "wmmse_path_loss"),
+    rivals=lambda options: ("wmmse_max_rsrp", "wmmse_path_loss"),
     decisions=decisions,
 )

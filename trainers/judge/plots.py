@@ -1,14 +1,17 @@
 """Figures of comparisons and runs: PNG and PDF of one width, in colours that colour-blind readers can tell apart."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hetgraph.extras import advice, present, require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
+PACKAGE = "matplotlib"
 # Okabe and Ito's palette.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MARKERS = ("^", "s", "o", "D", "v", "P")
@@ -19,17 +22,28 @@ LONGEST_NAME = 28  # letters of a policy in a legend or beside an axis: those of
 _LEGEND_LETTERS = 95  # of the names in one row of a legend
 
 
+def can_draw() -> bool:
+    """Whether there is what draws figures."""
+    return present(PACKAGE)
+
+
+def announce(what: str) -> None:
+    """Say once, before the work, that figures will be missing, where they will.
+
+    Args:
+        what: there will be instead.
+    """
+    if not can_draw():
+        warnings.warn(f"figures: got no {PACKAGE}, so {what} alone; {advice(PACKAGE)} brings figures", stacklevel=2)
+
+
 def pyplot() -> Any:
     """Matplotlib without a window, in the style of all figures.
 
     Raises:
         ValueError: it is not installed.
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise ValueError("figures: got no matplotlib, expected it; pip install 'hetgraph[report]'") from None
-    matplotlib.use("Agg")
+    require(PACKAGE, "figures").use("Agg")
     import matplotlib.pyplot as plt
 
     plt.rcParams.update(

@@ -108,6 +108,6 @@ TASK = Task(
     cases=cases,
     training=training,
     figures=delay_figures,
-    rivals=("lqf_best", "local_score"),
+    rivals=lambda options: ("lqf_best", "local_score"),
     decisions=decisions,
 )

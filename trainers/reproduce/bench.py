@@ -14,8 +14,9 @@ from hetgraph.models import load
 from hetgraph.models.checkpoint import options_of, system_class
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.common.policies import rule
+from hetgraph.trainers.judge.kinds import Kind
 from hetgraph.trainers.judge.run import compare
-from hetgraph.trainers.reproduce.trainings import Kind, Run
+from hetgraph.trainers.reproduce.trainings import Run
 from hetgraph.trainers.task import Task
 
 

@@ -12,7 +12,7 @@ from hetgraph.envs import SnapshotEnv
 from hetgraph.envs.rollout import Trial
 from hetgraph.graph import Scenario, preset
 from hetgraph.models import HetGNN
-from hetgraph.radio import Allocation
+from hetgraph.radio import Allocation, Convention
 from hetgraph.radio.policy import OneShotPolicy
 from hetgraph.solvers import gradient_ascent, utility_reference
 from hetgraph.trainers.common.networks import TEST
@@ -105,12 +105,12 @@ def world(bench: Bench, name: str, **scale: float) -> Scenario:
     return scenario.scaled(users=0.1) if bench.quick else scenario
 
 
-def judged(scenario: Scenario, methods: Methods, layouts: int) -> Trial:
+def judged(scenario: Scenario, methods: Methods, layouts: int, convention: Convention = "equal_airtime") -> Trial:
     """Trial on test layouts, one by one, so that a decision's time is that of one network; gains are over the first row."""
 
     def environments() -> Iterator[SnapshotEnv]:
         for first in range(layouts):
-            yield SnapshotEnv(scenario, first=first, seed=TEST)
+            yield SnapshotEnv(scenario, first=first, convention=convention, seed=TEST)
 
     case = Case(f"{scenario.name}, {layouts} layouts", {}, environments, TEST)
     trial = run(TASK, case, {name: method.members for name, method in methods.items()}, next(iter(methods)))

@@ -1,10 +1,11 @@
 """The MADDQN-DMADDPG paper: what is trained and which sections its page has."""
 
+from hetgraph.trainers.judge.kinds import Kind
 from hetgraph.trainers.reproduce import iot_own as own
 from hetgraph.trainers.reproduce import iot_parts as parts
 from hetgraph.trainers.reproduce import iot_tables as tables
 from hetgraph.trainers.reproduce.paper import Experiment, Paper
-from hetgraph.trainers.reproduce.trainings import D, Kind, M, Run, T, options
+from hetgraph.trainers.reproduce.trainings import D, M, Run, T, options
 
 TINY = (
     *options(D, num_envs=2, episode_slots=6, draws=4, least=8, batch_size=4, val_envs=1, eval_slots=4),

@@ -17,8 +17,8 @@ import hetgraph.datasets
 import hetgraph.trainers
 from hetgraph.files import write_file
 from hetgraph.trainers.judge.files import provenance
+from hetgraph.trainers.judge.machine import machine
 from hetgraph.trainers.reproduce.bench import Bench
-from hetgraph.trainers.reproduce.machine import machine
 from hetgraph.trainers.reproduce.page import check_place, store, stored, write_page
 from hetgraph.trainers.reproduce.paper import Experiment, Paper
 from hetgraph.trainers.reproduce.queue import DONE, log_of, machine_of, minutes_of, state_of, work

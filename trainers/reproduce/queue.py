@@ -20,7 +20,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from hetgraph.trainers.reproduce.machine import machine
+from hetgraph.trainers.judge.machine import machine
 
 POLL_S, PATIENCE_S = 0.25, 20.0  # between two looks at the processes; for which a stopped one may write its last words
 DONE, MINUTES = "done", "minutes "

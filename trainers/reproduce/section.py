@@ -41,7 +41,7 @@ class Row:
 
     Args:
         name: of the method.
-        kind: what it is: see :data:`~hetgraph.trainers.reproduce.paper.Kind`; empty for what decides nothing.
+        kind: what it is: see :data:`~hetgraph.trainers.judge.kinds.Kind`; empty for what decides nothing.
         values: by the columns' keys.
         printed: what the paper prints there.
     """

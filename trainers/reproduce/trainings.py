@@ -3,13 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from hetgraph.trainers.judge.kinds import Kind
 from hetgraph.trainers.reproduce.queue import Job
 
 MAIN_SEEDS, ABLATION_SEEDS, QUICK_SEEDS = 5, 3, 1
-# What a row is; weights that were never trained are what learning is measured against.
-Kind = Literal["rule", "learned from nothing", "rule + learned", "paper's own constants", "untrained weights"]
 M, D, T = "--model.init_args.", "--data.init_args.", "--trainer."  # prefixes of options of `hetgraph fit`
 
 

@@ -14,6 +14,7 @@ from hetgraph.envs.rollout import Trial
 from hetgraph.graph import CHANNEL, links_of
 from hetgraph.radio import Allocation
 from hetgraph.trainers.judge.plots import COLOURS, grid, legend, save, shortened, single
+from hetgraph.trainers.snapshot.spatial_figures import precoder_figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +67,7 @@ def snapshot_figures(trials: Sequence[Trial], reference: str, folder: Path) -> l
         )
     if "distance_m" in graph[CHANNEL]:
         paths.append(save(distance_histograms(result), folder, "distance_pathloss"))
-    return paths
+    return paths + precoder_figures(graph, allocations, folder)
 
 
 def _last(names: Sequence[str]) -> list[str]:

@@ -1,28 +1,27 @@
 """Training of networks that allocate: by a teacher's labels, without labels, or both."""
 
-import math
 from typing import Any, Literal
 
-import lightning
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.datasets.splits import spatial_mask
-from hetgraph.graph import links_of
+from hetgraph.graph import CHANNEL, links_of
 from hetgraph.models import AllocatingModel, HetGNN, Prediction
 from hetgraph.models.allocating import best_round
 from hetgraph.models.checkpoint import fill
 from hetgraph.nn.refine import Round
-from hetgraph.radio import Allocation, KPIs, evaluate, pf_gain
+from hetgraph.radio import Allocation, KPIs, evaluate, pf_gain, policy
 from hetgraph.radio.relaxed import Objective
 from hetgraph.solvers import equal_power, max_rsrp_association
 from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.snapshot import losses
+from hetgraph.trainers.snapshot.base import SnapshotModule
 from hetgraph.trainers.snapshot.losses import LossWeights
 
 
-class SupervisedModule(lightning.LightningModule):
+class SupervisedModule(SnapshotModule):
     """HetGNN, or a network of one's own, with the losses of the paper and the label-free objectives (eq. 14 and PF utility).
 
     Every round of the network is judged, later ones more. Validation rounds the answer, as in use, and compares it with the
@@ -152,12 +151,19 @@ class SupervisedModule(lightning.LightningModule):
 
     def _judge(self, split: str, batch: HeteroData, number: int) -> None:
         key = f"{split}/{number}"
+        precodes = "h" in batch[CHANNEL]  # then answers are precoders, and the reference has them, too
         if key not in self._reference:
-            self._reference[key] = evaluate(batch, Allocation(max_rsrp_association(batch), equal_power(batch)))
+            strongest = Allocation(max_rsrp_association(batch), equal_power(batch))
+            self._reference[key] = (
+                evaluate(batch, policy("mrt")(batch), "spatial") if precodes else evaluate(batch, strongest)
+            )
         base = self._reference[key]
         with torch.no_grad():
             prediction = self.model.predict(batch)
-        kpis = evaluate(batch, best_round(batch, prediction, self.objective))
+        if precodes:
+            kpis = evaluate(batch, self.model.allocate(batch), "spatial")
+        else:
+            kpis = evaluate(batch, best_round(batch, prediction, self.objective))
         values = {
             "pf_gain": pf_gain(kpis.rate_bps, base.rate_bps, prediction.links).mean(),
             "sum_rate_vs_reference": kpis.sum_rate_bps.mean() / base.sum_rate_bps.mean(),
@@ -175,19 +181,3 @@ class SupervisedModule(lightning.LightningModule):
                 batch_size=batch.num_graphs,
                 prog_bar=name == "score",
             )
-
-    def on_before_optimizer_step(self, optimizer: Any) -> None:
-        """Clip the gradient; a batch without a finite gradient is left out."""
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.clip)
-        if not bool(torch.isfinite(norm)):
-            for parameter in self.parameters():
-                parameter.grad = None
-
-    def configure_optimizers(self) -> Any:
-        """Adam with a cosine from ``lr`` to a hundredth of it over all steps."""
-        optimizer = torch.optim.Adam(self.parameters(), self.lr)
-        steps = max(int(self.trainer.estimated_stepping_batches), 1)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

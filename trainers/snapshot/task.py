@@ -12,7 +12,7 @@ from torch_geometric.data import Batch, HeteroData
 from hetgraph.envs import SnapshotEnv
 from hetgraph.envs.rollout import Trial
 from hetgraph.graph import CHANNEL, links_of
-from hetgraph.models import AllocatingModel
+from hetgraph.models import AllocatingModel, SpatialHetGNN
 from hetgraph.models.checkpoint import options_of, system_class
 from hetgraph.models.weights import Header
 from hetgraph.radio import Convention, pf_gain
@@ -77,17 +77,21 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     """Label-free training on networks of the options."""
     from hetgraph.datasets import SnapshotDataModule  # with Lightning, which comparisons do without
     from hetgraph.trainers.common.modules import loaded
+    from hetgraph.trainers.snapshot.spatial import SpatialModule
     from hetgraph.trainers.snapshot.supervised import SupervisedModule
 
     scenario = networks_of(options, SCENARIO)
     if isinstance(scenario, Batch):
         raise ValueError("--gain: got one network, expected many to train on: --scenario or --sites")
     rate = LR if tensors is None or budget.lr is None else budget.lr
-    model = system_class(header.system)(**options_of(header))
-    if not isinstance(model, AllocatingModel):
-        raise ValueError(f"checkpoint: got {header.system}, expected an AllocatingModel to train")
+    model: Any = system_class(header.system)(**options_of(header))
+    if not isinstance(model, AllocatingModel | SpatialHetGNN):
+        raise ValueError(f"checkpoint: got {header.system}, expected an AllocatingModel or a SpatialHetGNN to train")
     objective = header.options.get("objective", model.objective)
-    module = loaded(SupervisedModule(model, objective=objective, lr=rate), tensors)
+    if isinstance(model, SpatialHetGNN):
+        module: SpatialModule | SupervisedModule = loaded(SpatialModule(model, objective=objective, lr=rate), tensors)
+    else:
+        module = loaded(SupervisedModule(model, objective=objective, lr=rate), tensors)
     data = SnapshotDataModule(teacher=None, train=SIZE * budget.batches, val=VALIDATION, size=SIZE, seed=budget.seed)
     data.scenarios = [scenario]
     return Training(module, data, budget.epochs, {"reload_dataloaders_every_n_epochs": 1})
@@ -96,6 +100,12 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
 def default(options: Any) -> str:
     """Rules that are compared when none are named."""
     return PRECODERS if precodes(networks_of(options, SCENARIO)) else "max_rsrp,pf,wmmse,pf_teacher_6"
+
+
+def rivals(options: Any) -> tuple[str, ...]:
+    """Rules beside which fine-tuning is shown."""
+    precoders = precodes(networks_of(options, SCENARIO))
+    return ("slnr", "vector_wmmse", "vector_wmmse_pf") if precoders else ("max_rsrp", "pf", "pf_teacher_6")
 
 
 ratio = partial(Column, against="ratio", shown="against")
@@ -120,7 +130,7 @@ TASK = Task(
     training=training,
     derive=with_gain,
     figures=snapshot_figures,
-    rivals=("max_rsrp", "pf", "pf_teacher_6"),
+    rivals=rivals,
     decisions=decisions,
     fixed=fixed,
     by_offsets=by_offsets,

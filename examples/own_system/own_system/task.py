@@ -60,6 +60,6 @@ TASK = Task(
     cases=cases,
     training=training,
     figures=partial(difference_figures, ("sum_rate_bps", "power_w")),
-    rivals=("full_power", "wmmse"),
+    rivals=lambda options: ("full_power", "wmmse"),
     decisions=decisions,
 )

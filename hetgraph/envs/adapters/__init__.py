@@ -4,11 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hetgraph.envs.base import GraphEnv
-
-
-def _missing(package: str) -> ValueError:
-    """What to say when an optional package is not installed."""
-    return ValueError(f"{package}: got no such package, expected it; pip install 'hetgraph[env]'")
+from hetgraph.extras import require
 
 
 def to_gymnasium(env: GraphEnv[Any], flat: bool = False, *, levels_db: Sequence[float] | None = None) -> Any:
@@ -30,10 +26,9 @@ def to_gymnasium(env: GraphEnv[Any], flat: bool = False, *, levels_db: Sequence[
         >>> env.action_space, env.reset(seed=0)[0].ndim
         (Discrete(3), 1)
     """
-    try:
-        from hetgraph.envs.adapters import arrays, gymnasium
-    except ImportError:
-        raise _missing("gymnasium") from None
+    require("gymnasium", "to_gymnasium")
+    from hetgraph.envs.adapters import arrays, gymnasium
+
     levels = arrays.LEVELS_DB if levels_db is None else levels_db
     kind = gymnasium.GymnasiumVectorEnv if env.num_envs > 1 else gymnasium.GymnasiumEnv
     return kind(env, flat, levels)
@@ -50,11 +45,10 @@ def to_pettingzoo(env: GraphEnv[Any], *, places: int | None = None, levels_db: S
     Raises:
         ValueError: pettingzoo is not installed; more than one network.
     """
-    try:
-        from hetgraph.envs.adapters import arrays
-        from hetgraph.envs.adapters.pettingzoo import PettingZooEnv
-    except ImportError:
-        raise _missing("pettingzoo") from None
+    require("pettingzoo", "to_pettingzoo")
+    from hetgraph.envs.adapters import arrays
+    from hetgraph.envs.adapters.pettingzoo import PettingZooEnv
+
     if env.num_envs != 1:
         raise ValueError(f"env: got {env.num_envs} networks, expected one for PettingZoo")
     return PettingZooEnv(env, places, arrays.LEVELS_DB if levels_db is None else levels_db)

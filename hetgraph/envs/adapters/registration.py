@@ -1,5 +1,7 @@
 """Names of the environments for ``gymnasium.make("hetgraph/Handover-v0")``."""
 
+from hetgraph.extras import present
+
 NAMES = {
     "Snapshot-v0": "SnapshotEnv",
     "Conflict-v0": "ConflictEnv",
@@ -13,10 +15,10 @@ NAMES = {
 
 def register() -> None:
     """Register ``hetgraph/Snapshot-v0`` and so on, where Gymnasium is installed; ``import hetgraph.envs`` does it."""
-    try:
-        from gymnasium.envs.registration import register as add
-    except ImportError:
+    if not present("gymnasium"):
         return
+    from gymnasium.envs.registration import register as add
+
     for name, environment in NAMES.items():
         add(
             id=f"hetgraph/{name}",

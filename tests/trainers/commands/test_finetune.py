@@ -21,6 +21,12 @@ IOT = {"num_envs": 2, "draws": 2, "batch_size": 2, "least": 4, "episode_slots": 
 IOT_SMALL = "iot-noma:users=6,small_cells=2,subchannels=3"
 SYSTEMS = {
     "hetgnn": ("hetgnn", {"train": 2, "val": 1, "size": 2}, (), ("--layouts", "2")),
+    "hetgnn-mimo": (
+        "hetgnn-mimo",
+        {"train": 2, "val": 1, "size": 2},
+        (),
+        ("--layouts", "1", "--scenario", "hetnet-3tier:mimo=true,num_rbs=2"),
+    ),
     "mappo": (
         "random-19-light",
         {"num_envs": 2, "layouts": 2, "slots": 4, "rollouts": 2, "val_slots": 20, "val_envs": 1},
@@ -35,6 +41,7 @@ SYSTEMS = {
 
 MAIN = {
     "hetgnn": "sum_rate_bps",
+    "hetgnn-mimo": "sum_rate_bps",
     "mappo": "mean_delay_ms",
     "grows": "utility",
     "qmix": "anu",

@@ -18,16 +18,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Metadata of a distribution that asks for what is there, for what is not, and for what is too old."""
     metadata = Message()
     metadata["Requires-Python"] = ">=3.11"
-    metadata["Provides-Extra"] = "ray"
+    metadata["Provides-Extra"] = "hub"
     metadata["Provides-Extra"] = "small"
     requires = [
         "numpy>=2",
         "scipy<0.1",
         "no-such-package>=3; python_version>'3'",
         "other-system; sys_platform=='nowhere'",
-        "no-such-ray>=2.40; extra=='ray'",
+        "no-such-hub>=2.40; extra=='hub'",
         "numpy<1; extra=='small'",
-        "hetgraph[ray]; extra=='small'",
+        "hetgraph[hub]; extra=='small'",
     ]
     distribution = SimpleNamespace(metadata=metadata, requires=requires)
     monkeypatch.setattr(installation, "distribution", lambda name: distribution)
@@ -46,9 +46,9 @@ def test_versions_are_judged_by_the_metadata() -> None:
 @pytest.mark.usefixtures("asked")
 def test_a_missing_extra_is_no_fault_and_one_of_another_version_is() -> None:
     checks = {each.name: each for each in installation.extra_checks()}
-    assert [*checks] == ["[ray]", "[small]"]
-    assert not checks["[ray]"].error and "several machines" in checks["[ray]"].text
-    assert "not installed (no-such-ray): pip install 'hetgraph[ray]'" in checks["[ray]"].text
+    assert [*checks] == ["[hub]", "[small]"]
+    assert not checks["[hub]"].error and "Hugging Face Hub" in checks["[hub]"].text
+    assert "not installed (no-such-hub): pip install 'hetgraph[hub]'" in checks["[hub]"].text
     assert checks["[small]"].error.startswith("numpy: got 2") and checks["[small]"].error.endswith("expected <1")
 
 

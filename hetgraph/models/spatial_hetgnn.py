@@ -1,0 +1,235 @@
+"""HetGNN for stations that precode: users, powers and directions on the graph of stations, users and antennas."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+from torch_geometric.data import HeteroData
+
+from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.schema import Level
+from hetgraph.models.options import keep_options
+from hetgraph.nn.encoders import TypedEncoder
+from hetgraph.nn.hetgnn_inputs import inputs_of
+from hetgraph.nn.precoding_rounds import Achieved, PrecodingRounds, PrecodingState, achieved
+from hetgraph.radio.allocation import Allocation
+from hetgraph.radio.precoders import antenna_caps, precoding
+from hetgraph.radio.relaxed import Objective
+from hetgraph.radio.spatial import SpatialChannel, spatial_channel
+from hetgraph.solvers.association import dual_price_association, equal_power, max_rsrp_association
+from hetgraph.solvers.fair_precoding import vector_wmmse_pf
+from hetgraph.solvers.spatial_association import expected_rates, groups_by_gain
+from hetgraph.solvers.vector_wmmse import vector_wmmse
+
+Association = Literal["max_rsrp", "prices"]
+_LEAST_RATE = 1e-6  # bit/s/Hz, under the logarithm of proportional fairness
+
+
+@dataclass(frozen=True)
+class PrecodingRound:
+    """What precoders of a round achieve.
+
+    Args:
+        precoder: normalised precoders, complex ``[Q, L, D]``.
+        rate: of each user, as a part of the band, bit/s/Hz ``[U]``.
+        utility: mean logarithm of the served users' rates, or the sum of rates, of each network ``[B]``.
+    """
+
+    precoder: Tensor
+    rate: Tensor
+    utility: Tensor
+
+
+@dataclass(frozen=True)
+class PrecodingPrediction:
+    """Rounds for an association.
+
+    Args:
+        rounds: after each round; the first is SLNR.
+        serving: station of each user ``[U]``.
+        group: group of each user on each block ``[U, R]``.
+        channel: normalised channels.
+    """
+
+    rounds: list[PrecodingRound]
+    serving: Tensor
+    group: Tensor
+    channel: SpatialChannel
+
+
+@keep_options
+class SpatialHetGNN(nn.Module):
+    """Precoders by message passing: the type-aware encoder of HetGNN, then shared rounds that precode and hear what that achieves.
+
+    Messages pass between antennas, stations and users; rounds set the weights of users in precoders of the optimal structure and
+    powers, see :class:`~hetgraph.nn.precoding_rounds.PrecodingRounds`. Any number of stations, users, blocks and antennas;
+    permuting them permutes the answer. The cost is linear in edges times antennas.
+
+    Args:
+        hidden: width of the node states.
+        layers: type-aware layers.
+        rounds: rounds of precoding.
+        memory: width of the memory of a stream.
+        objective: ``sum_rate``, or ``pf``, the mean logarithm of rates.
+        association: ``max_rsrp``, or ``prices``: dual prices on expected multi-user rates, anew at the powers that the rounds
+            end with.
+        stages: how often a network is precoded with ``prices``; one takes the expected rates at equal powers.
+        antennas: read the antenna nodes and what lies between them; without, directions are those of maximum ratio
+            transmission, and users, stations and powers are all that is decided.
+        polish: rounds of WMMSE, of the sum rate or of proportional fairness, that follow in :meth:`allocate`.
+    """
+
+    name = "hetgnn-mimo"
+    task = "snapshot"
+    level: Level = "global"
+
+    def __init__(
+        self,
+        hidden: int = 32,
+        layers: int = 2,
+        rounds: int = 8,
+        memory: int = 16,
+        objective: Objective = "sum_rate",
+        association: Association = "max_rsrp",
+        stages: int = 2,
+        antennas: bool = True,
+        polish: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (("rounds", rounds, 1), ("stages", stages, 1), ("polish", polish, 0)):
+            if value < least:
+                raise ValueError(f"{name}: got {value}, expected at least {least}")
+        if association not in ("max_rsrp", "prices"):
+            raise ValueError(f"association: got {association!r}, expected max_rsrp or prices")
+        self.rounds, self.stages, self.polish = rounds, stages, polish
+        self.objective: Objective = objective
+        self.association: Association = association
+        self.encoder = TypedEncoder(hidden, layers, antennas=antennas)
+        self.refine = PrecodingRounds(hidden, memory, structure=antennas)
+
+    def forward(self, graph: HeteroData, rounds: int | None = None) -> PrecodingPrediction:
+        """Precoders after 0, 1, ... ``rounds`` rounds.
+
+        Args:
+            graph: a graph or a batch of graphs with ``h``.
+            rounds: number of rounds; the constructor's when ``None``.
+
+        Raises:
+            ValueError: a graph without ``h``.
+        """
+        count = self.rounds if rounds is None else rounds
+        bs, ue = self.encoder(inputs_of(graph, self._dtype))
+        power, stages = equal_power(graph), self.stages if self.association == "prices" else 1
+        for stage in range(stages):
+            serving = self._serving(graph, power)
+            last = stage == stages - 1
+            with torch.set_grad_enabled(last and torch.is_grad_enabled()):
+                prediction = self._precode(graph, serving, bs, ue, count)
+            if not last:
+                power = self._best(graph, prediction).power_w
+        return prediction
+
+    @torch.no_grad()
+    def allocate(self, graph: HeteroData, rounds: int | None = None) -> Allocation:
+        """Allocation of a graph or batch: each network gets the best of its rounds, then ``polish`` rounds of WMMSE.
+
+        Raises:
+            ValueError: a graph without ``h``.
+        """
+        prediction = self(graph, rounds)
+        allocation = self._best(graph, prediction)
+        if not self.polish:
+            return allocation
+        assert allocation.precoder is not None
+        polish = vector_wmmse if self.objective == "sum_rate" else _fair
+        return polish(
+            graph, allocation.serving, group=prediction.group, iterations=self.polish, init=allocation.precoder
+        )
+
+    def predict(self, graph: HeteroData) -> PrecodingPrediction:
+        """As :meth:`forward`."""
+        prediction: PrecodingPrediction = self(graph)
+        return prediction
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Nothing to remember."""
+
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Allocation, Any]:
+        """Allocation of a graph or batch."""
+        return self.allocate(obs), state
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return self.refine.context.weight.dtype
+
+    def _serving(self, graph: HeteroData, power: Tensor) -> Tensor:
+        if self.association == "max_rsrp":
+            return max_rsrp_association(graph)
+        return dual_price_association(graph, power, rate=expected_rates(graph, power=power))
+
+    def _precode(self, graph: HeteroData, serving: Tensor, bs: Tensor, ue: Tensor, count: int) -> PrecodingPrediction:
+        links, group = links_of(graph), groups_by_gain(graph, serving)
+        alone = "antenna_power_max_w" in graph["bs"]
+        channel = spatial_channel(graph, serving, group, links=links, reduced=not alone, double=True)
+        # Rounds are some hundred small operations each; without views and versions to track they take a sixth less. Nothing that
+        # they leave is kept with the graph.
+        with torch.inference_mode(not torch.is_grad_enabled()):
+            rounds = list(self._rounds(graph, channel, serving, links, bs, ue, count))
+        return PrecodingPrediction(rounds, serving, group, channel)
+
+    def _rounds(
+        self,
+        graph: HeteroData,
+        channel: SpatialChannel,
+        serving: Tensor,
+        links: Links,
+        bs: Tensor,
+        ue: Tensor,
+        count: int,
+    ) -> Iterator[PrecodingRound]:
+        band = graph.rb_bandwidth_hz / graph.rb_bandwidth_hz.sum(1, keepdim=True)
+        band = band[links.ue_network].to(channel.noise)  # [U, R]
+        weight = channel.groups.gather(band) * channel.groups.share.unsqueeze(1)
+        served = (serving >= 0).to(channel.noise)
+        terms = self.refine.terms(channel, bs, ue, antenna_caps(graph, channel))
+        state: PrecodingState = self.refine.start(terms)
+        for number in range(count + 1):
+            now: Achieved = achieved(channel, state.precoder)
+            rate = (band * channel.groups.scatter(now.rate)).sum(1)
+            yield PrecodingRound(state.precoder, rate, self._utility(rate, served, links))
+            if number < count:
+                state = self.refine.step(terms, state, now, weight * channel.groups.gather(self._slope(rate, band)))
+
+    def _slope(self, rate: Tensor, band: Tensor) -> Tensor:
+        """Slope of the utility over the rates of streams, but for a factor ``[U, R]``."""
+        slope = torch.ones_like(rate) if self.objective == "sum_rate" else 1 / rate.clamp_min(_LEAST_RATE)
+        return slope.unsqueeze(1).expand_as(band)
+
+    def _utility(self, rate: Tensor, served: Tensor, links: Links) -> Tensor:
+        if self.objective == "sum_rate":
+            total: Tensor = links.sum_ue_to_network(rate)
+            return total
+        count = links.sum_ue_to_network(served).clamp_min(1)
+        return links.sum_ue_to_network(rate.clamp_min(_LEAST_RATE).log() * served) / count
+
+    def _best(self, graph: HeteroData, prediction: PrecodingPrediction) -> Allocation:
+        """Allocation of the round of the highest utility, for each network on its own."""
+        channel = prediction.channel
+        network = channel.links.bs_network[channel.groups.station]
+        which = _best_rounds(prediction)
+        precoder = prediction.rounds[0].precoder
+        for number, one in enumerate(prediction.rounds[1:], 1):
+            precoder = torch.where((which == number)[network][:, None, None], one.precoder, precoder)
+        dtype = graph["bs"].power_max_w.dtype
+        return precoding(channel, prediction.serving, prediction.group, precoder, dtype)
+
+
+def _fair(graph: HeteroData, serving: Tensor, **options: Any) -> Allocation:
+    return vector_wmmse_pf(graph, serving, **options)[0]
+
+
+def _best_rounds(prediction: PrecodingPrediction) -> Tensor:
+    """Number of the round of the highest utility of each network ``[B]``."""
+    return torch.stack([one.utility for one in prediction.rounds]).argmax(0)

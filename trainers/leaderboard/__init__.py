@@ -1,0 +1,1 @@
+"""Entries of methods measured on the same networks, and the tables in which they are ranked."""
