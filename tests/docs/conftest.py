@@ -27,7 +27,7 @@ from hetgraph.models import (
     save,
 )
 from hetgraph.trainers.cli import main
-from hetgraph.trainers.commands import compare, doctor, finetune, generate, plan, predict, report, reproduce
+from hetgraph.trainers.commands import compare, doctor, finetune, generate, models, plan, predict, report, reproduce
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -35,8 +35,8 @@ FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE
 STUB = '#!/bin/bash\nprintf \'%s\\0\' "${0##*/}" "$@" $\'\\1\' >> "$CALLS"\n'
 STUBBED = ("torchrun", "hetgraph", "pip", "make", "python", "tensorboard", "mkdocs")
 MODULES = {
-    "compare": compare, "doctor": doctor, "finetune": finetune, "generate": generate, "plan": plan, "predict": predict,
-    "report": report, "reproduce": reproduce,
+    "compare": compare, "doctor": doctor, "finetune": finetune, "generate": generate, "models": models, "plan": plan,
+    "predict": predict, "report": report, "reproduce": reproduce,
 }  # fmt: skip
 MODELS: dict[str, Callable[[], Any]] = {
     "grows": lambda: GROWS(widths=(4, 4), features="full", users=True),

@@ -55,7 +55,7 @@ def test_the_commands_are_understood(workplace: Any) -> None:
                 seen.add(arguments[0])
                 if name == "hetgraph" and arguments[0] != "fit":  # these need Lightning, see the next test
                     workplace.understood(arguments)
-    assert seen == {"install", "doctor", "compare", "plan", "predict", "fit", "report", "--version"}
+    assert seen == {"install", "doctor", "compare", "models", "plan", "predict", "fit", "report", "--version"}
 
 
 @pytest.mark.all
