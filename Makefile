@@ -6,7 +6,7 @@ BIN := .venv/bin
 # One worker a core; the tests of one file share their fixtures.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: demo test test-all lint types bench clean
+.PHONY: demo test test-all lint types docs bench clean
 
 .venv/run.stamp: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -16,6 +16,10 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 
 .venv/test.stamp: .venv/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
+	@touch $@
+
+.venv/docs.stamp: .venv/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
 	@touch $@
 
 demo: .venv/run.stamp
@@ -30,15 +34,22 @@ test-all: .venv/test.stamp
 lint: .venv/test.stamp
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-# mypy does not follow the import hook of an editable install, so it reads links in the layout of the installed package.
+# mypy and mkdocstrings do not follow the import hook of an editable install: they read links in the layout of the installed package.
+LINKS := rm -rf build/types && mkdir -p build/types/hetgraph \
+	&& ln -s $(CURDIR)/hetgraph/* $(CURDIR)/datasets $(CURDIR)/trainers build/types/hetgraph/
+
 types: .venv/test.stamp
-	@rm -rf build/types && mkdir -p build/types/hetgraph
-	@ln -s $(CURDIR)/hetgraph/* $(CURDIR)/datasets $(CURDIR)/trainers build/types/hetgraph/
+	@$(LINKS)
 	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p hetgraph
+
+# The site of docs/ and results/, in site/.
+docs: .venv/docs.stamp
+	@$(LINKS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/test.stamp
 	$(BIN)/python benchmarks/wmmse.py && $(BIN)/python benchmarks/speed_quality.py
 
 # Checkpoints in runs/ and labels in data/ cost hours; they stay.
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .benchmarks
+	rm -rf .venv build site dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .benchmarks

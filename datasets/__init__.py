@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # imported when they are asked for: of these, data modules al
     from hetgraph.datasets.lte_sites import estimate_sites, export_csv
     from hetgraph.datasets.lte_trace import LTETrace
     from hetgraph.datasets.measured_graph import Carrier
+    from hetgraph.datasets.network_dataset import NetworkDataset
     from hetgraph.datasets.scenarios import scenario_of
     from hetgraph.datasets.snapshot import SnapshotDataset, SnapshotSpec, generate
     from hetgraph.datasets.splits import layout_seed, spatial_mask
@@ -41,6 +42,7 @@ _PLACES = {
     ),
     "lte_trace": ("LTETrace",),
     "measured_graph": ("Carrier",),
+    "network_dataset": ("NetworkDataset",),
     "scenarios": ("scenario_of",),
     "snapshot": (
         "SnapshotDataset",
@@ -61,6 +63,7 @@ __all__ = [
     "Kriging",
     "LTETrace",
     "LTETraceDataset",
+    "NetworkDataset",
     "SnapshotDataModule",
     "SnapshotDataset",
     "SnapshotSpec",

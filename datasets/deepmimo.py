@@ -10,14 +10,14 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.datasets.deepmimo_files import Pair, ScenarioSets
 from hetgraph.datasets.measured_graph import Carrier, measured_graph
-from hetgraph.datasets.numbered import NumberedNetworks
+from hetgraph.datasets.network_dataset import Change, Filter, NetworkDataset
 from hetgraph.graph import CHANNEL, MOUNTED_ON, Channel, Tier, check
 from hetgraph.graph.antennas import antenna_attributes
 from hetgraph.graph.scenario_fields import ScenarioFields
 from hetgraph.graph.streams import stream
 
 
-class DeepMIMODataset(NumberedNetworks):
+class DeepMIMODataset(NetworkDataset):
     """Graphs of a DeepMIMO v4 scenario: transmitters are stations, receivers users, no gain is measured.
 
     The gain of a pair is the sum of its paths' powers, for a ray tracer's powers are those of 0 dBm sent. With ``coherent`` the
@@ -29,6 +29,7 @@ class DeepMIMODataset(NumberedNetworks):
 
     Args:
         root: the scenario's folder; of a scenario with several scenes each is a folder in it, and items go round the scenes.
+        transform, pre_transform, pre_filter: of graphs, see :class:`~hetgraph.datasets.NetworkDataset`.
         users: receivers of each graph, drawn at random; ``None`` for all.
         networks: number of graphs; one for each scene by default.
         seed: of the draw.
@@ -46,6 +47,9 @@ class DeepMIMODataset(NumberedNetworks):
     def __init__(
         self,
         root: str | Path,
+        transform: Change | None = None,
+        pre_transform: Change | None = None,
+        pre_filter: Filter | None = None,
         *,
         users: int | None = None,
         networks: int | None = None,
@@ -55,7 +59,9 @@ class DeepMIMODataset(NumberedNetworks):
         antennas: Tier | None = None,
         layers: int = 1,
     ) -> None:
-        self.root, self.users, self.seed = Path(root), users, seed
+        super().__init__(root, transform, pre_transform, pre_filter)
+        self.root: Path = Path(root).expanduser()
+        self.users, self.seed = users, seed
         sets = ScenarioSets.read(self.root)
         folders = [self.root]
         if sets.scenes > 1:
@@ -77,6 +83,20 @@ class DeepMIMODataset(NumberedNetworks):
             raise ValueError(f"users: got {users}, expected 1 to {fewest}, the receivers of {self.root} with a path")
         if self.networks < 1:
             raise ValueError(f"networks: got {networks}, expected at least 1")
+
+    @property
+    def raw_file_names(self) -> list[str]:
+        """The scenario's description and its arrays."""
+        return ["params.json", *(str(path.relative_to(self.root)) for path in sorted(self.root.rglob("*.npz")))]
+
+    @property
+    def num_networks(self) -> int:
+        """Networks before ``pre_filter``."""
+        return self.networks
+
+    def network(self, number: int) -> HeteroData:
+        """Network of a number and the dataset's seed."""
+        return self.graph(number, self.seed)
 
     def graph(self, number: int, seed: int) -> HeteroData:
         """Network of any number and seed; numbers go round the scenes."""

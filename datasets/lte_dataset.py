@@ -18,7 +18,7 @@ from hetgraph.datasets.lte_table import Numbers
 from hetgraph.datasets.lte_trace import LTETrace
 from hetgraph.datasets.lte_tracks import Tracks, draw_pieces, tracks_of
 from hetgraph.datasets.measured_graph import Carrier, measured_graph
-from hetgraph.datasets.numbered import NumberedNetworks
+from hetgraph.datasets.network_dataset import Change, Filter, NetworkDataset
 from hetgraph.datasets.rsrp_map import Indices, fit_maps, predict
 from hetgraph.graph.streams import stream
 from hetgraph.graph.trajectories import Trajectories
@@ -28,7 +28,7 @@ Split = Literal["train", "val", "test", "all"]
 SUBCARRIER_HZ = 15e3
 
 
-class LTETraceDataset(NumberedNetworks):
+class LTETraceDataset(NetworkDataset):
     """Networks from a folder of drive tests, or from one file: traces of Raca et al., G-NetTrack logs, CellMapper exports.
 
     Item i is a graph of ``cells`` neighbouring cells of one operator on one carrier and ``users`` pseudo-users: rows that one
@@ -51,6 +51,7 @@ class LTETraceDataset(NumberedNetworks):
 
     Args:
         root: folder, searched through for ``*.csv`` and ``*.txt``, or a file.
+        transform, pre_transform, pre_filter: of graphs, see :class:`~hetgraph.datasets.NetworkDataset`.
         split: ``train``, ``val``, ``test`` or ``all``.
         generation: ``4G`` or ``5G``; needed where the folder holds both.
         operator: as in the files, with a carrier's channel number after a space if need be (``B 1464``); ``None`` draws one of
@@ -75,6 +76,9 @@ class LTETraceDataset(NumberedNetworks):
     def __init__(
         self,
         root: str | Path,
+        transform: Change | None = None,
+        pre_transform: Change | None = None,
+        pre_filter: Filter | None = None,
         *,
         split: Split = "train",
         generation: Literal["4G", "5G"] | None = None,
@@ -94,7 +98,9 @@ class LTETraceDataset(NumberedNetworks):
         for name, value in (("cells", cells), ("users", users), ("networks", networks), ("fewest", fewest)):
             if value < 1:
                 raise ValueError(f"{name}: got {value}, expected at least 1")
-        self.root, self.split, self.operator = Path(root), split, operator
+        super().__init__(root, transform, pre_transform, pre_filter)
+        self.root: Path = Path(root).expanduser()
+        self.split, self.operator = split, operator
         self.num_cells, self.num_users, self.networks, self.seed = cells, users, networks, seed
         self.carrier, self.heights_m = carrier, (bs_height_m, ue_height_m)
         self.files = split_files(trace_files(self.root, generation), seed=split_seed, shares=shares)
@@ -116,6 +122,25 @@ class LTETraceDataset(NumberedNetworks):
         if any(report.kept < report.rows for report in self.reports):
             warnings.warn(f"{root}: {dropped}", stacklevel=2)
         self._tracks: dict[tuple[float, float], Tracks] = {}
+
+    @property
+    def raw_dir(self) -> str:
+        """Folder of the traces."""
+        return str(self.root if self.root.is_dir() else self.root.parent)
+
+    @property
+    def raw_file_names(self) -> list[str]:
+        """Files of all splits."""
+        return [str(path.relative_to(self.raw_dir)) for path in self.files["all"]]
+
+    @property
+    def num_networks(self) -> int:
+        """Networks before ``pre_filter``."""
+        return self.networks
+
+    def network(self, number: int) -> HeteroData:
+        """Network of a number and the dataset's seed."""
+        return self.graph(number, self.seed)
 
     def graph(self, number: int, seed: int) -> HeteroData:
         """Network of any number and seed, the same whatever else is drawn.

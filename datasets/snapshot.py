@@ -1,6 +1,5 @@
 """Snapshots of networks with teacher labels, in a folder of safetensors shards and one JSON manifest."""
 
-import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -14,18 +13,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
-from torch_geometric.data import Batch, Dataset, HeteroData
+from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.datasets.labels import add_labels
-from hetgraph.files import write_file
+from hetgraph.datasets.network_dataset import Change, Filter, NetworkDataset
+from hetgraph.files import locked, write_file
 from hetgraph.graph import Scenario
 from hetgraph.graph.collate import Stack
-from hetgraph.graph.feature_table import available
-from hetgraph.graph.schema import EDGE_TYPES, NODE_TYPES, SCHEMA_VERSION
+from hetgraph.graph.schema import SCHEMA_VERSION
 from hetgraph.radio import Allocation, one_shot
 
 FORMAT = "hetgraph-snapshots"
-Change = Callable[[HeteroData], HeteroData]
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,9 @@ def generate(
 ) -> Path:
     """Draw and label the networks of a dataset; goes on where it stopped.
 
-    Every file is written under a temporary name, flushed to disk and renamed, so that a shard is whole or absent.
+    Every file is written under a temporary name, flushed to disk and renamed, so that a shard is whole or absent. Of several
+    processes that are given one folder at once, on one machine or on several with a shared disk, one writes and the others wait
+    for it. A folder that is whole is only read.
 
     Args:
         folder: where to.
@@ -87,40 +87,68 @@ def generate(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = _read_manifest(folder) if (folder / "manifest.json").exists() else {**spec.manifest(), "sha256": {}}
-    _same(folder, manifest, spec)
+    if not _progress(folder, spec)[1]:
+        return folder
     label = teacher or (one_shot(spec.teacher) if spec.teacher else None)
-    missing = [s for s in spec.shards() if s[0] not in manifest["sha256"] or not (folder / s[0]).exists()]
-    for name, first, count in track(missing, f"Labelling {spec.count} networks", disable=quiet or not missing):
-        batch = spec.scenario.sample(count, seed=spec.seed, first=first)
-        if label is not None:
-            add_labels(batch, label)
-        content = save_tensors(_flatten(batch))
-        write_file(folder / name, content)
-        manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
-        write_file(folder / "manifest.json", json.dumps(manifest, indent=1).encode())
+    with locked(folder):
+        manifest, missing = _progress(folder, spec)
+        for name, first, count in track(missing, f"Labelling {spec.count} networks", disable=quiet or not missing):
+            batch = spec.scenario.sample(count, seed=spec.seed, first=first)
+            if label is not None:
+                add_labels(batch, label)
+            content = save_tensors(_flatten(batch))
+            write_file(folder / name, content)
+            manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
+            write_file(folder / "manifest.json", json.dumps(manifest, indent=1).encode())
     return folder
 
 
-class SnapshotDataset(Dataset):  # type: ignore[misc]
-    """Networks of a folder made by :func:`generate`, as a PyG dataset.
+def _progress(folder: Path, spec: SnapshotSpec) -> tuple[dict[str, Any], list[tuple[str, int, int]]]:
+    """Manifest of a folder, and the shards that it lacks."""
+    manifest = _read_manifest(folder) if (folder / "manifest.json").exists() else {**spec.manifest(), "sha256": {}}
+    _same(folder, manifest, spec)
+    return manifest, [s for s in spec.shards() if s[0] not in manifest["sha256"] or not (folder / s[0]).exists()]
 
-    A number gives a graph, a slice or a list of numbers a dataset of these; PyG's ``DataLoader`` collates them, with workers or
-    without. Nothing in the folder is executed: shards are safetensors and the manifest is JSON, and every shard must have the
-    digest that the manifest gives.
+
+class SnapshotDataset(NetworkDataset):
+    """Networks of a folder made by :func:`generate`, as a PyG dataset, see :class:`~hetgraph.datasets.NetworkDataset`.
+
+    Nothing in the folder is executed: shards are safetensors and the manifest is JSON, and every shard must have the digest that
+    the manifest gives.
 
     Args:
         root: a dataset's folder.
         transform: of a graph, at every access.
         pre_transform: of a graph, once, when it is first read; the result stays in memory.
+        pre_filter: whether a network is in the dataset; the folder keeps all.
+        spec: what to draw and label first where the folder lacks it, see :func:`generate`; the folder as it is by default.
 
     Raises:
         ValueError: a foreign, incomplete or altered folder; the message names the file.
+
+    Example:
+        >>> spec = SnapshotSpec(preset("uma-5bs:users=20"), count=6, teacher="pf", shard=3)
+        >>> folder = generate(tempfile.mkdtemp(), spec, quiet=True)
+        >>> dataset = SnapshotDataset(folder)  # in one step: SnapshotDataset(root, spec=spec)
+        >>> len(dataset), dataset[2:5], dataset[torch.tensor([5, 0])]
+        (6, SnapshotDataset(3), SnapshotDataset(2))
+        >>> next(iter(DataLoader(dataset, batch_size=4)))["ue"].teacher_slot.shape
+        torch.Size([80])
     """
 
-    def __init__(self, root: str | Path, transform: Change | None = None, pre_transform: Change | None = None) -> None:
-        super().__init__(str(root), transform, pre_transform)
-        self.folder = Path(root)
+    def __init__(
+        self,
+        root: str | Path,
+        transform: Change | None = None,
+        pre_transform: Change | None = None,
+        pre_filter: Filter | None = None,
+        *,
+        spec: SnapshotSpec | None = None,
+    ) -> None:
+        super().__init__(root, transform, pre_transform, pre_filter)
+        self.folder = Path(self.root)
+        if spec is not None:
+            generate(self.folder, spec)
         manifest = _read_manifest(self.folder)
         self.scenario = Scenario.from_dict(manifest["scenario"])
         if self.scenario.hash != manifest["scenario_hash"]:
@@ -138,42 +166,26 @@ class SnapshotDataset(Dataset):  # type: ignore[misc]
                 )
         self._template = Stack.from_batch(self.scenario.sample(1, seed=self.spec.seed))
         self._shards: dict[str, Stack] = {}
-        self._changed: dict[int, HeteroData] = {}
 
-    def len(self) -> int:
+    @property
+    def num_networks(self) -> int:
         """Networks of the folder."""
         return self.spec.count
 
-    def get(self, idx: int) -> HeteroData:
-        """Network of the folder, before ``transform``."""
-        if self.pre_transform is None:
-            return self._read([idx]).get_example(0)
-        if idx not in self._changed:
-            self._changed[idx] = self.pre_transform(self._read([idx]).get_example(0))
-        return copy.copy(self._changed[idx])
+    def network(self, number: int) -> HeteroData:
+        """Network of the folder."""
+        return self._read([number]).get_example(0)
 
     @property
-    def num_node_features(self) -> dict[str, int]:
-        """Columns of each node type: of ``x`` where a transform made it, else those that ``features`` can give."""
-        graph = self[0]
-        return {
-            node: graph[node].x.shape[1] if "x" in graph[node] else len(available(graph, node)) for node in NODE_TYPES
-        }
-
-    @property
-    def num_edge_features(self) -> dict[tuple[str, str, str], int]:
-        """Columns of each edge type: of ``edge_attr`` where a transform made it, else those that ``features`` can give."""
-        graph = self[0]
-        return {
-            edge: graph[edge].edge_attr.shape[1] if "edge_attr" in graph[edge] else len(available(graph, edge))
-            for edge in EDGE_TYPES
-        }
+    def processed_file_names(self) -> list[str]:
+        """Manifest and shards."""
+        return ["manifest.json", *(name for name, _, _ in self.spec.shards())]
 
     def batch(self, indices: list[int]) -> Batch:
         """Batch of some networks of this dataset, in the given order; without transforms it needs no collating."""
         if self.transform is not None or self.pre_transform is not None:
             return Batch.from_data_list([self[i] for i in indices])
-        return self._read([self.indices()[i] for i in indices])
+        return self._read([self.kept[self.indices()[i]] for i in indices])
 
     def _read(self, indices: list[int]) -> Batch:
         """Networks of the folder."""

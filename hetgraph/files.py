@@ -1,8 +1,11 @@
-"""Files that are written as a whole or not at all, and read within a bound."""
+"""Files that are written as a whole or not at all, and read within a bound; folders that one process at a time writes."""
 
 import os
 import stat
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -29,6 +32,23 @@ def write_file(path: str | Path, content: bytes) -> Path:
             raise OSError(f"{path}: got {error.strerror or error}, expected room and leave to write it") from error
         raise
     return path
+
+
+@contextmanager
+def locked(folder: str | Path) -> Iterator[None]:
+    """Keep other processes that ask for the same folder waiting, which they say once; a process that ends lets go of it."""
+    from filelock import FileLock, Timeout  # only writers of folders need it
+
+    lock = FileLock(Path(folder) / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{folder}: another process is writing it; waiting for it to end", file=sys.stderr)  # noqa: T201
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_file(path: str | Path, most_bytes: int) -> bytes | None:

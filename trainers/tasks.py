@@ -5,7 +5,12 @@ from hetgraph.trainers.task import GROUP, Task
 
 
 def task_names() -> list[str]:
-    """Names of all tasks."""
+    """Names of all tasks.
+
+    Example:
+        >>> task_names()
+        ['arrivals', 'handover', 'handover-traffic', 'iot', 'queues', 'snapshot'...]
+    """
     return plugin_names(GROUP)
 
 

@@ -17,6 +17,10 @@ def thermal_noise_w(bandwidth_hz: float, *, noise_figure_db: float) -> float:
 
     Raises:
         ValueError: a bandwidth that is not finite and positive, or a noise figure that is negative or not finite.
+
+    Example:
+        >>> thermal_noise_w(180e3, noise_figure_db=9.0)
+        5.69...e-15
     """
     if not 0.0 < bandwidth_hz < math.inf:
         raise ValueError(f"bandwidth_hz: got {bandwidth_hz}, expected a finite number > 0")

@@ -67,6 +67,11 @@ def pathloss_db(
     Raises:
         ValueError: an unknown alias, a negative or not finite distance, a carrier <= 0, a height that is not positive
             (UMa and UMi: not above 1 m, the height of their environment), ``los`` that is not bool.
+
+    Example:
+        >>> distance = torch.tensor([100.0, 1000.0])
+        >>> pathloss_db("lte", distance, carrier_hz=2e9, bs_height_m=25.0, ue_height_m=1.5, los=False)  # 128.1 + 37.6 log10(d / km)
+        tensor([ 90.5..., 128.1...])
     """
     chosen = propagation_model(model)
     link = make_link(distance_2d_m, carrier_hz, bs_height_m, ue_height_m, chosen.min_height_m)

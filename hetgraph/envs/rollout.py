@@ -83,6 +83,14 @@ def rollout(
 
     Raises:
         ValueError: no policy, fewer than one episode, or a policy whose action the environment does not take.
+
+    Example:
+        >>> env = ConflictEnv("conflict-8", num_envs=2, load=0.3, episode_slots=50)
+        >>> trial = rollout(env, {name: policy(name) for name in ("gms", "llq")}, seed=1)
+        >>> trial.values["gms"]["mean_delay_slots"].shape  # training seeds and networks
+        torch.Size([1, 2])
+        >>> bool((trial.values["gms"]["mean_delay_slots"] <= trial.values["llq"]["mean_delay_slots"]).all())
+        True
     """
     if not policies or episodes < 1:
         got = f"{len(policies)} policies and {episodes} episodes"

@@ -27,6 +27,12 @@ def from_gain(
 
     Raises:
         ValueError: a shape, a sign or a value that no network can have.
+
+    Example:
+        >>> graph = from_gain(torch.tensor([[[2.0], [1.0]], [[0.5], [4.0]]]), noise_w=1.0, power_max_w=1.0)  # [N=2, U=2, R=1]
+        >>> graph["bs", "channel", "ue"].edge_index  # stations and users of the edges, user by user
+        tensor([[0, 1, 0, 1],
+                [0, 0, 1, 1]])
     """
     if not isinstance(gain, Tensor) or not gain.is_floating_point() or gain.dim() != 3:
         got = tuple(gain.shape) if isinstance(gain, Tensor) else type(gain).__name__

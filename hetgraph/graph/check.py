@@ -29,6 +29,15 @@ def check(data: HeteroData, level: Level | None = None) -> None:
         ValueError: the first broken rule: a missing store or attribute, a wrong shape or dtype, NaN, infinite or negative
             values, indices that point nowhere, edges out of order, a user without a candidate station, an unknown level, or
             values that the level does not know.
+
+    Example:
+        >>> graph = from_gain(torch.ones(2, 3, 1), noise_w=1.0, power_max_w=1.0)
+        >>> check(graph)
+        >>> graph["bs"].power_max_w = -torch.ones(2)
+        >>> check(graph)
+        Traceback (most recent call last):
+            ...
+        ValueError: bs.power_max_w: got ...
     """
     if not isinstance(data, HeteroData):
         raise ValueError(f"graph: got {type(data).__name__}, expected torch_geometric.data.HeteroData")

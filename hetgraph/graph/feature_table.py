@@ -250,6 +250,12 @@ def features(graph: HeteroData | Facts, store: Store, names: Sequence[str], scal
 
     Raises:
         ValueError: an unknown name, block columns among others, or an attribute that a column needs and the graph lacks.
+
+    Example:
+        >>> graph = from_gain(torch.tensor([[[10.0], [1.0]]]), noise_w=1.0, power_max_w=1.0)
+        >>> features(graph, ("bs", "channel", "ue"), ("snr_db",), scaled=False)
+        tensor([[10.],
+                [ 0.]])
     """
     columns = columns_of(store, names)
     if len({column.block for column in columns}) > 1:

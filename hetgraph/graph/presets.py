@@ -50,6 +50,16 @@ def preset(name: str) -> Scenario:
 
     Raises:
         ValueError: an unknown name or argument, or a value of another type.
+
+    Example:
+        >>> preset("hetnet-3tier").num_stations
+        21
+        >>> preset("interference-k:pairs=4,noise_dbm=-75").sample(2, seed=1)["bs"].pos.shape  # two networks
+        torch.Size([8, 3])
+        >>> preset("uma-6bs")
+        Traceback (most recent call last):
+            ...
+        ValueError: preset: got 'uma-6bs', expected one of uma-5bs, hetnet-3tier, ...
     """
     base, _, text = name.partition(":")
     if base not in PRESETS:

@@ -88,7 +88,13 @@ class Scenario(ScenarioFields):
             raise ValueError(f"{source}: {error}" if is_path else str(error)) from None
 
     def scaled(self, *, users: float = 1.0, stations: float = 1.0, area: float = 1.0) -> "Scenario":
-        """The same scenario with more (or fewer) users, stations or square metres; stations of every tier alike."""
+        """The same scenario with more (or fewer) users, stations or square metres; stations of every tier alike.
+
+        Example:
+            >>> small = preset("hetnet-3tier").scaled(users=0.1, stations=1 / 3)
+            >>> small.num_stations, small.users.count
+            (7, 60)
+        """
         side = area**0.5
         layout = dataclasses.replace(
             self.layout, width_m=self.layout.width_m * side, height_m=self.layout.height_m * side
@@ -133,6 +139,12 @@ class Scenario(ScenarioFields):
         Raises:
             FileNotFoundError: a source whose file or folder does not exist.
             ValueError: a source whose files are wrong, or ``n`` that is not positive.
+
+        Example:
+            >>> scenario = preset("interference-k:pairs=4")
+            >>> three, second = scenario.sample(3, seed=1), scenario.sample(1, seed=1, first=1)
+            >>> three[1]["bs", "channel", "ue"].gain.equal(second[0]["bs", "channel", "ue"].gain)
+            True
         """
         check_numbers(n, first)
         return source_of(self).sample(n, seed=seed, first=first)

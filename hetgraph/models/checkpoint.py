@@ -75,6 +75,12 @@ def save(model: nn.Module, path: str | Path, *, state: Mapping[str, Tensor] | No
 
     Raises:
         ValueError: a model without a system, or with weights that are not finite.
+
+    Example:
+        >>> path = save(HetGNN(hidden=8, rounds=1), Path(tempfile.mkdtemp()) / "best.ckpt")
+        >>> model = load(path)
+        >>> type(model).__name__, model.task
+        ('HetGNN', 'snapshot')
     """
     for attribute in ("name", "task", "options"):
         if not hasattr(model, attribute):

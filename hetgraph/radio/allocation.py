@@ -77,6 +77,12 @@ def feasible(graph: HeteroData, allocation: Allocation, *, tolerance: float = 1e
     """Whether an allocation keeps to the graph: candidates, budgets per station and resource block, airtimes (eq. 6-7).
 
     A batched association that points into another network is infeasible, since no candidate edge leads there.
+
+    Example:
+        >>> graph = from_gain(torch.ones(1, 2, 1), noise_w=1.0, power_max_w=1.0)
+        >>> serving = torch.zeros(2, dtype=torch.long)
+        >>> feasible(graph, Allocation(serving, torch.ones(1, 1))), feasible(graph, Allocation(serving, 2 * torch.ones(1, 1)))
+        (True, False)
     """
     return not violations(graph, allocation, tolerance=tolerance)
 

@@ -64,6 +64,11 @@ def evaluate(
 
     Raises:
         ValueError: an unknown convention, or one that the allocation lacks a field for.
+
+    Example:
+        >>> graph = from_gain(torch.tensor([[[3.0], [1.0]]]), noise_w=1.0, power_max_w=1.0)  # one station, two users, 1 Hz
+        >>> evaluate(graph, Allocation(torch.tensor([0, 0]), torch.ones(1, 1))).rate_bps  # half the time each
+        tensor([1.0000, 0.5000])
     """
     links = links_of(graph)
     rate = rates_bps(graph, allocation, convention, links=links, sic_residual=sic_residual)
@@ -107,6 +112,11 @@ def pf_gain(rate_bps: Tensor, reference_bps: Tensor, links: Links) -> Tensor:
         rate_bps: rate of each user ``[U]``, bit/s.
         reference_bps: its rate under the reference ``[U]``, bit/s.
         links: index structure of the graph or batch.
+
+    Example:
+        >>> graph = from_gain(torch.ones(1, 2, 1), noise_w=1.0, power_max_w=1.0)
+        >>> pf_gain(torch.tensor([2.0, 2.0]), torch.tensor([1.0, 2.0]), links_of(graph))  # ln(2) and 0
+        tensor([0.3466], dtype=torch.float64)
     """
     both = (rate_bps > 0) & (reference_bps > 0)
     # In double precision: logarithms of rates are of the order of 16, with steps of 2e-6 in single.

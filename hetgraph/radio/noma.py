@@ -21,6 +21,11 @@ def noma_rates(
 
     Raises:
         ValueError: a residual outside 0..1.
+
+    Example:
+        >>> gain, power = torch.tensor([4.0, 1.0]), torch.tensor([0.25, 0.75])  # the strong user cancels the layer of the weak one
+        >>> noma_rates(gain, power, torch.ones(2))
+        tensor([1.0000, 0.6781])
     """
     return shannon(noma_sinr(gain, layer_power_w, interference_plus_noise_w, sic_residual=sic_residual))
 

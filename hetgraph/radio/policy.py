@@ -122,6 +122,12 @@ def policy(name: str) -> Any:
 
     Raises:
         ValueError: an unknown name.
+
+    Example:
+        >>> batch = preset("uma-5bs:users=20").sample(2, seed=1)
+        >>> allocation = policy("max_rsrp")(batch)
+        >>> allocation.serving.shape, allocation.power_w.shape  # [U] and [N, R]
+        (torch.Size([40]), torch.Size([10, 51]))
     """
     loaded = plugin("policy", name, ASSOCIATIONS, SCHEDULERS, GROUP, others=", or the path of a checkpoint")
     return loaded if hasattr(loaded, "act") else OneShotPolicy(name, loaded)

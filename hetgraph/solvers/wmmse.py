@@ -58,6 +58,13 @@ def wmmse(
 
     Raises:
         ValueError: an unknown option, weights or a start of another shape or sign, an association with no such candidate.
+
+    Example:
+        >>> graph = from_gain(torch.tensor([[[1.0], [0.9]], [[0.9], [1.0]]]), noise_w=0.01, power_max_w=1.0)
+        >>> serving = torch.tensor([0, 1])  # two pairs that disturb each other much: one is silent
+        >>> start = torch.tensor([[1.0], [0.5]])
+        >>> wmmse(graph, serving, init=start).power_w.round(decimals=2).flatten()
+        tensor([1., 0.])
     """
     problem = Problem(graph, serving, weights, budget, mode)
     amplitude = problem.start(init, generator)

@@ -28,6 +28,13 @@ def compare(
 
     Raises:
         ValueError: no policy, an unknown reference, or options that do not fit.
+
+    Example:
+        >>> task = task_of("snapshot")
+        >>> options = task.options(scenario="uma-5bs:users=20", layouts=2)
+        >>> (trial,), reference = compare(task, options, {name: [policy(name)] for name in ("max_rsrp", "pf")})
+        >>> reference, trial.values["pf"]["pf_gain"].shape  # training seeds of both, and networks
+        ('max_rsrp', torch.Size([1, 1, 2]))
     """
     if not policies:
         raise ValueError("--policies: got none, expected at least one")

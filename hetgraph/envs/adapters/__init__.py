@@ -20,6 +20,11 @@ def to_gymnasium(env: GraphEnv[Any], flat: bool = False, *, levels_db: Sequence[
 
     Raises:
         ValueError: gymnasium is not installed.
+
+    Example:
+        >>> env = to_gymnasium(ArrivalEnv("grows-tiny"), flat=True)
+        >>> env.action_space, env.reset(seed=0)[0].ndim
+        (Discrete(3), 1)
     """
     require("gymnasium", "to_gymnasium")
     from hetgraph.envs.adapters import arrays, gymnasium

@@ -29,6 +29,8 @@ def tiny(name: str) -> list[str]:
     """Options with which a shipped configuration trains for a batch in seconds."""
     if name.startswith(("conflict", "hex", "mappo", "random")):
         sizes = {"num_envs": 4, "slots": 4, "rollouts": 2, "val_slots": 20, "val_envs": 2}
+    elif name == "qmix-traffic":
+        sizes = {"num_envs": 2, "networks": 2, "episodes": 1, "updates": 2, "batch_size": 4, "val_networks": 1}
     elif name.startswith(("qmix", "d3qn")):
         sizes = {"cells": 7, "users": 30, "networks": 2, "num_envs": 1, "val_networks": 2, "steps": 6, "episodes": 1}
         sizes |= {"batch_size": 4, "least": 4}
