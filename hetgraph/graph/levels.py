@@ -66,7 +66,7 @@ def known_stations(graph: HeteroData, level: Level) -> Tensor:
     known, own = known_edges(graph, level), own_edges(graph)
     if sees_everything(level):
         return known
-    serving, stations = _serving(graph, own), len(graph["bs"].power_max_w)
+    serving, stations = _serving(graph, own), graph["bs"].power_max_w.shape[0]
     bs, ue = graph[CHANNEL].edge_index
     near = own | (serving[ue] < 0)
     if level == "neighbourhood":
@@ -199,7 +199,7 @@ def _shallow(graph: HeteroData) -> HeteroData:
 def _serving(graph: HeteroData, own: Tensor) -> Tensor:
     """Station of each user ``[U]``, -1 without one."""
     bs, ue = graph[CHANNEL].edge_index
-    serving = torch.full((len(graph["ue"].noise_w),), -1, device=bs.device)
+    serving = torch.full((graph["ue"].noise_w.shape[0],), -1, device=bs.device)
     return serving.scatter(0, ue[own], bs[own])
 
 

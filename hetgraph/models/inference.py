@@ -77,7 +77,7 @@ def graph_of(inputs: Mapping[str, Tensor]) -> HeteroData:
     """Graph of some inputs, not checked."""
     graph = HeteroData()
     for key in (*NODE_TYPES, *EDGE_TYPES):
-        graph[key]  # noqa: B018  makes the store
+        graph[key]
     for name, value in inputs.items():
         field = FIELDS[name]
         _store(graph, field)[field.name] = value
@@ -111,6 +111,10 @@ class _Recorded(dict[str, Any]):
         self.seen.add((self.store, name))
         return super().__getitem__(name)
 
+    def get(self, name: str, default: Any = None) -> Any:
+        self.seen.add((self.store, name))
+        return super().get(name, default)
+
     def __copy__(self) -> "_Recorded":
         return _Recorded(dict(self.items()), self.store, self.seen)
 
@@ -120,15 +124,18 @@ class InferenceNetwork(nn.Module):
 
     Args:
         model: see :class:`Inferring`.
+        settings: attributes of the graph that are no inputs, as lists.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, settings: Mapping[str, list[Any]] | None = None) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.settings = model, dict(settings or {})
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Outputs of :meth:`Inferring.infer`."""
         extra = {name: value for name, value in inputs.items() if name not in FIELDS}
         graph = graph_of({name: value for name, value in inputs.items() if name in FIELDS})
+        for name, value in self.settings.items():
+            _store(graph, FIELDS[name])[FIELDS[name].name] = value
         out: dict[str, Tensor] = self.model.infer(graph, extra)  # type: ignore[operator]
         return out

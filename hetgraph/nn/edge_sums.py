@@ -103,7 +103,7 @@ class EdgeSums:
         order = torch.argsort(edge_index[1], stable=True)
         source, target = edge_index[:, order]
         links = Links(source, target, network, network, num_networks, None, False)
-        return EdgeSums.of(links, edge_attr[order], edge_attr.new_ones(len(order), 1), "ue")
+        return EdgeSums.of(links, edge_attr[order], edge_attr.new_ones(order.shape[0], 1), "ue")
 
     def nodes(self, *state: Tensor) -> Tensor:
         """Sums of node states over the edges at whose other ends they are.

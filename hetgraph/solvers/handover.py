@@ -41,10 +41,10 @@ class Choice:
 
     def most(self, value: Tensor, cell: Tensor, groups: int) -> tuple[Tensor, Tensor]:
         """Largest of ``[B, M]`` in each group, and the first place that has it ``[B, groups]``; M where there is none."""
-        best = value.new_full((len(value), groups), -torch.inf).scatter_reduce_(1, cell, value, "amax")
+        best = value.new_full((value.shape[0], groups), -torch.inf).scatter_reduce_(1, cell, value, "amax")
         number = torch.arange(value.shape[1], device=value.device).expand_as(cell)
         tops = (value >= best.gather(1, cell)) & (value > -torch.inf)
-        first = torch.full((len(value), groups), value.shape[1], device=value.device)
+        first = torch.full((value.shape[0], groups), value.shape[1], device=value.device)
         return best, first.scatter_reduce_(1, cell, torch.where(tops, number, value.shape[1]), "amin")
 
     def joins(self, place: Tensor) -> Tensor:
@@ -257,9 +257,11 @@ def wishes(choice: Choice, price: Tensor, least_gain: float = 0.0) -> Tensor:
 
 def fit(choice: Choice, place: Tensor, gain: Tensor | None = None) -> Tensor:
     """Places with those who find no room sent back, those of the largest ``gain [B, U]`` taken, or the first ``[B, U]``."""
-    group = choice.at(place, choice.cell) + choice.cells * torch.arange(len(place), device=place.device).unsqueeze(1)
+    group = choice.at(place, choice.cell) + choice.cells * torch.arange(place.shape[0], device=place.device).unsqueeze(
+        1
+    )
     goes = (place > 0).flatten().nonzero().squeeze(1)
-    score = torch.zeros(len(goes), device=place.device) if gain is None else gain.flatten()[goes]
+    score = torch.zeros(goes.shape[0], device=place.device) if gain is None else gain.flatten()[goes]
     rank = rank_in_group(score, group.flatten()[goes], choice.room.numel())
     out = place.flatten().clone()
     out[goes] *= rank < choice.room.flatten()[group.flatten()[goes]]
