@@ -24,6 +24,7 @@ OTHERS = {
     "predict": "what a policy decides on one network, as tables of cells and users",
     "plan": "what a policy would have a network of one's own do, what it gains there, with a map",
     "compare": "judge policies of a task on the same networks",
+    "export": "the network of a checkpoint as a program of PyTorch or ONNX that needs no hetgraph",
     "demo": "train and judge a small model, with figures",
     "doctor": "check the installation, or say what files are and how they would be read",
     "report": "one HTML page of a run's figures and tables",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from hetgraph.graph.tracing import exporting
 from hetgraph.radio.handover import rank_in_group
 
 LEAST = 1e-5  # utility below which a move does not count as one
@@ -204,7 +205,7 @@ class Search:
         gain, place = alone.max(2)
         single = torch.arange(u, device=place.device) * places + place
         chain, exchange, one, two, mover = self._pairs()
-        row, column = torch.triu_indices(k, k, 1, device=place.device)
+        row, column = pairs_of(k, place.device)
         target_cell, back = mover[:, row * k + column], mover[:, column * k + row]
         none = torch.full_like(single, u * places)
         gains = torch.cat([gain, chain, exchange[:, row, column]], 1)
@@ -228,6 +229,14 @@ class Search:
         gain, mover = self.choice.most(swap, origin * k + target_cell, k * k)
         exchange = gain.reshape(b, k, k)
         return chain, exchange + exchange.transpose(1, 2), one, two, mover
+
+
+def pairs_of(number: int, device: torch.device) -> Tensor:
+    """All pairs of numbers below ``number``, the smaller one first ``[2, *]``."""
+    if exporting():  # the number is a symbol there
+        each = torch.arange(number, device=device)
+        return (each.unsqueeze(1) < each).nonzero().T
+    return torch.triu_indices(number, number, 1, device=device)
 
 
 def best_places(choice: Choice, least_gain: float = 0.0, crowding: float = 0.0) -> Tensor:
