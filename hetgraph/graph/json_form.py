@@ -107,8 +107,15 @@ def graph_from_json(values: Any, *, max_nodes: int = 1 << 20, max_edges: int = 1
     if "slot" not in graph[CHANNEL]:
         graph[CHANNEL].slot = _slots(graph[CHANNEL].edge_index)
     graph.schema_version = SCHEMA_VERSION
+    _count_nodes(graph, values)
     check(graph)
     return graph
+
+
+def _count_nodes(graph: HeteroData, values: Mapping[str, Any]) -> None:
+    """Numbers of nodes, which PyG infers of some attributes only."""
+    for node in NODE_TYPES:
+        graph[node].num_nodes = max((len(value) for value in values.get(node, {}).values()), default=0)
 
 
 def _check_stores(values: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -71,7 +72,7 @@ class Decider:
         return {
             "system": self.header.system,
             "task": self.header.task,
-            "decision": {k: v.tolist() for k, v in out.items()},
+            "decision": {name: _plain(value) for name, value in out.items()},
         }
 
     def _infer(self, graph: HeteroData, extra: Any) -> dict[str, Tensor]:
@@ -114,11 +115,19 @@ class Decider:
         """A request that is answered: the example with what the model reads."""
         names = {name for name in self._names if name in FIELDS}
         settings = getattr(self.model, "settings", ())
-        needed = {name for name, each in FIELDS.items() if each.required}
+        needed = {"antenna_offset", *(name for name, each in FIELDS.items() if each.required)}
         kept = {k: v for k, v in attributes_of(self.example).items() if k in names | needed or k in settings}
         out = graph_to_json(graph_of(kept))
         out[GRAPH].pop("num_graphs", None)
         return out
+
+
+def _plain(value: Tensor) -> Any:
+    """Nested lists; JSON has no infinity, and what is not allowed is ``null``."""
+    finite = value.isfinite()
+    if bool(finite.all()):
+        return value.tolist()
+    return np.where(finite.numpy(), value.numpy().astype(object), None).tolist()
 
 
 def _extra(values: Any, known: dict[str, Tensor]) -> dict[str, Tensor]:
