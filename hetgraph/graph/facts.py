@@ -11,7 +11,7 @@ from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.power import equal_power_w
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.graph.sums_of_others import sum_of_other_edges
-from hetgraph.graph.tracing import holds
+from hetgraph.graph.tracing import contained, holds
 
 LEAST_RATIO = 1e-12  # ratios of powers below it are -120 dB
 LEAST_POWER = 1e-30  # the same of gains and of powers in W
@@ -238,7 +238,7 @@ class Facts:
         heard, hears = links.bs + n * self.station[links.ue], self.station[links.ue] + n * links.bs
         pairs = source + n * target
         served = self.station[links.ue] >= 0
-        return (torch.isin(heard, pairs) & torch.isin(hears, pairs) & served).nonzero().squeeze(1)
+        return (contained(heard, pairs, n * n) & contained(hears, pairs, n * n) & served).nonzero().squeeze(1)
 
     @cached_property
     def data_rate(self) -> Tensor:

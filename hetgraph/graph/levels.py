@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA, Field, Level
+from hetgraph.graph.tracing import contained
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 STRUCTURE = ("edge_index", "slot", "may_serve", "known", "own", "batch", "ptr")  # the same at every level
@@ -71,7 +72,8 @@ def known_stations(graph: HeteroData, level: Level) -> Tensor:
     near = own | (serving[ue] < 0)
     if level == "neighbourhood":
         source, target = graph[NEIGHBOURS].edge_index
-        near = near | torch.isin(bs * stations + serving[ue].clamp_min(0), source * stations + target)
+        pair = bs * stations + serving[ue].clamp_min(0)
+        near = near | contained(pair, source * stations + target, stations * stations)
     return near & known
 
 

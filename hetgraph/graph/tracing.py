@@ -39,3 +39,11 @@ def count(index: Tensor, size: int) -> Tensor:
     if exporting():  # the length of a bincount depends on values
         return index.new_zeros(size).index_add(0, index, torch.ones_like(index))
     return torch.bincount(index, minlength=size)
+
+
+def contained(number: Tensor, chosen: Tensor, size: int) -> Tensor:
+    """Which numbers are among the chosen ones, all of them below ``size``; negative ones are not to be relied upon."""
+    if exporting():  # a table, for formats without a search
+        table = torch.zeros(size, dtype=torch.bool, device=number.device).scatter(0, chosen, True)
+        return table.index_select(0, number.clamp_min(0))
+    return torch.isin(number, chosen)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -107,22 +108,27 @@ def _name_sizes(model: Any, program: Program) -> None:
 
     free = program.free_sizes()
     for value in model.graph.inputs:
-        shape = program.shapes[value.name]
-        sizes = [
-            size if size in free else number
-            for size, number in zip(shape, program.example[value.name].shape, strict=True)
-        ]
+        numbers = program.example[value.name].shape
+        sizes: list[str | int] = []
+        for place, size in enumerate(program.shapes[value.name]):
+            name = f"{value.name}_{place}" if size == "*" else size  # an asterisk is a size of its own each time
+            sizes.append(name if size in free or (size == "*" and numbers[place] > 1) else int(numbers[place]))
         value.shape = onnx_ir.Shape(sizes)
 
 
 def _lacking(error: BaseException | None) -> str:
     """What the exporter could not translate."""
+    operator = "an operator without a translation"
     while error is not None:
         text = str(error)
-        if "No ONNX function found for" in text:
-            return text.split("No ONNX function found for", 1)[1].split(">")[0].strip(" <") + ">"
+        named = re.search(r"No ONNX function found for <OpOverload\(op='([\w.]+)'", text)
+        if named is not None:
+            return f"the operator {named[1]}"
+        named = re.search(r"call_function\[target=torch\.ops\.([\w.]+)\]", text)
+        if named is not None:
+            operator = f"the operator {named[1]} with such arguments"
         error = error.__cause__
-    return "an operator without a translation"
+    return operator
 
 
 FORMATS: dict[str, Callable[[Program], Format]] = {"pt2": PT2, "onnx": ONNX}
