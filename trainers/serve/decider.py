@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -127,7 +126,9 @@ def _plain(value: Tensor) -> Any:
     finite = value.isfinite()
     if bool(finite.all()):
         return value.tolist()
-    return np.where(finite.numpy(), value.numpy().astype(object), None).tolist()
+    values: Any = value.numpy().astype(object)
+    values[~finite.numpy()] = None
+    return values.tolist()
 
 
 def _extra(values: Any, known: dict[str, Tensor]) -> dict[str, Tensor]:
