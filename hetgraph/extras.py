@@ -10,6 +10,11 @@ EXTRAS = {  # package -> extra of hetgraph that installs it
     "matplotlib": "report",
     "tensorboard": "tensorboard",
     "huggingface_hub": "hub",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxruntime": "export",
+    "fastapi": "serve",
+    "uvicorn": "serve",
 }
 
 

@@ -25,6 +25,8 @@ OTHERS = {
     "plan": "what a policy would have a network of one's own do, what it gains there, with a map",
     "compare": "judge policies of a task on the same networks",
     "leaderboard": "check entries of `compare --submit` and rank them",
+    "export": "the network of a checkpoint as a program of PyTorch or ONNX that needs no hetgraph",
+    "serve": "answer graphs with a checkpoint's decisions, over HTTP",
     "demo": "train and judge a small model, with figures",
     "models": "the models that are shipped with the package, and their cards",
     "doctor": "check the installation, or say what files are and how they would be read",

@@ -11,6 +11,7 @@ from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.power import equal_power_w
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
 from hetgraph.graph.sums_of_others import sum_of_other_edges
+from hetgraph.graph.tracing import contained, holds
 
 LEAST_RATIO = 1e-12  # ratios of powers below it are -120 dB
 LEAST_POWER = 1e-30  # the same of gains and of powers in W
@@ -96,7 +97,7 @@ class Facts:
     def _powers(self) -> tuple[Tensor, Tensor, Tensor]:
         links, bs, ue = self.links, self.graph["bs"], self.graph["ue"]
         flat, far = self.edge("gain"), "far_interference_w" in ue
-        if bool((bs.rb_power_max_w > 0).all()):  # one carrier: means over blocks before sums over stations
+        if holds((bs.rb_power_max_w > 0).all()):  # one carrier: means over blocks before sums over stations
             mean_gain = links.lift(torch.mv(flat, flat.new_full((flat.shape[1],), 1 / flat.shape[1])))
             received = mean_gain * links.from_bs(bs.power_max_w / flat.shape[1])
             floor = links.from_ue((ue.noise_w + ue.far_interference_w).mean(1)) if far else self.noise_w
@@ -118,7 +119,7 @@ class Facts:
     def noise_w(self) -> Tensor:
         """Noise alone, mean over the station's blocks, broadcastable to the edge layout."""
         links, noise, owned = self.links, self.ue("noise_w"), self.bs("rb_power_max_w") > 0
-        if bool(owned.all()):
+        if holds(owned.all()):
             return links.from_ue(noise.mean(1))
         lifted = links.from_bs(owned.to(noise.dtype))
         return (links.from_ue(noise) * lifted).sum(-1) / lifted.sum(-1).clamp_min(1)
@@ -237,7 +238,7 @@ class Facts:
         heard, hears = links.bs + n * self.station[links.ue], self.station[links.ue] + n * links.bs
         pairs = source + n * target
         served = self.station[links.ue] >= 0
-        return (torch.isin(heard, pairs) & torch.isin(hears, pairs) & served).nonzero().squeeze(1)
+        return (contained(heard, pairs, n * n) & contained(hears, pairs, n * n) & served).nonzero().squeeze(1)
 
     @cached_property
     def data_rate(self) -> Tensor:

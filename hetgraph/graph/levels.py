@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import CHANNEL, CONFLICTS, MOUNTED_ON, NEIGHBOURS, SCHEMA, Field, Level
+from hetgraph.graph.tracing import contained
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 STRUCTURE = ("edge_index", "slot", "may_serve", "known", "own", "batch", "ptr")  # the same at every level
@@ -66,12 +67,13 @@ def known_stations(graph: HeteroData, level: Level) -> Tensor:
     known, own = known_edges(graph, level), own_edges(graph)
     if sees_everything(level):
         return known
-    serving, stations = _serving(graph, own), len(graph["bs"].power_max_w)
+    serving, stations = _serving(graph, own), graph["bs"].power_max_w.shape[0]
     bs, ue = graph[CHANNEL].edge_index
     near = own | (serving[ue] < 0)
     if level == "neighbourhood":
         source, target = graph[NEIGHBOURS].edge_index
-        near = near | torch.isin(bs * stations + serving[ue].clamp_min(0), source * stations + target)
+        pair = bs * stations + serving[ue].clamp_min(0)
+        near = near | contained(pair, source * stations + target, stations * stations)
     return near & known
 
 
@@ -199,7 +201,7 @@ def _shallow(graph: HeteroData) -> HeteroData:
 def _serving(graph: HeteroData, own: Tensor) -> Tensor:
     """Station of each user ``[U]``, -1 without one."""
     bs, ue = graph[CHANNEL].edge_index
-    serving = torch.full((len(graph["ue"].noise_w),), -1, device=bs.device)
+    serving = torch.full((graph["ue"].noise_w.shape[0],), -1, device=bs.device)
     return serving.scatter(0, ue[own], bs[own])
 
 

@@ -23,6 +23,7 @@ from torch.nn.functional import embedding_bag
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.tracing import count, exporting
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class Links:
         if self.dense:
             return edge.sum(1).reshape(self.num_bs, *edge.shape[3:])
         flat = self.flat(edge)
-        if flat.dim() == 2 and flat.is_floating_point() and flat.numel():  # several times as fast as index_add
+        if not exporting() and flat.dim() == 2 and flat.is_floating_point() and flat.numel():
+            # several times as fast as index_add
             order, first = self.by_station
             return embedding_bag(order, flat, first, mode="sum")
         out = flat.new_zeros(self.num_bs, *flat.shape[1:])
@@ -137,17 +139,17 @@ class Links:
         """Mean over each station's edges: edge layout -> ``[N, *]``; zero for a station without edges."""
         if self.dense:
             return edge.mean(1).reshape(self.num_bs, *edge.shape[3:])
-        count = torch.bincount(self.bs, minlength=self.num_bs).clamp_min(1).to(edge.dtype)
-        return self.sum_to_bs(edge) / count.reshape(-1, *([1] * (self.flat(edge).dim() - 1)))
+        number = count(self.bs, self.num_bs).clamp_min(1).to(edge.dtype)
+        return self.sum_to_bs(edge) / number.reshape(-1, *([1] * (self.flat(edge).dim() - 1)))
 
     def mean_over_bs(self, node: Tensor) -> Tensor:
         """Mean of the stations' ``node [N, H]`` over each user's candidates ``[U, H]``; where all are, a broadcast view."""
         if self.dense:
             mean = node.reshape(self.num_networks, -1, 1, node.shape[1]).mean(1)
             return mean.expand(-1, self.num_ue // self.num_networks, -1).reshape(self.num_ue, -1)
-        count = torch.bincount(self.ue, minlength=self.num_ue).clamp_min(1).to(node.dtype)
+        number = count(self.ue, self.num_ue).clamp_min(1).to(node.dtype)
         values = self.from_bs(node)
-        return self.sum_to_ue(values) / count.unsqueeze(1)
+        return self.sum_to_ue(values) / number.unsqueeze(1)
 
     def mean_over_ue(self, node: Tensor) -> Tensor:
         """Mean of the users' ``node [U, H]`` over each station's edges ``[N, H]``."""
@@ -206,14 +208,14 @@ class Links:
         """Index of each user's first edge ``[U]``."""
         if self.degree is not None:
             return torch.arange(0, self.num_edges, self.degree, device=self.bs.device)
-        count = torch.bincount(self.ue, minlength=self.num_ue)
-        return count.cumsum(0) - count
+        number = count(self.ue, self.num_ue)
+        return number.cumsum(0) - number
 
     @cached_property
     def by_station(self) -> tuple[Tensor, Tensor]:
         """Edges in the order of their stations ``[E]``, by user within each, and where those of each station begin ``[N]``."""
-        count = torch.zeros_like(self.bs_network).index_add(0, self.bs, torch.ones_like(self.bs))
-        return torch.argsort(self.bs, stable=True), count.cumsum(0) - count
+        number = torch.zeros_like(self.bs_network).index_add(0, self.bs, torch.ones_like(self.bs))
+        return torch.argsort(self.bs, stable=True), number.cumsum(0) - number
 
     def slot_of(self, serving: Tensor) -> Tensor:
         """Slot of station ``serving [U]`` among each user's candidates; -1 where it is none of them (or -1 itself)."""
@@ -275,6 +277,8 @@ def links_of(data: HeteroData) -> Links:
     else:
         bs_network = torch.zeros(num_bs, dtype=torch.long, device=device)
         ue_network, num = torch.zeros(num_ue, dtype=torch.long, device=device), 1
+    if exporting():  # a program is for graphs of all kinds
+        return Links(bs, ue, bs_network, ue_network, num, None, False)
     degree = bs.numel() // num_ue if num_ue and bs.numel() % num_ue == 0 else None
     if degree is not None and not torch.equal(ue.reshape(num_ue, degree), _repeated(num_ue, degree, device)):
         degree = None

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import hardshrink
 
 from hetgraph.graph.links import Links
+from hetgraph.graph.tracing import count, exporting
 
 _MATRIX = 128  # entries up to which the product with ones off the diagonal is faster than two running sums
 
@@ -22,6 +23,8 @@ def sum_of_others(value: Tensor, dim: int) -> Tensor:
         value: any shape.
         dim: the dimension.
     """
+    if exporting():
+        return _running_sums(value, dim % value.dim())
     out: Tensor = _SumOfOthers.apply(value, dim % value.dim())  # type: ignore[no-untyped-call]
     return out
 
@@ -66,8 +69,11 @@ def sum_of_other_edges(value: Tensor, links: Links) -> Tensor:
         return sum_of_others(value, 2)
     if links.degree is not None:
         return sum_of_others(value, 1)
-    width = int(torch.bincount(links.ue, minlength=links.num_ue).max())
-    slot = torch.arange(links.num_edges, device=value.device) - links.first_edge[links.ue]
+    if exporting():  # a width that depends on no value
+        width, slot = links.num_bs, links.bs
+    else:
+        width = int(count(links.ue, links.num_ue).max())
+        slot = torch.arange(links.num_edges, device=value.device) - links.first_edge[links.ue]
     place = links.ue * width + slot  # in a table of the users, padded with zeros
     table = value.new_zeros(links.num_ue * width, *value.shape[1:]).index_copy(0, place, value)
     others = sum_of_others(table.reshape(links.num_ue, width, *value.shape[1:]), 1)

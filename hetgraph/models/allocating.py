@@ -10,6 +10,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph import links_of
 from hetgraph.graph.links import Links
 from hetgraph.graph.schema import Level
+from hetgraph.models.inference import Extra
 from hetgraph.nn.refine import Round
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.relaxed import Objective, channels_of, edge_rates, fractions
@@ -78,6 +79,11 @@ class AllocatingModel(nn.Module):
     def allocate(self, graph: HeteroData) -> Allocation:
         """Allocation of a graph or batch: the best edge of every user, and power fractions times the budget."""
         return best_round(graph, self.predict(graph), self.objective)
+
+    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
+        """Station of each user ``serving [U]``, and ``power_w [N, R]`` of stations on blocks."""
+        allocation = self.allocate(graph)
+        return {"serving": allocation.serving, "power_w": allocation.power_w}
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""

@@ -13,6 +13,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.feature_table import Store, features, unscaled
 from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.models.inference import Extra
 from hetgraph.models.options import keep_options
 from hetgraph.nn.arrival_sums import arrival_sums, arrival_weights
 from hetgraph.nn.filters import GraphFilter, complete_shift
@@ -169,6 +170,12 @@ class GROWS(nn.Module):
         users = (ue[:, :-1] * (served / SUM_UNIT).unsqueeze(2)).reshape(b, k, -1, ue.shape[2]).sum(2)
         return torch.cat([station, users, ue[:, -1:].expand(-1, k, -1)], 2) * mask
 
+    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
+        """``value [K]`` of the stations that the arriving user hears, with rejection ``[K + 1]``, and the best ``place [1]``."""
+        views = self.views(graph)
+        value = self(views)
+        return {"value": value.squeeze(0), "place": _place(value, views.room)}
+
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""
 
@@ -176,8 +183,12 @@ class GROWS(nn.Module):
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Tensor, Any]:
         """Place of the best station ``[B]``; K, which rejects, where none has room."""
         views = self.views(obs)
-        place: Tensor = self(views).argmax(1)
-        return place.masked_fill(~views.room.any(1), views.room.shape[1]), state
+        return _place(self(views), views.room), state
+
+
+def _place(value: Tensor, room: Tensor) -> Tensor:
+    """The best place ``[B]``; K, which rejects, where no station has room."""
+    return value.argmax(1).masked_fill(~room.any(1), room.shape[1])
 
 
 def graph_inputs(arrival: Arrival, bs: Tensor, served: Tensor) -> dict[str, Any]:

@@ -176,7 +176,7 @@ class HetGNN(AllocatingModel):
         blocks = quality.shape[1]
         local = torch.stack([_relative_log(quality), _relative_log(spill)], -1).to(bs.dtype)  # [N, R, 2]
         out = self.power_head(torch.cat([local, bs.unsqueeze(1).expand(-1, blocks, -1)], -1))
-        logits = out[..., 0] + 3.0 - torch.tensor(float(blocks)).log()
+        logits = out[..., 0] + 3.0 - torch.full((), blocks, dtype=torch.get_default_dtype()).log()
         price = load.log().to(bs.dtype) + self.price_head(bs).squeeze(1)
         return State(logits, price, out[..., 1:].tanh())
 

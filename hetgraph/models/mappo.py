@@ -10,11 +10,13 @@ from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
+from hetgraph.models.inference import Extra, Given
 from hetgraph.models.mappo_inputs import (
     BLOCK_COLUMNS,
     CROSS_COLUMNS,
     Inputs,
     Surroundings,
+    colours_of,
     inputs_of,
     surroundings_of,
 )
@@ -22,6 +24,7 @@ from hetgraph.models.mappo_trunks import AgentTrunk, Trunk
 from hetgraph.models.options import keep_options
 from hetgraph.nn.agents import CELLS, AgentGRU, AgentLinear, AgentLSTM, Recurrence, agent_mlp
 from hetgraph.radio.allocation import Allocation
+from hetgraph.radio.cells import cells_of
 
 LEFT_FEATURES = 5
 LEFT_MOST = (math.inf, 1.0, 3.0, 1.0, math.inf)
@@ -76,6 +79,7 @@ class NeighbourhoodMAPPO(nn.Module):
 
     level: Level = "neighbourhood"
     name, task = "mappo", "queues"
+    fixed_sizes = ("R",)  # of an exported program: blocks are decided one after the other
 
     def __init__(
         self,
@@ -205,14 +209,14 @@ class NeighbourhoodMAPPO(nn.Module):
         )  # [B, N, R, H]
         none = self.none_out(nn.functional.silu(place)).reshape(-1, place.shape[2])
         reports = (
-            device.new_zeros(1, len(device), len(BLOCK_COLUMNS + CROSS_COLUMNS * self.cross_gains))
+            device.new_zeros(1, device.shape[0], len(BLOCK_COLUMNS + CROSS_COLUMNS * self.cross_gains))
             if inputs.block is None
             else inputs.block
         )
         # In place, as fresh memory is most of the time of adding.
         base = place.flatten(0, 1).transpose(0, 1).index_select(1, around.cells.serving)  # [R, B * U, H]
         base += self.at_devices(self.device_in, device, around)
-        base += self.at_devices(self.block_in, reports.reshape(len(reports), len(device), -1), around)
+        base += self.at_devices(self.block_in, reports.reshape(reports.shape[0], device.shape[0], -1), around)
         return _Blocks(self, base, none, inputs, around)
 
     def at_devices(self, layer: AgentLinear, value: Tensor, around: Surroundings) -> Tensor:
@@ -233,6 +237,24 @@ class NeighbourhoodMAPPO(nn.Module):
         index = choice - 1  # none is -1, of which the device is 0 and the power counts for nothing
         device = index.div(self.levels, rounding_mode="floor") + 1
         return around.cells.allocation(device, around.power_w * self.level_scale.take(index % self.levels))
+
+    def given(self, graph: HeteroData) -> dict[str, Given]:
+        """Colours, which no formula tells, and the memory before the first slot."""
+        cells = cells_of(graph)
+        memory = torch.zeros(cells.shape[1], self.memory_width)
+        return {
+            "colour": Given(colours_of(cells.neighbours).squeeze(0), ("N",), "greedy colouring of the neighbours"),
+            "memory": Given(memory, ("N", str(self.memory_width)), "memory after the slot before, zeros at first"),
+        }
+
+    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
+        """``power_w [N, R]``, the devices that get the blocks ``airtime [U, R]``, and the ``memory`` for the next slot."""
+        around = surroundings_of(graph, self.colours, extra["colour"].unsqueeze(0))
+        inputs = inputs_of(graph, around, self.cross_gains)
+        choice, memory = self.most_likely(inputs, around, extra["memory"].unsqueeze(0))
+        allocation = self.allocation(choice, around)
+        assert allocation.airtime is not None
+        return {"power_w": allocation.power_w, "airtime": allocation.airtime, "memory": memory.squeeze(0)}
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Surroundings and memory."""

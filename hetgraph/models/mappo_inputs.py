@@ -63,7 +63,7 @@ class Messages:
         links = Links(cells.serving, user, bs_network, ue_network, b, 1, False)
         network, target, source = cells.neighbours.nonzero().unbind(1)
         neighbours = torch.stack([source, target]) + n * network
-        near = EdgeSums.among(neighbours, own.new_zeros(len(network), 0), bs_network, b)
+        near = EdgeSums.among(neighbours, own.new_zeros(network.shape[0], 0), bs_network, b)
         sums = replace(LayerSums.of(links, own, own, None, "sum"), near=near)
         conflicts = None
         if relations is not None:
@@ -71,7 +71,7 @@ class Messages:
             pairs = Links(source, user.repeat_interleave(u), ue_network, ue_network, b, u, True)
             weight = relations.flatten(0, 2)
             ends = torch.stack([pairs.bs, pairs.ue])
-            conflicts = ends, EdgeSums.of(pairs, weight.new_ones(len(weight), 1), weight, "ue", "sum")
+            conflicts = ends, EdgeSums.of(pairs, weight.new_ones(weight.shape[0], 1), weight, "ue", "sum")
         return Messages(torch.stack([cells.serving, user]), own, neighbours, sums, conflicts)
 
 
@@ -121,12 +121,13 @@ class Surroundings:
         return near / degree.clamp_min(1), neighbour, silent
 
 
-def surroundings_of(obs: HeteroData, colours: int) -> Surroundings:
+def surroundings_of(obs: HeteroData, colours: int, colour: Tensor | None = None) -> Surroundings:
     """Surroundings of the networks of an observation.
 
     Args:
         obs: of any level from ``neighbourhood``.
         colours: number C of colours; stations with a later one have the last.
+        colour: colour of each station ``[B, N]`` (:func:`colours_of`); made here when ``None``.
     """
     cells = cells_of(obs)
     b, n, u, _ = cells.shape
@@ -134,12 +135,13 @@ def surroundings_of(obs: HeteroData, colours: int) -> Surroundings:
     most = obs["bs"].rb_power_max_w.reshape(b, n, -1)
     band = obs.rb_bandwidth_hz.reshape(b, -1).T.unsqueeze(2) * obs.slot_s.reshape(b, 1)
     per_reach = COLUMNS["ue", BLOCK_COLUMNS[REACH]].scale * band * LOG2E / obs["ue"].packet_bits.reshape(b, u)
-    colour = _colours(cells.neighbours).clamp_max(colours - 1).unsqueeze(2) == torch.arange(colours, device=most.device)
+    colour = colours_of(cells.neighbours) if colour is None else colour
+    one = colour.clamp_max(colours - 1).unsqueeze(2) == torch.arange(colours, device=most.device)
     links = links_of(obs)
     built = (Messages.of(cells, relations), _table(cells))
     facts = Facts(obs, links)
     return Surroundings(
-        links, facts.own_max_w, facts.near_edges, cells, relations, colour.to(most), most, per_reach, *built
+        links, facts.own_max_w, facts.near_edges, cells, relations, one.to(most), most, per_reach, *built
     )
 
 
@@ -160,8 +162,8 @@ def _table(cells: Cells) -> Tensor:
     return torch.where(cells.mask, cells.device + first, b * u).flatten()
 
 
-def _colours(neighbours: Tensor) -> Tensor:
-    """Greedy colouring of each network's neighbourhood graph; equal networks are coloured once."""
+def colours_of(neighbours: Tensor) -> Tensor:
+    """Greedy colouring of each network's neighbourhood graph; equal networks are coloured once ``[B, N]``."""
     known: dict[bytes, list[int]] = {}
     out = []
     for network in neighbours.cpu():

@@ -11,6 +11,7 @@ from hetgraph.graph.facts import Facts
 from hetgraph.graph.feature_table import features
 from hetgraph.graph.levels import known_stations
 from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.models.inference import Extra
 from hetgraph.models.options import keep_options
 from hetgraph.nn.hetero_encoder import LARGEST, HeteroEncoder
 from hetgraph.nn.mixer import MonotonicMixer
@@ -159,16 +160,25 @@ class OffsetQMIX(nn.Module):
             return nn.functional.one_hot(values.best(), CHANGES).to(values.value)
         return (values.value / (self.softness * self.spread).clamp_min(1e-6)).softmax(2)
 
+    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
+        """``offset_db [N]`` after the expected changes, and ``value [N, 3]`` of a change down, none and up."""
+        values = self(graph)
+        return {"offset_db": self._offsets(graph, values).squeeze(0), "value": values.value.squeeze(0)}
+
+    def _offsets(self, obs: HeteroData, values: OffsetValues) -> Tensor:
+        """Offsets after the expected changes ``[B, N]``, dB."""
+        chances = self.chances(values)
+        change_db = self.step_db * (chances[..., 2] - chances[..., 0])
+        offset_db: Tensor = obs["bs"].offset_db.view(change_db.shape) + change_db
+        return offset_db
+
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""
 
     @torch.no_grad()
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[HandoverAction, Any]:
         """Offsets after the expected changes."""
-        chances = self.chances(self(obs))
-        change_db = self.step_db * (chances[..., 2] - chances[..., 0])
-        offset_db = obs["bs"].offset_db.view(change_db.shape) + change_db
-        return self.action(offset_db), state
+        return self.action(self._offsets(obs, self(obs))), state
 
     def action(self, offset_db: Tensor) -> HandoverAction:
         """Offsets ``[B, N]`` with the model's A3."""

@@ -11,6 +11,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.kept import Kept
 from hetgraph.graph.schema import Level
+from hetgraph.models.inference import Extra
 from hetgraph.models.options import keep_options
 from hetgraph.nn.candidates import Candidates, GraphInputs, candidates_of, sum_by, union
 from hetgraph.nn.handover_encoders import COLUMNS, RECEIVED, Encoded, Encoder, GraphEncoder, encoder_of
@@ -268,6 +269,13 @@ class GraphQMIX(nn.Module):
         known = (values.state,) if isinstance(self.mixer, FixedMixer) else (values.agent, values.state)
         out: Tensor = self.mixer(agents, *known)
         return out
+
+    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
+        """Values of places ``value [U, C]``, each user's best ``place [U]`` and its resource ``level [U]``."""
+        values: Values = self(graph)
+        best = values.best()
+        place, level = best.moves()
+        return {"value": values.place.squeeze(0), "place": place.squeeze(0), "level": level.squeeze(0)}
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""

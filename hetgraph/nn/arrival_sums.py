@@ -38,13 +38,13 @@ def arrival_sums(shape: ArrivalShape, edge: Tensor, served: Tensor, room: Tensor
     of_served, of_last = edge[:, :users] * served.unsqueeze(2), edge[:, users:]
     at_ue = edge.new_zeros(b, users + 1, 2 * width)
     at_ue[:, :users, :width] = of_served
-    torch.sum(of_last * mean_ue.unsqueeze(2), 1, out=at_ue[:, users, width:])
+    torch.sum(of_last * mean_ue.unsqueeze(2), 1, out=at_ue[:, -1, width:])
     mean = of_served.view(b, k, -1, width).sum(2) / count.unsqueeze(2)
     at_bs = torch.cat([mean, of_last * there.unsqueeze(2)], 2)
     matrix = served.new_zeros(4, b, users + 1, k)  # two groups, to users and to stations
     own = served.unsqueeze(2) * shape.own
-    matrix[0, :, :users], matrix[1, :, users] = own, mean_ue
-    matrix[2, :, :users], matrix[3, :, users] = own / count.unsqueeze(1), there
+    matrix[0, :, :users], matrix[1, :, -1] = own, mean_ue
+    matrix[2, :, :users], matrix[3, :, -1] = own / count.unsqueeze(1), there
     to_ue, to_bs = matrix.view(2, 2, -1)
     return LayerSums(
         EdgeSums(shape.dense, "ue", to_ue, at_ue.flatten(0, 1), None),

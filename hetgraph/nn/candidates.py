@@ -133,8 +133,8 @@ def candidates_of(graph: HeteroData | Facts, totals: bool = True) -> Candidates:
     """
     facts = graph if isinstance(graph, Facts) else Facts(graph)
     obs, channel = facts.graph, facts.graph[CHANNEL]
-    b, cells, users = int(obs.num_graphs), len(obs["bs"].users), len(obs["ue"].level)
-    places = len(channel.slot) // users
+    b, cells, users = int(obs.num_graphs), obs["bs"].users.shape[0], obs["ue"].level.shape[0]
+    places = channel.slot.shape[0] // users
     time = facts.at_bs(features(facts, None, TIME_COLUMNS))
     scale = obs.rb_bandwidth_hz[:, 0] / obs.rate_unit_bps
     knows_all = totals and "handover_rate" in obs._global_store

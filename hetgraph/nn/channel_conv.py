@@ -8,6 +8,7 @@ from torch.nn.functional import linear, silu
 from torch_geometric.nn import MessagePassing
 
 from hetgraph.graph.links import Links
+from hetgraph.graph.tracing import exporting
 from hetgraph.nn.edge_sums import Aggregation, EdgeSums, Target, normalised
 from hetgraph.nn.hooks import has_hooks
 
@@ -91,7 +92,7 @@ class ChannelConv(MessagePassing):  # type: ignore[misc]
             raise ValueError(
                 f"weight: got {list(weight.shape)}, expected {[edge_attr.shape[0], self.groups]} of edges and groups"
             )
-        if links is None or edge_attr.shape[0] == 0 or weight.requires_grad or has_hooks(self):
+        if links is None or weight.requires_grad or has_hooks(self) or (not exporting() and edge_attr.shape[0] == 0):
             return self._propagated(x, edge_index, edge_attr, weight)
         if self.kind == "relu":
             return self._relu(x, edge_attr, weight, links.links if isinstance(links, EdgeSums) else links)

@@ -6,6 +6,7 @@ from torch import Tensor
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.levels import sees_everything
 from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.graph.tracing import holds
 
 _SOFTNESS_DB = 5.0  # SINR that makes a station e times as likely to serve where no association is given yet
 
@@ -35,7 +36,7 @@ def served_weight(facts: Facts) -> Tensor:
     """One on serving edges ``[E]``; in networks where nobody is served, how likely each edge is to serve, by its SINR."""
     own = facts.real(facts.own_edge)
     associated = associated_networks(facts)
-    if bool(associated.all()):
+    if holds(associated.all()):
         return own
     links, channel = facts.links, facts.graph[CHANNEL]
     score = facts.sinr_db / _SOFTNESS_DB

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hetgraph.graph.links import Links
+from hetgraph.graph.tracing import exporting
 
 Target = Literal["ue", "bs"]
 Aggregation = Literal["mean", "sum"]
@@ -86,7 +87,7 @@ class EdgeSums:
             groups.append(links.flat(lifted))
         sums = [add(links, edge_attr, part) for part in groups]
         stacked = torch.stack(groups)
-        bags = _bags(links, stacked) if nodes and not links.dense else None
+        bags = _bags(links, stacked) if nodes and not links.dense and not exporting() else None
         return EdgeSums(links, to, stacked, torch.cat(sums, 1), bags)
 
     @staticmethod
@@ -102,7 +103,7 @@ class EdgeSums:
         order = torch.argsort(edge_index[1], stable=True)
         source, target = edge_index[:, order]
         links = Links(source, target, network, network, num_networks, None, False)
-        return EdgeSums.of(links, edge_attr[order], edge_attr.new_ones(len(order), 1), "ue")
+        return EdgeSums.of(links, edge_attr[order], edge_attr.new_ones(order.shape[0], 1), "ue")
 
     def nodes(self, *state: Tensor) -> Tensor:
         """Sums of node states over the edges at whose other ends they are.
@@ -114,6 +115,8 @@ class EdgeSums:
             Sums over all groups ``[U, H]``, or sums for each group ``[G, N, H]``.
         """
         links, width = self.links, state[0].shape[-1]
+        if exporting():
+            return self._by_edges(state)
         if not links.dense:
             assert self.bags is not None
             if not (torch.is_grad_enabled() and any(table.requires_grad for table in state)):
@@ -131,6 +134,14 @@ class EdgeSums:
         for matrix, table in zip(matrices[1:], tables[1:], strict=True):
             total = torch.baddbmm(total, matrix, table)
         return total.reshape(-1, width)
+
+    def _by_edges(self, state: Sequence[Tensor]) -> Tensor:
+        """The same with a tensor of edges times width, by operators that all formats of programs have."""
+        weights = [self.links.lift(weight.to(state[0].dtype)) for weight in self.weight.unbind()]
+        if self.to == "bs":
+            return stacked([self.links.weigh_to_bs(weight, state[0]) for weight in weights])
+        sums = [self.links.weigh_to_ue(*each) for each in zip(weights, state, strict=True)]
+        return torch.stack(sums).sum(0)
 
 
 def stacked(groups: Sequence[Tensor]) -> Tensor:
@@ -184,6 +195,8 @@ def _sum_to_ue(links: Links, edge_attr: Tensor, weight: Tensor) -> Tensor:
     columns = edge_attr.shape[1]
     if not columns:
         return edge_attr.new_zeros(links.num_ue, 0)
+    if exporting():
+        return links.sum_to_ue(links.lift(edge_attr * weight.unsqueeze(1)))
     if links.degree is None:
         return _bag(edge_attr, torch.arange(links.num_edges, device=weight.device), links.first_edge, weight)
     weighed = (edge_attr * weight.unsqueeze(1)).reshape(links.num_ue, links.degree * columns)
@@ -193,6 +206,8 @@ def _sum_to_ue(links: Links, edge_attr: Tensor, weight: Tensor) -> Tensor:
 
 def _sum_to_bs(links: Links, edge_attr: Tensor, weight: Tensor) -> Tensor:
     """Weighted sums of edge columns at stations ``[N, C]``."""
+    if exporting():
+        return links.sum_to_bs(links.lift(edge_attr * weight.unsqueeze(1)))
     if not links.dense:
         order, first = links.by_station
         return _bag(edge_attr, order, first, weight[order])

@@ -100,7 +100,7 @@ class GraphEncoder(nn.Module):
         station, place = self.messages(candidates, inputs)
         wide = station.reshape(candidates.shape[0], candidates.shape[1], -1)
         state = torch.cat([wide.mean(1), wide.amax(1)], 1)
-        level = self.level.expand(len(candidates.ue), -1)
+        level = self.level.expand(candidates.ue.shape[0], -1)
         user = self.user(place[:, 0]) + self.user_linear(candidates.ue)
         own = (self.own(station) + self.own_linear(candidates.bs)).squeeze(1)
         value = (self.place(place) + self.place_linear(candidates.edge)).squeeze(2)

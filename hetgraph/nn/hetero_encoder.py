@@ -11,6 +11,7 @@ from hetgraph.graph.facts import Facts
 from hetgraph.graph.feature_table import columns_of, features
 from hetgraph.graph.levels import check_level, sees_everything
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS, Level
+from hetgraph.graph.tracing import holds
 from hetgraph.nn.edge_groups import associated_networks, edge_groups
 from hetgraph.nn.edge_sums import Aggregation
 from hetgraph.nn.hetero_layers import HeteroLayers, LayerSums, Store
@@ -110,7 +111,7 @@ class HeteroEncoder(nn.Module):
     def _sums(self, facts: Facts, edge: Tensor, weight: Tensor, reports: Tensor | None) -> LayerSums | None:
         if not facts.links.num_edges:
             return None
-        if sees_everything(self.level) or not bool(associated_networks(facts).all()):
+        if sees_everything(self.level) or not holds(associated_networks(facts).all()):
             return LayerSums.of(facts.links, edge, weight, reports, self.layers.aggr)
         return LayerSums.of_serving(facts.links, edge, weight, reports, facts.serving_slot, self.layers.aggr)
 

@@ -11,6 +11,7 @@ from hetgraph.graph.kept import Kept
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.power import equal_power_w
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.tracing import exporting
 from hetgraph.radio.far_links import FarLinks
 from hetgraph.radio.relaxed import Channels, channels_of
 
@@ -52,6 +53,8 @@ def near_graph_of(graph: HeteroData, candidates: int, dtype: torch.dtype) -> Nea
 
 
 def _any_more(links: Links, candidates: int) -> bool:
+    if exporting():
+        return True  # of graphs with fewer edges all stay
     if links.degree is not None:
         return links.degree > candidates
     return bool((torch.bincount(links.ue, minlength=links.num_ue) > candidates).any())
@@ -78,6 +81,11 @@ def _strongest(graph: HeteroData, links: Links, candidates: int) -> Tensor:
     strength = (channel.gain.mean(1) * graph["bs"].power_max_w[links.bs]).clamp_min(1e-30).log()
     if "may_serve" in channel:
         strength = strength + _SERVES_NAT * channel.may_serve
+    if exporting():
+        width = links.num_bs + candidates  # so that there are as many places as are asked for
+        table = strength.new_full((links.num_ue, width), -torch.inf).index_put((links.ue, links.bs), strength)
+        chosen = torch.zeros_like(table, dtype=torch.bool).scatter(1, table.topk(candidates, 1).indices, True)
+        return chosen[links.ue, links.bs].nonzero().squeeze(1)
     if links.degree is not None:
         top: Tensor = strength.reshape(links.num_ue, links.degree).topk(candidates, 1).indices.sort(1).values
         return (top + links.first_edge.unsqueeze(1)).flatten()
@@ -90,7 +98,7 @@ def _strongest(graph: HeteroData, links: Links, candidates: int) -> Tensor:
 def _with_edges(graph: HeteroData, links: Links, near: Tensor) -> HeteroData:
     """A graph that shares nodes with another one and has some of its channel edges; slots are counted anew."""
     part, channel = copy.copy(graph), graph[CHANNEL]
-    for name, value in channel.items():
+    for name, value in channel.to_dict().items():
         if isinstance(value, Tensor) and name != "edge_index" and value.shape[:1] == (links.num_edges,):
             part[CHANNEL][name] = value[near]
     part[CHANNEL].edge_index = channel.edge_index[:, near]

@@ -7,6 +7,7 @@ level ``neighbourhood``: they are neighbours of each other, users in service rep
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.tracing import exporting
 
 OF_STATIONS = ("power_max_w", "users", "free_rb", "utility", "backlog_slots")
 OF_USERS = ("demand", "asked_rb", "active", "noise_w")
@@ -48,16 +50,25 @@ class ArrivalShape:
     edge: Tensor
 
     @staticmethod
-    @lru_cache(maxsize=16)
     def of(networks: int, stations: int, places: int, device: torch.device, users: int = 0) -> "ArrivalShape":
         """Of so many networks, stations that a user hears, places of a station, and users of an observation by network."""
+        make = ArrivalShape._made if exporting() else ArrivalShape._kept
+        return make(networks, stations, places, device, users)
+
+    @staticmethod
+    @lru_cache(maxsize=16)
+    def _kept(*sizes: Any) -> "ArrivalShape":
+        return ArrivalShape._made(*sizes)
+
+    @staticmethod
+    def _made(networks: int, stations: int, places: int, device: torch.device, users: int) -> "ArrivalShape":
         b, k, c = networks, stations, places
         each, station = torch.arange(b, device=device).unsqueeze(1), torch.arange(k, device=device)
         place = torch.arange(k * c, device=device)
-        bs = torch.cat([station.repeat_interleave(c), station]) + k * each
+        bs = torch.cat([_repeated(station, c), station]) + k * each
         ue = torch.cat([place, place.new_full((k,), k * c)]) + (k * c + 1) * each
         slot = torch.cat([torch.zeros_like(place), station]).repeat(b)
-        of_bs, of_ue = (each.flatten().repeat_interleave(count) for count in (k, k * c + 1))
+        of_bs, of_ue = (_repeated(each.flatten(), count) for count in (k, k * c + 1))
         links = Links(bs.flatten(), ue.flatten(), of_bs, of_ue, b, k if not c else None, not c)
         # A network's users come after one for each place of earlier stations, and one for each earlier network.
         last = users * (each + 1) - 1
@@ -66,11 +77,16 @@ class ArrivalShape:
             torch.stack([links.bs, links.ue]),
             slot,
             links,
-            torch.eye(k, device=device).repeat_interleave(c, 0),
+            _repeated(torch.eye(k, device=device), c),
             replace(links, degree=k, dense=True),
             user,
             last * k + station,
         )
+
+
+def _repeated(value: Tensor, count: int) -> Tensor:
+    """Each row ``count`` times, one after the other."""
+    return value.unsqueeze(1).expand(-1, count, *value.shape[1:]).flatten(0, 1)
 
 
 def arrival_facts(graph: HeteroData, users: bool = True) -> Facts:
@@ -80,8 +96,8 @@ def arrival_facts(graph: HeteroData, users: bool = True) -> Facts:
         graph: an observation of :class:`~hetgraph.envs.ArrivalEnv`; the last user of each network is the one that arrives.
         users: with the users in service; else the arriving ones alone.
     """
-    b, bs, ue, edges = len(graph.mean_demand), graph["bs"], graph["ue"], graph[CHANNEL]
-    n, per = len(bs.users) // b, len(ue.demand) // b
+    b, bs, ue, edges = graph.mean_demand.shape[0], graph["bs"], graph["ue"], graph[CHANNEL]
+    n, per = bs.users.shape[0] // b, ue.demand.shape[0] // b
     station = edges.edge_index[0].view(b, per, -1)[:, -1]  # [B, K]
     k, c = station.shape[1], (per - 1) // n * users
     shape = ArrivalShape.of(b, k, c, station.device, per)

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from hetgraph.graph.tracing import holds
 from hetgraph.radio.rates import LOG2E, shannon
 
 STEPS = 14  # of the bisection, from 1e-4 to 1e2: a factor of 1.001 apart
@@ -41,7 +42,7 @@ def auction(
             can = open_to & (user[..., layer] < 0).gather(1, place)
             sendable = (bits * can).gather(2, order)
             asks = (sendable.cumsum(2) - sendable < lacks.unsqueeze(2)) & (sendable > 0)
-            if not bool(asks.any()):
+            if holds(~asks.any()):
                 break
             asks = torch.zeros_like(asks).scatter(2, order, asks)
             wish = bid.masked_fill(~asks, -torch.inf)

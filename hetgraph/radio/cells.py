@@ -7,6 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import CHANNEL, NEIGHBOURS
+from hetgraph.graph.tracing import exporting, holds
 from hetgraph.radio.allocation import Allocation
 
 
@@ -109,10 +110,14 @@ def cells_of(graph: HeteroData) -> Cells:
     """
     bs, ue = graph[CHANNEL].edge_index
     may_serve = graph[CHANNEL].may_serve if "may_serve" in graph[CHANNEL] else torch.ones_like(bs, dtype=torch.bool)
-    if "serving_slot" in graph["ue"] and bool((graph["ue"].serving_slot >= 0).all()):
-        may_serve = graph[CHANNEL].slot == graph["ue"].serving_slot[ue]
+    if "serving_slot" in graph["ue"]:
+        served, own = (graph["ue"].serving_slot >= 0).all(), graph[CHANNEL].slot == graph["ue"].serving_slot[ue]
+        may_serve = own if holds(served) else torch.where(served, own, may_serve)
     num_bs, num_ue = graph["bs"].power_max_w.shape[0], graph["ue"].noise_w.shape[0]
     networks = int(graph.num_graphs) if "batch" in graph["bs"] else 1
+    if exporting():  # what is not checked must be right, and a table has room for all users at one station
+        serving, most = bs.new_zeros(num_ue).index_add(0, ue, bs * may_serve), num_ue
+        return _cells(graph, serving, networks, most)
     count = torch.bincount(ue[may_serve], minlength=num_ue)
     if num_bs % networks or num_ue % networks or not bool((count == 1).all()):
         worst = int(count.ne(1).float().argmax())
@@ -121,17 +126,24 @@ def cells_of(graph: HeteroData) -> Cells:
         )
     serving = torch.empty(num_ue, dtype=torch.long, device=bs.device)
     serving[ue[may_serve]] = bs[may_serve]
+    return _cells(graph, serving, networks, None)
+
+
+def _cells(graph: HeteroData, serving: Tensor, networks: int, most: int | None) -> Cells:
+    """Cells with the station of each device ``[B * U]``, and a table as wide as is needed, or for ``most`` devices."""
+    num_bs, num_ue = graph["bs"].power_max_w.shape[0], serving.shape[0]
     n, u = num_bs // networks, num_ue // networks
-    station = serving.reshape(networks, u) - n * torch.arange(networks, device=bs.device).unsqueeze(1)
-    one_hot = station.unsqueeze(2) == torch.arange(n, device=bs.device)  # [B, U, N]
+    device_of = serving.device
+    station = serving.reshape(networks, u) - n * torch.arange(networks, device=device_of).unsqueeze(1)
+    one_hot = station.unsqueeze(2) == torch.arange(n, device=device_of)  # [B, U, N]
     rank = (one_hot.long().cumsum(1) - 1).gather(2, station.unsqueeze(2)).squeeze(2)
-    most = max(int(rank.max()) + 1, 1)
-    device = torch.zeros(networks, n, most, dtype=torch.long, device=bs.device)
-    mask = torch.zeros(networks, n, most, dtype=torch.bool, device=bs.device)
-    network = torch.arange(networks, device=bs.device).unsqueeze(1).expand(networks, u)
-    device[network, station, rank] = torch.arange(u, device=bs.device).expand(networks, u)
+    most = max(int(rank.max()) + 1, 1) if most is None else most
+    device = torch.zeros(networks, n, most, dtype=torch.long, device=device_of)
+    mask = torch.zeros(networks, n, most, dtype=torch.bool, device=device_of)
+    network = torch.arange(networks, device=device_of).unsqueeze(1).expand(networks, u)
+    device[network, station, rank] = torch.arange(u, device=device_of).expand(networks, u)
     mask[network, station, rank] = True
     source, target = graph[NEIGHBOURS].edge_index
-    neighbours = torch.zeros(networks, n, n, dtype=torch.bool, device=bs.device)
+    neighbours = torch.zeros(networks, n, n, dtype=torch.bool, device=device_of)
     neighbours[target // n, target % n, source % n] = True
     return Cells(station, rank, device, mask, neighbours, serving)

@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from hetgraph.graph.tracing import count
+
 ResourceModel = Literal["shared", "paper"]
 
 
@@ -106,8 +108,8 @@ def rank_in_group(score: Tensor, group: Tensor, groups: int) -> Tensor:
     """
     by_score = score.argsort(descending=True, stable=True)
     order = by_score[group[by_score].argsort(stable=True)]
-    count = torch.bincount(group, minlength=groups)
-    place = torch.arange(len(score), device=score.device) - (count.cumsum(0) - count)[group[order]]
+    number = count(group, groups)
+    place = torch.arange(score.shape[0], device=score.device) - (number.cumsum(0) - number)[group[order]]
     return torch.empty_like(place).scatter_(0, order, place)
 
 

@@ -16,9 +16,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from hetgraph.graph.tracing import exporting, holds
 from hetgraph.solvers.arrays import Array, at_least, choose, larger, largest_block, over_blocks, precision
 
 _ROUNDS = 60
+_TRACED_ROUNDS = 12  # of a program, which cannot stop when all are settled; the error is squared in each
 Map = Callable[[Tensor], Tensor]
 
 
@@ -47,7 +49,7 @@ def priced_amplitude(pull: Array, curvature: Array, guess: Array | None = None) 
     close = _close(eps)
     least = at_least(largest_block(pull - curvature), 0.0)
     price = least if guess is None else larger(least, guess)
-    for _ in range(_ROUNDS):
+    for _ in range(_TRACED_ROUNDS if exporting() else _ROUNDS):
         slope = at_least(curvature + price, tiny)
         square = (pull / slope) ** 2
         total = over_blocks(square)
@@ -58,7 +60,7 @@ def priced_amplitude(pull: Array, curvature: Array, guess: Array | None = None) 
         near = (abs(over) <= close) | (new == price)
         price = new if settled is None else choose(settled, price, new)
         settled = near if settled is None else settled | near
-        if settled.all():
+        if holds(settled.all()):
             break
     v = pull / at_least(curvature + price, tiny)
     return v / at_least(over_blocks(v * v) ** 0.5, 1.0), price  # rounding must not break the budget

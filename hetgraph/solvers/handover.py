@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from hetgraph.graph.tracing import exporting
 from hetgraph.radio.handover import rank_in_group
 
 LEAST = 1e-5  # utility below which a move does not count as one
@@ -41,10 +42,10 @@ class Choice:
 
     def most(self, value: Tensor, cell: Tensor, groups: int) -> tuple[Tensor, Tensor]:
         """Largest of ``[B, M]`` in each group, and the first place that has it ``[B, groups]``; M where there is none."""
-        best = value.new_full((len(value), groups), -torch.inf).scatter_reduce_(1, cell, value, "amax")
+        best = value.new_full((value.shape[0], groups), -torch.inf).scatter_reduce_(1, cell, value, "amax")
         number = torch.arange(value.shape[1], device=value.device).expand_as(cell)
         tops = (value >= best.gather(1, cell)) & (value > -torch.inf)
-        first = torch.full((len(value), groups), value.shape[1], device=value.device)
+        first = torch.full((value.shape[0], groups), value.shape[1], device=value.device)
         return best, first.scatter_reduce_(1, cell, torch.where(tops, number, value.shape[1]), "amin")
 
     def joins(self, place: Tensor) -> Tensor:
@@ -204,7 +205,7 @@ class Search:
         gain, place = alone.max(2)
         single = torch.arange(u, device=place.device) * places + place
         chain, exchange, one, two, mover = self._pairs()
-        row, column = torch.triu_indices(k, k, 1, device=place.device)
+        row, column = pairs_of(k, place.device)
         target_cell, back = mover[:, row * k + column], mover[:, column * k + row]
         none = torch.full_like(single, u * places)
         gains = torch.cat([gain, chain, exchange[:, row, column]], 1)
@@ -228,6 +229,14 @@ class Search:
         gain, mover = self.choice.most(swap, origin * k + target_cell, k * k)
         exchange = gain.reshape(b, k, k)
         return chain, exchange + exchange.transpose(1, 2), one, two, mover
+
+
+def pairs_of(number: int, device: torch.device) -> Tensor:
+    """All pairs of numbers below ``number``, the smaller one first ``[2, *]``."""
+    if exporting():  # the number is a symbol there
+        each = torch.arange(number, device=device)
+        return (each.unsqueeze(1) < each).nonzero().T
+    return torch.triu_indices(number, number, 1, device=device)
 
 
 def best_places(choice: Choice, least_gain: float = 0.0, crowding: float = 0.0) -> Tensor:
@@ -257,9 +266,11 @@ def wishes(choice: Choice, price: Tensor, least_gain: float = 0.0) -> Tensor:
 
 def fit(choice: Choice, place: Tensor, gain: Tensor | None = None) -> Tensor:
     """Places with those who find no room sent back, those of the largest ``gain [B, U]`` taken, or the first ``[B, U]``."""
-    group = choice.at(place, choice.cell) + choice.cells * torch.arange(len(place), device=place.device).unsqueeze(1)
+    group = choice.at(place, choice.cell) + choice.cells * torch.arange(place.shape[0], device=place.device).unsqueeze(
+        1
+    )
     goes = (place > 0).flatten().nonzero().squeeze(1)
-    score = torch.zeros(len(goes), device=place.device) if gain is None else gain.flatten()[goes]
+    score = torch.zeros(goes.shape[0], device=place.device) if gain is None else gain.flatten()[goes]
     rank = rank_in_group(score, group.flatten()[goes], choice.room.numel())
     out = place.flatten().clone()
     out[goes] *= rank < choice.room.flatten()[group.flatten()[goes]]

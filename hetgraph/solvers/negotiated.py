@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from hetgraph.graph.tracing import holds
 from hetgraph.solvers.announced import PATIENCE, ROUNDS, announced_value
 from hetgraph.solvers.handover import LEAST, Choice, Search, fit, priced
 
@@ -92,14 +93,14 @@ def _round(choice: Choice, place: Tensor) -> bool:
     flat = cells.flatten(1)
     touch = gain.unsqueeze(2).expand_as(cells).flatten(1)
     best = gain.new_full((b, k + 1), -torch.inf).scatter_reduce_(1, flat, touch, "amax")
-    best[:, k] = -torch.inf
+    best[:, -1] = -torch.inf
     top = (gain > LEAST) & (gain.unsqueeze(2) >= best.gather(1, flat).reshape(cells.shape)).all(2)
     number = torch.arange(gain.shape[1], device=gain.device).expand_as(gain)
     mine = torch.where(top, number, gain.shape[1]).unsqueeze(2).expand_as(cells)
     first = torch.full_like(best, gain.shape[1], dtype=torch.long).scatter_reduce_(1, flat, mine.flatten(1), "amin")
-    first[:, k] = gain.shape[1]  # where two would be as good, the first of them goes
+    first[:, -1] = gain.shape[1]  # where two would be as good, the first of them goes
     chosen = top & (first.gather(1, flat).reshape(cells.shape) >= mine).all(2)
-    if not bool(chosen.any()):
+    if holds(~chosen.any()):
         return False
     network, row = chosen.nonzero(as_tuple=True)
     for move in (one[network, row], two[network, row]):

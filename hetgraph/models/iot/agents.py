@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
+from hetgraph.models.inference import Extra
 from hetgraph.models.iot import priors
 from hetgraph.models.iot.bids import Bids
 from hetgraph.models.iot.decision import Agents, Discrete
@@ -72,6 +73,7 @@ class HybridMADDPG(nn.Module):
     """
 
     name, task = "maddqn", "iot"
+    settings = ("layers",)  # of a network that are no inputs of an exported program
     level: Level = "global"  # messages pass over all edges, whoever serves the user
 
     def __init__(
@@ -263,6 +265,11 @@ class HybridMADDPG(nn.Module):
         bids = list(self.bids.parameters())
         rest = [p for name, p in self.named_parameters() if not name.startswith("bids.")]
         return [{"params": [*rest, *others], "lr": lr}, {"params": bids, "lr": bid_lr * lr}]
+
+    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
+        """``station [U]``, users of clusters ``user [N, S, L]``, and ``power [N, S, L]`` as fractions of the budget."""
+        schedule = self.decide(self.views(graph))
+        return {name: value.squeeze(0) for name, value in vars(schedule).items()}
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""

@@ -3,9 +3,12 @@
 They are no part of the MADDQN-DMADDPG paper.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from hetgraph.graph.tracing import exporting
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.radio.auction import needed_power
 from hetgraph.radio.interference import interference_on_blocks
@@ -70,6 +73,11 @@ class Rule(nn.Module):
         for name, value in constants.items():
             self.register_buffer(name, torch.tensor(float(value)))
         self.register_buffer("iterations", torch.tensor(iterations))
+        self.rounds = iterations  # the same where a program is exported, which no value of a tensor shapes
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        super()._load_from_state_dict(*arguments)
+        self.rounds = int(self.iterations)
 
     def association_bid(self, view: Spectrum) -> Tensor:
         """Received power less a price of the station's budget, in tens of dB below the user's best station ``[B, N, U]``."""
@@ -121,7 +129,9 @@ class Rule(nn.Module):
         efficiency = self.margin * view.queue_bits / view.bits_per_efficiency.unsqueeze(1)
         start = needed_power(user, sinr, efficiency).clamp_min(LEAST_POWER) * on
         start = start / start.sum((2, 3), keepdim=True).clamp_min(1)
-        power = priced_wmmse(quality, weight, self.price * price, start, int(self.iterations))
+        power = priced_wmmse(
+            quality, weight, self.price * price, start, self.rounds if exporting() else int(self.iterations)
+        )
         return self._needed(view, user, quality, power)
 
     def _needed(self, view: Spectrum, user: Tensor, quality: Tensor, power: Tensor) -> Tensor:

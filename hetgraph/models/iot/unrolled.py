@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
+from hetgraph.models.inference import Extra
 from hetgraph.models.iot.own_view import COLUMNS, LEAST, OwnView, own_view
 from hetgraph.models.iot.powers import shares_of
 from hetgraph.models.iot.prices import prices_of_neighbours
@@ -46,6 +47,7 @@ class UnrolledScheduler(nn.Module):
     """
 
     name, task = "iot-unrolled", "iot"
+    settings = ("layers",)  # of a network that are no inputs of an exported program
     level: Level
 
     def __init__(
@@ -130,6 +132,11 @@ class UnrolledScheduler(nn.Module):
         of_layers = logit.transpose(1, 2).unsqueeze(1).expand(b, n, s, u).gather(3, user.clamp_min(0))
         power = shares_of(of_layers, silence.unsqueeze(2), user, view.cap)
         return Schedule(station, user, power)
+
+    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
+        """``station [U]``, users of clusters ``user [N, S, L]``, and ``power [N, S, L]`` as fractions of the budget."""
+        schedule = self(graph)
+        return {name: value.squeeze(0) for name, value in vars(schedule).items()}
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""

@@ -1,0 +1,1 @@
+"""Trained networks as programs: PyTorch's pt2 files and ONNX."""

@@ -1,0 +1,1 @@
+"""Trained policies as a service: graphs in, decisions out."""
