@@ -22,12 +22,26 @@ from hetgraph.models import (
     HybridMADDPG,
     NeighbourhoodMAPPO,
     OffsetQMIX,
+    SpatialHetGNN,
     UnrolledScheduler,
     checkpoint,
     save,
 )
 from hetgraph.trainers.cli import main
-from hetgraph.trainers.commands import compare, doctor, finetune, generate, models, plan, predict, report, reproduce
+from hetgraph.trainers.commands import (
+    compare,
+    doctor,
+    export,
+    finetune,
+    generate,
+    leaderboard,
+    models,
+    plan,
+    predict,
+    report,
+    reproduce,
+    serve,
+)
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -35,8 +49,8 @@ FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE
 STUB = '#!/bin/bash\nprintf \'%s\\0\' "${0##*/}" "$@" $\'\\1\' >> "$CALLS"\n'
 STUBBED = ("torchrun", "hetgraph", "pip", "make", "python", "tensorboard", "mkdocs")
 MODULES = {
-    "compare": compare, "doctor": doctor, "finetune": finetune, "generate": generate, "models": models, "plan": plan,
-    "predict": predict, "report": report, "reproduce": reproduce,
+    "compare": compare, "doctor": doctor, "export": export, "finetune": finetune, "generate": generate, "leaderboard": leaderboard,
+    "models": models, "plan": plan, "predict": predict, "report": report, "reproduce": reproduce, "serve": serve,
 }  # fmt: skip
 MODELS: dict[str, Callable[[], Any]] = {
     "grows": lambda: GROWS(widths=(4, 4), features="full", users=True),
@@ -46,6 +60,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "random-19": lambda: NeighbourhoodMAPPO(hidden=8),
     "iot-unrolled": lambda: UnrolledScheduler(hidden=8, width=4),
     "iot": lambda: HybridMADDPG(hidden=8),
+    "mimo": lambda: SpatialHetGNN(hidden=8, rounds=1),
     "": lambda: HetGNN(hidden=8, rounds=1),
 }
 SLOTS = {"queues": "20", "handover": "3", "handover-traffic": "2", "iot": "3"}
