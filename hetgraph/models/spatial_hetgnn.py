@@ -218,10 +218,9 @@ class SpatialHetGNN(nn.Module):
         """Allocation of the round of the highest utility, for each network on its own."""
         channel = prediction.channel
         network = channel.links.bs_network[channel.groups.station]
-        which = _best_rounds(prediction)
-        precoder = prediction.rounds[0].precoder
-        for number, one in enumerate(prediction.rounds[1:], 1):
-            precoder = torch.where((which == number)[network][:, None, None], one.precoder, precoder)
+        which = _best_rounds(prediction)[network]  # [Q]
+        rounds = torch.stack([one.precoder for one in prediction.rounds])
+        precoder = rounds[which, torch.arange(len(which), device=which.device)]
         dtype = graph["bs"].power_max_w.dtype
         return precoding(channel, prediction.serving, prediction.group, precoder, dtype)
 

@@ -164,7 +164,9 @@ class PrecodingRounds(nn.Module):
         logs, memory = (terms.around.new_zeros(*shape, width) for width in (3, self.memory))
         every = terms.equal.new_ones(len(terms.equal))
         precoder = self._precoder(terms, terms.lambda_rows, terms.lambda_own, every, terms.equal)
-        return PrecodingState(within_budgets(terms.channel, precoder, terms.caps), logs, memory)
+        if terms.caps is not None:  # equal powers keep to the other budgets
+            precoder = within_budgets(terms.channel, precoder, terms.caps)
+        return PrecodingState(precoder, logs, memory)
 
     def step(self, terms: PrecodingTerms, state: PrecodingState, now: Achieved, weight: Tensor) -> PrecodingState:
         """Next state from what the precoders achieve.
