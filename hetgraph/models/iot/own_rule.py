@@ -16,21 +16,23 @@ from hetgraph.radio.spectrum import spectrum_of
 
 
 class OwnViewRule:
-    """Association by path loss, an auction of subchannels and WMMSE powers among a station's own users.
+    """Association by part of the difference of budgets, an auction of subchannels and WMMSE powers among a station's own users.
 
     :class:`~hetgraph.models.iot.priors.Rule` without what others' users report. A user that changes its station is scheduled from
     the next slot on, as only then the new one has its reports.
 
     Args:
         rounds: rounds of the auction for each layer.
+        toll: price of a watt on a subchannel, in place of what others' users would announce
+            (:func:`~hetgraph.models.iot.priors.announced_price`).
         constants: of the rule that are not its defaults.
     """
 
     level: Level = "local"
     name = "own_view"
 
-    def __init__(self, rounds: int = 4, **constants: float) -> None:
-        self.rounds, self.rule = rounds, Rule(**constants)  # type: ignore[arg-type]
+    def __init__(self, rounds: int = 4, toll: float = 0.0, **constants: float) -> None:
+        self.rounds, self.toll, self.rule = rounds, toll, Rule(**constants)  # type: ignore[arg-type]
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Nothing to remember."""
@@ -44,12 +46,11 @@ class OwnViewRule:
         station = contest(bid, view.active.unsqueeze(1).expand_as(bid))
         known = torch.where((station == view.station) | (view.station < 0), station, -1)
         sinr, (b, n, _, s) = expected_sinr(view, station), view.shape
-        nothing = view.gain.new_zeros(b, n, s)
-        bits = rule.bits_of(view, known, sinr, nothing)
+        bits = rule.bits_of(view, known, sinr, view.gain.new_zeros(b, n, s))
         pair_bid = rule.subchannel_bid(views, sinr)
         user = auction(pair_bid, bits, rule.wanted_bits(view), known, n, view.layers, self.rounds)
-        power = rule.powers(view, user, sinr, nothing)
-        return Schedule(station, user, budgeted(power, view.cap)), state
+        price = (self.toll * view.power_max_w).unsqueeze(2).expand(b, n, s)
+        return Schedule(station, user, budgeted(rule.powers(view, user, sinr, price), view.cap)), state
 
 
 def _views(obs: HeteroData) -> IoTViews:
