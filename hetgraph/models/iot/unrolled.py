@@ -26,11 +26,11 @@ FEEDBACK = 5
 class UnrolledScheduler(nn.Module):
     r"""Stations that schedule their users by rounds of expected shares, for any number of stations, users and subchannels.
 
-    Users go to the station of least path loss, or of the strongest signal, or between these, by their own measurements. A state for each user and subchannel of its station is made
-    of what the user reports there (:func:`~hetgraph.models.iot.own_view.own_view`) and of attention over the stations that it
-    hears there. In each round a softmax over a station's users, and nobody, shares each subchannel, a softmax over its layers and
-    silence its budget, and states hear what the expected bits are beside those that wait. At last the users of the largest shares
-    form clusters, and the budget is shared among these layers and silence.
+    Users go to the station of least path loss, or of the strongest signal, or between these, by their own measurements. A state for
+    each user and subchannel of its station is made of what the user reports there (:func:`~hetgraph.models.iot.own_view.own_view`)
+    and of attention over the stations that it hears there. In each round a softmax over a station's users, and nobody, shares each
+    subchannel, a softmax over its layers and silence its budget, and states hear what the expected bits are beside those that wait.
+    At last the users of the largest shares form clusters, and the budget is shared among these layers and silence.
 
     Choices are made differentiable by powers alone: a layer's power grows with its share. In training choices are drawn, by noise on
     the logits (Gumbel), and the gradient is that of what all stations' users really get
