@@ -14,8 +14,8 @@ from hetgraph.graph.streams import stream
 from hetgraph.models.iot.own_rule import OwnViewRule
 
 # Number: mean and deviation at the start; those of which logarithms are drawn are positive.
-PLAIN = {"budget": (1.0, 0.2), "rate": (2.0, 0.7), "urgency": (0.5, 0.4), "stay": (0.7, 0.7), "weight": (0.4, 0.3)}
-LOGARITHMIC = {"spread": (2.0, 0.4), "margin": (1.2, 0.3), "toll": (0.5, 1.0)}
+PLAIN = {"budget": (1.0, 0.2), "rate": (2.0, 0.7), "urgency": (0.5, 0.4), "stay": (0.7, 0.7)}
+LOGARITHMIC = {"weight": (0.4, 0.5), "spread": (2.0, 0.4), "margin": (1.2, 0.3), "toll": (0.5, 1.0)}
 ENERGY, KEPT = 0.15, 0.5  # weights of bits per joule and of kept promises beside throughput
 
 
