@@ -11,7 +11,7 @@ from hetgraph.envs.iot.named import wmmse_pf
 from hetgraph.envs.queues.cross_entropy import cross_entropy
 from hetgraph.envs.rollout import rollout
 from hetgraph.graph.streams import stream
-from hetgraph.models.iot.own_rule import OwnViewRule
+from hetgraph.models.iot.own_rule import ROUNDS, OwnViewRule
 
 # Number: mean and deviation at the start; those of which logarithms are drawn are positive.
 PLAIN = {"budget": (1.0, 0.2), "rate": (2.0, 0.7), "urgency": (0.5, 0.4), "stay": (0.7, 0.7)}
@@ -49,7 +49,9 @@ def tune_own_view(
     def cost(candidates: Tensor) -> Tensor:
         number = next(seeds)
         best = _worth(env, wmmse_pf, number)
-        return torch.tensor([best - _worth(env, OwnViewRule(**constants_of(row)), number) for row in candidates])
+        return torch.tensor(
+            [best - _worth(env, OwnViewRule(ROUNDS, **constants_of(row)), number) for row in candidates]
+        )
 
     means = [mean for mean, _ in PLAIN.values()] + [math.log(mean) for mean, _ in LOGARITHMIC.values()]
     spreads = [spread for _, spread in (*PLAIN.values(), *LOGARITHMIC.values())]

@@ -14,6 +14,8 @@ from hetgraph.radio.auction import auction
 from hetgraph.radio.schedule import Schedule, budgeted, contest
 from hetgraph.radio.spectrum import spectrum_of
 
+ROUNDS = 4  # of the auction for each layer
+
 
 class OwnViewRule:
     """Association by part of the difference of budgets, an auction of subchannels and WMMSE powers among a station's own users.
@@ -31,7 +33,7 @@ class OwnViewRule:
     level: Level = "local"
     name = "own_view"
 
-    def __init__(self, rounds: int = 4, toll: float = 0.0, **constants: float) -> None:
+    def __init__(self, rounds: int = ROUNDS, toll: float = 0.0, **constants: float) -> None:
         self.rounds, self.toll, self.rule = rounds, toll, Rule(**constants)  # type: ignore[arg-type]
 
     def initial_state(self, obs: HeteroData) -> Any:
