@@ -93,7 +93,7 @@ def spectrum_of(obs: HeteroData) -> Spectrum:
     )
 
 
-def min_path_loss(view: Spectrum, hysteresis_db: float = 2.0) -> Tensor:
+def min_path_loss(view: Spectrum, hysteresis_db: float = 2.0, part: float = 1.0) -> Tensor:
     """The station with the least path loss to each user ``[B, U]``, -1 for a user that is not there.
 
     Range expansion by the whole difference of budgets: with WMMSE's powers a user costs energy by its path loss, whatever its
@@ -102,7 +102,8 @@ def min_path_loss(view: Spectrum, hysteresis_db: float = 2.0) -> Tensor:
     Args:
         view: dense tables.
         hysteresis_db: by how much another station than the present one has to be better.
+        part: of the difference of budgets; 0 is strongest signal.
     """
     stays = view.station.unsqueeze(2) == torch.arange(view.shape[1], device=view.gain.device)
-    score_db = view.rsrp_dbm - 10 * view.power_max_w.log10().unsqueeze(1) + hysteresis_db * stays
+    score_db = view.rsrp_dbm - 10 * part * view.power_max_w.log10().unsqueeze(1) + hysteresis_db * stays
     return torch.where(view.active, score_db.argmax(2), -1)

@@ -40,7 +40,7 @@ RUNS = (
     Run("iot-mappo", "iot-noma", MAPPO, RULED, minutes=5, quick=TINY_MAPPO),
     *(Run(f"bare-{name}", "iot-small", (*BARE, *changes), main=name not in ABLATIONS, minutes=4, quick=TINY)
       for name, changes in CHANGES.items() if name not in ("powers", "bids")),
-    *(Run(own.run_of(row, size), "iot-unrolled", (*changes, *where), main=row != own.MEAN, minutes=4 if size == "small" else 12,
+    *(Run(own.run_of(row, size), "iot-unrolled", (*changes, *where), main=row != own.MEAN, minutes=1 if size == "small" else 6,
           quick=TINY_SLOTS)
       for row, changes in own.CHANGES.items() for size, where in own.SIZES.items()),
 )  # fmt: skip

@@ -39,8 +39,9 @@ def own_view(bench: Bench) -> Section:
         trial = judged(bench, scenario, methods, networks, slots)
         tables.append(trial_table(trial, methods, scenario, MEASURES))
     note = (
-        "`own_view` is the first edition's rule without what others' users report. Kept promises are one less the violations;"
-        " all of these learn from nothing, by the gradient of rates of the present slot, and go to the station of least path loss."
+        "`own_view` is the first edition's rule without what others' users report, with numbers tuned for the small networks."
+        " Kept promises are one less the violations; all others learn from nothing,"
+        " by the gradient of rates of the present slot, and go to the station of least path loss."
     )
     return Section(tuple(tables), (note,), networks=f"{networks} networks each, {slots} slots")
 

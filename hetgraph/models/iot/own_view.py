@@ -1,14 +1,16 @@
 """What the station of a user knows of it and of its channels, as columns of users on subchannels."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from hetgraph.radio.spectrum import Spectrum
 
 LEAST = 1e-9
-COLUMNS = 10  # of a user on a subchannel
+COLUMNS = 17  # of a user on a subchannel
 ROUNDED = 5.0  # columns are cut here, after they are brought to scale
 
 
@@ -17,7 +19,7 @@ class OwnView:
     """Users of ``B`` networks on ``S`` subchannels of their own station; everything is reported to that station.
 
     Args:
-        columns: of users on subchannels ``[B, U, S, 10]``.
+        columns: of users on subchannels ``[B, U, S, 17]``.
         level: received of each station at an equal part of its budget over noise, logarithmic ``[B, U, N, S]``.
         quality: SINR of the whole budget on a subchannel, others sending as in the slot before ``[B, U, S]``.
         need_bits: bits that wait ``[B, U]``; 0 for users that may not be scheduled.
@@ -33,18 +35,20 @@ class OwnView:
     ready: Tensor
 
 
-def own_view(view: Spectrum, station: Tensor, slot_s: Tensor) -> OwnView:
-    """Columns by what users report to their stations alone.
+def own_view(obs: HeteroData, view: Spectrum, station: Tensor) -> OwnView:
+    """Columns by what users report to their stations alone, and by the place of a subchannel in the band.
+
+    With the place stations of different budgets can learn to prefer different parts of the band, without a word between them.
 
     A user that changes its station in this slot is scheduled from the next one on: only then does the new one have its reports. One
     that comes without a station has reported to all.
 
     Args:
-        view: dense tables.
+        obs: observation of :class:`~hetgraph.envs.IoTEnv`.
+        view: its dense tables.
         station: of each user from now on ``[B, U]``, -1 for none.
-        slot_s: length of a slot ``[B]``, s.
     """
-    (b, n, _, s), home = view.shape, station.clamp_min(0)
+    (b, n, u, s), home = view.shape, station.clamp_min(0)
     at_home = home.reshape(b, -1, 1, 1).expand(-1, -1, 1, s)
     budget_w = view.power_max_w.gather(1, home).unsqueeze(2)
     own = view.gain.gather(2, at_home).squeeze(2)
@@ -53,7 +57,11 @@ def own_view(view: Spectrum, station: Tensor, slot_s: Tensor) -> OwnView:
     ready = (station >= 0) & stays & (view.queue_bits > 0)
     need = torch.where(ready, view.queue_bits, 0)
     level = _log(view.gain * (view.power_max_w / s).reshape(b, 1, n, 1) / view.noise_w.unsqueeze(2))
-    offered = (view.offered_bps * slot_s.unsqueeze(1)).clamp_min(1)
+    offered = (view.offered_bps * obs.slot_s.unsqueeze(1)).clamp_min(1)
+    over_noise = _log(view.interference_w / view.noise_w)
+    reached = _log(own * budget_w / s / view.noise_w)
+    sent = view.power_w.gather(1, home.unsqueeze(2).expand(-1, -1, s)) / budget_w
+    layer_w = obs["ue"].power_w.reshape(b, u, s)
     users = (
         _log(need / view.bits_per_efficiency.unsqueeze(1)),
         view.head_slots.clamp_min(1).to(own.dtype).log(),
@@ -62,12 +70,24 @@ def own_view(view: Spectrum, station: Tensor, slot_s: Tensor) -> OwnView:
         _log(view.offered_bps / 1e6),
         budget_w.squeeze(2).log(),
         view.rate_mean_bps / view.offered_bps.clamp_min(1),
+        3 * obs["ue"].served_share.reshape(b, u),
+        0.6 * reached.mean(2),
+        0.6 * over_noise.mean(2),
     )
-    channels = (_log(own * budget_w / s / view.noise_w), _log(quality / s), _log(view.interference_w / view.noise_w))
-    columns = torch.cat(
-        [torch.stack(channels, 3) / 5, (torch.stack(users, 2) / 3).unsqueeze(2).expand(-1, -1, s, -1)], 3
+    turn = math.pi * (torch.arange(s, device=own.device, dtype=own.dtype) + 0.5) / s
+    channels = (
+        turn.cos().expand_as(own),
+        (2 * turn).cos().expand_as(own),
+        reached / 5,
+        _log(quality / s) / 5,
+        over_noise / 5,
+        (s * sent).log1p() / 2,  # of the slot before, as what follows
+        (own * layer_w / view.interference_w).log1p() / 3,
+    )
+    table = torch.cat(
+        [torch.stack(channels, 3), (torch.stack(users, 2) / 3).unsqueeze(2).expand(-1, -1, s, -1)], 3
     ).clamp(-ROUNDED, ROUNDED)
-    return OwnView(columns, level / 5, quality, need, view.bits_per_efficiency, ready)
+    return OwnView(table, level / 5, quality, need, view.bits_per_efficiency, ready)
 
 
 def _log(value: Tensor) -> Tensor:

@@ -28,8 +28,8 @@ def prices_of_neighbours(obs: HeteroData, view: Spectrum) -> Tensor:
     gain = view.gain.gather(2, home.reshape(b, u, 1, 1).expand(b, u, 1, s)).squeeze(2)
     signal_w = gain * obs["ue"].power_w.reshape(b, u, s)
     cost = urgency(view).unsqueeze(2) * signal_w / (view.interference_w * (view.interference_w + signal_w))
-    near = _neighbours(obs, b, n).gather(2, home.unsqueeze(1).expand(b, n, u)) & (view.station >= 0).unsqueeze(1)
-    price = torch.einsum("buns,bnu,bus->bns", view.gain, near.to(cost.dtype), cost)
+    heard = _neighbours(obs, b, n).gather(2, home.unsqueeze(1).expand(b, n, u)) & (view.station >= 0).unsqueeze(1)
+    price = torch.einsum("buns,bun->bns", view.gain * cost.unsqueeze(2), heard.transpose(1, 2).to(cost.dtype))
     return (SCALE * price * view.power_max_w.unsqueeze(2) / s).log1p() / 3
 
 

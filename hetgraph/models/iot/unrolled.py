@@ -27,11 +27,11 @@ FEEDBACK = 5
 class UnrolledScheduler(nn.Module):
     r"""Stations that schedule their users by rounds of expected shares, for any number of stations, users and subchannels.
 
-    Users go to the station of least path loss, by their own measurements. A state for each user and subchannel of its station is made
-    of what the user reports there (:func:`~hetgraph.models.iot.own_view.own_view`) and of attention over the stations that it
-    hears there. In each round a softmax over a station's users, and nobody, shares each subchannel, a softmax over its layers and
-    silence its budget, and states hear what the expected bits are beside those that wait. At last the users of the largest shares
-    form clusters, and the budget is shared among these layers and silence.
+    Users go to the station of least path loss, or of the strongest signal, or between these, by their own measurements. A state for
+    each user and subchannel of its station is made of what the user reports there (:func:`~hetgraph.models.iot.own_view.own_view`)
+    and of attention over the stations that it hears there. In each round a softmax over a station's users, and nobody, shares each
+    subchannel, a softmax over its layers and silence its budget, and states hear what the expected bits are beside those that wait.
+    At last the users of the largest shares form clusters, and the budget is shared among these layers and silence.
 
     Choices are made differentiable by powers alone: a layer's power grows with its share. In training choices are drawn, by noise on
     the logits (Gumbel), and the gradient is that of what all stations' users really get
@@ -44,6 +44,8 @@ class UnrolledScheduler(nn.Module):
         attention: weigh the stations that a user hears; else their mean.
         prices: neighbouring stations tell each other, for every subchannel, what power there would cost their users
             (:func:`~hetgraph.models.iot.prices.prices_of_neighbours`); the level is ``neighbourhood`` then, else ``local``.
+        budget: part of the difference of stations' budgets that does not count in the association: 1 is least path loss, which costs
+            the least energy, 0 strongest signal; between them loads are more even.
     """
 
     name, task = "iot-unrolled", "iot"
@@ -51,16 +53,24 @@ class UnrolledScheduler(nn.Module):
     level: Level
 
     def __init__(
-        self, hidden: int = 48, width: int = 24, rounds: int = 3, attention: bool = True, prices: bool = False
+        self,
+        hidden: int = 48,
+        width: int = 24,
+        rounds: int = 3,
+        attention: bool = True,
+        prices: bool = False,
+        budget: float = 1.0,
     ) -> None:
         super().__init__()
         if rounds < 0:
             raise ValueError(f"rounds: got {rounds}, expected 0 or more")
         self.level, self.prices, self.rounds = "neighbourhood" if prices else "local", prices, rounds
+        self.budget = budget
         columns = COLUMNS + prices
         self.attention = InterfererAttention(columns, width, attention)
         self.first = nn.Sequential(nn.Linear(columns + width, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
-        self.round = nn.Sequential(nn.Linear(2 * hidden + FEEDBACK, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
+        self.round = nn.Sequential(nn.Linear(hidden + FEEDBACK, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
+        self.around = nn.Linear(hidden, hidden, bias=False)
         self.score = nn.Linear(hidden, 2)
         self.silence = nn.Sequential(nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1))
         self.nobody = nn.Parameter(torch.tensor(-2.0))
@@ -73,8 +83,8 @@ class UnrolledScheduler(nn.Module):
             noise: part of Gumbel noise on the logits of choices.
         """
         view = spectrum_of(obs)
-        station = min_path_loss(view)
-        own = own_view(view, station, obs.slot_s)
+        station = min_path_loss(view, part=self.budget)
+        own = own_view(obs, view, station)
         if self.prices:
             price = prices_of_neighbours(obs, view).gather(1, _home(station, view.shape[3]))
             own = replace(own, columns=torch.cat([own.columns, price.unsqueeze(3)], 3))
@@ -103,14 +113,14 @@ class UnrolledScheduler(nn.Module):
     def _again(self, state: Tensor, own: OwnView, station: Tensor, n: int) -> Tensor:
         """States after a round."""
         share, logit, summary, silence = self._shares(state, own, station, n)
-        s, home = state.shape[2], station.clamp_min(0)
+        home = station.clamp_min(0)
         weight = logit.exp() * own.ready.unsqueeze(2)
         total = sum_at(station, weight.sum(2), n) + silence.exp()
         power = weight / total.gather(1, home).unsqueeze(2)
         efficiency = shannon(power * own.quality)
         carried = efficiency.sum(2) * own.bits.unsqueeze(1)
         met = (carried.clamp_min(1) / own.need_bits.clamp_min(1)).log().clamp(-5, 5)
-        around = summary.gather(1, home.unsqueeze(2).expand(-1, -1, summary.shape[2]))
+        around = self.around(summary).gather(1, home.unsqueeze(2).expand(-1, -1, state.shape[3]))
         feedback = (
             met.unsqueeze(2).expand_as(share),
             share,
@@ -118,8 +128,8 @@ class UnrolledScheduler(nn.Module):
             efficiency,
             silence.gather(1, home).unsqueeze(2).expand_as(share) / 3,
         )
-        wide = torch.cat([torch.stack(feedback, 3), around.unsqueeze(2).expand(-1, -1, s, -1)], 3)
-        change: Tensor = self.round(torch.cat([state, wide], 3))
+        inner = self.round[0](torch.cat([state, torch.stack(feedback, 3)], 3)) + around.unsqueeze(2)
+        change: Tensor = self.round[1:](inner)
         return state + change
 
     def _schedule(self, state: Tensor, view: Spectrum, own: OwnView, station: Tensor, noise: float) -> Schedule:

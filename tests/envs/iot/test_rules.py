@@ -51,6 +51,8 @@ def test_least_path_loss_by_hand() -> None:
     )
     assert min_path_loss(reports).tolist() == [[1, 0, 1]]
     assert min_path_loss(reports, 0.0).tolist() == [[1, 1, 0]]
+    assert min_path_loss(reports, part=0.8).tolist() == [[1, 0, 0]]  # 2 of the 10 dB count
+    assert min_path_loss(reports, part=0.0).tolist() == [[0, 0, 0]]
     assert min_path_loss(dataclasses.replace(reports, active=torch.tensor([[True, False, True]]))).tolist() == [
         [1, -1, 1]
     ]
