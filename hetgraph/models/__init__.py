@@ -4,6 +4,7 @@ from hetgraph.models.allocating import AllocatingModel, Prediction
 from hetgraph.models.checkpoint import load, register, save, systems
 from hetgraph.models.grows import GROWS
 from hetgraph.models.hetgnn import HetGNN
+from hetgraph.models.inference import Given, InferenceNetwork, Inferring
 from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.iot.unrolled import UnrolledScheduler
 from hetgraph.models.mappo import NeighbourhoodMAPPO
@@ -17,9 +18,12 @@ __all__ = [
     "GROWS",
     "AllocatingModel",
     "CompiledAgents",
+    "Given",
     "GraphQMIX",
     "HetGNN",
     "HybridMADDPG",
+    "InferenceNetwork",
+    "Inferring",
     "NeighbourhoodMAPPO",
     "OffsetQMIX",
     "Prediction",

@@ -248,13 +248,13 @@ class NeighbourhoodMAPPO(nn.Module):
         }
 
     def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
-        """``power_w [N, R]``, the devices that get the blocks ``airtime [U, R]``, and the ``memory`` for the next slot."""
+        """``power_w [N, R]``, the devices that get the blocks ``airtime [U, R]``, and the memory of the next slot."""
         around = surroundings_of(graph, self.colours, extra["colour"].unsqueeze(0))
         inputs = inputs_of(graph, around, self.cross_gains)
         choice, memory = self.most_likely(inputs, around, extra["memory"].unsqueeze(0))
         allocation = self.allocation(choice, around)
         assert allocation.airtime is not None
-        return {"power_w": allocation.power_w, "airtime": allocation.airtime, "memory": memory.squeeze(0)}
+        return {"power_w": allocation.power_w, "airtime": allocation.airtime, "memory_next": memory.squeeze(0)}
 
     def initial_state(self, obs: HeteroData) -> Any:
         """Surroundings and memory."""

@@ -112,7 +112,7 @@ def cells_of(graph: HeteroData) -> Cells:
     may_serve = graph[CHANNEL].may_serve if "may_serve" in graph[CHANNEL] else torch.ones_like(bs, dtype=torch.bool)
     if "serving_slot" in graph["ue"]:
         served, own = (graph["ue"].serving_slot >= 0).all(), graph[CHANNEL].slot == graph["ue"].serving_slot[ue]
-        may_serve = own if holds(served) else torch.where(served, own, may_serve)
+        may_serve = own if holds(served) else (served & own) | (~served & may_serve)
     num_bs, num_ue = graph["bs"].power_max_w.shape[0], graph["ue"].noise_w.shape[0]
     networks = int(graph.num_graphs) if "batch" in graph["bs"] else 1
     if exporting():  # what is not checked must be right, and a table has room for all users at one station

@@ -78,7 +78,7 @@ def test_a_service_decides_as_the_policy_does(system: str, folder: Path) -> None
         action, _ = model.act(graph, model.initial_state(graph), None)
     for name, value in body["decision"].items():
         wanted = action if isinstance(action, torch.Tensor) else getattr(action, name, None)
-        if name in ("value", "memory") or wanted is None:  # no part of an action
+        if name in ("value", "memory_next") or wanted is None:  # no part of an action
             continue
         found = torch.tensor(value)
         torch.testing.assert_close(found, wanted.reshape(found.shape).to(found.dtype), rtol=1e-4, atol=0)
@@ -89,8 +89,8 @@ def test_memory_goes_round(folder: Path) -> None:
     client, _ = served("mappo", folder)
     request = client.get("/example").json()
     first = post(client, request).json()["decision"]
-    second = post(client, request | {"extra": {"memory": first["memory"]}}).json()["decision"]
-    assert second["memory"] != first["memory"]
+    second = post(client, request | {"extra": {"memory": first["memory_next"]}}).json()["decision"]
+    assert second["memory_next"] != first["memory_next"]
     wrong = post(client, request | {"extra": {"memory": [0.0]}})
     assert wrong.status_code == 422 and wrong.json()["error"].startswith(
         "extra.memory: got [1], expected finite numbers"
