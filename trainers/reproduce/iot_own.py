@@ -35,7 +35,10 @@ def own_view(bench: Bench) -> Section:
     networks, slots, tables = bench.count(40, 2), bench.count(200, 8), []
     for size, scenario in (("small", SMALL), ("noma", scenario_of(bench))):
         names = {row: run_of(row, size) for row in CHANGES}
-        methods = rules(TASK, *RULES) | _untrained(bench, names[OWN]) | bench.learned(names, "untrained")
+        learned = bench.learned(names, "untrained")
+        if not learned:  # rules alone have a section of their own
+            continue
+        methods = rules(TASK, *RULES) | _untrained(bench, names[OWN]) | learned
         trial = judged(bench, scenario, methods, networks, slots)
         tables.append(trial_table(trial, methods, scenario, MEASURES))
     note = (
