@@ -1,22 +1,56 @@
-"""What trainings on single networks share: a clipped gradient and a cosine."""
+"""What trainings on single networks share: validation against a reference, a clipped gradient and a cosine."""
 
 import math
 from typing import Any
 
 import lightning
 import torch
+from torch_geometric.data import HeteroData
+
+from hetgraph.radio import Allocation, KPIs
 
 
 class SnapshotModule(lightning.LightningModule):
-    """Adam with a cosine, and gradients of bounded norm.
+    """Validation beside a reference, Adam with a cosine, and gradients of bounded norm.
 
-    Args:
+    Attributes:
+        model: network to train, with ``allocate``.
         lr: learning rate at the start of the cosine.
         clip: largest norm of the gradient.
+        reference: indicators of the reference on each batch of validation and test, made once.
     """
 
+    model: Any
     lr: float
     clip: float
+    reference: dict[str, KPIs]
+
+    def setup(self, stage: str) -> None:
+        """Forget the references of another data module's networks."""
+        self.reference = {}
+
+    def forward(self, graph: HeteroData) -> Allocation:
+        """Allocation of a graph or batch."""
+        allocation: Allocation = self.model.allocate(graph)
+        return allocation
+
+    def validation_step(self, batch: HeteroData, batch_idx: int) -> None:
+        """Indicators of the answer as in use, beside those of the reference."""
+        self.judge("val", batch, batch_idx)
+
+    def test_step(self, batch: HeteroData, batch_idx: int) -> None:
+        """As in validation, on the test layouts."""
+        self.judge("test", batch, batch_idx)
+
+    def judge(self, split: str, batch: HeteroData, number: int) -> None:
+        """Log indicators of a batch.
+
+        Args:
+            split: ``val`` or ``test``, with which their names begin.
+            batch: networks.
+            number: of the batch.
+        """
+        raise NotImplementedError
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
         """Clip the gradient; a batch without a finite gradient is left out."""

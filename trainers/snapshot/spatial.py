@@ -10,7 +10,7 @@ from hetgraph.graph import links_of
 from hetgraph.models import SpatialHetGNN
 from hetgraph.models.checkpoint import fill
 from hetgraph.models.spatial_hetgnn import PrecodingPrediction
-from hetgraph.radio import Allocation, KPIs, evaluate, pf_gain, policy
+from hetgraph.radio import evaluate, pf_gain, policy
 from hetgraph.radio.relaxed import Objective
 from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.snapshot.base import SnapshotModule
@@ -56,17 +56,9 @@ class SpatialModule(SnapshotModule):
         self.objective: Objective = objective
         self.model.objective = objective
         self.weight_utility, self.weight_rate, self.lr, self.clip = weight_utility, weight_rate, lr, clip
-        self._reference: dict[str, KPIs] = {}
+        self.reference = {}
         if init_from is not None:
             fill(self.model, init_from)
-
-    def setup(self, stage: str) -> None:
-        """Forget the references of another data module's networks."""
-        self._reference.clear()
-
-    def forward(self, graph: HeteroData) -> Allocation:
-        """Allocation of a graph or batch."""
-        return self.model.allocate(graph)
 
     def training_step(self, batch: HeteroData, batch_idx: int) -> Tensor:
         """Loss of a batch."""
@@ -92,19 +84,12 @@ class SpatialModule(SnapshotModule):
                 terms["rate"] = terms.get("rate", torch.tensor(0.0)) + weight * short
         return terms
 
-    def validation_step(self, batch: HeteroData, batch_idx: int) -> None:
-        """Indicators of the answer, against SLNR at the strongest station."""
-        self._judge("val", batch, batch_idx)
-
-    def test_step(self, batch: HeteroData, batch_idx: int) -> None:
-        """As in validation, on the test layouts."""
-        self._judge("test", batch, batch_idx)
-
-    def _judge(self, split: str, batch: HeteroData, number: int) -> None:
+    def judge(self, split: str, batch: HeteroData, number: int) -> None:
+        """Log indicators of the answer on a batch, against SLNR at the strongest station."""
         key = f"{split}/{number}"
-        if key not in self._reference:
-            self._reference[key] = evaluate(batch, policy("slnr")(batch), "spatial")
-        base, kpis = self._reference[key], evaluate(batch, self.model.allocate(batch), "spatial")
+        if key not in self.reference:
+            self.reference[key] = evaluate(batch, policy("slnr")(batch), "spatial")
+        base, kpis = self.reference[key], evaluate(batch, self.model.allocate(batch), "spatial")
         ratio = kpis.sum_rate_bps.mean() / base.sum_rate_bps.mean()
         fair = self.objective == "pf"
         values = {

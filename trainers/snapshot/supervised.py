@@ -12,7 +12,7 @@ from hetgraph.models import AllocatingModel, HetGNN, Prediction
 from hetgraph.models.allocating import best_round
 from hetgraph.models.checkpoint import fill
 from hetgraph.nn.refine import Round
-from hetgraph.radio import Allocation, KPIs, evaluate, pf_gain, policy
+from hetgraph.radio import Allocation, evaluate, pf_gain, policy
 from hetgraph.radio.relaxed import Objective
 from hetgraph.solvers import equal_power, max_rsrp_association
 from hetgraph.trainers.common.limits import check_limits
@@ -84,17 +84,9 @@ class SupervisedModule(SnapshotModule):
                 f"weight_*: got {losses_on or 'zero for all'}, expected a loss that {type(self.model).__name__} has"
             )
         self.rate_min_bps, self.split, self.lr, self.clip = rate_min_bps, split, lr, clip
-        self._reference: dict[str, KPIs] = {}
+        self.reference = {}
         if init_from is not None:
             fill(self.model, init_from)
-
-    def setup(self, stage: str) -> None:
-        """Forget the references of another data module's networks."""
-        self._reference.clear()
-
-    def forward(self, graph: HeteroData) -> Allocation:
-        """Allocation of a graph or batch."""
-        return self.model.allocate(graph)
 
     def training_step(self, batch: HeteroData, batch_idx: int) -> Tensor:
         """Loss of a batch."""
@@ -141,23 +133,16 @@ class SupervisedModule(SnapshotModule):
                 out["min_rate"] = losses.min_rate_loss(rate, self.rate_min_bps)
         return out
 
-    def validation_step(self, batch: HeteroData, batch_idx: int) -> None:
-        """Indicators of the rounded answer, against the strongest station at equal power."""
-        self._judge("val", batch, batch_idx)
-
-    def test_step(self, batch: HeteroData, batch_idx: int) -> None:
-        """As in validation, on the test layouts."""
-        self._judge("test", batch, batch_idx)
-
-    def _judge(self, split: str, batch: HeteroData, number: int) -> None:
+    def judge(self, split: str, batch: HeteroData, number: int) -> None:
+        """Log indicators of the answer on a batch, against the strongest station at equal power, or with maximum ratio precoders."""
         key = f"{split}/{number}"
         precodes = "h" in batch[CHANNEL]  # then answers are precoders, and the reference has them, too
-        if key not in self._reference:
+        if key not in self.reference:
             strongest = Allocation(max_rsrp_association(batch), equal_power(batch))
-            self._reference[key] = (
+            self.reference[key] = (
                 evaluate(batch, policy("mrt")(batch), "spatial") if precodes else evaluate(batch, strongest)
             )
-        base = self._reference[key]
+        base = self.reference[key]
         with torch.no_grad():
             prediction = self.model.predict(batch)
         if precodes:
