@@ -79,7 +79,7 @@ class Parsed(Exception):
     """The command line was understood."""
 
 
-class Workplace:
+class PageRunner:
     """A folder with the files that pages name, in which their blocks are run."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
@@ -195,13 +195,13 @@ def tiny_fit(arguments: list[str]) -> list[str]:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageRunner]:
     """The working folder, with the example's files; what is imported from it, and the models there, are forgotten."""
     shutil.copytree(ROOT / "examples/own_network", tmp_path / "examples/own_network")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     known = dict(checkpoint._REGISTERED)
-    yield Workplace(tmp_path, monkeypatch)
+    yield PageRunner(tmp_path, monkeypatch)
     checkpoint._REGISTERED.clear()
     checkpoint._REGISTERED.update(known)
     for name in [name for name in sys.modules if name.startswith("my_")]:

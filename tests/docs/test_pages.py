@@ -48,31 +48,31 @@ def test_every_page_of_the_library_is_in_the_site() -> None:
 
 
 @pytest.mark.parametrize("page", PYTHON)
-def test_the_python_of_a_page_runs(page: str, workplace: Any) -> None:
-    workplace.checkpoints([(DOCS / page).read_text()])
+def test_the_python_of_a_page_runs(page: str, runner: Any) -> None:
+    runner.checkpoints([(DOCS / page).read_text()])
     space: dict[str, Any] = {"__name__": "page"}
-    for block in workplace.blocks(DOCS / page):
+    for block in runner.blocks(DOCS / page):
         if block.language == "python":
             exec(compile(block.text, page, "exec"), space)
 
 
 @pytest.mark.parametrize("page", COMMANDS)
-def test_the_commands_of_a_page_are_understood(page: str, workplace: Any) -> None:
-    for block in workplace.blocks(DOCS / page):
-        for name, *arguments in workplace.commands(block.text) if block.language == "bash" else ():
+def test_the_commands_of_a_page_are_understood(page: str, runner: Any) -> None:
+    for block in runner.blocks(DOCS / page):
+        for name, *arguments in runner.commands(block.text) if block.language == "bash" else ():
             if (
                 name == "hetgraph"
                 and arguments[0] not in ("fit", "validate", "test", "demo")
                 and "--help" not in arguments
             ):
-                workplace.understood(arguments)
+                runner.understood(arguments)
 
 
 @pytest.mark.all
 @pytest.mark.parametrize("page", COMMANDS)
 @pytest.mark.filterwarnings("ignore:.*(by default|not used|networks of training).*")
-def test_a_page_runs_from_top_to_bottom(page: str, workplace: Any) -> None:
-    workplace.run_page(DOCS / page)
+def test_a_page_runs_from_top_to_bottom(page: str, runner: Any) -> None:
+    runner.run_page(DOCS / page)
 
 
 @pytest.mark.all

@@ -37,28 +37,28 @@ def test_an_answer_is_short_and_says_what_to_type_and_where_more_is(number: int)
     assert "More:" in text
 
 
-def test_the_python_runs(workplace: Any) -> None:
-    workplace.checkpoints([PAGE.read_text()])
+def test_the_python_runs(runner: Any) -> None:
+    runner.checkpoints([PAGE.read_text()])
     space: dict[str, Any] = {"__name__": "page"}
-    for block in workplace.blocks(PAGE):
+    for block in runner.blocks(PAGE):
         if block.language == "python":
             exec(compile(block.text, str(PAGE), "exec"), space)
 
 
-def test_the_commands_are_understood(workplace: Any) -> None:
+def test_the_commands_are_understood(runner: Any) -> None:
     seen = set()
-    for block in workplace.blocks(PAGE):
+    for block in runner.blocks(PAGE):
         if block.language == "bash":
-            calls = workplace.commands(block.text)
+            calls = runner.commands(block.text)
             assert calls, block.text
             for name, *arguments in calls:
                 seen.add(arguments[0])
                 if name == "hetgraph" and arguments[0] != "fit":  # these need Lightning, see the next test
-                    workplace.understood(arguments)
+                    runner.understood(arguments)
     assert seen == {"install", "doctor", "compare", "models", "plan", "predict", "fit", "report", "--version"}
 
 
 @pytest.mark.all
 @pytest.mark.filterwarnings("ignore:.*(by default|not used).*")
-def test_the_commands_run(workplace: Any) -> None:
-    workplace.run_page(PAGE)
+def test_the_commands_run(runner: Any) -> None:
+    runner.run_page(PAGE)

@@ -47,17 +47,17 @@ def test_its_python_runs(number: int, drives: Path, town: Any, monkeypatch: pyte
     exec(compile(text, f"README.md, block {number}", "exec"), {"__name__": "page"})
 
 
-def test_its_commands_are_understood(workplace: Any) -> None:
+def test_its_commands_are_understood(runner: Any) -> None:
     """Those of the table and of the blocks, where they are whole."""
     text = README.read_text()
     blocks = "\n".join(re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
     table = [" ".join(part.split()) for cell in re.findall(r"`(hetgraph [^`]+)`", text) for part in cell.split(";")]
     seen = set()
-    for name, *arguments in workplace.commands("\n".join([blocks, *(each for each in table if "..." not in each)])):
+    for name, *arguments in runner.commands("\n".join([blocks, *(each for each in table if "..." not in each)])):
         if name != "hetgraph" or arguments[:1] in ([], ["--help"]) or arguments[-1] == "--help":
             continue
         if arguments[0] in ("fit", "validate", "test", "demo") or "[" in " ".join(arguments) or "TASK" in arguments:
             continue
         seen.add(arguments[0])
-        workplace.understood(arguments)
+        runner.understood(arguments)
     assert {"compare", "finetune", "report", "doctor", "reproduce"} <= seen

@@ -238,7 +238,8 @@ def times(bench: Bench) -> Section:
     figure, axes = single()
     for name, line in lines.items():
         axes.plot(counts, line, marker="o", label=name)
-    axes.set(xscale="log", yscale="log", xlabel="antennas of a station", ylabel="time of a decision, ms")
+    axes.set(xscale="log", xlabel="antennas of a station", ylabel="time of a decision, ms")
+    axes.set_ylim(bottom=0)
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.minorticks_off()
     axes.legend()
