@@ -68,7 +68,7 @@ class PrecodingTerms:
 
     Args:
         channel: normalised channels.
-        around: states of a stream's station and user, as the rounds read them ``[Q, L, W]``.
+        context: states of a stream's station and user, as the rounds read them ``[Q, L, W]``.
         equal: equal powers of a group's streams, as a share of the budget ``[Q, L]``.
         lambda_rows: lambda of SLNR at other stations' edges ``[N * R, M]``.
         lambda_own: lambda of SLNR of streams at their own station ``[Q, L]``.
@@ -79,7 +79,7 @@ class PrecodingTerms:
     """
 
     channel: SpatialChannel
-    around: Tensor
+    context: Tensor
     equal: Tensor
     lambda_rows: Tensor
     lambda_own: Tensor
@@ -161,9 +161,9 @@ class PrecodingRounds(nn.Module):
     def start(self, terms: PrecodingTerms) -> PrecodingState:
         """Precoders of the first lambda and powers, and empty memories."""
         shape = terms.equal.shape
-        logs, memory = (terms.around.new_zeros(*shape, width) for width in (3, self.memory))
-        every = terms.equal.new_ones(len(terms.equal))
-        precoder = self._precoder(terms, terms.lambda_rows, terms.lambda_own, every, terms.equal)
+        logs, memory = (terms.context.new_zeros(*shape, width) for width in (3, self.memory))
+        price = terms.equal.new_ones(len(terms.equal))
+        precoder = self._precoder(terms, terms.lambda_rows, terms.lambda_own, price, terms.equal)
         if terms.caps is not None:  # equal powers keep to the other budgets
             precoder = within_budgets(terms.channel, precoder, terms.caps)
         return PrecodingState(precoder, logs, memory)
@@ -182,7 +182,7 @@ class PrecodingRounds(nn.Module):
         stream, group = self._columns(terms, state, now, weight, gain)
         pooled = (self.pool(stream) * occupied.unsqueeze(2)).sum(1) / occupied.sum(1, keepdim=True).clamp_min(1)
         group = torch.cat([group, pooled], 1)
-        joint = self.stream_in(stream) + self.group_in(group).unsqueeze(1) + terms.around
+        joint = self.stream_in(stream) + self.group_in(group).unsqueeze(1) + terms.context
         out, station = self.stream_out(nn.functional.silu(joint)), self.station(group)
         logs = (state.logs + out[..., :3]).clamp(-_FARTHEST, _FARTHEST)
         memory = (state.memory + out[..., 3 + self.MESSAGE :]).tanh()
@@ -199,7 +199,7 @@ class PrecodingRounds(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Columns of streams ``[Q, L, STREAM + M]`` and of groups ``[Q, GROUP]``."""
         channel, groups = terms.channel, terms.channel.groups
-        occupied, noise, dtype = groups.occupied, channel.noise_of_stream, terms.around.dtype
+        occupied, noise, dtype = groups.occupied, channel.noise_of_stream, terms.context.dtype
         cost = gain / (now.signal + now.other)  # epsilon
         per_group = torch.stack(
             [

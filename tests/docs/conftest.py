@@ -141,16 +141,20 @@ class PageRunner:
         self.checkpoints(arguments)
         main_ends([*arguments, *fewer(arguments)])
 
-    def run_page(self, page: Path) -> None:
-        """Run the python and the commands of a page in order."""
+    def run_page(self, page: Path) -> int:
+        """Run the python and the commands of a page in order; their number."""
         space: dict[str, Any] = {"__name__": "page"}
+        count = 0
         for block in self.blocks(page):
             if block.language == "python":
                 exec(compile(block.text, str(page), "exec"), space)
+                count += 1
             elif block.language == "bash":
                 for name, *arguments in self.commands(block.text):
                     if name == "hetgraph":
                         self.run(arguments)
+                        count += 1
+        return count
 
 
 def main_ends(arguments: Sequence[str]) -> None:

@@ -61,4 +61,4 @@ def test_the_commands_are_understood(runner: Any) -> None:
 @pytest.mark.all
 @pytest.mark.filterwarnings("ignore:.*(by default|not used).*")
 def test_the_commands_run(runner: Any) -> None:
-    runner.run_page(PAGE)
+    assert runner.run_page(PAGE) > 0

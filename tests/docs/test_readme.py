@@ -44,7 +44,9 @@ def test_its_python_runs(number: int, drives: Path, town: Any, monkeypatch: pyte
     text = python_blocks()[number]
     for given, smaller in SMALLER.items():
         text = text.replace(given, smaller)
-    exec(compile(text, f"README.md, block {number}", "exec"), {"__name__": "page"})
+    space: dict[str, Any] = {"__name__": "page"}
+    exec(compile(text, f"README.md, block {number}", "exec"), space)
+    assert set(space) > {"__name__", "__builtins__"}
 
 
 def test_its_commands_are_understood(runner: Any) -> None:

@@ -48,14 +48,14 @@ def tune_own_view(
 
     def cost(candidates: Tensor) -> Tensor:
         number = next(seeds)
-        best = _worth(env, wmmse_pf, number)
+        reference = _score(env, wmmse_pf, number)
         return torch.tensor(
-            [best - _worth(env, OwnViewRule(ROUNDS, **constants_of(row)), number) for row in candidates]
+            [reference - _score(env, OwnViewRule(ROUNDS, **constants_of(row)), number) for row in candidates]
         )
 
     means = [mean for mean, _ in PLAIN.values()] + [math.log(mean) for mean, _ in LOGARITHMIC.values()]
     spreads = [spread for _, spread in (*PLAIN.values(), *LOGARITHMIC.values())]
-    found = cross_entropy(
+    best = cross_entropy(
         cost,
         means,
         spreads,
@@ -64,7 +64,7 @@ def tune_own_view(
         generations=generations,
         generator=stream(seed, 0, "candidates"),
     )
-    return constants_of(found)
+    return constants_of(best)
 
 
 def constants_of(candidate: Tensor) -> dict[str, float]:
@@ -73,7 +73,7 @@ def constants_of(candidate: Tensor) -> dict[str, float]:
     return plain | dict(zip(LOGARITHMIC, candidate[len(PLAIN) :].exp().tolist(), strict=True))
 
 
-def _worth(env: IoTEnv, policy: Any, seed: int) -> float:
+def _score(env: IoTEnv, policy: Any, seed: int) -> float:
     kpis = rollout(env, {"": policy}, seed=seed).values[""]
     throughput, efficiency = kpis["throughput_bps"].mean(), kpis["bit_per_j"].mean()
     kept = (1 - kpis["qos_violation"]).mean()

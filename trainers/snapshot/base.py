@@ -1,6 +1,7 @@
 """What trainings on single networks share: validation against a reference, a clipped gradient and a cosine."""
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import lightning
@@ -10,7 +11,7 @@ from torch_geometric.data import HeteroData
 from hetgraph.radio import Allocation, KPIs
 
 
-class SnapshotModule(lightning.LightningModule):
+class SnapshotModule(lightning.LightningModule, ABC):
     """Validation beside a reference, Adam with a cosine, and gradients of bounded norm.
 
     Attributes:
@@ -42,6 +43,7 @@ class SnapshotModule(lightning.LightningModule):
         """As in validation, on the test layouts."""
         self.judge("test", batch, batch_idx)
 
+    @abstractmethod
     def judge(self, split: str, batch: HeteroData, number: int) -> None:
         """Log indicators of a batch.
 
@@ -50,7 +52,6 @@ class SnapshotModule(lightning.LightningModule):
             batch: networks.
             number: of the batch.
         """
-        raise NotImplementedError
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
         """Clip the gradient; a batch without a finite gradient is left out."""

@@ -78,8 +78,8 @@ class SupervisedModule(SnapshotModule):
             weight_utility,
         )
         losses_on = [name for name, weight in vars(self.weights).items() if weight > 0]
-        tells_antennas = isinstance(self.model, HetGNN) and self.model.antenna_head is not None
-        if not losses_on or (losses_on == ["antenna"] and not tells_antennas):
+        has_antenna_head = isinstance(self.model, HetGNN) and self.model.antenna_head is not None
+        if not losses_on or (losses_on == ["antenna"] and not has_antenna_head):
             raise ValueError(
                 f"weight_*: got {losses_on or 'zero for all'}, expected a loss that {type(self.model).__name__} has"
             )
