@@ -1,6 +1,5 @@
 """HetGNN for stations that precode: users, powers and directions on the graph of stations, users and antennas."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,7 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.links import Links, links_of
+from hetgraph.graph.links import Links
 from hetgraph.graph.schema import Level
 from hetgraph.models.options import keep_options
 from hetgraph.nn.encoders import TypedEncoder
@@ -120,13 +119,14 @@ class SpatialHetGNN(nn.Module):
             ValueError: a graph without ``h``.
         """
         count = self.rounds if rounds is None else rounds
-        bs, ue = self.encoder(inputs_of(graph, self._dtype))
+        inputs = inputs_of(graph, self._dtype)
+        links, (bs, ue) = inputs.links, self.encoder(inputs)
         power, stages = equal_power(graph), self.stages if self.association == "prices" else 1
         for stage in range(stages):
-            serving = self._serving(graph, power)
+            serving = self._serving(graph, power, links)
             last = stage == stages - 1
             with torch.set_grad_enabled(last and torch.is_grad_enabled()):
-                prediction = self._precode(graph, serving, bs, ue, count)
+                prediction = self._precode(graph, serving, links, bs, ue, count)
             if not last:
                 power = self._best(graph, prediction).power_w
         return prediction
@@ -164,19 +164,21 @@ class SpatialHetGNN(nn.Module):
     def _dtype(self) -> torch.dtype:
         return self.refine.context.weight.dtype
 
-    def _serving(self, graph: HeteroData, power: Tensor) -> Tensor:
+    def _serving(self, graph: HeteroData, power: Tensor, links: Links) -> Tensor:
         if self.association == "max_rsrp":
-            return max_rsrp_association(graph)
-        return dual_price_association(graph, power, rate=expected_rates(graph, power=power))
+            return max_rsrp_association(graph, links)
+        return dual_price_association(graph, power, rate=expected_rates(graph, links, power))
 
-    def _precode(self, graph: HeteroData, serving: Tensor, bs: Tensor, ue: Tensor, count: int) -> PrecodingPrediction:
-        links, group = links_of(graph), groups_by_gain(graph, serving)
+    def _precode(
+        self, graph: HeteroData, serving: Tensor, links: Links, bs: Tensor, ue: Tensor, count: int
+    ) -> PrecodingPrediction:
+        group = groups_by_gain(graph, serving, links)
         alone = "antenna_power_max_w" in graph["bs"]
         channel = spatial_channel(graph, serving, group, links=links, reduced=not alone, double=True)
         # Rounds are some hundred small operations each; without views and versions to track they take a sixth less. Nothing that
         # they leave is kept with the graph.
         with torch.inference_mode(not torch.is_grad_enabled()):
-            rounds = list(self._rounds(graph, channel, serving, links, bs, ue, count))
+            rounds = self._rounds(graph, channel, serving, links, bs, ue, count)
         return PrecodingPrediction(rounds, serving, group, channel)
 
     def _rounds(
@@ -188,31 +190,37 @@ class SpatialHetGNN(nn.Module):
         bs: Tensor,
         ue: Tensor,
         count: int,
-    ) -> Iterator[PrecodingRound]:
+    ) -> list[PrecodingRound]:
         band = graph.rb_bandwidth_hz / graph.rb_bandwidth_hz.sum(1, keepdim=True)
         band = band[links.ue_network].to(channel.noise)  # [U, R]
         weight = channel.groups.gather(band) * channel.groups.share.unsqueeze(1)
-        served = (serving >= 0).to(channel.noise)
         terms = self.refine.terms(channel, bs, ue, antenna_caps(graph, channel))
         state: PrecodingState = self.refine.start(terms)
+        precoders, streams = list[Tensor](), list[Tensor]()
         for number in range(count + 1):
             now: Achieved = achieved(channel, state.precoder)
-            rate = (band * channel.groups.scatter(now.rate)).sum(1)
-            yield PrecodingRound(state.precoder, rate, self._utility(rate, served, links))
+            precoders.append(state.precoder)
+            streams.append(now.rate)
             if number < count:
-                state = self.refine.step(terms, state, now, weight * channel.groups.gather(self._slope(rate, band)))
+                state = self.refine.step(terms, state, now, self._worth(channel, weight, band, now.rate))
+        rate = _user_rates(channel, band, torch.stack(streams, 2))  # of all rounds at once
+        utility = self._utility(rate, (serving >= 0).to(rate), links)
+        return [PrecodingRound(*one) for one in zip(precoders, rate.unbind(1), utility.unbind(1), strict=True)]
 
-    def _slope(self, rate: Tensor, band: Tensor) -> Tensor:
-        """Slope of the utility over the rates of streams, but for a factor ``[U, R]``."""
-        slope = torch.ones_like(rate) if self.objective == "sum_rate" else 1 / rate.clamp_min(_LEAST_RATE)
-        return slope.unsqueeze(1).expand_as(band)
+    def _worth(self, channel: SpatialChannel, weight: Tensor, band: Tensor, stream: Tensor) -> Tensor:
+        """What a nat of each stream is worth, but for a factor: the slope of the utility times band and airtime ``[Q, L]``."""
+        if self.objective == "sum_rate":
+            return weight
+        slope = 1 / _user_rates(channel, band, stream.unsqueeze(2)).clamp_min(_LEAST_RATE)
+        return weight * channel.groups.gather(slope.expand_as(band))
 
     def _utility(self, rate: Tensor, served: Tensor, links: Links) -> Tensor:
+        """Utility of each network ``[B, K]`` at rates of users ``[U, K]``."""
         if self.objective == "sum_rate":
             total: Tensor = links.sum_ue_to_network(rate)
             return total
-        count = links.sum_ue_to_network(served).clamp_min(1)
-        return links.sum_ue_to_network(rate.clamp_min(_LEAST_RATE).log() * served) / count
+        count = links.sum_ue_to_network(served).clamp_min(1).unsqueeze(1)
+        return links.sum_ue_to_network(rate.clamp_min(_LEAST_RATE).log() * served.unsqueeze(1)) / count
 
     def _best(self, graph: HeteroData, prediction: PrecodingPrediction) -> Allocation:
         """Allocation of the round of the highest utility, for each network on its own."""
@@ -223,6 +231,11 @@ class SpatialHetGNN(nn.Module):
         precoder = rounds[which, torch.arange(len(which), device=which.device)]
         dtype = graph["bs"].power_max_w.dtype
         return precoding(channel, prediction.serving, prediction.group, precoder, dtype)
+
+
+def _user_rates(channel: SpatialChannel, band: Tensor, stream: Tensor) -> Tensor:
+    """Rates of users ``[U, K]``, as parts of the band, of those of streams ``[Q, L, K]``."""
+    return (band.unsqueeze(2) * channel.groups.scatter(stream)).sum(1)
 
 
 def _fair(graph: HeteroData, serving: Tensor, **options: Any) -> Allocation:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hetgraph.nn.encoder import mlp
-from hetgraph.radio.complex_vectors import root, scaled_by, square, unit_norm
+from hetgraph.radio.complex_vectors import energy, scaled_by, with_power
 from hetgraph.radio.precoders import within_budgets
 from hetgraph.radio.rates import shannon
 from hetgraph.radio.spatial import SpatialChannel, received, station_power, structured_precoder
@@ -76,6 +76,9 @@ class PrecodingTerms:
         own_power: squared norms of the streams' channels ``[Q, L]``.
         caps: budgets of antennas as a share of the station's ``[N, Amax]``, or ``None``.
         tight: budgets of blocks or antennas may bind beside the station's.
+        occupied: one where there is a stream ``[Q, L]``.
+        mean: what makes a sum over the streams of a group their mean ``[Q, 1, L]``.
+        counts: airtime and number of streams of a group, as columns ``[Q, 2]``.
     """
 
     channel: SpatialChannel
@@ -87,6 +90,9 @@ class PrecodingTerms:
     own_power: Tensor
     caps: Tensor | None
     tight: bool
+    occupied: Tensor
+    mean: Tensor
+    counts: Tensor
 
 
 @dataclass(frozen=True)
@@ -145,17 +151,23 @@ class PrecodingRounds(nn.Module):
         groups, equal = channel.groups, stream_power(channel)
         user = torch.cat([ue, ue.new_zeros(1, ue.shape[1])])[groups.members // groups.place.shape[1]]
         own = bs[groups.station].unsqueeze(1).expand(-1, user.shape[1], -1)
-        each = channel.to_rows(equal.sum(1) / groups.occupied.sum(1).clamp_min(1) * groups.share)
+        occupied = groups.occupied.to(equal)
+        number = occupied.sum(1)
+        each = channel.to_rows(equal.sum(1) / number.clamp_min(1) * groups.share)
+        mean = (occupied / number.clamp_min(1).unsqueeze(1)).unsqueeze(1).to(own.dtype)
         return PrecodingTerms(
             channel,
             self.context(torch.cat([own, user], 2)),
             equal,
             each.unsqueeze(1) * channel.users_to_others(1 / channel.noise),
             equal / channel.noise_of_stream,
-            square(channel.rows).sum(2),
-            square(channel.own).sum(2),
+            energy(channel.rows),
+            energy(channel.own),
             caps,
             caps is not None or bool((channel.cap < 1).any()),
+            occupied,
+            mean,
+            torch.stack([groups.share, (number + 1).log() / 2], 1).to(own.dtype),
         )
 
     def start(self, terms: PrecodingTerms) -> PrecodingState:
@@ -177,11 +189,11 @@ class PrecodingRounds(nn.Module):
             now: what its precoders achieve.
             weight: what a nat of each stream counts, airtime included ``[Q, L]``.
         """
-        channel, occupied = terms.channel, terms.channel.groups.occupied
+        channel = terms.channel
         gain = weight * now.signal / now.other  # slope of the rate over the logarithm of the power
         stream, group = self._columns(terms, state, now, weight, gain)
-        pooled = (self.pool(stream) * occupied.unsqueeze(2)).sum(1) / occupied.sum(1, keepdim=True).clamp_min(1)
-        group = torch.cat([group, pooled], 1)
+        pooled = (terms.mean @ self.pool(stream)).squeeze(1)
+        group = torch.cat([group, terms.counts, pooled], 1)
         joint = self.stream_in(stream) + self.group_in(group).unsqueeze(1) + terms.context
         out, station = self.stream_out(nn.functional.silu(joint)), self.station(group)
         logs = (state.logs + out[..., :3]).clamp(-_FARTHEST, _FARTHEST)
@@ -197,16 +209,15 @@ class PrecodingRounds(nn.Module):
     def _columns(
         self, terms: PrecodingTerms, state: PrecodingState, now: Achieved, weight: Tensor, gain: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Columns of streams ``[Q, L, STREAM + M]`` and of groups ``[Q, GROUP]``."""
-        channel, groups = terms.channel, terms.channel.groups
-        occupied, noise, dtype = groups.occupied, channel.noise_of_stream, terms.context.dtype
+        """Columns of streams ``[Q, L, STREAM + M]``, and those of groups that change ``[Q, 3]``."""
+        channel, noise, dtype = terms.channel, terms.channel.noise_of_stream, terms.context.dtype
         cost = gain / (now.signal + now.other)  # epsilon
         per_group = torch.stack(
             [
                 gain.sum(1),
                 (cost * (now.signal + now.group)).sum(1),
                 weight.sum(1),
-                occupied.to(gain).sum(1),
+                terms.occupied.sum(1),
             ],
             1,
         )
@@ -216,7 +227,7 @@ class PrecodingRounds(nn.Module):
         mean_weight = total[:, 2] / total[:, 3].clamp_min(1)
         of_group = torch.stack([total[:, 1] / most, harm / most, (most + _FLOOR).log() / _SCALE, most, mean_weight], 1)
         of_group = _to_groups(channel, of_group)
-        used = square(state.precoder).sum(2)
+        used = energy(state.precoder)
         ratios = torch.stack(
             [
                 now.signal / now.other,
@@ -232,10 +243,8 @@ class PrecodingRounds(nn.Module):
             ],
             2,
         )
-        logs = ((ratios + _FLOOR).log() / _SCALE * occupied.unsqueeze(2)).to(dtype)
-        counts = torch.stack([groups.share, (per_group[:, 3] + 1).log() / 2], 1)
-        group = torch.cat([of_group[:, :3], counts], 1).to(dtype)
-        return torch.cat([logs, state.logs, state.memory], 2), group
+        logs = ((ratios + _FLOOR).log() / _SCALE * terms.occupied.unsqueeze(2)).to(dtype)
+        return torch.cat([logs, state.logs, state.memory], 2), of_group[:, :3].to(dtype)
 
     def _edge_factor(self, terms: PrecodingTerms, now: Achieved, user: Tensor, station: Tensor) -> Tensor:
         """Correction of lambda at other stations' edges ``[N * R, M]``, from messages of users and stations."""
@@ -253,14 +262,14 @@ class PrecodingRounds(nn.Module):
         """Precoders of lambda, mu and p, complex ``[Q, L, D]``."""
         channel = terms.channel
         if not self.structure:
-            return scaled_by(unit_norm(channel.own), root(power))
+            return with_power(channel.own, power)
         return structured_precoder(channel, rows, own, price, power)
 
     def _filled(self, terms: PrecodingTerms, precoder: Tensor, idle: Tensor) -> Tensor:
         """Precoders whose powers fill the station's budget but for what its groups leave idle."""
         channel = terms.channel
         share = channel.groups.share
-        power = square(precoder).sum((1, 2)) * share
+        power = energy(precoder.flatten(1)) * share
         total, rest, turns = _by_station(channel, torch.stack([power, idle * share, share], 1)).unbind(1)
         part = torch.sigmoid(_FULL - _IDLE * rest / turns.clamp_min(_TINY))
         factor = (part / total.clamp_min(1e-30)).sqrt()

@@ -16,16 +16,26 @@ def square(value: Tensor) -> Tensor:
     return torch.view_as_real(value).square().sum(-1)
 
 
+def energy(vector: Tensor) -> Tensor:
+    """Squared norms of complex vectors ``[*, D]``."""
+    return torch.view_as_real(vector).square().sum((-2, -1))
+
+
 def scaled_by(vector: Tensor, factor: Tensor) -> Tensor:
     """Complex vectors ``[*, D]`` times real factors ``[*]``, without making these complex."""
     return torch.view_as_complex(torch.view_as_real(vector) * factor[..., None, None])
 
 
+def with_power(direction: Tensor, power: Tensor | float) -> Tensor:
+    """Vectors ``[*, D]`` brought to squared norms ``[*]``; zero where they are zero."""
+    now = energy(direction)
+    ratio = power * (now > 0) / now.clamp_min(torch.finfo(now.dtype).tiny)
+    return scaled_by(direction, root(ratio))
+
+
 def unit_norm(direction: Tensor) -> Tensor:
     """Vectors ``[*, D]`` of norm one; zero where they are zero."""
-    power = square(direction).sum(-1)
-    there = power > 0
-    return scaled_by(direction, torch.where(there, power, 1.0).rsqrt() * there)
+    return with_power(direction, 1.0)
 
 
 def root(power: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CHANNEL
-from hetgraph.radio.complex_vectors import root, rounding, scaled_by, square, unit_norm
+from hetgraph.radio.complex_vectors import energy, rounding, scaled_by, square, with_power
 from hetgraph.radio.groups import Groups, groups_of
 from hetgraph.radio.interference import noise_plus_far_w
 
@@ -329,9 +329,9 @@ def structured_precoder(
     matrix = curvature(channel, row_weight, own_weight)
     factor = torch.linalg.cholesky(matrix + torch.diag_embed(price.unsqueeze(1) + rounding(matrix)).to(matrix.dtype))
     direction = torch.cholesky_solve(channel.own.mT, factor).mT
-    return scaled_by(unit_norm(direction), root(power))
+    return with_power(direction, power)
 
 
 def sent(precoder: Tensor) -> Tensor:
     """Power of each stream ``[Q, L]`` of precoders ``[Q, L, D]``."""
-    return square(precoder).sum(2)
+    return energy(precoder)

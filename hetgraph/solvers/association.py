@@ -33,17 +33,21 @@ def equal_power(graph: HeteroData) -> Tensor:
     return equal_power_w(graph["bs"].power_max_w, graph["bs"].rb_power_max_w)
 
 
-def max_rsrp_association(graph: HeteroData) -> Tensor:
+def max_rsrp_association(graph: HeteroData, links: Links | None = None) -> Tensor:
     """Each user to the station that it receives at the highest power ``[U]``: full power, mean over resource blocks.
 
     The power is ``rsrp_dbm`` where the graph has it (no fading, as a phone averages it out), else gain times budget.
+
+    Args:
+        graph: a graph or a batch of graphs.
+        links: index structure, when at hand.
 
     Example:
         >>> graph = from_gain(torch.tensor([[[1.0], [3.0]], [[2.0], [2.0]]]), noise_w=1.0, power_max_w=torch.tensor([1.0, 2.0]))
         >>> max_rsrp_association(graph)
         tensor([1, 1])
     """
-    links = links_of(graph)
+    links = links or links_of(graph)
     return best_edge(graph, links, rsrp_db(graph, links))
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.graph.power import equal_power_w
-from hetgraph.radio.complex_vectors import scaled_by, unit_norm
+from hetgraph.radio.complex_vectors import unit_norm, with_power
 from hetgraph.radio.spatial import SpatialChannel, structured_precoder
 
 _RIDGE = 16  # times the rounding, of the channels' Gram matrix: users whose channels are the same cannot be told apart
@@ -40,7 +40,7 @@ def equal_shares(cap: Tensor) -> Tensor:
 
 def mrt(channel: SpatialChannel) -> Tensor:
     """Maximum ratio transmission, complex ``[Q, L, D]``."""
-    return scaled_by(unit_norm(channel.own), stream_power(channel).sqrt())
+    return with_power(channel.own, stream_power(channel))
 
 
 def zero_forcing(channel: SpatialChannel) -> Tensor:
@@ -49,7 +49,7 @@ def zero_forcing(channel: SpatialChannel) -> Tensor:
     gram = own @ own.mH
     ridge = _RIDGE * torch.finfo(gram.real.dtype).eps + (~channel.groups.occupied).to(gram.real.dtype)
     direction = torch.linalg.solve(gram + torch.diag_embed(ridge).to(gram.dtype), own)
-    return scaled_by(unit_norm(direction), stream_power(channel).sqrt())
+    return with_power(direction, stream_power(channel))
 
 
 def regularised_zero_forcing(channel: SpatialChannel) -> Tensor:

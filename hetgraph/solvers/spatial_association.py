@@ -12,7 +12,7 @@ from hetgraph.radio.spatial import antenna_channels
 from hetgraph.solvers.association import dual_price_association, equal_power
 
 
-def groups_by_gain(graph: HeteroData, serving: Tensor) -> Tensor:
+def groups_by_gain(graph: HeteroData, serving: Tensor, links: Links | None = None) -> Tensor:
     """Group of each user on each block ``[U, R]``, -1 for none: a station's users are dealt out by the power of their channels.
 
     Each group so has strong and weak users, and no group has more than the station serves at once.
@@ -20,11 +20,12 @@ def groups_by_gain(graph: HeteroData, serving: Tensor) -> Tensor:
     Args:
         graph: a graph or a batch of graphs with ``h``.
         serving: station of each user, -1 for none ``[U]``.
+        links: index structure, when at hand.
 
     Raises:
         ValueError: a graph without ``h``.
     """
-    links = links_of(graph)
+    links = links or links_of(graph)
     h = links.pick(antenna_channels(graph), links.slot_of(serving))  # [U, Amax, R]
     power = (h.real.square() + h.imag.square()).sum(1)
     return equal_groups(serving, power, layers_of(graph, links), links)
