@@ -90,6 +90,8 @@ class Scenario(ScenarioFields):
     def scaled(self, *, users: float = 1.0, stations: float = 1.0, area: float = 1.0) -> "Scenario":
         """The same scenario with more (or fewer) users, stations or square metres; stations of every tier alike.
 
+        Where every station has as many users (``hexagons``, ``squares``), ``users`` is a factor on those of a station.
+
         Example:
             >>> small = preset("hetnet-3tier").scaled(users=0.1, stations=1 / 3)
             >>> small.num_stations, small.users.count
@@ -103,7 +105,11 @@ class Scenario(ScenarioFields):
             dataclasses.replace(tier, count=round(tier.count / tier.sectors * stations) * tier.sectors)
             for tier in self.tiers
         )
-        crowd = dataclasses.replace(self.users, count=round(self.users.count * users))
+        count = round(self.users.count * users)
+        if self.users.placement in ("hexagons", "squares"):
+            number = sum(tier.count for tier in tiers)
+            count = round(self.users.count / self.num_stations * users) * number
+        crowd = dataclasses.replace(self.users, count=count)
         return dataclasses.replace(self, layout=layout, tiers=tiers, users=crowd)
 
     def names(self) -> tuple[CellName, ...]:

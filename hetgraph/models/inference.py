@@ -54,6 +54,7 @@ def input_name(field: Field) -> str:
     return f"{store}_{field.name}".removeprefix("_")
 
 
+_EDGE_LISTS = tuple(field for field in SCHEMA if field.name == "edge_index")
 FIELDS: dict[str, Field] = {input_name(field): field for field in SCHEMA}
 
 
@@ -100,6 +101,8 @@ def inputs_of(model: nn.Module, graph: HeteroData, names: tuple[str, ...] | None
     if names is None:
         names = (*_read_by(model, attributes, extra), *extra)
     for name in names:
+        if FIELDS.get(name) in _EDGE_LISTS and name not in attributes:  # a network may have no edge of a type
+            attributes[name] = torch.zeros(2, 0, dtype=torch.long, device=next(iter(attributes.values())).device)
         if name not in attributes and name not in extra:
             raise ValueError(f"graph: got no {FIELDS[name].where}, expected it, as the graph of the export has it")
     return {name: extra[name] if name in extra else attributes[name] for name in names}
