@@ -191,7 +191,9 @@ def test_prices_associate_anew_at_the_powers_of_the_rounds(monkeypatch: pytest.M
     graph = double(scenario(users=4).sample(2, seed=11))
     one, two = (trained_like(rounds=2, association="prices", stages=k, objective="pf") for k in (1, 2))
     powers, choose = list[Tensor](), two._serving
-    monkeypatch.setattr(two, "_serving", lambda graph, power, links: powers.append(power) or choose(graph, power, links))
+    monkeypatch.setattr(
+        two, "_serving", lambda graph, power, links: powers.append(power) or choose(graph, power, links)
+    )
     two.allocate(graph)
     assert len(powers) == 2
     torch.testing.assert_close(powers[1], one.allocate(graph).power_w)
