@@ -40,7 +40,7 @@ class Column:
     """An indicator as tables show it.
 
     Args:
-        kpi: name, see :mod:`hetgraph.radio.kpi_table`.
+        kpi: name, see :mod:`hetgraph.kpi_table`.
         against: its ratio or its paired difference to the reference's, or nothing.
         shown: what the printed table has of it; files have everything.
     """

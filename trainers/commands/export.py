@@ -8,12 +8,12 @@ from rich.console import Console
 
 from hetgraph.extras import require
 from hetgraph.files import write_file
-from hetgraph.models.shipped import weights_path
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.common.arguments import Parser, add_options, options_from, parse
 from hetgraph.trainers.common.policies import register_models, trained
 from hetgraph.trainers.task import Task
 from hetgraph.trainers.tasks import task_of
+from hetgraph.weights.shipped import weights_path
 
 PACKAGES = {"pt2": (), "onnx": ("onnx", "onnxscript", "onnxruntime")}
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from hetgraph.models.card import Card, card_of
-from hetgraph.models.shipped import FOLDER, shipped_names
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.kpi_table import indicator
 from hetgraph.trainers.common.arguments import Parser, parse
-from hetgraph.trainers.judge.shipping import ship
+from hetgraph.weights.card import Card, card_of
+from hetgraph.weights.shipped import FOLDER, shipped_names
 
 _WIDTH = 120
 
@@ -34,6 +33,8 @@ def run(arguments: Sequence[str]) -> int:
         if (value is None) != (args.add is None and args.new is None and args.card is None):
             raise ValueError(f"{flag}: got none, expected --add, --name and --card together")
     if args.add is not None:
+        from hetgraph.trainers.judge.shipping import ship  # with torch, which a look at cards does without
+
         card = ship(args.add, args.new, args.card, Path(args.folder), overwrite=args.overwrite)
         _show(card, console)
         console.print(f"written into {args.folder}", highlight=False, soft_wrap=True)

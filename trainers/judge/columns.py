@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hetgraph.radio.kpi_table import INDICATORS, Kpi, indicator
+from hetgraph.kpi_table import INDICATORS, Kpi, indicator
 from hetgraph.trainers.judge.statistics import Interval
 
 KEYS = {

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hetgraph.envs.rollout import Trial
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.kpi_table import indicator
 from hetgraph.trainers.judge.trial import against, cell, mean, over, ranks
 from hetgraph.trainers.task import Column, Task
 

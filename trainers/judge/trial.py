@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from hetgraph.envs.rollout import Trial
-from hetgraph.radio.kpi_table import difference as difference_name
-from hetgraph.radio.kpi_table import indicator, vs_reference
+from hetgraph.kpi_table import difference as difference_name
+from hetgraph.kpi_table import indicator, vs_reference
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.statistics import Interval
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.kpi_table import indicator
 from hetgraph.trainers.judge.trial import cell
 from hetgraph.trainers.leaderboard.board import Board
 from hetgraph.trainers.leaderboard.folder import Checked

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.kpi_table import indicator
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import SERVED_SLACK

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.kpi_table import indicator
 from hetgraph.trainers.common.arguments import Parser, add_options, options_from, parse
 from hetgraph.trainers.common.policies import rule, rules_of
 from hetgraph.trainers.judge import statistics

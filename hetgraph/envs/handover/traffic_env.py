@@ -27,8 +27,8 @@ from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.traffic import Flows
+from hetgraph.kpi_table import Kpi, indicator
 from hetgraph.radio.handover import HandoverAction
-from hetgraph.radio.kpi_table import Kpi, indicator
 from hetgraph.radio.offsets import centred, stepped_offsets
 
 STRIDE = 61  # networks of a pool between two episodes of an environment; prime, so that all come in turn

@@ -9,14 +9,15 @@ import pytest
 
 import hetgraph
 from hetgraph.graph import preset
-from hetgraph.models import GraphQMIX, HetGNN, save, shipped
-from hetgraph.models.card import card_of
-from hetgraph.models.shipped import shipped_names
+from hetgraph.models import GraphQMIX, HetGNN, save
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.cli import main
 from hetgraph.trainers.common import policies
 from hetgraph.trainers.leaderboard.board import digest_of
 from hetgraph.trainers.tasks import task_of
+from hetgraph.weights import shipped
+from hetgraph.weights.card import card_of
+from hetgraph.weights.shipped import shipped_names
 
 NAME = "hetgnn-hetnet"
 SMALL = preset("hetnet-3tier").scaled(users=0.05, stations=1 / 3)

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from hetgraph.graph.field_types import check_types, require
-from hetgraph.graph.serialization import Pairs, build
-from hetgraph.models.shipped import CARD, FOLDER
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.field_types import check_types, require
+from hetgraph.kpi_table import indicator
+from hetgraph.serialization import Pairs, build
+from hetgraph.weights.shipped import CARD, FOLDER
 
 MOST_BYTES = 1 << 20  # of a card
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -40,7 +40,7 @@ class Figure:
     """A measured value with its interval of 95%, in the indicator's unit.
 
     Args:
-        metric: name of an indicator, see :mod:`hetgraph.radio.kpi_table`.
+        metric: name of an indicator, see :mod:`hetgraph.kpi_table`.
         value: estimate.
         low: lower end of its interval.
         high: upper end.
