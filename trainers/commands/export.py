@@ -19,7 +19,7 @@ PACKAGES = {"pt2": (), "onnx": ("onnx", "onnxscript", "onnxruntime")}
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Make the program, check it on graphs of other sizes, write it."""
+    """Make the program, check it on other graphs, of other sizes where there are any, write it."""
     named, _ = _parser().parse_known_args([each for each in arguments if each not in ("-h", "--help")])
     header = None if named.ckpt is None else read_weights(weights_path(named.ckpt))[0]
     task = task_of("snapshot" if header is None else header.task)
@@ -45,12 +45,12 @@ def _write(args: Any, task: Task, options: Any, header: Any, out: Path) -> None:
         next(made)
         file = FORMATS[args.format](program)
         next(made)
-        worst, count = checked(program, file.run, counted(graphs_of_other_sizes(task, options, policy)))
-        content = file.content(about(program, header, weights_path(args.ckpt), worst, count))
+        comparison = checked(program, file.run, counted(graphs_of_other_sizes(task, options, policy)))
+        content = file.content(about(program, header, weights_path(args.ckpt), comparison))
         write_file(out, content)
     Console().print(
         f"{header.system} ({header.task}), {len(content) / 1e6:.2g} MB, free sizes {', '.join(program.free_sizes())}; "
-        f"largest difference {worst:.1e} on {count} graphs of other sizes: {out}",
+        f"largest difference {comparison.largest_difference:.1e} on {comparison.text}: {out}",
         soft_wrap=True,
     )
 
