@@ -6,7 +6,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from hetgraph.kpi_table import indicator
 from hetgraph.trainers.common.arguments import Parser, parse
 from hetgraph.weights.card import Card, card_of
 from hetgraph.weights.shipped import FOLDER, shipped_names
@@ -67,28 +66,7 @@ def _list(console: Console) -> None:
 
 def _show(card: Card, console: Console) -> None:
     """The card, a heading a part."""
-    check, training, weights = card.check, card.training, card.weights
-    command = f"hetgraph compare {card.task} --policies {card.name} {' '.join(check.arguments)}"
-    kpi = indicator(check.kpi)
-    commit = f", commit {card.commit[:12]}" if card.commit else ""
-    parts: dict[str, Sequence[str]] = {
-        f"{card.name}: {card.system}, task {card.task}": [
-            card.summary,
-            f"{weights.parameters} parameters, {weights.size_bytes} bytes, SHA-256 {weights.sha256}",
-            f"licence {card.licence}; written by hetgraph {card.version}{commit}",
-        ],
-        "training": [f"{name}: {text}" for name, text in vars(training).items()],
-        "figures, with 95% intervals": [
-            f"{each.text}; {each.networks}; {each.date}; {each.command}" for each in card.figures
-        ],
-        "limits": card.limits,
-        "out of scope": card.out_of_scope,
-        "check": [
-            command,
-            f"{kpi.heading}: {kpi.scale * check.value:.6g}, within {check.tolerance:g} of it, in {check.seconds:.1f} s",
-        ],
-    }
-    for heading, lines in parts.items():
+    for heading, lines in card.parts.items():
         console.print(heading, style="bold", markup=False, highlight=False, soft_wrap=True)
         for line in lines:
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
