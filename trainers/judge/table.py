@@ -31,6 +31,8 @@ def _table(task: Task, trial: Trial, reference: str) -> Table:
         title.add_column("rank", justify="right")
         if None in place.values():
             title.caption = "Policies without a rank leave more users unserved than the reference."
+        elif main != columns[0].kpi:
+            title.caption = f"Ranked by {indicator(main).label}."
     for column in columns:
         for heading in _headings(column):
             title.add_column(heading, justify="right")

@@ -111,9 +111,10 @@ def _checked(path: Path, entry: Entry, board: Checked) -> Tables:
     tables = read_csv(path.parent / entry.csv, entry.csv_sha256, entry.method, entry.seeds, networks)
     check_metrics(str(path), entry.metrics, tables)
     task = task_of(entry.board.task)
-    main = next((column.kpi for column in task.columns if column.kpi in tables), None)
+    first = next((column.kpi for column in task.columns if column.kpi in tables), None)
+    main = entry.board.headline or first
     if entry.headline != main:
-        raise ValueError(f"{path}: headline: got {entry.headline!r}, expected {main!r}, by which {task.name} is ranked")
+        raise ValueError(f"{path}: headline: got {entry.headline!r}, expected {main!r}, by which the board is ranked")
     if board.entries and set(board.entries[0][1]) != set(tables):
         raise ValueError(f"{path}: metrics: got {', '.join(tables)}, expected {', '.join(board.entries[0][1])}")
     entry.check_digest(path)

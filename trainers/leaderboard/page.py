@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hetgraph.kpi_table import indicator
-from hetgraph.trainers.judge.trial import cell
+from hetgraph.trainers.judge.trial import OVER_SERVED, cell
 from hetgraph.trainers.leaderboard.board import Board
 from hetgraph.trainers.leaderboard.folder import Checked
 from hetgraph.trainers.leaderboard.ranking import Place, ranking
@@ -62,7 +62,7 @@ def title(board: Board) -> str:
 def about(board: Checked) -> str:
     """On what the methods are measured, and by what they are ranked."""
     known, kpi = board.board, indicator(board.entries[0][0].headline)
-    reference = f", over {known.reference}" if known.reference else ""
+    reference = f", over {known.reference}" if known.reference and kpi.name in OVER_SERVED else ""
     return (
         f"{known.networks} networks, seed {known.seed}; ranked by {kpi.heading} ({kpi.source}{reference}), "
         f"{kpi.better} is better"

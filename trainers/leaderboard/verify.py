@@ -94,6 +94,10 @@ def verify(board: Checked, layouts: int) -> Iterator[Verdict]:
     policies = {name: [Watched(rule(task, name))] for name in dict.fromkeys([reference, *names])}
     trials, _ = compare(task, options_of(task, board.board, count), policies, reference)
     for entry, tables in entries:
+        if entry.headline != task.main(trials[0]):
+            found = f"ranked by {entry.headline}, its networks by {task.main(trials[0])}"
+            yield Verdict(False, f"{board.folder / entry.method}: {found}")
+            continue
         again = table(trials[0], entry.method, entry.headline)
         again = again.mean(1) if again.ndim == 3 else again
         stated = tables[entry.headline][:, : again.shape[1]]
