@@ -16,7 +16,7 @@ SUFFIX = ".yaml"
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedBoard:
     """A board whose entries hold.
 
     Args:
@@ -61,7 +61,7 @@ def board_folders(folder: Path) -> list[Path]:
     return found
 
 
-def check_board(folder: Path, done: Callable[[], None] | None = None) -> tuple[Checked | None, list[str]]:
+def check_board(folder: Path, done: Callable[[], None] | None = None) -> tuple[CheckedBoard | None, list[str]]:
     """Check every entry of a board.
 
     Args:
@@ -83,7 +83,7 @@ def check_board(folder: Path, done: Callable[[], None] | None = None) -> tuple[C
     if not read:
         return None, faults
     intact = [entry for entry in read.values() if entry.sha256 == entry.digest]
-    board = Checked(folder, next(iter(intact or read.values())).board)
+    board = CheckedBoard(folder, next(iter(intact or read.values())).board)
     for path, entry in read.items():
         try:
             board.entries.append((entry, _checked(path, entry, board)))
@@ -94,7 +94,7 @@ def check_board(folder: Path, done: Callable[[], None] | None = None) -> tuple[C
     return board, faults
 
 
-def _checked(path: Path, entry: Entry, board: Checked) -> Tables:
+def _checked(path: Path, entry: Entry, board: CheckedBoard) -> Tables:
     """Indicators of an entry that holds by itself and beside those before it; what names a field comes before the digest.
 
     Raises:
@@ -121,7 +121,7 @@ def _checked(path: Path, entry: Entry, board: Checked) -> Tables:
     return tables
 
 
-def folders_twice(boards: list[Checked]) -> Iterator[str]:
+def folders_twice(boards: list[CheckedBoard]) -> Iterator[str]:
     """Sentences on boards that are in two folders."""
     for i, one in enumerate(boards):
         for other in boards[:i]:

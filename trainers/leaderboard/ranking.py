@@ -7,7 +7,7 @@ from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import OVER_SERVED, SERVED_SLACK
 from hetgraph.trainers.leaderboard.entry import Entry
-from hetgraph.trainers.leaderboard.folder import Checked
+from hetgraph.trainers.leaderboard.folder import CheckedBoard
 from hetgraph.trainers.leaderboard.tables import Tables
 
 
@@ -38,7 +38,7 @@ class Place:
         return statistics.mean(self.tables[kpi])
 
 
-def ranking(board: Checked) -> list[Place]:
+def ranking(board: CheckedBoard) -> list[Place]:
     """Rows in the order of their places, those without one behind; equal means are in the order of their names."""
     headline = board.entries[0][0].headline
     sign = -1 if indicator(headline).better == "higher" else 1
@@ -59,7 +59,7 @@ def _unserved(tables: Tables) -> float:
     return float(tables["unserved"].mean()) if "unserved" in tables else 0.0
 
 
-def _most_unserved(board: Checked) -> float:
+def _most_unserved(board: CheckedBoard) -> float:
     """Share of users that a ranked method may leave unserved: the reference's, and none where it has no entry."""
     reference = [_unserved(tables) for entry, tables in board.entries if entry.method == board.board.reference]
     return max(reference, default=0.0) + SERVED_SLACK
