@@ -2,8 +2,8 @@
 
 import os
 import stat
-import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,14 +36,15 @@ def write_file(path: str | Path, content: bytes) -> Path:
 
 @contextmanager
 def locked(folder: str | Path) -> Iterator[None]:
-    """Keep other processes that ask for the same folder waiting, which they say once; a process that ends lets go of it."""
+    """Keep other processes that ask for the same folder waiting, of which a warning tells; a process that ends lets go of it."""
     from filelock import FileLock, Timeout  # only writers of folders need it
 
     lock = FileLock(Path(folder) / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"{folder}: another process is writing it; waiting for it to end", file=sys.stderr)  # noqa: T201
+        text = f"{folder}: another process is writing it; waiting for it to end"
+        warnings.warn(text, stacklevel=3)  # the place of the `with` statement, behind contextlib
         lock.acquire()
     try:
         yield

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hetgraph
-from hetgraph.models.shipped import CARD, WEIGHTS, shipped_names
+from hetgraph.weights.shipped import CARD, WEIGHTS, shipped_names
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("hetgraph", "datasets", "trainers")

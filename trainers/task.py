@@ -40,7 +40,7 @@ class Column:
     """An indicator as tables show it.
 
     Args:
-        kpi: name, see :mod:`hetgraph.radio.kpi_table`.
+        kpi: name, see :mod:`hetgraph.kpi_table`.
         against: its ratio or its paired difference to the reference's, or nothing.
         shown: what the printed table has of it; files have everything.
     """
@@ -60,6 +60,7 @@ class Case:
         environments: makes the environments, one after the other, of as many networks as fit; together they are the case's.
         seed: of all that is random in them.
         units: networks that are one unit, such as different traffic on one layout: networks i, i + n / units, ... are averaged.
+        headline: indicator by which policies are ranked on these networks; ``None`` for the first of the task's columns.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Case:
     environments: Callable[[], Iterator[GraphEnv[Any]]]
     seed: int
     units: int = 1
+    headline: str | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Task:
         options: dataclass of frozen options, each made by :func:`option`.
         group: entry-point group of its rules.
         default: names of the policies that are compared when none are named, by the options, the reference first.
-        columns: indicators; the first one is the main one.
+        columns: indicators; the first one is the main one, where a case has no other headline.
         cases: networks of some options.
         training: a checkpoint, or new weights of its kind when there are no tensors, on the networks of some options.
         derive: adds indicators that compare policies with the reference.
@@ -168,5 +170,5 @@ class Task:
     by_offsets: Callable[[Decisions], Any] | None = None
 
     def main(self, trial: Trial) -> str:
-        """Main indicator of a trial: the first of the columns that it has."""
-        return next(column.kpi for column in self.columns if column.kpi in trial.kpis)
+        """Main indicator of a trial: the headline of its case, else the first of the columns that it has."""
+        return trial.meta.get("headline") or next(column.kpi for column in self.columns if column.kpi in trial.kpis)

@@ -7,9 +7,9 @@ from hetgraph.graph.presets_snapshot import hetnet_3tier, station
 from hetgraph.graph.rules import Rules
 from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.scenario_parts import Channel, Layout, Radio, Tier, Users
-from hetgraph.graph.serialization import Scalar
 from hetgraph.graph.source import Given
 from hetgraph.graph.traffic import Flows
+from hetgraph.serialization import Scalar
 
 DRIVE_CELLS, DRIVE_USERS = 22, 250  # of a network made from drive tests
 

@@ -10,10 +10,10 @@ import yaml
 from hetgraph.graph.mobility import Services
 from hetgraph.graph.sample import check_numbers
 from hetgraph.graph.scenario_fields import ScenarioFields
-from hetgraph.graph.serialization import build, plain
 from hetgraph.graph.sources import DrawnNetworks, source_of
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.graph.validate import validate
+from hetgraph.serialization import build, plain
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 from hetgraph.graph.mobility import Mobility, Services
 from hetgraph.graph.rules import Rules
 from hetgraph.graph.scenario_parts import Carrier, Channel, Layout, Radio, Tier, Users
-from hetgraph.graph.serialization import build, changed, plain
 from hetgraph.graph.source import Drawn, Given
 from hetgraph.graph.traffic import Traffic
+from hetgraph.serialization import build, changed, plain
 
 
 @dataclass(frozen=True)

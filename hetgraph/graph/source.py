@@ -7,9 +7,9 @@ from typing import Literal, Protocol, TypeVar, cast
 
 from torch_geometric.data import Batch
 
-from hetgraph.graph.serialization import Pairs, Scalar
 from hetgraph.graph.trajectories import Trajectories
 from hetgraph.plugins import plugin, plugin_names
+from hetgraph.serialization import Pairs, Scalar
 
 GROUP = "hetgraph.sources"
 S = TypeVar("S", bound=Scalar)

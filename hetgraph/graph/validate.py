@@ -5,9 +5,9 @@ import math
 import warnings
 
 from hetgraph.channel import FLOOR_HEIGHT_M, MODELS
+from hetgraph.field_types import check_types, not_negative, positive, require
 from hetgraph.graph.efficiency_places import BS_HEIGHT_M, CARRIER_HZ, MOST_STATIONS, UE_HEIGHT_M
 from hetgraph.graph.efficiency_users import places_of_scenario
-from hetgraph.graph.field_types import check_types, not_negative, positive, require
 from hetgraph.graph.hexagons import whole_rings
 from hetgraph.graph.mobility import Mobility
 from hetgraph.graph.scenario_fields import ScenarioFields

@@ -1,6 +1,6 @@
 """Ranges of a scenario's source, traffic and rules."""
 
-from hetgraph.graph.field_types import not_negative, positive, require
+from hetgraph.field_types import not_negative, positive, require
 from hetgraph.graph.mobility import Services
 from hetgraph.graph.rules import Rules
 from hetgraph.graph.source import Drawn, Given, source_kinds

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from hetgraph.graph.schema import SCHEMA_VERSION
-from hetgraph.models.shipped import weights_path
 from hetgraph.models.weights import Header, read_weights, write_weights
 from hetgraph.plugins import plugin, plugin_names
+from hetgraph.weights.shipped import weights_path
 
 GROUP = "hetgraph.systems"  # entry points: name of a system -> class of its model
 MODEL = "model."  # prefix of the model's tensors; others belong to its training
@@ -108,7 +108,7 @@ def load(path: str | PathLike[str]) -> Any:
 
     Args:
         path: file of ``hetgraph fit``, ``hetgraph finetune`` or :func:`save`, name of a shipped model, or
-            ``hf://owner/repo/file``, see :func:`~hetgraph.models.shipped.weights_path`.
+            ``hf://owner/repo/file``, see :func:`~hetgraph.weights.shipped.weights_path`.
 
     Raises:
         FileNotFoundError: no such file, and no such name.

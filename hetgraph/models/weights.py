@@ -14,10 +14,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hetgraph.files import write_file
+from hetgraph.weights.shipped import MOST_BYTES
 
 KEY = "hetgraph"  # of the metadata that holds the header
 FORMAT = 1
-MOST_BYTES = 1 << 29  # of a file: the largest shipped model has a thousandth of it
 MOST_HEADER_BYTES = 1 << 22
 ZIP = b"PK\x03\x04"  # how a file of torch.save begins; as a length it would be a header of 67 MB
 _ZERO_DIGEST = "0" * 64

@@ -1,10 +1,10 @@
 """SINR, rates, allocations and indicators: the judge that every method shares."""
 
+from hetgraph.kpi_table import INDICATORS, Kpi, indicator
 from hetgraph.radio.allocation import Allocation, feasible, violations
 from hetgraph.radio.cancellation import sic_feasible
 from hetgraph.radio.interference import signal_and_interference
 from hetgraph.radio.kpi import KPIs, evaluate, pf_gain
-from hetgraph.radio.kpi_table import INDICATORS, Kpi, indicator
 from hetgraph.radio.noma import noma_power_split, noma_rates
 from hetgraph.radio.policy import (
     OneShotPolicy,

@@ -1,4 +1,4 @@
-"""Key performance indicators of an allocation; their units, directions and sources are in :mod:`hetgraph.radio.kpi_table`."""
+"""Key performance indicators of an allocation; their units, directions and sources are in :mod:`hetgraph.kpi_table`."""
 
 from dataclasses import dataclass
 

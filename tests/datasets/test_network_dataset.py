@@ -1,6 +1,8 @@
 """All datasets are PyG datasets: selection, filters, transforms, features, files, loaders; processes that write one folder."""
 
 import multiprocessing
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,6 +148,8 @@ class Writer:
             return real(*arguments)
 
         snapshot.add_labels = held
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda message, *place: sys.stderr.write(f"{type(message).__name__}: {message}\n")
         generate(folder, SPEC, quiet=True)
 
 
@@ -156,7 +160,7 @@ def test_two_processes_write_one_folder(tmp_path: Path, capfd: pytest.CaptureFix
     second, said = Writer(tmp_path / "set"), ""
     while not said and second.process.is_alive():
         said = capfd.readouterr().err
-    assert said == f"{tmp_path / 'set'}: another process is writing it; waiting for it to end\n"
+    assert said == f"UserWarning: {tmp_path / 'set'}: another process is writing it; waiting for it to end\n"
     assert not second.begun.is_set()
     for writer in (first, second):
         writer.go_on.set()

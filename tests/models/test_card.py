@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hetgraph.graph.serialization import build, plain
-from hetgraph.models import card as cards
-from hetgraph.models.card import Card, Check, card_of, read_fields
+from hetgraph.serialization import build, plain
+from hetgraph.weights import card as cards
+from hetgraph.weights.card import Card, Check, card_of, read_fields
 
 FIELDS: dict[str, Any] = {
     "name": "hetgnn-here",

@@ -10,8 +10,8 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.graph import links_of
 from hetgraph.graph.build import from_gain
+from hetgraph.kpi_table import DERIVED, difference, share_of_room, vs_reference
 from hetgraph.radio import INDICATORS, KPIs, evaluate, indicator, one_shot, pf_gain
-from hetgraph.radio.kpi_table import DERIVED, difference, share_of_room, vs_reference
 
 METHODS = ("cre", "pf", "wmmse", "wmmse_pf", "pf_teacher_6")
 

@@ -8,18 +8,18 @@ from rich.console import Console
 
 from hetgraph.extras import require
 from hetgraph.files import write_file
-from hetgraph.models.shipped import weights_path
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.common.arguments import Parser, add_options, options_from, parse
 from hetgraph.trainers.common.policies import register_models, trained
 from hetgraph.trainers.task import Task
 from hetgraph.trainers.tasks import task_of
+from hetgraph.weights.shipped import weights_path
 
 PACKAGES = {"pt2": (), "onnx": ("onnx", "onnxscript", "onnxruntime")}
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Make the program, check it on graphs of other sizes, write it."""
+    """Make the program, check it on other graphs, of other sizes where there are any, write it."""
     named, _ = _parser().parse_known_args([each for each in arguments if each not in ("-h", "--help")])
     header = None if named.ckpt is None else read_weights(weights_path(named.ckpt))[0]
     task = task_of("snapshot" if header is None else header.task)
@@ -45,12 +45,12 @@ def _write(args: Any, task: Task, options: Any, header: Any, out: Path) -> None:
         next(made)
         file = FORMATS[args.format](program)
         next(made)
-        worst, count = checked(program, file.run, counted(graphs_of_other_sizes(task, options, policy)))
-        content = file.content(about(program, header, weights_path(args.ckpt), worst, count))
+        comparison = checked(program, file.run, counted(graphs_of_other_sizes(task, options, policy)))
+        content = file.content(about(program, header, weights_path(args.ckpt), comparison))
         write_file(out, content)
     Console().print(
         f"{header.system} ({header.task}), {len(content) / 1e6:.2g} MB, free sizes {', '.join(program.free_sizes())}; "
-        f"largest difference {worst:.1e} on {count} graphs of other sizes: {out}",
+        f"largest difference {comparison.largest_difference:.1e} on {comparison.text}: {out}",
         soft_wrap=True,
     )
 

@@ -8,7 +8,6 @@ import lightning
 from rich.console import Console
 
 from hetgraph.models.checkpoint import build
-from hetgraph.models.shipped import weights_path
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.commands.compare import draw, foreign_options, report
 from hetgraph.trainers.commands.fit import loggers
@@ -22,6 +21,7 @@ from hetgraph.trainers.judge.plots import announce
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.task import Budget, Training
 from hetgraph.trainers.tasks import task_of
+from hetgraph.weights.shipped import weights_path
 
 OUT = "runs/finetuned"
 BEST = "best.ckpt"

@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from hetgraph.files import write_file
 from hetgraph.trainers.common.arguments import Parser, parse
-from hetgraph.trainers.leaderboard.folder import Checked, board_folders, check_board, folders_twice
+from hetgraph.trainers.leaderboard.folder import CheckedBoard, board_folders, check_board, folders_twice
 from hetgraph.trainers.leaderboard.page import PAGE, markdown, show
 from hetgraph.trainers.leaderboard.verify import verify
 
@@ -38,14 +38,14 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def check(folder: Path) -> tuple[list[Checked], list[str]]:
+def check(folder: Path) -> tuple[list[CheckedBoard], list[str]]:
     """Boards at or below a folder, and a sentence on each fault.
 
     Raises:
         FileNotFoundError: no such folder.
         ValueError: a folder without entries, or with too many.
     """
-    boards, faults = list[Checked](), list[str]()
+    boards, faults = list[CheckedBoard](), list[str]()
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for each in board_folders(folder):
             bar = progress.add_task(str(each), total=None)
@@ -57,7 +57,7 @@ def check(folder: Path) -> tuple[list[Checked], list[str]]:
     return boards, faults + list(folders_twice(boards))
 
 
-def run_again(boards: Sequence[Checked], layouts: int) -> list[str]:
+def run_again(boards: Sequence[CheckedBoard], layouts: int) -> list[str]:
     """Run the rules of all boards again; what does not hold."""
     faults = []
     for board in boards:

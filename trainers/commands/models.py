@@ -6,11 +6,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from hetgraph.models.card import Card, card_of
-from hetgraph.models.shipped import FOLDER, shipped_names
-from hetgraph.radio.kpi_table import indicator
 from hetgraph.trainers.common.arguments import Parser, parse
-from hetgraph.trainers.judge.shipping import ship
+from hetgraph.weights.card import Card, card_of
+from hetgraph.weights.shipped import FOLDER, shipped_names
 
 _WIDTH = 120
 
@@ -34,6 +32,8 @@ def run(arguments: Sequence[str]) -> int:
         if (value is None) != (args.add is None and args.new is None and args.card is None):
             raise ValueError(f"{flag}: got none, expected --add, --name and --card together")
     if args.add is not None:
+        from hetgraph.trainers.judge.shipping import ship  # with torch, which a look at cards does without
+
         card = ship(args.add, args.new, args.card, Path(args.folder), overwrite=args.overwrite)
         _show(card, console)
         console.print(f"written into {args.folder}", highlight=False, soft_wrap=True)
@@ -66,28 +66,7 @@ def _list(console: Console) -> None:
 
 def _show(card: Card, console: Console) -> None:
     """The card, a heading a part."""
-    check, training, weights = card.check, card.training, card.weights
-    command = f"hetgraph compare {card.task} --policies {card.name} {' '.join(check.arguments)}"
-    kpi = indicator(check.kpi)
-    commit = f", commit {card.commit[:12]}" if card.commit else ""
-    parts: dict[str, Sequence[str]] = {
-        f"{card.name}: {card.system}, task {card.task}": [
-            card.summary,
-            f"{weights.parameters} parameters, {weights.size_bytes} bytes, SHA-256 {weights.sha256}",
-            f"licence {card.licence}; written by hetgraph {card.version}{commit}",
-        ],
-        "training": [f"{name}: {text}" for name, text in vars(training).items()],
-        "figures, with 95% intervals": [
-            f"{each.text}; {each.networks}; {each.date}; {each.command}" for each in card.figures
-        ],
-        "limits": card.limits,
-        "out of scope": card.out_of_scope,
-        "check": [
-            command,
-            f"{kpi.heading}: {kpi.scale * check.value:.6g}, within {check.tolerance:g} of it, in {check.seconds:.1f} s",
-        ],
-    }
-    for heading, lines in parts.items():
+    for heading, lines in card.parts.items():
         console.print(heading, style="bold", markup=False, highlight=False, soft_wrap=True)
         for line in lines:
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)

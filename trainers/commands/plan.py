@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from hetgraph.graph import Scenario
+from hetgraph.kpi_table import indicator
 from hetgraph.models.weights import Header
-from hetgraph.radio.kpi_table import indicator
 from hetgraph.trainers.commands.compare import DEFAULT, draw, foreign_options, report
 from hetgraph.trainers.commands.predict import deciding_parser
 from hetgraph.trainers.common.arguments import Parser, new_folder, options_from, parse

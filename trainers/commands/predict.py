@@ -5,9 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
-from hetgraph.models.shipped import weights_path
+from hetgraph.kpi_table import indicator
 from hetgraph.models.weights import read_weights
-from hetgraph.radio.kpi_table import indicator
 from hetgraph.trainers.commands.compare import DEFAULT, foreign_options
 from hetgraph.trainers.common.arguments import Parser, add_options, new_folder, options_from, parse
 from hetgraph.trainers.common.policies import header_of, policies_of, register_models, rules_of, trained
@@ -15,6 +14,7 @@ from hetgraph.trainers.judge.decision_files import ABOUT, CELLS, USERS, write_de
 from hetgraph.trainers.judge.decisions import Decided, decide
 from hetgraph.trainers.task import Task
 from hetgraph.trainers.tasks import task_names, task_of
+from hetgraph.weights.shipped import weights_path
 
 OUT = "runs/predict"
 

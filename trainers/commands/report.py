@@ -1,4 +1,4 @@
-"""``hetgraph report``: one self-contained HTML page of a folder's figures and tables."""
+"""``hetgraph report``: one self-contained HTML page of a folder's figures and tables, or of a shipped model's card."""
 
 import base64
 import html
@@ -22,6 +22,8 @@ from hetgraph.trainers.judge.page_tables import decisions_table, gains_table, re
 from hetgraph.trainers.judge.places import FILE as MAP
 from hetgraph.trainers.judge.places import read_places
 from hetgraph.trainers.judge.plots import PACKAGE, announce, can_draw, save
+from hetgraph.weights.card import card_of
+from hetgraph.weights.shipped import shipped_names
 
 PAGE, RESULTS = "report.html", "results.csv"
 PLAN = "plan.json"
@@ -46,12 +48,29 @@ _CAPTIONS = {
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Write ``report.html`` into the folder."""
-    parser = Parser("hetgraph report", "One HTML page of a run's figures and tables.")
-    parser.add_argument("folder", help="folder of a run or a comparison")
-    path = write_report(Path(parse(parser, arguments).folder))
+    """Write ``report.html`` into the folder, or ``NAME.html`` of a shipped model into this one."""
+    parser = Parser(
+        "hetgraph report", "One HTML page of a run's figures and tables, or of the card of a shipped model."
+    )
+    parser.add_argument("folder", help="folder of a run or a comparison, or the name of a shipped model")
+    where = parse(parser, arguments).folder
+    shipped = where in shipped_names() and not Path(where).exists()  # what is there comes first, as with checkpoints
+    path = write_card(where) if shipped else write_report(Path(where))
     Console().print(f"report: {path}")
     return 0
+
+
+def write_card(name: str) -> Path:
+    """Page of a shipped model's card in the working folder, ``NAME.html``; one of an earlier call is replaced."""
+    title, *headings = (parts := card_of(name).parts)
+    body = [f"<h1>{html.escape(title)}</h1>", _list(parts[title])]
+    for heading in headings:
+        body += [f"<h2>{html.escape(heading)}</h2>", _list(parts[heading])]
+    return write_file(Path(f"{name}.html"), page(title, "".join(body)).encode())
+
+
+def _list(lines: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>"
 
 
 def write_report(folder: Path) -> Path:
@@ -64,7 +83,10 @@ def write_report(folder: Path) -> Path:
         ValueError: a folder with nothing to show, or with metrics alone and no matplotlib.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: got no such folder, expected one of a run or a comparison")
+        known = ", ".join(shipped_names())
+        raise FileNotFoundError(
+            f"{folder}: got no such folder, expected one of a run or a comparison, or one of the shipped models {known}"
+        )
     metrics = folder / "metrics.csv"
     curves = metrics.is_file() and not metrics.is_symlink()
     if curves and can_draw():

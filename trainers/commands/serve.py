@@ -6,11 +6,11 @@ from typing import Any
 from rich.console import Console
 
 from hetgraph.extras import require
-from hetgraph.models.shipped import weights_path
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.common.arguments import Parser, parse
 from hetgraph.trainers.common.policies import register_models, trained
 from hetgraph.trainers.tasks import task_of
+from hetgraph.weights.shipped import weights_path
 
 PACKAGES = ("fastapi", "uvicorn")
 MOST_PORT = 65_535

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hetgraph.models import load, register
-from hetgraph.models.shipped import is_weights, shipped_names, weights_path
 from hetgraph.models.weights import Header, read_weights
 from hetgraph.plugins import plugin, plugin_names
 from hetgraph.radio.policy import OneShotPolicy
 from hetgraph.trainers.task import Task
+from hetgraph.weights.shipped import is_weights, shipped_names, weights_path
 
 
 def policies_of(task: Task, text: str) -> dict[str, list[Any]]:
@@ -82,7 +82,7 @@ def rule(task: Task, name: str) -> Any:
 
 
 def header_of(text: str | None) -> Header | None:
-    """Header of the weights that a text names, see :func:`~hetgraph.models.shipped.is_weights`; of a rule ``None``.
+    """Header of the weights that a text names, see :func:`~hetgraph.weights.shipped.is_weights`; of a rule ``None``.
 
     Raises:
         FileNotFoundError: no such file.

@@ -50,6 +50,8 @@ def graphs_of_other_sizes(
 ) -> Iterator[HeteroData]:
     """Graphs of the options' scenario with other numbers of nodes and blocks; where none can be drawn, of other networks of it.
 
+    Those of other networks may have the same sizes: :func:`~hetgraph.trainers.export.program.checked` says which sizes there were.
+
     Args:
         task: of the policy.
         options: of the task.

@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,33 @@ class Program:
         values = _sizes(self.shapes, self.example)
         fixed = getattr(self.network.model, "fixed_sizes", ())
         return sorted(size for size, number in values.items() if number > 1 and size != "*" and size not in fixed)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far a program is from its model.
+
+    Args:
+        largest_difference: as part of the largest value of an output.
+        graphs: number of graphs that were compared.
+        graphs_of_other_sizes: of them, those with another size than the graph that the program was made from.
+        sizes: smallest and largest number behind each size of the schema that was not always as it was there.
+    """
+
+    largest_difference: float
+    graphs: int
+    graphs_of_other_sizes: int
+    sizes: dict[str, tuple[int, int]]
+
+    @property
+    def text(self) -> str:
+        """In words, such as ``5 graphs, 4 of them of other sizes (N 2 to 6, U 18 to 51)``."""
+        if not self.graphs_of_other_sizes:
+            return f"{self.graphs} graphs, none of them of other sizes"
+        ranges = ", ".join(
+            f"{size} {low} to {high}" if low < high else f"{size} {low}" for size, (low, high) in self.sizes.items()
+        )
+        return f"{self.graphs} graphs, {self.graphs_of_other_sizes} of them of other sizes ({ranges})"
 
 
 def make_program(model: Any, graph: HeteroData) -> Program:
@@ -107,23 +134,22 @@ def difference(wanted: Outputs, found: Outputs) -> float:
 
 
 @torch.no_grad()
-def checked(
-    program: Program, run: Callable[[dict[str, Tensor]], Outputs], graphs: Iterator[HeteroData]
-) -> tuple[float, int]:
-    """Largest difference of a program to its model over some graphs, and how many there were.
+def checked(program: Program, run: Callable[[dict[str, Tensor]], Outputs], graphs: Iterator[HeteroData]) -> Comparison:
+    """Compare a program with its model on some graphs.
 
     Args:
         program: what it should compute.
         run: computes it.
-        graphs: of other sizes.
+        graphs: of any sizes.
 
     Raises:
         ValueError: a difference above 1e-5, or a graph that the program refuses.
     """
-    worst, count = 0.0, 0
+    worst, sizes_of_graphs = 0.0, list[dict[str, int]]()
     for graph in graphs:
         inputs = program.inputs_of(graph)
-        sizes = ", ".join(f"{size} {number}" for size, number in _sizes(program.shapes, inputs).items() if size != "*")
+        sizes_of_graphs.append(_named_sizes(program.shapes, inputs))
+        sizes = ", ".join(f"{size} {number}" for size, number in sizes_of_graphs[-1].items())
         try:
             found = run(inputs)
         except Exception as error:
@@ -135,8 +161,14 @@ def checked(
             raise ValueError(
                 f"program: got a difference of {apart:.2g} at sizes {sizes}, expected {MOST:g}; not written"
             )
-        worst, count = max(worst, apart), count + 1
-    return worst, count
+        worst = max(worst, apart)
+    own = _named_sizes(program.shapes, program.example)
+    ranges = dict[str, tuple[int, int]]()
+    for size in sorted(own):
+        numbers = {sizes[size] for sizes in sizes_of_graphs}
+        if numbers - {own[size]}:
+            ranges[size] = min(numbers), max(numbers)
+    return Comparison(worst, len(sizes_of_graphs), sum(sizes != own for sizes in sizes_of_graphs), ranges)
 
 
 def _sizes(shapes: Mapping[str, tuple[str, ...]], inputs: Mapping[str, Tensor]) -> dict[str, int]:
@@ -147,18 +179,22 @@ def _sizes(shapes: Mapping[str, tuple[str, ...]], inputs: Mapping[str, Tensor]) 
     return out
 
 
-def about(program: Program, header: Header, path: Path, worst: float, count: int) -> dict[str, Any]:
+def _named_sizes(shapes: Mapping[str, tuple[str, ...]], inputs: Mapping[str, Tensor]) -> dict[str, int]:
+    """The same without what has no name in the schema."""
+    return {size: number for size, number in _sizes(shapes, inputs).items() if size != "*"}
+
+
+def about(program: Program, header: Header, path: Path, comparison: Comparison) -> dict[str, Any]:
     """What a program's file says of itself.
 
     Args:
         program: what it holds.
         header: of the checkpoint.
         path: of the checkpoint.
-        worst: difference to the model.
-        count: graphs of other sizes on which it was measured.
+        comparison: with the model.
     """
     free = program.free_sizes()
-    sizes = {size: number for size, number in _sizes(program.shapes, program.example).items() if size != "*"}
+    sizes = _named_sizes(program.shapes, program.example)
     return {
         "hetgraph": header.version,
         "system": header.system,
@@ -176,7 +212,7 @@ def about(program: Program, header: Header, path: Path, worst: float, count: int
             for name, value in program.example.items()
         ],
         "outputs": [{"name": name, "dtype": _dtype(value)} for name, value in program.outputs.items()],
-        "checked": {"graphs": count, "largest_difference": worst},
+        "checked": asdict(comparison),
     }
 
 

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from hetgraph.radio.kpi_table import INDICATORS, Kpi, indicator
+from hetgraph.kpi_table import INDICATORS, Kpi, indicator
 from hetgraph.trainers.judge.statistics import Interval
 
 KEYS = {
     "case": "of several scenarios in one file",
     "scenario": "name of the scenario, or of the file",
     "policy": "method",
-    "rank": "place by the main indicator; none for a method that leaves more users unserved than the reference",
+    "rank": "place by the main indicator; by PF gain none for a method that leaves more users unserved than the reference",
     "seeds": "training seeds, one for a rule",
     "networks": "networks, each of which is one unit",
     "training_seed": "number of a method's training seed",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hetgraph.radio.kpi_table import INDICATORS, indicator
+from hetgraph.kpi_table import INDICATORS, indicator
 from hetgraph.trainers.judge.plots import COLOURS, SMALL, grid
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hetgraph.radio.kpi_table import INDICATORS
+from hetgraph.kpi_table import INDICATORS
 from hetgraph.trainers.judge.decision_columns import described
 from hetgraph.trainers.judge.decisions import Decided
 from hetgraph.trainers.judge.files import provenance, write_csv, write_json

@@ -10,7 +10,7 @@ from hetgraph.envs.association import Association
 from hetgraph.envs.base import GraphEnv
 from hetgraph.envs.rollout import play, policy_generator
 from hetgraph.envs.step import Step
-from hetgraph.radio.kpi_table import INDICATORS
+from hetgraph.kpi_table import INDICATORS
 from hetgraph.trainers.judge.decision_columns import dbm
 from hetgraph.trainers.judge.identities import Identities, identities
 from hetgraph.trainers.judge.measured import SHARE, measured_share, noted

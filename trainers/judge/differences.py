@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hetgraph.envs.rollout import Trial
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.kpi_table import indicator
 from hetgraph.trainers.judge.plots import COLOURS, SMALL, grid, legend, save, shortened
 from hetgraph.trainers.judge.statistics import Interval
 from hetgraph.trainers.judge.trial import difference, mean, over

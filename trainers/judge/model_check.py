@@ -3,12 +3,12 @@
 import time
 from typing import Any
 
-from hetgraph.models.card import Check
 from hetgraph.trainers.common.arguments import Parser, add_options, options_from, parse
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.judge.trial import mean
 from hetgraph.trainers.task import Task
 from hetgraph.trainers.tasks import task_of
+from hetgraph.weights.card import Check
 
 
 def measured(task: str, check: Check, model: Any) -> tuple[float, float]:

@@ -66,5 +66,6 @@ def run(
     trial, known = Trial.join(parts), [share for share in shares if share is not None]
     share = sum(known) / len(known) if known else None
     keys = dict(case.keys) if share is None else {**case.keys, SHARE: share}
-    trial.meta.update({"title": noted(case.title, share), "keys": keys, "seed": case.seed, "task": task.name})
+    title = noted(case.title, share)
+    trial.meta.update({"title": title, "keys": keys, "seed": case.seed, "task": task.name, "headline": case.headline})
     return averaged(task.derive(trial, reference), case.units)

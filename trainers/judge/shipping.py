@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from hetgraph.files import write_file
-from hetgraph.graph.serialization import build as dataclass_from
-from hetgraph.graph.serialization import plain
-from hetgraph.models.card import NAME, Card, read_fields
 from hetgraph.models.checkpoint import MODEL, build
-from hetgraph.models.shipped import CARD, WEIGHTS
 from hetgraph.models.weights import read_weights
+from hetgraph.serialization import build as dataclass_from
+from hetgraph.serialization import plain
 from hetgraph.trainers.common.policies import rules_of
 from hetgraph.trainers.judge.model_check import measured
 from hetgraph.trainers.tasks import task_names, task_of
+from hetgraph.weights.card import NAME, Card, read_fields
+from hetgraph.weights.shipped import CARD, WEIGHTS
 
 RESULTS = "results"  # of a figure: the results.json that it is taken from
 
@@ -29,7 +29,7 @@ def ship(checkpoint: str, name: str, card: str, folder: Path, *, overwrite: bool
     Args:
         checkpoint: file of weights.
         name: of the shipped model.
-        card: YAML or JSON of the fields of :class:`~hetgraph.models.card.Card` without what the file says (``name``, ``system``,
+        card: YAML or JSON of the fields of :class:`~hetgraph.weights.card.Card` without what the file says (``name``, ``system``,
             ``task``, ``version``, ``commit``, ``weights``) and what is measured (``check.value``, ``check.seconds``). A figure may
             be ``{results: PATH, policy: ROW, metric: NAME}``, which takes it from the files of ``hetgraph compare``.
         folder: of both files.

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hetgraph.envs.rollout import Trial
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.kpi_table import indicator
 from hetgraph.trainers.judge.trial import against, cell, mean, over, ranks
 from hetgraph.trainers.task import Column, Task
 
@@ -31,6 +31,8 @@ def _table(task: Task, trial: Trial, reference: str) -> Table:
         title.add_column("rank", justify="right")
         if None in place.values():
             title.caption = "Policies without a rank leave more users unserved than the reference."
+        elif main != columns[0].kpi:
+            title.caption = f"Ranked by {indicator(main).label}."
     for column in columns:
         for heading in _headings(column):
             title.add_column(heading, justify="right")

@@ -9,13 +9,16 @@ import torch
 from numpy.typing import NDArray
 
 from hetgraph.envs.rollout import Trial
-from hetgraph.radio.kpi_table import difference as difference_name
-from hetgraph.radio.kpi_table import indicator, vs_reference
+from hetgraph.kpi_table import difference as difference_name
+from hetgraph.kpi_table import indicator, vs_reference
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.statistics import Interval
 
 Against = Literal["ratio", "difference", "none"]
 SERVED_SLACK = 1e-9  # of a share of users: more than that is left unserved, not rounded
+OVER_SERVED = (
+    "pf_gain",
+)  # means over users whom both a policy and the reference serve: leaving weak users out raises them
 
 
 def table(trial: Trial, policy: str, kpi: str) -> NDArray[np.float64]:
@@ -47,9 +50,9 @@ def against(trial: Trial, policy: str, reference: str, kpi: str, how: Against) -
 
 
 def ranks(trial: Trial, reference: str, kpi: str) -> dict[str, int | None]:
-    """Place of each policy by an indicator; none for one that leaves more users unserved than the reference does."""
+    """Place of each policy by an indicator; by one of ``OVER_SERVED`` none that leaves more users unserved than the reference."""
     names = list(trial.values)
-    if "unserved" in trial.kpis:
+    if kpi in OVER_SERVED and "unserved" in trial.kpis:
         most = table(trial, reference, "unserved").mean() + SERVED_SLACK
         names = [name for name in names if table(trial, name, "unserved").mean() <= most]
     sign = -1 if indicator(kpi).better == "higher" else 1

@@ -34,6 +34,7 @@ class Board:
         reference: policy with which indicators compare, where some do.
         first_network: sizes of the first network and the mean gain of its links, dB: networks that are drawn by other rules than
             those of an earlier version are others, whatever their options are.
+        headline: indicator by which methods are ranked; ``None`` for the first of the task's columns.
     """
 
     task: str
@@ -44,6 +45,12 @@ class Board:
     first_network: dict[str, int | float]
     options: dict[str, Option] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    headline: str | None = None
+
+    def values(self) -> dict[str, Any]:
+        """Fields as the file of an entry has them, the headline only where it is not the task's first column."""
+        out = dataclasses.asdict(self)
+        return out if self.headline is not None else {name: out[name] for name in out if name != "headline"}
 
     def difference(self, other: "Board") -> str | None:
         """The first field that differs, with both values; ``None`` for the same board. What is not known yet agrees."""
@@ -74,6 +81,7 @@ class Board:
             first,
             fields.mapping("options", (str, int, float, bool)),
             fields.mapping("files", (str,)),
+            fields.optional("headline"),
         )
         fields.nothing_else()
         return board
@@ -94,7 +102,8 @@ def board_of(task: Task, options: Any) -> Board:
     scenario = values.get("scenario", None if given else task.scenario)
     rest = {name: value for name, value in values.items() if name not in _SEPARATE}
     first = _first_network(task, options)
-    return Board(task.name, scenario, cases[0].seed, None, None, first, rest, files)  # type: ignore[arg-type]
+    headline = None if cases[0].headline == task.columns[0].kpi else cases[0].headline
+    return Board(task.name, scenario, cases[0].seed, None, None, first, rest, files, headline)  # type: ignore[arg-type]
 
 
 def _options(options: Any) -> tuple[dict[str, Option], dict[str, str]]:

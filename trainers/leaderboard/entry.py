@@ -139,7 +139,7 @@ def _values(entry: Entry) -> dict[str, Any]:
         "kind": entry.kind,
         "level": entry.level,
         **credits,
-        "board": dataclasses.asdict(entry.board),
+        "board": entry.board.values(),
         "headline": entry.headline,
         "metrics": entry.metrics,
         "seeds": entry.seeds,

@@ -16,7 +16,7 @@ SUFFIX = ".yaml"
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedBoard:
     """A board whose entries hold.
 
     Args:
@@ -61,7 +61,7 @@ def board_folders(folder: Path) -> list[Path]:
     return found
 
 
-def check_board(folder: Path, done: Callable[[], None] | None = None) -> tuple[Checked | None, list[str]]:
+def check_board(folder: Path, done: Callable[[], None] | None = None) -> tuple[CheckedBoard | None, list[str]]:
     """Check every entry of a board.
 
     Args:
@@ -83,7 +83,7 @@ def check_board(folder: Path, done: Callable[[], None] | None = None) -> tuple[C
     if not read:
         return None, faults
     intact = [entry for entry in read.values() if entry.sha256 == entry.digest]
-    board = Checked(folder, next(iter(intact or read.values())).board)
+    board = CheckedBoard(folder, next(iter(intact or read.values())).board)
     for path, entry in read.items():
         try:
             board.entries.append((entry, _checked(path, entry, board)))
@@ -94,7 +94,7 @@ def check_board(folder: Path, done: Callable[[], None] | None = None) -> tuple[C
     return board, faults
 
 
-def _checked(path: Path, entry: Entry, board: Checked) -> Tables:
+def _checked(path: Path, entry: Entry, board: CheckedBoard) -> Tables:
     """Indicators of an entry that holds by itself and beside those before it; what names a field comes before the digest.
 
     Raises:
@@ -111,16 +111,17 @@ def _checked(path: Path, entry: Entry, board: Checked) -> Tables:
     tables = read_csv(path.parent / entry.csv, entry.csv_sha256, entry.method, entry.seeds, networks)
     check_metrics(str(path), entry.metrics, tables)
     task = task_of(entry.board.task)
-    main = next((column.kpi for column in task.columns if column.kpi in tables), None)
+    first = next((column.kpi for column in task.columns if column.kpi in tables), None)
+    main = entry.board.headline or first
     if entry.headline != main:
-        raise ValueError(f"{path}: headline: got {entry.headline!r}, expected {main!r}, by which {task.name} is ranked")
+        raise ValueError(f"{path}: headline: got {entry.headline!r}, expected {main!r}, by which the board is ranked")
     if board.entries and set(board.entries[0][1]) != set(tables):
         raise ValueError(f"{path}: metrics: got {', '.join(tables)}, expected {', '.join(board.entries[0][1])}")
     entry.check_digest(path)
     return tables
 
 
-def folders_twice(boards: list[Checked]) -> Iterator[str]:
+def folders_twice(boards: list[CheckedBoard]) -> Iterator[str]:
     """Sentences on boards that are in two folders."""
     for i, one in enumerate(boards):
         for other in boards[:i]:

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hetgraph.radio.kpi_table import indicator
-from hetgraph.trainers.judge.trial import cell
+from hetgraph.kpi_table import indicator
+from hetgraph.trainers.judge.trial import OVER_SERVED, cell
 from hetgraph.trainers.leaderboard.board import Board
-from hetgraph.trainers.leaderboard.folder import Checked
+from hetgraph.trainers.leaderboard.folder import CheckedBoard
 from hetgraph.trainers.leaderboard.ranking import Place, ranking
 from hetgraph.trainers.tasks import task_of
 
@@ -29,7 +29,7 @@ _NOTES = (
 )
 
 
-def markdown(boards: Sequence[Checked]) -> str:
+def markdown(boards: Sequence[CheckedBoard]) -> str:
     """Page of all boards."""
     parts = ["# Leaderboard", _NOTES]
     for board in boards:
@@ -40,7 +40,7 @@ def markdown(boards: Sequence[Checked]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def show(board: Checked, console: Console) -> None:
+def show(board: CheckedBoard, console: Console) -> None:
     """A board on the terminal."""
     heads, rows = _table(board)
     table = Table(title=escape(f"{title(board.board)}: {about(board)}"))
@@ -59,17 +59,17 @@ def title(board: Board) -> str:
     return f"{board.task}: {where}" + (f" ({options})" if options else "")
 
 
-def about(board: Checked) -> str:
+def about(board: CheckedBoard) -> str:
     """On what the methods are measured, and by what they are ranked."""
     known, kpi = board.board, indicator(board.entries[0][0].headline)
-    reference = f", over {known.reference}" if known.reference else ""
+    reference = f", over {known.reference}" if known.reference and kpi.name in OVER_SERVED else ""
     return (
         f"{known.networks} networks, seed {known.seed}; ranked by {kpi.heading} ({kpi.source}{reference}), "
         f"{kpi.better} is better"
     )
 
 
-def _table(board: Checked) -> tuple[list[str], list[list[str]]]:
+def _table(board: CheckedBoard) -> tuple[list[str], list[list[str]]]:
     """Headings, and the cells of each row."""
     places = ranking(board)
     headline = places[0].entry.headline
@@ -104,7 +104,7 @@ def _to_first(place: Place, headline: str) -> str:
     return f"{text}, {LEVEL}" if place.level_with_first else text
 
 
-def _shown(board: Checked) -> list[str]:
+def _shown(board: CheckedBoard) -> list[str]:
     """Indicators that the task's printed tables have, of those that the entries have."""
     tables = board.entries[0][1]
     return [

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.kpi_table import indicator
 from hetgraph.trainers.common.arguments import Parser, add_options, options_from, parse
 from hetgraph.trainers.common.policies import rule, rules_of
 from hetgraph.trainers.judge import statistics
@@ -17,7 +17,7 @@ from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.judge.trial import cell, table
 from hetgraph.trainers.leaderboard.board import Board
 from hetgraph.trainers.leaderboard.entry import RULE
-from hetgraph.trainers.leaderboard.folder import Checked
+from hetgraph.trainers.leaderboard.folder import CheckedBoard
 from hetgraph.trainers.task import Task
 from hetgraph.trainers.tasks import task_of
 
@@ -38,7 +38,7 @@ class Verdict:
     text: str
 
 
-class Watched:
+class WatchedPolicy:
     """A policy, and whether it drew random numbers.
 
     Args:
@@ -69,7 +69,7 @@ class Watched:
         return not torch.equal(self.generator.get_state(), self.before)
 
 
-def verify(board: Checked, layouts: int) -> Iterator[Verdict]:
+def verify(board: CheckedBoard, layouts: int) -> Iterator[Verdict]:
     """Run a board's rules on its first networks and compare the headline, network by network.
 
     A rule's mean may differ by :data:`TOLERANCE`. One that draws random numbers draws others among fewer networks: it holds,
@@ -91,19 +91,23 @@ def verify(board: Checked, layouts: int) -> Iterator[Verdict]:
     count = min(layouts, board.board.networks or layouts)
     names = [entry.method for entry, _ in entries]
     reference = board.board.reference or names[0]
-    policies = {name: [Watched(rule(task, name))] for name in dict.fromkeys([reference, *names])}
+    policies = {name: [WatchedPolicy(rule(task, name))] for name in dict.fromkeys([reference, *names])}
     trials, _ = compare(task, options_of(task, board.board, count), policies, reference)
     for entry, tables in entries:
-        again = table(trials[0], entry.method, entry.headline)
-        again = again.mean(1) if again.ndim == 3 else again
-        stated = tables[entry.headline][:, : again.shape[1]]
-        difference = statistics.difference(again, stated)
+        if entry.headline != task.main(trials[0]):
+            headlines = f"ranked by {entry.headline}, its networks by {task.main(trials[0])}"
+            yield Verdict(False, f"{board.folder / entry.method}: {headlines}")
+            continue
+        rerun = table(trials[0], entry.method, entry.headline)
+        rerun = rerun.mean(1) if rerun.ndim == 3 else rerun
+        stated = tables[entry.headline][:, : rerun.shape[1]]
+        difference = statistics.difference(rerun, stated)
         scale = float(np.abs(stated).mean())
         close = abs(difference.value) <= TOLERANCE * scale
         level = policies[entry.method][0].drew and difference.low <= 0 <= difference.high
-        found = f"{indicator(entry.headline).heading} {cell(statistics.mean(again), entry.headline)}"
-        less = f"{cell(difference, entry.headline, '+')} to the entry's on {again.shape[1]} networks"
-        yield Verdict(close or level, f"{board.folder / entry.method}: {found}, {less}")
+        measured = f"{indicator(entry.headline).heading} {cell(statistics.mean(rerun), entry.headline)}"
+        deviation = f"{cell(difference, entry.headline, '+')} to the entry's on {rerun.shape[1]} networks"
+        yield Verdict(close or level, f"{board.folder / entry.method}: {measured}, {deviation}")
 
 
 def options_of(task: Task, board: Board, layouts: int) -> Any:

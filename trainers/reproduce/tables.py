@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetgraph.envs.rollout import Trial
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.kpi_table import indicator
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge import trial as judged
 from hetgraph.trainers.judge.statistics import Interval

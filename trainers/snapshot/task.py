@@ -16,6 +16,7 @@ from hetgraph.models import AllocatingModel, SpatialHetGNN
 from hetgraph.models.checkpoint import options_of, system_class
 from hetgraph.models.weights import Header
 from hetgraph.radio import Convention, pf_gain
+from hetgraph.radio.relaxed import Objective
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, title_of
 from hetgraph.trainers.snapshot.decisions import by_offsets, decisions, fixed
 from hetgraph.trainers.snapshot.figures import snapshot_figures
@@ -23,6 +24,7 @@ from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
 
 SCENARIO = "hetnet-3tier"
 PRECODERS = "mrt,zf,rzf,slnr,vector_wmmse"  # rules that are compared where networks have channels of antennas
+HEADLINES: dict[Objective, str] = {"pf": "pf_gain", "sum_rate": "sum_rate_bps"}  # indicator of each objective
 LAYOUTS = 10
 VALIDATION, SIZE = 4, 4  # networks of validation, and of a training batch
 LR = 3e-3
@@ -37,6 +39,9 @@ class Options(Networks):
         "how rates follow from an allocation (spatial with channels of antennas, else equal_airtime)",
         get_args(Convention),
     )
+    objective: str | None = option(
+        None, "what policies are ranked by (sum_rate with channels of antennas, else pf)", tuple(HEADLINES)
+    )
 
 
 def precodes(source: Any) -> bool:
@@ -48,13 +53,15 @@ def cases(options: Options) -> list[Case]:
     """All networks, one after the other, so that a decision's time is that of one network."""
     source = networks_of(options, SCENARIO)
     count = 1 if isinstance(source, Batch) else count_of(options.layouts, LAYOUTS)
-    convention: Any = options.convention or ("spatial" if precodes(source) else "equal_airtime")
+    spatial = precodes(source)
+    convention: Any = options.convention or ("spatial" if spatial else "equal_airtime")
+    objective: Any = options.objective or ("sum_rate" if spatial else "pf")
 
     def environments() -> Iterator[SnapshotEnv]:
         for first in range(count):
             yield SnapshotEnv(source, first=first, convention=convention, seed=options.seed)
 
-    return [Case(title_of(options, SCENARIO), {}, environments, options.seed)]
+    return [Case(title_of(options, SCENARIO), {}, environments, options.seed, headline=HEADLINES[objective])]
 
 
 def with_gain(trial: Trial, reference: str) -> Trial:

@@ -23,13 +23,13 @@ from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.trajectories import Trajectories
+from hetgraph.kpi_table import Kpi, indicator
 from hetgraph.radio.handover import (
     HandoverAction,
     HandoverRule,
     ResourceModel,
     strongest_cells,
 )
-from hetgraph.radio.kpi_table import Kpi, indicator
 
 STRIDE = 61  # networks of a pool between two episodes of an environment; prime, so that all come in turn
 

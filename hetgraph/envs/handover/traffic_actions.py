@@ -47,12 +47,12 @@ def check_decides(action: Any, spec: ActionSpec[HandoverAction]) -> None:
     Raises:
         ValueError: such an action.
     """
-    given = {part.name for part in spec.fields if getattr(action, part.name, None) is not None}
-    if (given & {"offset", "offset_db"} or {"place", "level"} <= given) and len(given & {"place", "level"}) != 1:
+    decided = {part.name for part in spec.fields if getattr(action, part.name, None) is not None}
+    if (decided & {"offset", "offset_db"} or {"place", "level"} <= decided) and len(decided & {"place", "level"}) != 1:
         return
-    wanted = ("place", "level") if given & {"place", "level"} or spec.parts[0].name == "place" else ("offset",)
+    required = ("place", "level") if decided & {"place", "level"} or spec.parts[0].name == "place" else ("offset",)
     for part in spec.fields:
-        if part.name in wanted:
+        if part.name in required:
             part.check(getattr(action, part.name, None), spec.shape(part))
 
 

@@ -15,10 +15,10 @@ from hetgraph.envs.handover.graph import Sizes, Terms, empty_graph, set_masts, s
 from hetgraph.envs.handover.observe import level_graph
 from hetgraph.envs.handover.sources import Networks, World
 from hetgraph.envs.handover.traffic_actions import Actions, check_decides, traffic_specification
-from hetgraph.envs.handover.traffic_kpis import TRAFFIC_INDICATORS, Sums, rewards
+from hetgraph.envs.handover.traffic_kpis import TRAFFIC_INDICATORS, EpisodeSums, rewards
 from hetgraph.envs.handover.traffic_observe import TrafficView, fill, packed, unpacked, view_of
 from hetgraph.envs.handover.traffic_physics import Physics, TrafficWeights
-from hetgraph.envs.handover.traffic_state import Counters, Limits, TrafficState, move, tick
+from hetgraph.envs.handover.traffic_state import HandoverCounters, Limits, TrafficState, hand_over, tick
 from hetgraph.envs.handover.traffic_world import Clock, Episode, episode_of, flows_of, traffic_world
 from hetgraph.envs.step import Step
 from hetgraph.graph.presets import preset
@@ -27,8 +27,8 @@ from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import Level
 from hetgraph.graph.streams import Streams
 from hetgraph.graph.traffic import Flows
+from hetgraph.kpi_table import Kpi, indicator
 from hetgraph.radio.handover import HandoverAction
-from hetgraph.radio.kpi_table import Kpi, indicator
 from hetgraph.radio.offsets import centred, stepped_offsets
 
 STRIDE = 61  # networks of a pool between two episodes of an environment; prime, so that all come in turn
@@ -180,7 +180,7 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         self._place()
         start = {"level": self.levels - 1, "trigger_ticks": self.trigger_ticks}
         self.state = TrafficState.start(self.drawn, self.limits, margin_db=self.margin_db, **start)
-        self.sums = Sums.zeros(self.num_envs, self.num_users, self.num_cells, self.device)
+        self.sums = EpisodeSums.zeros(self.num_envs, self.num_users, self.num_cells, self.device)
         self.step_number = 0
         zero = torch.zeros(self.num_envs, self.num_users, device=self.device)
         self._look(zero, zero.clone(), zero[:, 0])
@@ -207,11 +207,11 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
 
     def twin(self) -> "HandoverTrafficEnv":
         """An equal environment at the start of the same episode; what is drawn for both is shared."""
-        other = copy.copy(self)
-        other._graph = empty_graph(self.sizes, self.terms, self.device)
-        other.episode -= 1
-        other._start()
-        return other
+        twin = copy.copy(self)
+        twin._graph = empty_graph(self.sizes, self.terms, self.device)
+        twin.episode -= 1
+        twin._start()
+        return twin
 
     def branch(self, drawn: Episode, row: Tensor) -> "HandoverTrafficEnv":
         """An environment of some of the networks at their present state, for trying actions; it ends with the episode.
@@ -220,16 +220,16 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
             drawn: what their users receive and are offered, of as many networks.
             row: the networks' places in this one, some of them several times.
         """
-        other = copy.copy(self)
-        other.num_envs, other.is_branch = len(row), True
-        other.sizes = replace(self.sizes, networks=len(row))
-        other._graph = empty_graph(other.sizes, self.terms, self.device)
-        other.action = replace(self.action, sizes={**self.action.sizes, "B": len(row)})
-        other._set_episode(drawn)
-        other.state = self.state.networks(row)
-        other.sums = Sums.zeros(len(row), self.num_users, self.num_cells, self.device)
-        other._look(*(getattr(self.view, name)[row] for name in ("rate", "rate_mean", "moved")))
-        return other
+        branch = copy.copy(self)
+        branch.num_envs, branch.is_branch = len(row), True
+        branch.sizes = replace(self.sizes, networks=len(row))
+        branch._graph = empty_graph(branch.sizes, self.terms, self.device)
+        branch.action = replace(self.action, sizes={**self.action.sizes, "B": len(row)})
+        branch._set_episode(drawn)
+        branch.state = self.state.networks(row)
+        branch.sums = EpisodeSums.zeros(len(row), self.num_users, self.num_cells, self.device)
+        branch._look(*(getattr(self.view, name)[row] for name in ("rate", "rate_mean", "moved")))
+        return branch
 
     def step(self, action: HandoverAction) -> Step:
         """Set offsets, or send users to cells, and let the ticks of a second pass.
@@ -242,7 +242,7 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         """
         self.action.check(action)
         check_decides(action, self.action)
-        counters = Counters.zeros(self.num_envs, self.num_users, self.num_cells, self.device)
+        counters = HandoverCounters.zeros(self.num_envs, self.num_users, self.num_cells, self.device)
         refused = self.decide(action, counters)
         self.advance(counters, a3=action.offset is not None or action.offset_db is not None)
         reward, local = rewards(counters, self.state.cell, self.drawn.mean_bps, self.weights, self.limits)
@@ -260,7 +260,7 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
         ended = torch.full((self.num_envs,), over, device=self.device)
         return Step(self.observe(self.level), reward, torch.zeros_like(ended), ended, info)
 
-    def decide(self, action: HandoverAction, counters: Counters) -> Tensor:
+    def decide(self, action: HandoverAction, counters: HandoverCounters) -> Tensor:
         """Let an action take effect before the first tick; how many wishes of each network were refused ``[B]``."""
         state = self.state
         if action.margin_db is not None:
@@ -273,14 +273,14 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
             state.offset_db = centred(action.offset_db.to(state.offset_db), self.offset_max_db)
         if action.place is None:
             return torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
-        wish, level = action.moves()
-        place = wish.long().unsqueeze(2)
-        allowed = self.view.allowed().gather(2, place)
+        target, level = action.moves()
+        target_place = target.long().unsqueeze(2)
+        allowed = self.view.allowed().gather(2, target_place)
         state.level = level.long().clone()
-        move(state, self.view.cell.gather(2, place * allowed).squeeze(2), self.limits, counters)
+        hand_over(state, self.view.cell.gather(2, target_place * allowed).squeeze(2), self.limits, counters)
         return (~allowed).squeeze(2).sum(1)
 
-    def advance(self, counters: Counters, *, a3: bool) -> None:
+    def advance(self, counters: HandoverCounters, *, a3: bool) -> None:
         """Let the ticks of a step pass."""
         begin = self.step_number * self.clock.every
         for number in range(begin, begin + self.clock.every):
@@ -336,11 +336,11 @@ class HandoverTrafficEnv(GraphEnv[HandoverAction]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`; what is drawn is drawn again where seed or episode are others."""
-        other = (state["seed"], state["episode"]) != (self.seed, self.episode)
+        redraw = (state["seed"], state["episode"]) != (self.seed, self.episode)
         self.seed, self.episode, self.step_number = state["seed"], state["episode"], state["step"]
-        if other:
+        if redraw:
             self._place()
-        moved = {name: value.to(self.device, copy=True) for name, value in state["state"].items()}
-        self.state = TrafficState(**moved)
+        tensors = {name: value.to(self.device, copy=True) for name, value in state["state"].items()}
+        self.state = TrafficState(**tensors)
         self.sums.load_state_dict(state["sums"])
         self._look(*(state["rates"][name].to(self.device, copy=True) for name in ("rate", "rate_mean", "moved")))

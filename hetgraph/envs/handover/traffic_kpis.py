@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.envs.handover.traffic_physics import TrafficWeights
-from hetgraph.envs.handover.traffic_state import Counters, Limits
+from hetgraph.envs.handover.traffic_state import HandoverCounters, Limits
 
 TRAFFIC_INDICATORS = (
     "mean_delay_s",  # mean over users of the integral of a user's backlog over the bits that came for it (Little)
@@ -25,7 +25,7 @@ TRAFFIC_INDICATORS = (
 
 
 @dataclass
-class Sums:
+class EpisodeSums:
     """What an episode's indicators need.
 
     Args:
@@ -35,18 +35,18 @@ class Sums:
         steps: number of steps.
     """
 
-    counters: Counters
+    counters: HandoverCounters
     utility: Tensor
     reward: Tensor
     steps: int = 0
 
     @staticmethod
-    def zeros(networks: int, users: int, cells: int, device: torch.device) -> "Sums":
+    def zeros(networks: int, users: int, cells: int, device: torch.device) -> "EpisodeSums":
         """Nothing yet."""
-        counters = Counters.zeros(networks, users, cells, device)
-        return Sums(counters, torch.zeros_like(counters.imbalance), torch.zeros_like(counters.imbalance))
+        counters = HandoverCounters.zeros(networks, users, cells, device)
+        return EpisodeSums(counters, torch.zeros_like(counters.imbalance), torch.zeros_like(counters.imbalance))
 
-    def add(self, counters: Counters, reward: Tensor, log_rates: Tensor) -> None:
+    def add(self, counters: HandoverCounters, reward: Tensor, log_rates: Tensor) -> None:
         """Add a step: its sums, rewards ``[B, N]`` and users' log rates ``[B, U]``."""
         self.counters.add(counters)
         self.utility = self.utility + log_rates.sum(1)
@@ -61,9 +61,9 @@ class Sums:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Inverse of :meth:`state_dict`."""
         device = self.utility.device
-        moved = {name: value.to(device, copy=True) for name, value in state.items()}
-        self.steps, self.utility, self.reward = int(moved.pop("steps")), moved.pop("utility"), moved.pop("reward")
-        self.counters = Counters(**moved)
+        tensors = {name: value.to(device, copy=True) for name, value in state.items()}
+        self.steps, self.utility, self.reward = int(tensors.pop("steps")), tensors.pop("utility"), tensors.pop("reward")
+        self.counters = HandoverCounters(**tensors)
 
     def indicators(self, limits: Limits) -> dict[str, Tensor]:
         """Indicators of the episode ``[B]``, see ``TRAFFIC_INDICATORS``, and the mean ``reward``."""
@@ -93,7 +93,7 @@ class Sums:
 
 
 def rewards(
-    counters: Counters, cell: Tensor, mean_bps: Tensor, weights: TrafficWeights, limits: Limits
+    counters: HandoverCounters, cell: Tensor, mean_bps: Tensor, weights: TrafficWeights, limits: Limits
 ) -> tuple[Tensor, Tensor]:
     """Reward of each cell ``[B, N]``, and what its own users add to it, as often as there are cells ``[B, N]``.
 

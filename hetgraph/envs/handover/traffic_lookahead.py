@@ -68,15 +68,15 @@ class OffsetLookahead:
         eye = self.step_db * torch.eye(k, device=offset.device)
         single = torch.cat([torch.zeros(1, k, device=offset.device), eye, -eye])  # [1 + 2K, K]
         value = self._values(offset.unsqueeze(1) + single, futures, steps)
-        gain, way = torch.stack([value[:, 1 : k + 1], value[:, k + 1 :]], 2).max(2)
+        gain, direction = torch.stack([value[:, 1 : k + 1], value[:, k + 1 :]], 2).max(2)
         gain = gain - value[:, :1]
-        change = self.step_db * (1 - 2 * way)
+        change = self.step_db * (1 - 2 * direction)
         rank = gain.argsort(1, descending=True).argsort(1)
-        tried = [torch.zeros_like(change)]
-        tried += [change * ((rank < count) & (gain > 0)) for count in (*_TOGETHER, k)]
-        joint = offset.unsqueeze(1) + torch.stack(tried, 1)
-        best = self._values(joint, futures, steps).argmax(1)
-        return joint[torch.arange(b, device=offset.device), best]
+        changes = [torch.zeros_like(change)]
+        changes += [change * ((rank < count) & (gain > 0)) for count in (*_TOGETHER, k)]
+        candidates = offset.unsqueeze(1) + torch.stack(changes, 1)
+        best = self._values(candidates, futures, steps).argmax(1)
+        return candidates[torch.arange(b, device=offset.device), best]
 
     def _values(self, offset: Tensor, futures: list[Episode], steps: int) -> Tensor:
         """Summed rewards over the next steps ``[B, C]`` of candidates ``[B, C, K]``, mean over futures."""
@@ -84,9 +84,9 @@ class OffsetLookahead:
         row = torch.arange(b, device=offset.device).repeat_interleave(count)
         action, total = HandoverAction(offset_db=offset.flatten(0, 1)), torch.zeros(b, count, device=offset.device)
         for future in futures:
-            many = self.env.branch(future.networks(row), row)
+            branch = self.env.branch(future.networks(row), row)
             for _ in range(steps):
-                total += many.step(action).reward.mean(1).view(b, count)
+                total += branch.step(action).reward.mean(1).view(b, count)
         return total / len(futures)
 
     def _future(self, drawn: Episode, number: int) -> Episode:
@@ -100,9 +100,9 @@ class OffsetLookahead:
             env.flows.file_bits * file_sizes(rate.expand(ticks, -1), generator)
             for rate, generator in zip(files, streams.generators(name), strict=True)
         ]
-        here, still = drawn.at(drawn.first_tick)[0], {}
+        place, standing = drawn.at(drawn.first_tick)[0], {}
         for field in ("received_db", "ue_pos", "speed_mps"):
             table = getattr(drawn, field)
-            still[field] = table[here : here + 1].expand(table.shape)
-        still["received_db"] = drawn.received(drawn.first_tick).expand(drawn.received_db.shape)
-        return replace(drawn, bits=torch.stack(bits, 1).to(env.device), **still)
+            standing[field] = table[place : place + 1].expand(table.shape)
+        standing["received_db"] = drawn.received(drawn.first_tick).expand(drawn.received_db.shape)
+        return replace(drawn, bits=torch.stack(bits, 1).to(env.device), **standing)

@@ -69,10 +69,10 @@ class TrafficView:
 def candidates(filtered: Tensor, cell: Tensor, places: int) -> Tensor:
     """Each user's cell and its strongest others ``[B, U, places]``, by measurements of all cells ``[B, U, K]``."""
     strongest = filtered.topk(places, dim=2).indices
-    met = (strongest == cell.unsqueeze(2)).cumsum(2) > 0  # from the own cell on the list moves up by one
+    after_own = (strongest == cell.unsqueeze(2)).cumsum(2) > 0  # from the own cell on the list moves up by one
     result = torch.empty_like(strongest)
     result[..., 0] = cell
-    result[..., 1:] = torch.where(met[..., :-1], strongest[..., 1:], strongest[..., :-1])
+    result[..., 1:] = torch.where(after_own[..., :-1], strongest[..., 1:], strongest[..., :-1])
     return result
 
 

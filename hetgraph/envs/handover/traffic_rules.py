@@ -176,9 +176,9 @@ class TierOffsets(TrafficRule[TierParameters]):
     def decide(self, obs: HeteroData, state: Any) -> tuple[HandoverAction, Any]:
         """The offsets of the kinds."""
         power = per_network(obs["bs"].power_max_w, obs)
-        most, least = power.amax(1, keepdim=True), power.amin(1, keepdim=True)
-        small = (power <= (1 + _EQUAL) * least) & (power < (1 - _EQUAL) * most)
-        middle = (power < (1 - _EQUAL) * most) & ~small
+        largest, smallest = power.amax(1, keepdim=True), power.amin(1, keepdim=True)
+        small = (power <= (1 + _EQUAL) * smallest) & (power < (1 - _EQUAL) * largest)
+        middle = (power < (1 - _EQUAL) * largest) & ~small
         small_db = of_networks(self.parameters.small_db, obs).unsqueeze(1)
         middle_db = of_networks(self.parameters.middle_db, obs).unsqueeze(1)
         offset = small * small_db + middle * middle_db
@@ -213,11 +213,11 @@ class LoadBalancing(TrafficRule[BalancingParameters]):
         load = (per_network(bs.activity, obs) + backlog).flatten()
         station, user = edges.edge_index
         serving = station.new_zeros(len(obs["ue"].queue_bits)).scatter(0, user[edges.own], station[edges.own])[user]
-        counts = (known_stations(obs, self.level) & ~edges.own).to(load.dtype)
+        reported = (known_stations(obs, self.level) & ~edges.own).to(load.dtype)
         source, target = obs[NEIGHBOURS].edge_index
-        total = torch.zeros_like(load).index_add(0, serving, counts * load[station])
-        count = torch.zeros_like(load).index_add(0, serving, counts)
-        around = torch.zeros_like(load).index_add(0, target, load[source])
-        number = torch.zeros_like(load).index_add(0, target, torch.ones_like(load[source]))
-        mean = torch.where(count > 0, total / count.clamp_min(1), around / number.clamp_min(1))
-        return per_network(torch.where((count > 0) | (number > 0), mean - load, 0.0), obs)
+        reported_load = torch.zeros_like(load).index_add(0, serving, reported * load[station])
+        reports = torch.zeros_like(load).index_add(0, serving, reported)
+        load_around = torch.zeros_like(load).index_add(0, target, load[source])
+        neighbours = torch.zeros_like(load).index_add(0, target, torch.ones_like(load[source]))
+        mean = torch.where(reports > 0, reported_load / reports.clamp_min(1), load_around / neighbours.clamp_min(1))
+        return per_network(torch.where((reports > 0) | (neighbours > 0), mean - load, 0.0), obs)

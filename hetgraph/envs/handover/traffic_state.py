@@ -46,7 +46,7 @@ class Limits:
 
 
 @dataclass
-class Counters:
+class HandoverCounters:
     """Sums over the ticks of a decision step.
 
     Args:
@@ -70,13 +70,13 @@ class Counters:
     failures: Tensor
 
     @staticmethod
-    def zeros(networks: int, users: int, cells: int, device: torch.device) -> "Counters":
+    def zeros(networks: int, users: int, cells: int, device: torch.device) -> "HandoverCounters":
         """Nothing yet."""
-        waits, served, offered = torch.zeros(3, networks, users, device=device)
-        busy, none = torch.zeros(networks, cells, device=device), torch.zeros(4, networks, device=device)
-        return Counters(waits, served, offered, busy, *none)
+        backlog, served, offered = torch.zeros(3, networks, users, device=device)
+        busy, events = torch.zeros(networks, cells, device=device), torch.zeros(4, networks, device=device)
+        return HandoverCounters(backlog, served, offered, busy, *events)
 
-    def add(self, other: "Counters") -> None:
+    def add(self, other: "HandoverCounters") -> None:
         """Add another one's sums to this one's."""
         for field in fields(self):
             getattr(self, field.name).add_(getattr(other, field.name))
@@ -153,7 +153,9 @@ class TrafficState:
         return replace(self, **{field.name: getattr(self, field.name)[row] for field in fields(self)})
 
 
-def tick(state: TrafficState, episode: Episode, number: int, limits: Limits, counters: Counters, *, a3: bool) -> None:
+def tick(
+    state: TrafficState, episode: Episode, number: int, limits: Limits, counters: HandoverCounters, *, a3: bool
+) -> None:
     """Let a tick pass: bits come, users measure and are handed over, cells serve; the state and the sums change in place.
 
     Args:
@@ -168,7 +170,7 @@ def tick(state: TrafficState, episode: Episode, number: int, limits: Limits, cou
     state.queue += bits
     counters.offered += bits
     received = measure(state, episode, number, limits)
-    _hand_over(state, number, limits, counters, a3)
+    _handovers_by_a3(state, number, limits, counters, a3)
     _serve(state, received, episode.floor(number), limits, counters)
     state.since += 1
     state.dead.sub_(1).clamp_min_(0)
@@ -184,34 +186,36 @@ def measure(state: TrafficState, episode: Episode, number: int, limits: Limits) 
     return received
 
 
-def move(state: TrafficState, target: Tensor, limits: Limits, counters: Counters) -> None:
+def hand_over(state: TrafficState, target: Tensor, limits: Limits, counters: HandoverCounters) -> None:
     """Hand users over to cells ``[B, U]``, their own for those who stay; those without service stay where they are."""
     target = torch.where(state.dead > 0, state.cell, target)
-    _change(state, target, target != state.cell, limits, counters)
+    _execute_handovers(state, target, target != state.cell, limits, counters)
 
 
-def _hand_over(state: TrafficState, number: int, limits: Limits, counters: Counters, a3: bool) -> None:
+def _handovers_by_a3(state: TrafficState, number: int, limits: Limits, counters: HandoverCounters, a3: bool) -> None:
     """Connect users whose outage is over, and hand over those for whom A3's condition has held long enough."""
-    here = state.dead <= 0
-    back = state.lost & here
+    connected = state.dead <= 0
+    reconnects = state.lost & connected
     # Users who connect anew take the strongest cell, without offsets.
-    stays = (~back).to(state.filtered.dtype).unsqueeze(2)
-    level = torch.addcmul(state.filtered, stays, state.offset_db.unsqueeze(1))
-    own = level.gather(2, state.cell.unsqueeze(2)).squeeze(2) + state.margin_db.unsqueeze(1)
-    asks = here & ~back if a3 else torch.zeros_like(back)
+    with_offset = (~reconnects).to(state.filtered.dtype).unsqueeze(2)
+    level = torch.addcmul(state.filtered, with_offset, state.offset_db.unsqueeze(1))
+    threshold = level.gather(2, state.cell.unsqueeze(2)).squeeze(2) + state.margin_db.unsqueeze(1)
+    compares = connected & ~reconnects if a3 else torch.zeros_like(reconnects)
     if number % LONGEST_TRIGGER == 0:
         state.trigger.clamp_max_(LONGEST_TRIGGER - 1)
-    count_trigger(state.trigger, level, torch.where(asks, own, torch.inf))
+    count_trigger(state.trigger, level, torch.where(compares, threshold, torch.inf))
     # Only ticks since the last handover count: those before were in comparison with another cell.
     needed = state.trigger_ticks.unsqueeze(1)
-    least = torch.where(asks & (state.since > needed), needed, NEVER).masked_fill_(back, -1).to(torch.int8)
-    target, some = best_triggered(level, state.trigger, least)
-    state.cell = torch.where(back, target, state.cell)
-    state.lost = state.lost & ~back
-    _change(state, target, some & ~back, limits, counters)
+    least_ticks = torch.where(compares & (state.since > needed), needed, NEVER).masked_fill_(reconnects, -1)
+    target, triggered = best_triggered(level, state.trigger, least_ticks.to(torch.int8))
+    state.cell = torch.where(reconnects, target, state.cell)
+    state.lost = state.lost & ~reconnects
+    _execute_handovers(state, target, triggered & ~reconnects, limits, counters)
 
 
-def _change(state: TrafficState, target: Tensor, moved: Tensor, limits: Limits, counters: Counters) -> None:
+def _execute_handovers(
+    state: TrafficState, target: Tensor, moved: Tensor, limits: Limits, counters: HandoverCounters
+) -> None:
     """Handovers of users who ``moved [B, U]``."""
     returned = moved & (target == state.previous) & (state.since <= limits.in_ticks("ping_pong_s"))
     state.previous = torch.where(moved, state.cell, state.previous)
@@ -239,18 +243,20 @@ def links(state: TrafficState, power: Tensor, floor: Tensor | float) -> tuple[Te
     return own, (total - own * state.activity.gather(1, cell)).clamp_min(0) + floor
 
 
-def _serve(state: TrafficState, received: Tensor, floor: Tensor | float, limits: Limits, counters: Counters) -> None:
+def _serve(
+    state: TrafficState, received: Tensor, floor: Tensor | float, limits: Limits, counters: HandoverCounters
+) -> None:
     """Share the cells' airtime, empty the queues, and count links that are too weak."""
     physics, (b, u, k) = limits.physics, received.shape
-    own, other = links(state, received.mul_(_NEPER).exp_(), floor)
-    weak = (own < db_to_linear(physics.failure_db) * other) & ~state.lost
-    most_bits = spectral_efficiency(own, other, most=limits.most) * limits.bits_per_tick
-    can = (1 - state.dead).clamp(0, 1)
-    demand = torch.minimum(state.queue / most_bits.clamp_min(1e-6), can)
+    signal, interference = links(state, received.mul_(_NEPER).exp_(), floor)
+    weak = (signal < db_to_linear(physics.failure_db) * interference) & ~state.lost
+    link_bits = spectral_efficiency(signal, interference, most=limits.most) * limits.bits_per_tick
+    can_receive = (1 - state.dead).clamp(0, 1)
+    demand = torch.minimum(state.queue / link_bits.clamp_min(1e-6), can_receive)
     node = (state.cell + k * torch.arange(b, device=received.device).unsqueeze(1)).flatten()
     weight = (state.level + 1).to(demand.dtype).flatten()
     share, busy = processor_sharing(demand.flatten(), node, b * k, weight)
-    served = torch.minimum(share.view(b, u) * most_bits, state.queue)
+    served = torch.minimum(share.view(b, u) * link_bits, state.queue)
     state.queue -= served
     busy = busy.view(b, k)
     state.activity = torch.lerp(state.activity, busy, physics.activity).clamp_min_(physics.least_activity)

@@ -113,9 +113,9 @@ class BestExpectedRate(UserRule[RateParameters]):
 
     def places(self, obs: HeteroData, users: Users, state: Any) -> tuple[Tensor, Any]:
         """Places of the largest rate."""
-        others = users.busy[users.cell]
-        others[..., 0] -= (users.queue > 0).to(others.dtype)
-        return self.best(users, (users.efficiency / (others + 1)).log(), obs), state
+        competitors = users.busy[users.cell]
+        competitors[..., 0] -= (users.queue > 0).to(competitors.dtype)
+        return self.best(users, (users.efficiency / (competitors + 1)).log(), obs), state
 
 
 @dataclass(frozen=True)
@@ -179,24 +179,26 @@ class MaxWeight(UserRule[RateParameters]):
     def places(self, obs: HeteroData, users: Users, state: Any) -> tuple[Tensor, Any]:
         """Places after all moves that raise the sum."""
         weight = users.queue.unsqueeze(2) * users.efficiency  # [B, U, k + 1]
-        waits = (users.queue > 0).to(weight.dtype)
+        backlogged = (users.queue > 0).to(weight.dtype)
         place = torch.zeros_like(users.queue, dtype=torch.long)
-        least = of_networks(self.parameters.gain, obs).reshape(-1, 1, 1)
+        threshold = of_networks(self.parameters.gain, obs).reshape(-1, 1, 1)
         for _ in range(MOVES):
-            gain = self._gains(users, weight, waits, place) - least * weight[..., :1]
-            gain = gain.masked_fill(~users.allowed | (waits == 0).unsqueeze(2), -torch.inf)
+            gain = self._gains(users, weight, backlogged, place) - threshold * weight[..., :1]
+            gain = gain.masked_fill(~users.allowed | (backlogged == 0).unsqueeze(2), -torch.inf)
             best, move = gain.flatten(1).max(1)
             user, target = move // weight.shape[2], move % weight.shape[2]
             rows = torch.arange(len(place), device=place.device)
             place[rows, user] = torch.where(best > 0, target, place[rows, user])
         return place, state
 
-    def _gains(self, users: Users, weight: Tensor, waits: Tensor, place: Tensor) -> Tensor:
+    def _gains(self, users: Users, weight: Tensor, backlogged: Tensor, place: Tensor) -> Tensor:
         """By how much the sum grows where a user goes from its present place to each one ``[B, U, k + 1]``."""
-        at = torch.zeros_like(weight).scatter_(2, place.unsqueeze(2), waits.unsqueeze(2))
-        total, count = users.sums(at, weight)[users.cell], users.sums(at, torch.ones_like(at))[users.cell]
-        now = place.unsqueeze(2)
-        mine, sum_here, here = (value.gather(2, now) for value in (weight, total, count))
-        loss = sum_here / here.clamp_min(1) - torch.where(here > 1, (sum_here - mine) / (here - 1).clamp_min(1), 0.0)
+        is_at = torch.zeros_like(weight).scatter_(2, place.unsqueeze(2), backlogged.unsqueeze(2))
+        total, count = users.sums(is_at, weight)[users.cell], users.sums(is_at, torch.ones_like(is_at))[users.cell]
+        present_place = place.unsqueeze(2)
+        own_weight, sum_here, users_here = (value.gather(2, present_place) for value in (weight, total, count))
+        loss = sum_here / users_here.clamp_min(1) - torch.where(
+            users_here > 1, (sum_here - own_weight) / (users_here - 1).clamp_min(1), 0.0
+        )
         gain = (total + weight) / (count + 1) - total / count.clamp_min(1)
-        return (gain - loss).scatter(2, now, -torch.inf)
+        return (gain - loss).scatter(2, present_place, -torch.inf)

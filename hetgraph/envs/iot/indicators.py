@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hetgraph.graph.mobility import Services
-from hetgraph.radio.kpi_table import Kpi, indicator
+from hetgraph.kpi_table import Kpi, indicator
 
 SUMS = (
     *("arrived_bits", "served_bits", "dropped_bits", "energy_j", "handovers", "busy", "kept", "promises", "return"),

@@ -17,10 +17,10 @@ from hetgraph.envs.queues.options import Reward, check_queue_options
 from hetgraph.envs.queues.traffic import Arrivals, Traffic
 from hetgraph.envs.step import Step
 from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.kpi_table import INDICATORS as KPI_TABLE
+from hetgraph.kpi_table import Kpi
 from hetgraph.radio.allocation import Allocation
 from hetgraph.radio.cells import Cells, cells_of
-from hetgraph.radio.kpi_table import INDICATORS as KPI_TABLE
-from hetgraph.radio.kpi_table import Kpi
 
 
 class QueueEnv(GraphEnv[Allocation]):

@@ -18,9 +18,9 @@ from hetgraph.envs.queues.power_control import PowerControl
 from hetgraph.graph import CHANNEL, CONFLICTS, NEIGHBOURS, Scenario, check, from_gain, preset, scenario_from_csv
 from hetgraph.graph.levels import canary
 from hetgraph.graph.schema import Level
+from hetgraph.kpi_table import indicator
 from hetgraph.models import NeighbourhoodMAPPO
 from hetgraph.radio import policy
-from hetgraph.radio.kpi_table import indicator
 
 LEVELS = get_args(Level)
 HEADER = "x,y,z,tier,power_dbm,azimuth_deg,num_antennas\n"

@@ -1,5 +1,6 @@
 """`hetgraph models`, and shipped names wherever a command takes a checkpoint."""
 
+import html
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +10,15 @@ import pytest
 
 import hetgraph
 from hetgraph.graph import preset
-from hetgraph.models import GraphQMIX, HetGNN, save, shipped
-from hetgraph.models.card import card_of
-from hetgraph.models.shipped import shipped_names
+from hetgraph.models import GraphQMIX, HetGNN, save
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.cli import main
 from hetgraph.trainers.common import policies
 from hetgraph.trainers.leaderboard.board import digest_of
 from hetgraph.trainers.tasks import task_of
+from hetgraph.weights import shipped
+from hetgraph.weights.card import card_of
+from hetgraph.weights.shipped import shipped_names
 
 NAME = "hetgnn-hetnet"
 SMALL = preset("hetnet-3tier").scaled(users=0.05, stations=1 / 3)
@@ -66,6 +68,19 @@ def test_a_card_is_shown_whole(name: str, capsys: pytest.CaptureFixture[str]) ->
     texts += [card.training.scenario, card.training.seeds, card.training.command, " ".join(card.check.arguments)]
     texts += [text for figure in card.figures for text in (figure.text, figure.networks, figure.command, figure.date)]
     assert [text for text in texts if text not in printed] == []
+
+
+def test_the_report_of_a_model_is_its_card(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("report", NAME)
+    assert f"report: {NAME}.html" in capsys.readouterr().out
+    page, card = html.unescape((folder / f"{NAME}.html").read_text()), card_of(NAME)
+    assert [line for heading, lines in card.parts.items() for line in (heading, *lines) if line not in page] == []
+    assert card.training.seeds in page and card.limits[0] in page and card.headline in page
+    (folder / NAME).mkdir()  # a folder of that name comes first
+    run("report", NAME, code=2)
+    assert "got neither figures nor results" in capsys.readouterr().err
+    run("report", "hetgnn-mars", code=2)
+    assert "hetgnn-mars: got no such folder, expected one of a run or a comparison, or one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

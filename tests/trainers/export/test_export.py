@@ -1,6 +1,7 @@
 """`hetgraph export`: programs of all systems do what the models do, on sizes of which they know nothing."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -25,6 +26,7 @@ from hetgraph.models import (
 from hetgraph.models.grows_flat import FlatQ
 from hetgraph.models.inference import InferenceNetwork, inputs_of
 from hetgraph.trainers.cli import main
+from hetgraph.trainers.export import other_sizes
 from hetgraph.trainers.export.formats import ONNX, PT2
 from hetgraph.trainers.export.other_sizes import graph_of_task, graphs_of_other_sizes
 from hetgraph.trainers.export.program import MOST, checked, difference, make_program
@@ -103,14 +105,37 @@ def test_a_file_says_what_it_is_and_runs_without_the_model(
     assert torch.equal(found["place"], place) and found["value"].shape == (3,)
 
 
+def test_sizes_are_said_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no network of another size can be drawn, the command does not claim that there was one."""
+    path = save(HetGNN(8, rounds=0), tmp_path / "best.ckpt")
+    command = ("export", "--ckpt", str(path), "--scenario", TIERS["scenario"], "--overwrite")
+    run(*command)
+    printed = capsys.readouterr().out
+    assert re.search(r"4 graphs, 4 of them of other sizes \(.*N 6 to 9, R 2 to 8, U 18 to 51\): ", printed), printed
+
+    def impossible(*arguments: Any) -> HeteroData:
+        raise ValueError("one size alone")
+
+    monkeypatch.setattr(other_sizes, "_scaled", impossible)
+    run(*command)
+    assert "5 graphs, none of them of other sizes: " in capsys.readouterr().out
+    extra = {"hetgraph.json": ""}
+    torch.export.load(str(path.with_suffix(".pt2")), extra_files=extra)
+    said = json.loads(extra["hetgraph.json"])["checked"]
+    assert (said["graphs"], said["graphs_of_other_sizes"], said["sizes"]) == (5, 0, {})
+
+
 @pytest.mark.all
 @pytest.mark.parametrize("name", [*SYSTEMS, *LONG])
 def test_programs_agree_with_models_on_twenty_other_sizes(name: str) -> None:
     model, task, options = model_of(name)
     program = make_program(model, graph_of_task(task, options, model))
     graphs = _of_different_sizes(graphs_of_other_sizes(task, options, model, OF_SYSTEM.get(name, MANY)))
-    worst, count = checked(program, PT2(program).run, iter(graphs))
-    assert worst <= MOST and count == (3 if name == "dqn" else 20)  # dqn is as wide as its stations are many
+    comparison = checked(program, PT2(program).run, iter(graphs))
+    assert comparison.largest_difference <= MOST
+    assert comparison.graphs == (3 if name == "dqn" else 20)  # dqn is as wide as its stations are many
 
 
 def _of_different_sizes(graphs: Iterator[HeteroData]) -> list[HeteroData]:
@@ -129,8 +154,8 @@ def test_onnx_runtime_agrees_with_models(name: str) -> None:
     pytest.importorskip("onnxruntime")
     model, task, options = model_of(name)
     program = make_program(model, graph_of_task(task, options, model))
-    worst, _ = checked(program, ONNX(program).run, graphs_of_other_sizes(task, options, model))
-    assert worst <= MOST
+    comparison = checked(program, ONNX(program).run, graphs_of_other_sizes(task, options, model))
+    assert comparison.largest_difference <= MOST
 
 
 class Halving(nn.Module):

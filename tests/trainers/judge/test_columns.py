@@ -13,8 +13,8 @@ from hetgraph.envs import ArrivalEnv, CellularEnv, IoTEnv
 from hetgraph.envs.handover.reward import INDICATORS as HANDOVER
 from hetgraph.envs.rollout import rollout
 from hetgraph.graph import preset
+from hetgraph.kpi_table import INDICATORS, indicator
 from hetgraph.radio import iot_policy, one_shot, policy
-from hetgraph.radio.kpi_table import INDICATORS, indicator
 from hetgraph.trainers import task_of
 from hetgraph.trainers.cli import main
 from hetgraph.trainers.judge.columns import KEYS, check_columns, heading

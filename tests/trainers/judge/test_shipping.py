@@ -11,11 +11,11 @@ import torch
 
 import hetgraph
 from hetgraph.models import HetGNN, load, save
-from hetgraph.models import card as cards
-from hetgraph.models.card import card_of
-from hetgraph.models.shipped import shipped_names
 from hetgraph.trainers.judge.model_check import measured
 from hetgraph.trainers.judge.shipping import ship
+from hetgraph.weights import card as cards
+from hetgraph.weights.card import card_of
+from hetgraph.weights.shipped import shipped_names
 
 QUICK_S = 5.0  # checks that take longer run with the long tests
 NAMES = [

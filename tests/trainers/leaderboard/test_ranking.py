@@ -10,7 +10,7 @@ import pytest
 from hetgraph.trainers.judge.kinds import Kind
 from hetgraph.trainers.leaderboard.board import Board
 from hetgraph.trainers.leaderboard.entry import Credits, Entry
-from hetgraph.trainers.leaderboard.folder import Checked
+from hetgraph.trainers.leaderboard.folder import CheckedBoard
 from hetgraph.trainers.leaderboard.page import markdown
 from hetgraph.trainers.leaderboard.ranking import ranking
 from hetgraph.trainers.leaderboard.tables import Tables, check_metrics, csv_of, metrics_of, parse_csv
@@ -32,10 +32,10 @@ def gains(mean: float, noise: float, seeds: int = 1) -> np.ndarray:
     return mean + LAYOUT + noise * GENERATOR.standard_normal((seeds, 40))
 
 
-def board(**tables: Tables) -> Checked:
+def board(**tables: Tables) -> CheckedBoard:
     headline = next(iter(next(iter(tables.values()))))
     rows = [(entry(name, headline, len(next(iter(each.values())))), each) for name, each in tables.items()]
-    return Checked(Path("board"), BOARD, rows)
+    return CheckedBoard(Path("board"), BOARD, rows)
 
 
 def test_differences_are_paired_on_networks() -> None:

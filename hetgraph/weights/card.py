@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from hetgraph.graph.field_types import check_types, require
-from hetgraph.graph.serialization import Pairs, build
-from hetgraph.models.shipped import CARD, FOLDER
-from hetgraph.radio.kpi_table import indicator
+from hetgraph.field_types import check_types, require
+from hetgraph.kpi_table import indicator
+from hetgraph.serialization import Pairs, build
+from hetgraph.weights.shipped import CARD, FOLDER
 
 MOST_BYTES = 1 << 20  # of a card
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -40,7 +41,7 @@ class Figure:
     """A measured value with its interval of 95%, in the indicator's unit.
 
     Args:
-        metric: name of an indicator, see :mod:`hetgraph.radio.kpi_table`.
+        metric: name of an indicator, see :mod:`hetgraph.kpi_table`.
         value: estimate.
         low: lower end of its interval.
         high: upper end.
@@ -177,6 +178,31 @@ class Card:
     def headline(self) -> str:
         """The first of its figures."""
         return self.figures[0].text
+
+    @property
+    def parts(self) -> dict[str, Sequence[str]]:
+        """All that the card says, as lines below headings; the first heading is the title."""
+        check, weights = self.check, self.weights
+        command = f"hetgraph compare {self.task} --policies {self.name} {' '.join(check.arguments)}"
+        kpi = indicator(check.kpi)
+        commit = f", commit {self.commit[:12]}" if self.commit else ""
+        return {
+            f"{self.name}: {self.system}, task {self.task}": [
+                self.summary,
+                f"{weights.parameters} parameters, {weights.size_bytes} bytes, SHA-256 {weights.sha256}",
+                f"licence {self.licence}; written by hetgraph {self.version}{commit}",
+            ],
+            "training": [f"{name}: {text}" for name, text in vars(self.training).items()],
+            "figures, with 95% intervals": [
+                f"{each.text}; {each.networks}; {each.date}; {each.command}" for each in self.figures
+            ],
+            "limits": self.limits,
+            "out of scope": self.out_of_scope,
+            "check": [
+                command,
+                f"{kpi.heading}: {kpi.scale * check.value:.6g}, within {check.tolerance:g} of it, in {check.seconds:.1f} s",
+            ],
+        }
 
 
 def _texts(card: Card) -> dict[str, tuple[str, ...]]:

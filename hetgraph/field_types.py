@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from hetgraph.graph.serialization import Pairs, Scalar
+from hetgraph.serialization import Pairs, Scalar
 
 
 def positive(where: str, values: Any, *names: str) -> None:

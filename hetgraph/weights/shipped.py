@@ -1,7 +1,7 @@
 """Weights that the package brings along, and where a name, a path or an address of the Hugging Face Hub leads.
 
 Each shipped model is a file of weights, as ``best.ckpt`` is, with a card beside it: ``hetgraph/weights/NAME.safetensors`` and
-``NAME.json``, see :mod:`hetgraph.models.card`.
+``NAME.json``, see :mod:`hetgraph.weights.card`.
 """
 
 import re
@@ -9,9 +9,9 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from hetgraph.extras import require
-from hetgraph.models.weights import MOST_BYTES
 
-FOLDER = Path(__file__).parents[1] / "weights"
+FOLDER = Path(__file__).parent
+MOST_BYTES = 1 << 29  # of a file of weights: the largest shipped model has a thousandth of it
 WEIGHTS, CARD = ".safetensors", ".json"
 HUB = "hf://"
 _ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?/(?P<file>[^@]+)")
