@@ -112,8 +112,19 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     if command not in OTHERS:
         raise ValueError(f"command: got {command!r}, expected one of {', '.join([*LIGHTNING, *OTHERS])}")
+    if command != "doctor":  # which says what the machine has
+        _one_thread()
     module = importlib.import_module(f"hetgraph.trainers.commands.{command}")
     return int(module.run(rest))
+
+
+def _one_thread() -> None:
+    """One thread: decisions are hundreds of small operations, whose threads would wait for each other on a busy machine.
+
+    Unless the environment says how many there shall be; PyTorch reads it when it is imported.
+    """
+    if "torch" not in sys.modules:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def run_lightning(arguments: list[str]) -> Any:
