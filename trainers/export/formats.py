@@ -71,7 +71,7 @@ class ONNX:
             except torch.onnx.errors.OnnxExporterError as error:
                 system, lacks = program.network.model.name, _lacking(error)
                 if _has_complex(program):
-                    lacks += ", and complex numbers"
+                    lacks = f"complex numbers and {lacks}"
                 raise ValueError(
                     f"--format: got onnx for {system}, which has {lacks}, expected an operator of ONNX; pt2 has all"
                 ) from error
