@@ -34,6 +34,19 @@ def holds(condition: Tensor) -> bool:
     return not exporting() and bool(condition)
 
 
+def size_of(number: Tensor) -> int:
+    """A number that a size depends on; in a program one that it works out anew, two at least, as sizes of one stay what they are.
+
+    Args:
+        number: one long.
+    """
+    if not exporting():
+        return int(number)
+    size = number.clamp_min(2).item()
+    torch._check(size >= 2)  # type: ignore[no-untyped-call]
+    return size  # type: ignore[return-value]  # a symbol while exporting
+
+
 def count(index: Tensor, size: int) -> Tensor:
     """How often each number below ``size`` is in ``index [n]``: ``[size]``, long."""
     if exporting():  # the length of a bincount depends on values

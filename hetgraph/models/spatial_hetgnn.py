@@ -9,6 +9,8 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links
 from hetgraph.graph.schema import Level
+from hetgraph.graph.tracing import exporting
+from hetgraph.models.inference import Extra
 from hetgraph.models.options import keep_options
 from hetgraph.nn.encoders import TypedEncoder
 from hetgraph.nn.hetgnn_inputs import inputs_of
@@ -140,13 +142,34 @@ class SpatialHetGNN(nn.Module):
         """
         prediction = self(graph, rounds)
         allocation = self._best(graph, prediction)
-        if not self.polish:
+        if not self.polish or exporting():  # no part of programs, see infer
             return allocation
         assert allocation.precoder is not None
         polish = vector_wmmse if self.objective == "sum_rate" else _fair
         return polish(
             graph, allocation.serving, group=prediction.group, iterations=self.polish, init=allocation.precoder
         )
+
+    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
+        """The decision of :meth:`allocate`, with complex numbers as pairs.
+
+        Station of each user ``serving [U]``, its ``group [U, R]`` on each block, which take turns for equal airtimes, mean powers of
+        stations ``power_w [N, R]``, W, and precoders of users from their stations while their groups are served, in the root of W,
+        ``precoder [U, Amax, R, 2]``: real and imaginary part.
+
+        Raises:
+            ValueError: a graph without ``h``, or a program with rounds of ``polish``, which end where values say so.
+        """
+        if self.polish and torch.compiler.is_exporting():
+            raise ValueError(f"polish: got {self.polish} rounds, expected none in a program")
+        decision = self.allocate(graph)
+        assert decision.precoder is not None and decision.group is not None
+        return {
+            "serving": decision.serving,
+            "group": decision.group,
+            "power_w": decision.power_w,
+            "precoder": torch.view_as_real(decision.precoder),
+        }
 
     def predict(self, graph: HeteroData) -> PrecodingPrediction:
         """As :meth:`forward`."""
@@ -177,7 +200,7 @@ class SpatialHetGNN(nn.Module):
         channel = spatial_channel(graph, serving, group, links=links, reduced=not alone, double=True)
         # Rounds are some hundred small operations each; without views and versions to track they take a sixth less. Nothing that
         # they leave is kept with the graph.
-        with torch.inference_mode(not torch.is_grad_enabled()):
+        with torch.inference_mode(not (torch.is_grad_enabled() or exporting())):
             rounds = self._rounds(graph, channel, serving, links, bs, ue, count)
         return PrecodingPrediction(rounds, serving, group, channel)
 
@@ -228,7 +251,7 @@ class SpatialHetGNN(nn.Module):
         network = channel.links.bs_network[channel.groups.station]
         which = _best_rounds(prediction)[network]  # [Q]
         rounds = torch.stack([one.precoder for one in prediction.rounds])
-        precoder = rounds[which, torch.arange(len(which), device=which.device)]
+        precoder = rounds[which, torch.arange(which.shape[0], device=which.device)]
         dtype = graph["bs"].power_max_w.dtype
         return precoding(channel, prediction.serving, prediction.group, precoder, dtype)
 

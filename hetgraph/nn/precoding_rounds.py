@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hetgraph.graph.tracing import holds
 from hetgraph.nn.encoder import mlp
 from hetgraph.radio.complex_vectors import energy, scaled_by, with_power
 from hetgraph.radio.precoders import within_budgets
@@ -164,7 +165,7 @@ class PrecodingRounds(nn.Module):
             energy(channel.rows),
             energy(channel.own),
             caps,
-            caps is not None or bool((channel.cap < 1).any()),
+            caps is not None or not holds((channel.cap >= 1).all()),
             occupied,
             mean,
             torch.stack([groups.share, (number + 1).log() / 2], 1).to(own.dtype),
@@ -174,7 +175,7 @@ class PrecodingRounds(nn.Module):
         """Precoders of the first lambda and powers, and empty memories."""
         shape = terms.equal.shape
         logs, memory = (terms.context.new_zeros(*shape, width) for width in (3, self.memory))
-        price = terms.equal.new_ones(len(terms.equal))
+        price = terms.equal.new_ones(terms.equal.shape[0])
         precoder = self._precoder(terms, terms.lambda_rows, terms.lambda_own, price, terms.equal)
         if terms.caps is not None:  # equal powers keep to the other budgets
             precoder = within_budgets(terms.channel, precoder, terms.caps)
@@ -222,7 +223,7 @@ class PrecodingRounds(nn.Module):
             1,
         )
         total = _by_station(channel, per_group)  # [N, 4]
-        harm = (channel.to_others(cost) * now.at_edges).reshape(len(total), -1).sum(1)
+        harm = (channel.to_others(cost) * now.at_edges).reshape(total.shape[0], -1).sum(1)
         most = total[:, 0] + _TINY
         mean_weight = total[:, 2] / total[:, 3].clamp_min(1)
         of_group = torch.stack([total[:, 1] / most, harm / most, (most + _FLOOR).log() / _SCALE, most, mean_weight], 1)

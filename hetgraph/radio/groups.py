@@ -12,6 +12,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links
 from hetgraph.graph.schema import MOUNTED_ON
+from hetgraph.graph.tracing import count, exporting, size_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Groups:
         place: place ``q * L + l`` of each stream ``[U, R]``; ``Q * L`` where it is in no group.
         station: of each group ``[Q]``, ascending.
         block: of each group ``[Q]``, ascending for each station.
-        share: airtime, one over the groups of that station and block ``[Q]``.
+        share: airtime, one over the groups of that station and block ``[Q]``; zero for an empty group, which programs may have.
     """
 
     members: Tensor
@@ -61,6 +62,8 @@ def groups_of(group: Tensor, serving: Tensor, *, dtype: torch.dtype = torch.floa
         serving: station of each user, -1 for none ``[U]``.
         dtype: of the shares.
     """
+    if exporting():
+        return _traced_groups(group, serving, dtype)
     users, blocks = group.shape
     stream = torch.arange(users * blocks, device=group.device)
     block = stream % blocks
@@ -89,6 +92,42 @@ def groups_of(group: Tensor, serving: Tensor, *, dtype: torch.dtype = torch.floa
     )
 
 
+def _traced_groups(group: Tensor, serving: Tensor, dtype: torch.dtype) -> Groups:
+    """The same in a program, where two sizes alone depend on values: groups come in order, and empty ones after them."""
+    users, blocks = group.shape
+    size = users * blocks
+    stream = torch.arange(size, device=group.device)
+    chosen = ((group >= 0) & (serving >= 0).unsqueeze(1)).flatten()
+    most = group.max().clamp_min(0) + 1
+    row = serving.repeat_interleave(blocks) * blocks + stream % blocks
+    key = torch.where(chosen, row * most + group.flatten(), torch.iinfo(torch.long).max)
+    key, order = torch.sort(key, stable=True)  # streams in no group are last
+    row, kept, begins = key // most, chosen[order], _begins(key)
+    rank = stream - torch.where(begins, stream, 0).cummax(0).values
+    count, width = size_of((begins & kept).sum()), size_of(torch.where(kept, rank + 1, 0).max())
+    number = torch.where(kept, begins.cumsum(0) - 1, count)
+    place = torch.where(kept, number * width + rank, count * width)
+    of_row = _begins(row).cumsum(0) - 1
+    turns = torch.zeros_like(stream).index_add(0, of_row, begins.long())[of_row]
+
+    def of_groups(value: Tensor) -> Tensor:
+        return value.new_zeros(count + 1).scatter(0, number, value)[:-1]
+
+    row = of_groups(row)
+    return Groups(
+        stream.new_full((count * width + 1,), size).scatter(0, place, order)[:-1].reshape(count, width),
+        torch.zeros_like(stream).scatter(0, order, place).reshape(users, blocks),
+        row // blocks,
+        row % blocks,
+        of_groups((1 / turns).to(dtype)),
+    )
+
+
+def _begins(value: Tensor) -> Tensor:
+    """Where runs of equal numbers begin ``[S]``."""
+    return torch.cat([torch.ones_like(value[:1], dtype=torch.bool), value[1:] != value[:-1]])
+
+
 def equal_groups(serving: Tensor, order: Tensor, layers: Tensor, links: Links) -> Tensor:
     """Group of each stream ``[U, R]``: ceil(K / layers) groups of a station's K users, dealt out in an order.
 
@@ -102,12 +141,12 @@ def equal_groups(serving: Tensor, order: Tensor, layers: Tensor, links: Links) -
     """
     served = serving >= 0
     station = torch.where(served, serving, links.num_bs)
-    count = torch.bincount(station, minlength=links.num_bs + 1)
-    turns = -(-count[:-1] // layers.clamp_min(1))
+    number = count(station, links.num_bs + 1)
+    turns = -(-number[:-1] // layers.clamp_min(1))
     by_value = torch.argsort(order, dim=0, descending=True, stable=True)  # [U, R]
     by_station = torch.argsort(station[by_value], dim=0, stable=True)
     dealt = by_value.gather(0, by_station)
-    rank = torch.arange(len(serving), device=serving.device) - (count.cumsum(0) - count)[station[dealt[:, 0]]]
+    rank = torch.arange(serving.shape[0], device=serving.device) - (number.cumsum(0) - number)[station[dealt[:, 0]]]
     rank = torch.empty_like(dealt).scatter(0, dealt, rank.unsqueeze(1).expand_as(dealt))
     group = rank % turns.clamp_min(1)[serving.clamp_min(0)].unsqueeze(1)
     return torch.where(served.unsqueeze(1), group, -1)
@@ -116,7 +155,7 @@ def equal_groups(serving: Tensor, order: Tensor, layers: Tensor, links: Links) -
 def layers_of(graph: HeteroData, links: Links) -> Tensor:
     """Most users of each station on a block at once ``[N]``: the graph's ``layers``, and no more than its antennas."""
     owner = graph[MOUNTED_ON].edge_index[1]
-    antennas = torch.bincount(owner, minlength=links.num_bs)
+    antennas = count(owner, links.num_bs)
     if "layers" not in graph:
         return antennas
     return torch.minimum(antennas, graph.layers[links.bs_network])

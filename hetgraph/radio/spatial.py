@@ -22,6 +22,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.tracing import count, exporting, holds, size_of
 from hetgraph.radio.complex_vectors import energy, rounding, scaled_by, square, with_power
 from hetgraph.radio.groups import Groups, groups_of
 from hetgraph.radio.interference import noise_plus_far_w
@@ -34,7 +35,7 @@ class SpatialChannel:
     """Normalised channels of a graph or batch for an association and its groups.
 
     ``M`` is the largest number of edges of a station, ``D`` the dimension of its channels: antennas, or edges where these are fewer.
-    A *row* is a station and a block, ``n * R + r``.
+    A *row* is a station and a block, ``n * R + r``. In a program ``D`` are the antennas.
 
     Args:
         links: index structure.
@@ -126,7 +127,9 @@ class SpatialChannel:
         """Sums of values of groups ``[Q, *]`` over each row ``[N * R, *]``."""
         if self.aligned:
             return group
-        return group.new_zeros(len(self.rows), *group.shape[1:]).index_add(0, self.groups.row, group)
+        if exporting():  # networks say something of empty groups too
+            group = group * (self.groups.share > 0).reshape(-1, *([1] * (group.dim() - 1)))
+        return group.new_zeros(self.rows.shape[0], *group.shape[1:]).index_add(0, self.groups.row, group)
 
     def from_rows(self, row: Tensor) -> Tensor:
         """Values of rows ``[N * R, *]`` for each group ``[Q, *]``."""
@@ -171,7 +174,7 @@ def spatial_channel(
     """
     links = links or links_of(graph)
     slot = links.slot_of(serving)
-    if bool(((slot < 0) & (serving >= 0)).any()):
+    if holds(((slot < 0) & (serving >= 0)).any()):
         who = int(((slot < 0) & (serving >= 0)).nonzero()[0])
         raise ValueError(f"serving: got station {int(serving[who])} for user {who}, expected one of its candidates")
     h = antenna_channels(graph)
@@ -195,13 +198,13 @@ def spatial_channel(
     place = places[user].transpose(1, 2).flatten(0, 1)
     place = torch.where(foreign, place, groups.members.numel())
     basis = None
-    if reduced and rows.shape[2] > rows.shape[1]:
+    if reduced and not exporting() and rows.shape[2] > rows.shape[1]:
         basis, triangle = torch.linalg.qr(rows.mT)
         rows = triangle.mT.contiguous()
     own = _own_rows(rows, links, edge, serving, slot, groups)
     cap = (block_limit / limit.clamp_min(_LEAST).unsqueeze(1)).clamp(0, 1)
     floor = torch.finfo(power.dtype).tiny ** 0.63
-    alone = bool((groups.share == 1).all())
+    alone = holds((groups.share == 1).all())
     return SpatialChannel(
         links,
         groups,
@@ -225,9 +228,9 @@ def _edge_table(links: Links) -> Tensor:
         b, n = links.num_networks, links.num_bs // links.num_networks
         return torch.arange(links.num_edges, device=links.bs.device).reshape(b, -1, n).transpose(1, 2).flatten(0, 1)
     order, first = links.by_station
-    count = torch.bincount(links.bs, minlength=links.num_bs)
+    width = size_of(count(links.bs, links.num_bs).max())
     rank = torch.arange(links.num_edges, device=order.device) - first[links.bs[order]]
-    table = torch.full((links.num_bs, int(count.max())), links.num_edges, device=order.device)
+    table = torch.full((links.num_bs, width), links.num_edges, device=order.device)
     table[links.bs[order], rank] = order
     return table
 

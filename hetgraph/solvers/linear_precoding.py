@@ -35,7 +35,7 @@ def stream_power(channel: SpatialChannel) -> Tensor:
 
 def equal_shares(cap: Tensor) -> Tensor:
     """Shares of a budget of one that are equal but for caps ``[N, R]``."""
-    return equal_power_w(cap.new_ones(len(cap)), cap)
+    return equal_power_w(cap.new_ones(cap.shape[0]), cap)
 
 
 def mrt(channel: SpatialChannel) -> Tensor:

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from hetgraph.graph.links import Links
+from hetgraph.graph.tracing import exporting
 
 NEVER = -1e9  # log rate of a station that may not serve
+_TRACED_PASSES = 12  # in a program, which has a fixed number of them
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def choices_of(log_rate: Tensor, links: Links) -> Choices:
         bs = links.bs.reshape(log_rate.shape)
         return Choices(links, log_rate.t().contiguous().unsqueeze(0), bs.t().contiguous())
     place = torch.arange(links.num_edges, device=log_rate.device) - links.first_edge[links.ue]
-    shape = (int(place.max()) + 1, links.num_ue)
+    shape = (links.num_bs if exporting() else int(place.max()) + 1, links.num_ue)
     value, station = log_rate.new_full(shape, 2 * NEVER), links.bs.new_zeros(shape)
     value[place, links.ue], station[place, links.ue] = log_rate, links.bs
     return Choices(links, value.unsqueeze(0), station)
@@ -101,7 +103,7 @@ def improved(choices: Choices, slot: Tensor, passes: int, *, active: Tensor | No
     links, slot = choices.links, slot.clone()
     ones = choices.value.new_ones(links.num_ue) if active is None else active.to(choices.value.dtype)
     least = 1e-6 if choices.value.dtype == torch.float32 else 1e-12
-    for _ in range(passes):
+    for _ in range(_TRACED_PASSES if exporting() else passes):
         station = choices.station_of(slot.clamp_min(0))
         load = ones.new_zeros(links.num_bs).index_add_(0, station, ones)
         cost = n_log_n(load)
@@ -109,7 +111,13 @@ def improved(choices: Choices, slot: Tensor, passes: int, *, active: Tensor | No
         score = (choices.value - choices.at(join)).scatter_(1, choices.row(slot), -torch.inf)
         top, target = choices.best(score)
         gain = torch.where(ones > 0, top - choices.pick(slot) + leave[station], -torch.inf)
-        mover = (gain > least).nonzero().flatten()
+        helps = gain > least
+        if exporting():  # how many move is a value
+            gain = gain.masked_fill(~helps, -torch.inf)
+            apart = _apart(gain, station, choices.station_of(target), links.num_bs)
+            slot = torch.where(helps & apart, target, slot)
+            continue
+        mover = helps.nonzero().flatten()
         if not mover.numel():
             break
         chosen = mover[_apart(gain[mover], station[mover], choices.station_of(target)[mover], links.num_bs)]

@@ -6,6 +6,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import MOUNTED_ON
+from hetgraph.graph.tracing import count, exporting
 from hetgraph.radio.groups import equal_groups, layers_of
 from hetgraph.radio.rates import noise_plus_far_w, shannon
 from hetgraph.radio.spatial import antenna_channels
@@ -47,10 +48,10 @@ def expected_rates(graph: HeteroData, links: Links | None = None, power: Tensor 
     """
     links = links or links_of(graph)
     power_w = equal_power(graph) if power is None else power
-    antennas = torch.bincount(graph[MOUNTED_ON].edge_index[1], minlength=links.num_bs)
+    antennas = count(graph[MOUNTED_ON].edge_index[1], links.num_bs)
     h = antenna_channels(graph)
-    count = links.flat(_on_edges(links.from_bs(antennas), links)).to(h.real.dtype)
-    gain = (h.real.square() + h.imag.square()).sum(1) / count.unsqueeze(1)
+    number = links.flat(_on_edges(links.from_bs(antennas), links)).to(h.real.dtype)
+    gain = (h.real.square() + h.imag.square()).sum(1) / number.unsqueeze(1)
     received = links.lift(gain) * links.from_bs(power_w)
     total = links.from_ue(links.sum_to_ue(received) + noise_plus_far_w(graph))
     sinr = received / (total - received).clamp_min(torch.finfo(total.dtype).tiny)
@@ -60,11 +61,21 @@ def expected_rates(graph: HeteroData, links: Links | None = None, power: Tensor 
         band = links.from_ue(graph.rb_bandwidth_hz[links.ue_network])
     most = links.from_bs(layers_of(graph, links))
     dimensions, best = links.from_bs(antennas), torch.zeros_like(sinr[..., 0])
+    if exporting():
+        return _best_of_all(sinr, band, dimensions, most, h.shape[1])
     for users in range(1, int(layers_of(graph, links).max()) + 1):
         share = ((dimensions - users + 1).clamp_min(0) / users).unsqueeze(-1)
         rate = users * (shannon(share * sinr) * band).sum(-1)
         best = torch.where(users <= most, torch.maximum(best, rate), best)
     return best
+
+
+def _best_of_all(sinr: Tensor, band: Tensor, dimensions: Tensor, most: Tensor, width: int) -> Tensor:
+    """Largest sum rate over 1, ... ``width`` users, all at once, as in a program no value decides on the number of steps ``[E]``."""
+    users = torch.arange(1, width + 1, device=sinr.device)
+    share = (dimensions.unsqueeze(-1) - users + 1).clamp_min(0) / users  # [E, width]
+    rate: Tensor = users * (shannon(share.unsqueeze(-1) * sinr.unsqueeze(-2)) * band.unsqueeze(-2)).sum(-1)
+    return rate.masked_fill(users > most.unsqueeze(-1), 0).amax(-1)
 
 
 def _on_edges(value: Tensor, links: Links) -> Tensor:

@@ -1,6 +1,7 @@
 """HetGNN that precodes: symmetries, sizes, budgets, gradients, what its weights do, and what it is trained by."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.graph import CHANNEL, Scenario, links_of, preset
+from hetgraph.graph.tracing import traced
 from hetgraph.models import SpatialHetGNN, load, save
 from hetgraph.radio import Allocation, evaluate, policy, violations
 from hetgraph.solvers import vector_wmmse
@@ -271,3 +273,45 @@ def test_every_antenna_adds_its_own_edges_and_no_more() -> None:
             model.allocate(batch)
         flops.append(counter.get_total_flops())
     assert flops[1] < 2.6 * flops[0]
+
+
+def turns() -> HeteroData:
+    return scenario(users=5, layers=2).sample(1, seed=15)
+
+
+def sparse() -> HeteroData:
+    drawn = scenario()
+    return replace(drawn, radio=replace(drawn.radio, candidates=3)).sample(1, seed=16)
+
+
+def budgets() -> HeteroData:
+    graph = scenario().sample(1, seed=17)
+    power = graph["bs"].power_max_w.unsqueeze(1)
+    graph["bs"].antenna_power_max_w = (power / 3).expand(-1, ANTENNAS).contiguous()
+    graph["bs"].rb_power_max_w = (0.6 * power).expand(-1, BLOCKS).contiguous()
+    return graph
+
+
+def one_user() -> HeteroData:
+    drawn = preset(f"mimo-7:antennas={ANTENNAS}")
+    return replace(drawn, users=replace(drawn.users, count=1)).sample(1, seed=18)
+
+
+def one_antenna() -> HeteroData:
+    return scenario(antennas=1).sample(1, seed=19)
+
+
+@pytest.mark.parametrize("options", [{}, {"objective": "pf", "association": "prices"}])
+@pytest.mark.parametrize("draw", [turns, sparse, budgets, one_user, one_antenna])
+def test_the_ways_of_programs_lead_where_the_model_goes(
+    options: dict[str, object], draw: Callable[[], HeteroData]
+) -> None:
+    graph, model = double(draw()), trained_like(rounds=2, **options)
+    wanted = model.infer(graph, {})
+    with traced():
+        found = model.infer(graph.clone(), {})  # nothing that was kept with the graph
+    allocation = model.allocate(graph)
+    assert allocation.precoder is not None
+    assert torch.equal(torch.view_as_complex(wanted["precoder"]), allocation.precoder)
+    for name, value in wanted.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-6, atol=1e-9)

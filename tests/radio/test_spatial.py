@@ -11,9 +11,11 @@ from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
 from hetgraph.graph import CHANNEL, MOUNTED_ON, check, from_gain, links_of, preset
+from hetgraph.graph.tracing import traced
 from hetgraph.radio import Allocation, evaluate, rates_bps, violations
 from hetgraph.radio.allocation import mean_antenna_power_w
 from hetgraph.radio.complex_vectors import unit_norm
+from hetgraph.radio.groups import groups_of
 from hetgraph.radio.precoders import from_antennas
 from hetgraph.radio.spatial import curvature, received, spatial_channel, structured_precoder
 from hetgraph.solvers import max_rsrp_association, vector_wmmse
@@ -206,3 +208,26 @@ def test_cost_is_at_most_linear_in_antennas(record_property: Record) -> None:
         seconds[antennas] = time.perf_counter() - start
     assert seconds[128] < 32 * 1.5 * seconds[4]
     record_property("seconds of five rounds by antennas", seconds)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_groups_of_programs_are_the_same(seed: int) -> None:
+    _, allocation = network("sparse", seed)
+    wanted = groups_of(allocation.groups, allocation.serving)
+    with traced():
+        found = groups_of(allocation.groups, allocation.serving)
+    for name, value in vars(wanted).items():
+        assert torch.equal(getattr(found, name), value), name
+
+
+@pytest.mark.parametrize("users", [[3], []])
+def test_groups_of_programs_are_empty_beyond_those_there_are(users: list[int]) -> None:
+    serving, group = torch.full((U,), -1), torch.zeros(U, 1, dtype=torch.long)
+    serving[users] = 2
+    wanted = groups_of(group, serving)
+    with traced():
+        found = groups_of(group, serving)
+    assert found.members.shape == (2, 2) and int(found.occupied.sum()) == len(users)
+    assert found.share.tolist() == [1.0, 0.0] if users else not bool(found.share.any())
+    stream = torch.rand(U, 1)
+    assert torch.equal(found.scatter(found.gather(stream)), wanted.scatter(wanted.gather(stream)))

@@ -9,6 +9,7 @@ from torch import Tensor
 from hetgraph.graph import Scenario, Tier, Users, from_gain, links_of
 from hetgraph.graph.links import Links
 from hetgraph.graph.scenario_parts import Radio
+from hetgraph.graph.tracing import traced
 from hetgraph.solvers import equal_power, full_band_rates
 from hetgraph.solvers.moves import choices_of, improve_by_moves
 
@@ -104,3 +105,14 @@ def test_tables_of_sparse_graphs_hold_the_edges() -> None:
     assert torch.equal(choices.station_of(slot), links.station_of(slot))
     assert torch.equal(choices.pick(slot), top)
     torch.testing.assert_close(choices.total(choices.value.exp()), links.sum_to_bs(rate.exp()))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_programs_make_the_same_moves(seed: int) -> None:
+    log_rate, links = complete(seed, 4, 10)
+    start = torch.randint(4, (10,), generator=torch.Generator().manual_seed(seed))
+    active = torch.arange(10) != seed
+    for who in (None, active):
+        wanted = improve_by_moves(log_rate, start, links, 100, active=who)
+        with traced():
+            assert torch.equal(improve_by_moves(log_rate, start, links, 100, active=who), wanted)

@@ -69,9 +69,11 @@ class ONNX:
                     custom_translation_table=translations(),
                 )
             except torch.onnx.errors.OnnxExporterError as error:
-                system = program.network.model.name
+                system, lacks = program.network.model.name, _lacking(error)
+                if _has_complex(program):
+                    lacks = f"complex numbers and {lacks}"
                 raise ValueError(
-                    f"--format: got onnx for {system}, which has {_lacking(error)}, expected an operator of ONNX; pt2 has all"
+                    f"--format: got onnx for {system}, which has {lacks}, expected an operator of ONNX; pt2 has all"
                 ) from error
         assert made is not None
         self.model = made.model
@@ -114,6 +116,12 @@ def _name_sizes(model: Any, program: Program) -> None:
             name = f"{value.name}_{place}" if size == "*" else size  # an asterisk is a size of its own each time
             sizes.append(name if size in free or (size == "*" and numbers[place] > 1) else int(numbers[place]))
         value.shape = onnx_ir.Shape(sizes)
+
+
+def _has_complex(program: Program) -> bool:
+    """Whether it computes with complex numbers, of which ONNX has no arithmetic."""
+    values = (node.meta.get("val") for node in program.exported.graph.nodes if node.op == "call_function")
+    return any(isinstance(value, Tensor) and value.is_complex() for value in values)
 
 
 def _lacking(error: BaseException | None) -> str:

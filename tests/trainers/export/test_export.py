@@ -20,6 +20,7 @@ from hetgraph.models import (
     HybridMADDPG,
     NeighbourhoodMAPPO,
     OffsetQMIX,
+    SpatialHetGNN,
     UnrolledScheduler,
     save,
 )
@@ -42,6 +43,7 @@ TIERS = {"scenario": "hetnet-3tier:macro=1,micro=2,pico=3,users=30,num_rbs=4"}
 SYSTEMS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "hetgnn": (lambda: HetGNN(8, rounds=1, candidates=3), TIERS),
     "hetgnn-edge": (lambda: HetGNN(8, rounds=0, association="edge", encoder="sage"), TIERS),
+    "hetgnn-mimo": (lambda: SpatialHetGNN(8, rounds=2), {"scenario": "mimo-7:num_rbs=2"}),
     "grows": (lambda: GROWS(features="full", users=True, dueling=True, reject=True), {}),
     "dqn": (FlatQ, {}),
     "qmix-offsets": (lambda: OffsetQMIX(8), {}),
@@ -53,7 +55,13 @@ SYSTEMS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     ),
     "maddqn": (lambda: HybridMADDPG(8, prior=False), {"scenario": "iot-noma:users=12,small_cells=2,subchannels=4"}),
 }
-LONG = {"maddqn-prior": (lambda: HybridMADDPG(8, rule={"iterations": 2}), SYSTEMS["maddqn"][1])}
+LONG = {
+    "maddqn-prior": (lambda: HybridMADDPG(8, rule={"iterations": 2}), SYSTEMS["maddqn"][1]),
+    "hetgnn-mimo-tiers": (
+        lambda: SpatialHetGNN(8, rounds=1, objective="pf", association="prices"),
+        {"scenario": f"{TIERS['scenario']},mimo=true"},
+    ),
+}
 
 
 def model_of(name: str) -> tuple[Any, Any, Any]:
@@ -158,6 +166,17 @@ def test_onnx_runtime_agrees_with_models(name: str) -> None:
     assert comparison.largest_difference <= MOST
 
 
+@pytest.mark.all
+def test_onnx_has_no_complex_numbers() -> None:
+    pytest.importorskip("onnxscript")
+    model, task, options = model_of("hetgnn-mimo")
+    program = make_program(model, graph_of_task(task, options, model))
+    with pytest.raises(
+        ValueError, match=r"got onnx for hetgnn-mimo, which has complex numbers and the operator [\w.]+, exp"
+    ):
+        ONNX(program)
+
+
 class Halving(nn.Module):
     """A model of one's own whose answer takes as many steps as a value says."""
 
@@ -179,6 +198,10 @@ def test_what_no_program_has_is_refused_in_one_sentence() -> None:
         make_program(Halving(), graph)
     with pytest.raises(ValueError, match=r"Linear.infer: got none, expected a method"):
         make_program(nn.Linear(1, 1), graph)
+    model, task, options = model_of("hetgnn-mimo")
+    model.polish = 2
+    with pytest.raises(ValueError, match=r"hetgnn-mimo: got .* \(polish: got 2 rounds, expected none in a program\)"):
+        make_program(model, graph_of_task(task, options, model))
 
 
 def test_a_difference_is_of_values_and_of_choices() -> None:
