@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hetgraph.models.checkpoint import load
 from hetgraph.models.iot.joint_critic import JointCritic
-from hetgraph.models.iot.trunk import Shares, StationViews, gumbel_like
+from hetgraph.models.iot.trunk import SchedulerTrunk, Shares, StationViews, gumbel_like
 from hetgraph.models.iot.trunk_agents import TrunkMADDPG
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.radio.schedule import Schedule
@@ -24,6 +25,24 @@ def discounted(reward: Tensor, gamma: float) -> Tensor:
     r"""Sums :math:`\sum_k \gamma^k r_k` over the slots of ``reward [B, n, *]``: ``[B, *]``."""
     weight = gamma ** torch.arange(reward.shape[1], device=reward.device, dtype=reward.dtype)
     return torch.einsum("bn...,n->b...", reward, weight)
+
+
+def start_from(model: TrunkMADDPG, path: str) -> None:
+    """Copy the weights of a checkpoint of the same trunk; what it has not is left as it is.
+
+    Raises:
+        ValueError: another system, or other sizes.
+    """
+    start = load(path)
+    if not isinstance(start, SchedulerTrunk) or start.level != model.level:
+        raise ValueError(
+            f"init_from: got {type(start).__name__}, expected a scheduler on the same trunk of level {model.level}"
+        )
+    known, found = model.state_dict(), start.state_dict()
+    other = [name for name, value in found.items() if name not in known or known[name].shape != value.shape]
+    if other:
+        raise ValueError(f"init_from: got other sizes of {', '.join(other)}, expected the options of the checkpoint")
+    model.load_state_dict(known | found)
 
 
 class TrunkModule(OffPolicyModule):
@@ -56,10 +75,12 @@ class TrunkModule(OffPolicyModule):
         warmup: draws before the agents learn, too.
         max_norm: largest norm of a gradient.
         optimiser: ``adam`` or ``rmsprop``.
+        init_from: checkpoint of these agents or of an unrolled scheduler, whose weights of the trunk and of both heads the agents
+            start with (model-based start); its options have to be those of ``model``.
         model: options of :class:`~hetgraph.models.TrunkMADDPG`.
 
     Raises:
-        ValueError: a discount that is not from 0 to below 1.
+        ValueError: a discount that is not from 0 to below 1, or a checkpoint of another system or other sizes.
     """
 
     model: TrunkMADDPG
@@ -82,6 +103,7 @@ class TrunkModule(OffPolicyModule):
         warmup: int = 50,
         max_norm: float = 1.0,
         optimiser: Optimiser = "adam",
+        init_from: str | None = None,
         **model: Any,
     ) -> None:
         super().__init__(soft=soft, lr=lr, lr_end=lr_end, max_norm=max_norm, optimiser=optimiser, fall="cosine")
@@ -90,6 +112,8 @@ class TrunkModule(OffPolicyModule):
         self.save_hyperparameters()
         check_limits(self.hparams)
         self.model = TrunkMADDPG(**model)
+        if init_from is not None:
+            start_from(self.model, init_from)
         hidden = int(self.model.options["hidden"])  # type: ignore[index]
         self.mix = JointValue(hidden, mixer, mixing)
         self.critics = nn.ModuleList(JointCritic(critic_hidden) for _ in range(2 if twin else 1))

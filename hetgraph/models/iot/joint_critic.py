@@ -9,7 +9,7 @@ from hetgraph.models.iot.views import IoTViews, at_station, sum_at
 from hetgraph.nn.encoder import mlp
 from hetgraph.radio.schedule import Schedule
 
-USERS, STATIONS = 6 + 8, 6 + 3  # columns: what an action promises, and states or rewards
+USERS, STATIONS = 6 + 9, 6 + 3  # columns: what an action promises, and states or rewards
 LARGEST = 5.0  # columns are cut there
 REWARDS = 3
 
@@ -52,7 +52,7 @@ class JointCritic(nn.Module):
 
 
 def _state_of_users(views: IoTViews, action: Schedule) -> Tensor:
-    """What is known of users whatever is done ``[B, U, 8]``."""
+    """What is known of users whatever is done ``[B, U, 9]``."""
     view, b, n = views.spectrum, len(views.slot_s), views.spectrum.shape[1]
     offered = (view.offered_bps * views.slot_s.unsqueeze(1)).clamp_min(1)
     budget_w = view.power_max_w.reshape(b, n, 1, 1)
@@ -65,6 +65,7 @@ def _state_of_users(views: IoTViews, action: Schedule) -> Tensor:
         view.deadline_slots.clamp_min(1).to(own.dtype).log(),
         (view.offered_bps / 1e6).clamp_min(1e-3).log() / 2,
         view.rate_mean_bps / view.offered_bps.clamp_min(1),
+        3 * views.served_share,
         own.clamp_min(1e-9).log() / 5,
         (own / (reached.sum(1) - own).clamp_min(1e-9)).clamp_min(1e-9).log() / 5,
     ]

@@ -26,6 +26,7 @@ class IoTViews:
         amplifier_efficiency: of a station ``[B, N]``.
         slot_s: length of a slot ``[B]``, s.
         signal_w: power of its own layer that a user received in the slot before ``[B, U, S]``, W; zero where it had none.
+        served_share: part of users' bits that was served in time lately ``[B, U]``.
     """
 
     spectrum: Spectrum
@@ -35,6 +36,7 @@ class IoTViews:
     amplifier_efficiency: Tensor
     slot_s: Tensor
     signal_w: Tensor
+    served_share: Tensor
 
     @property
     def edge_x(self) -> Tensor:
@@ -71,6 +73,7 @@ def iot_views(obs: HeteroData, encoder: HeteroEncoder) -> IoTViews:
         bs.amplifier_efficiency.reshape(b, n).float(),
         obs.slot_s.float(),
         (own * obs["ue"].power_w.reshape(b, u, -1)).float(),
+        obs["ue"].served_share.reshape(b, u).float(),
     )
 
 
@@ -81,7 +84,7 @@ def tables_of(obs: HeteroData) -> IoTViews:
     home = view.station.clamp_min(0).reshape(b, u, 1, 1).expand(b, u, 1, s)
     signal_w: Tensor = view.gain.gather(2, home).squeeze(2) * ue.power_w.reshape(b, u, s)
     power = (bs.circuit_power_w.reshape(b, n), bs.amplifier_efficiency.reshape(b, n))
-    return IoTViews(view, {}, links_of(obs), *power, obs.slot_s, signal_w)
+    return IoTViews(view, {}, links_of(obs), *power, obs.slot_s, signal_w, ue.served_share.reshape(b, u))
 
 
 def serves(station: Tensor, stations: int) -> Tensor:

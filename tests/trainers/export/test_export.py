@@ -19,6 +19,7 @@ from hetgraph.models import (
     HybridMADDPG,
     NeighbourhoodMAPPO,
     OffsetQMIX,
+    TrunkMADDPG,
     UnrolledScheduler,
     save,
 )
@@ -49,6 +50,7 @@ SYSTEMS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
         lambda: UnrolledScheduler(8, 8, prices=True),
         {"scenario": "iot-noma:users=12,small_cells=2,subchannels=4"},
     ),
+    "iot-trunk": (lambda: TrunkMADDPG(8, 8, rounds=1), {"scenario": "iot-noma:users=12,small_cells=2,subchannels=4"}),
     "maddqn": (lambda: HybridMADDPG(8, prior=False), {"scenario": "iot-noma:users=12,small_cells=2,subchannels=4"}),
 }
 LONG = {"maddqn-prior": (lambda: HybridMADDPG(8, rule={"iterations": 2}), SYSTEMS["maddqn"][1])}
