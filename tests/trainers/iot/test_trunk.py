@@ -24,7 +24,9 @@ SMALL = "iot-noma:users=8,small_cells=2,subchannels=4,load=4"
 
 def module(**options: Any) -> TrunkModule:
     torch.manual_seed(0)
-    return TrunkModule(**{"hidden": 8, "width": 4, "critic_hidden": 8, "warmup": 0, "gumbel": 0.0, "lr_end": 1.0} | options)
+    return TrunkModule(
+        **{"hidden": 8, "width": 4, "critic_hidden": 8, "warmup": 0, "gumbel": 0.0, "lr_end": 1.0} | options
+    )
 
 
 def sampled(data: IoTDataModule, learner: TrunkModule, slots: int = 8) -> tuple[TrunkExperience, dict[str, Tensor]]:
