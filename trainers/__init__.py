@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # imported when they are asked for, so that the command line 
     from hetgraph.trainers.iot.decision_cost import DecisionCost, decision_cost
     from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
     from hetgraph.trainers.iot.mappo import IoTMAPPO
+    from hetgraph.trainers.iot.trunk import TrunkModule
     from hetgraph.trainers.iot.unrolled import UnrolledModule
     from hetgraph.trainers.judge.run import compare
     from hetgraph.trainers.queues.data import TrafficDataModule
@@ -53,6 +54,7 @@ _PLACES = {
     "iot.decision_cost": ("DecisionCost", "decision_cost"),
     "iot.maddqn": ("MADDQNDMADDPG",),
     "iot.mappo": ("IoTMAPPO",),
+    "iot.trunk": ("TrunkModule",),
     "iot.unrolled": ("UnrolledModule",),
     "judge.run": ("compare",),
     "queues.data": ("TrafficDataModule",),
@@ -91,6 +93,7 @@ __all__ = [
     "Task",
     "TrafficDataModule",
     "Training",
+    "TrunkModule",
     "UnrolledModule",
     "compare",
     "decision_cost",

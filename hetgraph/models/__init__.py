@@ -6,6 +6,7 @@ from hetgraph.models.grows import GROWS
 from hetgraph.models.hetgnn import HetGNN
 from hetgraph.models.inference import Given, InferenceNetwork, Inferring
 from hetgraph.models.iot.agents import HybridMADDPG
+from hetgraph.models.iot.trunk_agents import TrunkMADDPG
 from hetgraph.models.iot.unrolled import UnrolledScheduler
 from hetgraph.models.mappo import NeighbourhoodMAPPO
 from hetgraph.models.mappo_compiled import CompiledAgents
@@ -28,6 +29,7 @@ __all__ = [
     "OffsetQMIX",
     "Prediction",
     "SpatialHetGNN",
+    "TrunkMADDPG",
     "UnrolledScheduler",
     "keep_options",
     "load",

@@ -12,6 +12,7 @@ from hetgraph.envs.rollout import rollout
 from hetgraph.graph import Scenario
 from hetgraph.graph.schema import Level
 from hetgraph.models.iot.agents import HybridMADDPG
+from hetgraph.models.iot.trunk_agents import TrunkMADDPG
 from hetgraph.models.iot.unrolled import UnrolledScheduler
 from hetgraph.radio.policy import Policy
 from hetgraph.radio.schedule import Schedule
@@ -19,8 +20,10 @@ from hetgraph.trainers.common.env_data import EnvDataModule, Split, model_as
 from hetgraph.trainers.common.exploration import ActionNoise, Noise, linear_epsilon
 from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.common.on_policy import OnPolicyModule
-from hetgraph.trainers.iot.experience import IoTExperience, Random
+from hetgraph.trainers.iot.experience import IoTExperience, Random, SlotReplay
 from hetgraph.trainers.iot.rollouts import IoTRollouts
+from hetgraph.trainers.iot.trunk import TrunkModule
+from hetgraph.trainers.iot.trunk_experience import TrunkExperience
 from hetgraph.trainers.iot.unrolled import IoTSlots, UnrolledModule
 
 COST = 10.0  # of a lost share of throughput or promises, in shares of bits per joule
@@ -48,6 +51,7 @@ class IoTDataModule(EnvDataModule):
         noise: ``ou`` or ``gaussian``, on the power logits.
         sigma: its deviation.
         theta: how fast ``ou`` returns to zero.
+        steps: slots of a return before target networks say the rest (TD(n)), of agents on one trunk.
         val_envs: networks of validation.
         test_envs: networks of the test.
         eval_slots: length of their episodes.
@@ -73,6 +77,7 @@ class IoTDataModule(EnvDataModule):
         noise: Noise = "ou",
         sigma: float = 0.3,
         theta: float = 0.15,
+        steps: int = 1,
         val_envs: int = 8,
         test_envs: int = 16,
         eval_slots: int = 200,
@@ -91,7 +96,7 @@ class IoTDataModule(EnvDataModule):
         }  # fmt: skip
         self.epsilon_range, self.explore = (epsilon_start, epsilon_end), explore
         self.noise: tuple[float, float, Noise] = (sigma, theta, noise)
-        self.envs, self.eval_slots = {"val": val_envs, "test": test_envs}, eval_slots
+        self.steps, self.envs, self.eval_slots = steps, {"val": val_envs, "test": test_envs}, eval_slots
         self._rule: dict[str, dict[str, Tensor]] = {}
 
     def exploration(self) -> int:
@@ -105,8 +110,13 @@ class IoTDataModule(EnvDataModule):
         """Chance that an agent explores at a draw."""
         return linear_epsilon(drawn, self.exploration(), *self.epsilon_range)
 
-    def experience(self, module: Any) -> IoTExperience | IoTRollouts | IoTSlots:
+    def experience(self, module: Any) -> SlotReplay | IoTRollouts | IoTSlots:
         """Slots of agents that explore, rollouts of a module that learns on the policy, or slots of an unrolled scheduler."""
+        if isinstance(module, TrunkModule):
+            agents = model_as(module, TrunkMADDPG)
+            noise = ActionNoise(*self.noise)
+            env = self.environment(agents.level)
+            return TrunkExperience(env, agents, noise=noise, epsilon=self.epsilon, steps=self.steps, **self.options)
         if isinstance(module, UnrolledModule):
             scheduler = model_as(module, UnrolledScheduler)
             return IoTSlots(self.environment(scheduler.level), scheduler, self.options["draws"])

@@ -1,5 +1,6 @@
 """Experience of agents in IoT networks: exploring slots into a replay memory, and draws from it."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -18,12 +19,11 @@ from hetgraph.trainers.common.trajectory import TrajectoryBuffer
 Random = Literal["near", "uniform"]
 
 
-class IoTExperience(Experience[Sample]):
+class SlotReplay(Experience[Sample]):
     """Slots of the environment under exploring agents, and draws from the replay memory that they fill.
 
-    An agent explores in a slot with chance epsilon: Gumbel noise joins its bids, so that it chooses in proportion to the
-    exponential of ``bid / spread``; ``uniform`` noise is so large that bids do not matter. Noise on the power logits is there in every
-    slot. Of a slot the memory keeps the packed observation, the action and the rewards; columns are made anew at each draw.
+    Of a slot the memory keeps the packed observation, the action and the rewards; columns are made anew at each draw. A subclass says
+    how agents explore.
 
     Args:
         env: environment, with each station's own rewards.
@@ -35,16 +35,16 @@ class IoTExperience(Experience[Sample]):
         slots: slots before each draw.
         draws: draws in an epoch.
         least: rows before the first draw.
-        random: how an exploring agent chooses.
-        spread: of ``near`` noise, in the unit of bids.
+        random: how an exploring agent chooses: by noise ``near`` its values, or with ``uniform`` chances, by noise so large that
+            values do not matter.
+        spread: of ``near`` noise, in the unit of values.
+        steps: slots from a row of a draw to the later one.
     """
-
-    policy: HybridMADDPG
 
     def __init__(
         self,
         env: IoTEnv,
-        policy: HybridMADDPG,
+        policy: Any,
         *,
         capacity: int,
         noise: ActionNoise,
@@ -55,21 +55,27 @@ class IoTExperience(Experience[Sample]):
         least: int,
         random: Random = "near",
         spread: float = 0.2,
+        steps: int = 1,
     ) -> None:
         if random not in ("near", "uniform"):
             raise ValueError(f"random: got {random!r}, expected 'near' or 'uniform'")
-        memory = TrajectoryBuffer(capacity, env.num_envs, tuple(env.pack()), env.device)
+        self.views = policy.views(env.reset()[0])
+        along = ("reward", "continuous_reward")
+        memory = TrajectoryBuffer(capacity, env.num_envs, tuple(self._seen(env)), env.device, steps, along)
         super().__init__(env, policy, memory, batch_size=batch_size, slots=slots, draws=draws, least=least)
         self.noise, self.epsilon = noise, epsilon
         self.spread = spread if random == "near" else 1e4
-        self.views = policy.views(env.reset()[0])
         self.running = torch.zeros(env.num_envs, device=env.device)
         self.returns: list[float] = []  # of the episodes, one for each network
 
+    @abstractmethod
+    def explore(self) -> Schedule:
+        """What exploring agents do in the present slot."""
+
     def step(self) -> None:
         """Explore for a slot and keep it."""
-        rows = self.env.pack()
-        action = self._explore()
+        rows = self._seen(self.env)
+        action = self.explore()
         step = self.env.step(action)
         over = "final_obs" in step.info
         rows |= {"action_station": action.station.short(), "action_user": action.user.short()}
@@ -86,31 +92,13 @@ class IoTExperience(Experience[Sample]):
 
     @property
     def most_rows(self) -> int:
-        """Rows of all slots but the last, whose next slot is not there yet."""
-        most: int = self.buffer.capacity - self.env.num_envs
+        """Rows of all slots but the last ones, whose later slot is not there yet."""
+        most: int = self.buffer.capacity - self.buffer.steps * self.env.num_envs
         return most
 
-    def _explore(self) -> Schedule:
-        (b, n, u, s), device = self.views.spectrum.shape, self.env.device
-        agents = 1 if self.policy.scope == "central" else n
-        lucky = (torch.rand(b, agents, device=device) < self.epsilon(self.drawn)).expand(b, n).float() * self.spread
-        edge = pair = None
-        if self.policy.discrete == "learned":  # else the policy gradient would see choices that are never made
-            edge = lucky.unsqueeze(2) * _gumbel(b, n, u, device=device)
-            pair = lucky.reshape(b, n, 1, 1) * _gumbel(b, 1, u, s, device=device)
-        return self.policy.decide(self.views, edge, pair, self.noise.draw(b, n, u + 1, device=device))
-
-    def present(self, rows: dict[str, Tensor]) -> tuple[IoTViews, Schedule]:
-        """Tables and action of replay rows."""
-        station, user = rows["action_station"].long(), rows["action_user"].long()
-        return self._views(rows), Schedule(station, user, rows["power"].float())
-
-    def later(self, rows: dict[str, Tensor]) -> IoTViews:
-        """Tables of the slot after replay rows."""
-        return self._views({name.removeprefix("next_"): v for name, v in rows.items() if name.startswith("next_")})
-
-    def _views(self, rows: dict[str, Tensor]) -> IoTViews:
-        return self.policy.views(self.env.unpack(rows, self.env.level))
+    def action(self, rows: dict[str, Tensor]) -> Schedule:
+        """Action of replay rows."""
+        return Schedule(rows["action_station"].long(), rows["action_user"].long(), rows["power"].float())
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is; experience itself is the replay memory's."""
@@ -125,6 +113,51 @@ class IoTExperience(Experience[Sample]):
         self.noise.state = None if noise is None else noise.to(device, copy=True)
         self.running = state["running"].to(device, copy=True)
         self.views = self.policy.views(self.env.observe(self.env.level))
+
+    def _seen(self, env: IoTEnv) -> dict[str, Tensor]:
+        """What the memory keeps of the present slot before it happens, and draws have of the later slot, too."""
+        return env.pack()
+
+    def _lucky(self, agents: int) -> Tensor:
+        """Spread of the noise on agents' choices ``[B, agents]``, zero for those that do not explore."""
+        chance = self.epsilon(self.drawn)
+        return (torch.rand(self.env.num_envs, agents, device=self.env.device) < chance).float() * self.spread
+
+
+class IoTExperience(SlotReplay):
+    """Experience of agents that bid.
+
+    An agent explores in a slot with chance epsilon: Gumbel noise joins its bids, so that it chooses in proportion to the
+    exponential of ``bid / spread``. Noise on the power logits is there in every slot.
+    """
+
+    policy: HybridMADDPG
+
+    def explore(self) -> Schedule:
+        """Bids with noise for agents that explore, powers with noise for all."""
+        (b, n, u, s), device = self.views.spectrum.shape, self.env.device
+        lucky = self._lucky(1 if self.policy.scope == "central" else n).expand(b, n)
+        edge = pair = None
+        if self.policy.discrete == "learned":  # else the policy gradient would see choices that are never made
+            edge = lucky.unsqueeze(2) * _gumbel(b, n, u, device=device)
+            pair = lucky.reshape(b, n, 1, 1) * _gumbel(b, 1, u, s, device=device)
+        return self.policy.decide(self.views, edge, pair, self.noise.draw(b, n, u + 1, device=device))
+
+    def present(self, rows: dict[str, Tensor]) -> tuple[IoTViews, Schedule]:
+        """Tables and action of replay rows."""
+        return self._views(rows), self.action(rows)
+
+    def later(self, rows: dict[str, Tensor]) -> IoTViews:
+        """Tables of the slot after replay rows."""
+        return self._views(later_of(rows))
+
+    def _views(self, rows: dict[str, Tensor]) -> IoTViews:
+        return self.policy.views(self.env.unpack(rows, self.env.level))
+
+
+def later_of(rows: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What rows of a draw have of the later slot."""
+    return {name.removeprefix("next_"): value for name, value in rows.items() if name.startswith("next_")}
 
 
 def settled(returns: list[float], window: int, least: float) -> bool:

@@ -47,11 +47,11 @@ class JointValue(nn.Module):
             raise ValueError(f"mixing: got {mixing!r}, expected 'monotonic' or 'mean'")
         self.mixer = MonotonicMixer(hidden, hidden, mixer) if mixing == "monotonic" else None
 
-    def forward(self, value: Tensor, agents: Agents) -> Tensor:
-        """Joint values ``[B]`` of ``value [B, N]``."""
+    def forward(self, value: Tensor, station: Tensor) -> Tensor:
+        """Joint values ``[B]`` of ``value [B, N]`` in states of stations ``[B, N, H]``."""
         if self.mixer is None:
             return value.mean(1)
-        out: Tensor = self.mixer(value, agents.station, agents.station.mean(1))
+        out: Tensor = self.mixer(value, station, station.mean(1))
         return out
 
 
@@ -175,7 +175,7 @@ class MADDQNDMADDPG(OffPolicyModule):
             value: target agents' values of the next choice ``[B, N]``.
             agents: their states.
         """
-        after: Tensor = self.target["mix"](value, agents)
+        after: Tensor = self.target["mix"](value, agents.station)
         return reward.mean(1) + self.gamma * after
 
     def critic_target(self, reward: Tensor, views: IoTViews, action: Schedule, reference: Tensor) -> Tensor:
@@ -210,8 +210,8 @@ class MADDQNDMADDPG(OffPolicyModule):
                 goal = self.critic_target(continuous, after, following, next_reference)
             comparison = compared(views, action, reference)
             estimates = [self._of_team(critic(comparison)) for critic in self.critics]
-            self.note(critic_correlation=_correlation(estimates[0], goal))
-            yield "critic", sum((_huber(estimate, goal, weight) for estimate in estimates), goal.new_zeros(()))
+            self.note(critic_correlation=correlation(estimates[0], goal))
+            yield "critic", sum((huber(estimate, goal, weight) for estimate in estimates), goal.new_zeros(()))
         if int(self.draws) >= self.warmup:
             yield "agents", self._agents_loss(views, agents, choice, reference, weight, goals)
 
@@ -229,11 +229,11 @@ class MADDQNDMADDPG(OffPolicyModule):
         if self.model.discrete == "learned":
             value = self.model.discrete_value(views, agents, choice)
             if self.joint:
-                error = _huber(self.mix(value, agents), joint, weight)
+                error = huber(self.mix(value, agents.station), joint, weight)
                 self.note(joint=error)
                 loss = loss + self.joint * error
             if self.streams:
-                error = _huber(value, own, weight)
+                error = huber(value, own, weight)
                 self.note(streams=error)
                 loss = loss + self.streams * error
         if self.model.power_by == "learned":
@@ -261,12 +261,13 @@ class MADDQNDMADDPG(OffPolicyModule):
             self.trainer.should_stop = True
 
 
-def _huber(value: Tensor, goal: Tensor, weight: Tensor) -> Tensor:
+def huber(value: Tensor, goal: Tensor, weight: Tensor) -> Tensor:
+    """Huber loss of values ``[B, *]``, mean over all but the networks, whose weights are ``[B]``."""
     loss = nn.functional.huber_loss(value, goal, reduction="none")
     return (loss.flatten(1).mean(1) * weight).mean() if loss.dim() > 1 else (loss * weight).mean()
 
 
-def _correlation(value: Tensor, goal: Tensor) -> Tensor:
+def correlation(value: Tensor, goal: Tensor) -> Tensor:
     """Of what the critic says and what it is to learn."""
     pair = torch.stack([value.detach().flatten(), goal.flatten()])
     return torch.corrcoef(pair)[0, 1]

@@ -43,11 +43,13 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     from hetgraph.trainers.iot.data import IoTDataModule
     from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
     from hetgraph.trainers.iot.mappo import IoTMAPPO
+    from hetgraph.trainers.iot.trunk import TrunkModule
     from hetgraph.trainers.iot.unrolled import UnrolledModule
 
     modules: dict[str, Any] = {
         "MADDQNDMADDPG": MADDQNDMADDPG,
         "IoTMAPPO": IoTMAPPO,
+        "TrunkModule": TrunkModule,
         "UnrolledModule": UnrolledModule,
     }
     kind = header.training.get("module", "MADDQNDMADDPG")

@@ -17,6 +17,7 @@ TINY_MAPPO = (*options(D, num_envs=2, slots=4, draws=2, val_envs=1, eval_slots=4
 MAPPO = ("--model", "hetgraph.trainers.IoTMAPPO", *options(D, slots=12, num_envs=8, draws=33))
 MAPPO += ("--model.lr", "2e-4", "--model.bid_lr", "0.1", "--model.deviation", "0.1", "--model.lam", "0.8")
 TINY_SLOTS = (*options(D, num_envs=2, draws=4, val_envs=1, eval_slots=4), *options(T, max_epochs=1))
+TINY_TRUNK = (*TINY, *options(D, least=4))
 CHANGES = {
     "noma": (),
     "central": options(M, scope="central", mixing="mean"),
@@ -43,6 +44,7 @@ RUNS = (
     *(Run(own.run_of(row, size), "iot-unrolled", (*changes, *where), main=row != own.MEAN, minutes=1 if size == "small" else 6,
           quick=TINY_SLOTS)
       for row, changes in own.CHANGES.items() for size, where in own.SIZES.items()),
+    *(Run(own.run_of(row, "small"), "iot-trunk", changes, minutes=6, quick=TINY_TRUNK) for row, changes in own.TRUNKS.items()),
 )  # fmt: skip
 PAPER = Paper(
     name="iot",
@@ -57,7 +59,8 @@ PAPER = Paper(
         Experiment("nothing", "Agents that learn from nothing", ("Table 2", "Table 3"), tables.nothing,
                    tuple(tables.NOTHING.values()), 40),
         Experiment("own-view", "Stations on their own view", (), own.own_view,
-                   tuple(own.run_of(row, size) for row in own.CHANGES for size in own.SIZES), 60),
+                   (*(own.run_of(row, size) for row in own.CHANGES for size in own.SIZES),
+                    *(own.run_of(row, "small") for row in own.TRUNKS)), 60),
         Experiment("users", "More users", ("Figure 8",), tables.users, tables.CURVE_RUNS, 30),
         Experiment("subchannels", "More subchannels", ("Figure 9",), tables.subchannels, tables.CURVE_RUNS, 30),
         Experiment("disturbance", "Disturbed channels", ("Figure 10",), tables.disturbance, tables.CURVE_RUNS, 30),

@@ -1,4 +1,4 @@
-"""Stations that see no more than their own view: unrolled schedulers beside rules, on small networks and on large ones."""
+"""Stations that see no more than their own view: unrolled schedulers, and values and powers on one trunk, beside rules."""
 
 from hetgraph.trainers.iot.task import TASK
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
@@ -10,6 +10,8 @@ from hetgraph.trainers.reproduce.trainings import D, M, options
 SMALL = "iot-noma:users=20,small_cells=3,subchannels=10,load=4"
 OWN, PRICED, MEAN = "unrolled", "unrolled, prices of neighbours", "unrolled, no attention"
 CHANGES = {OWN: (), PRICED: options(M, prices=True), MEAN: options(M, attention=False)}
+TRUNK, TRUNK_PRICED = "values and powers on one trunk", "one trunk, prices of neighbours"
+TRUNKS = {TRUNK: (), TRUNK_PRICED: options(M, prices=True)}  # on small networks alone
 SIZES = {"small": options(D, scenario=SMALL), "noma": ()}
 STRONG = "wmmse_pf"  # knows all links, and is the 100%
 RULES = (STRONG, "wmmse_path_loss", "own_view")
@@ -27,14 +29,21 @@ MEASURES = (
 
 def run_of(row: str, size: str) -> str:
     """Run of a row on networks of a size."""
-    return {OWN: "unrolled", PRICED: "unrolled-prices", MEAN: "unrolled-mean"}[row] + f"-{size}"
+    names = {
+        OWN: "unrolled",
+        PRICED: "unrolled-prices",
+        MEAN: "unrolled-mean",
+        TRUNK: "trunk",
+        TRUNK_PRICED: "trunk-prices",
+    }
+    return f"{names[row]}-{size}"
 
 
 def own_view(bench: Bench) -> Section:
     """Schedulers from nothing on each station's own view, and with S numbers from each neighbour, beside rules that know all."""
     networks, slots, tables = bench.count(40, 2), bench.count(200, 8), []
     for size, scenario in (("small", SMALL), ("noma", scenario_of(bench))):
-        names = {row: run_of(row, size) for row in CHANGES}
+        names = {row: run_of(row, size) for row in (*CHANGES, *(TRUNKS if size == "small" else ()))}
         learned = bench.learned(names, "untrained")
         if not learned:  # rules alone have a section of their own
             continue
@@ -43,8 +52,8 @@ def own_view(bench: Bench) -> Section:
         tables.append(trial_table(trial, methods, scenario, MEASURES))
     note = (
         "`own_view` is the first edition's rule without what others' users report, with numbers tuned for the small networks."
-        " Kept promises are one less the violations; all others learn from nothing,"
-        " by the gradient of rates of the present slot, and go to the station of least path loss."
+        " Kept promises are one less the violations; all others learn from nothing, unrolled ones by the gradient of rates of the"
+        " present slot, those on one trunk by temporal differences of the paper's reward, and go to the station of least path loss."
     )
     return Section(tuple(tables), (note,), networks=f"{networks} networks each, {slots} slots")
 

@@ -124,8 +124,8 @@ def _arguments(views: IoTViews, action: Schedule, promised: Promise, weight: Ten
     edge = torch.cat([edge, received], 1)
     return {
         "x_dict": {
-            "bs": torch.cat([bs, _of_stations(views, promised, action).flatten(0, 1)], 1),
-            "ue": torch.cat([ue, _of_users(views, promised).flatten(0, 1)], 1),
+            "bs": torch.cat([bs, of_stations(views, promised, action).flatten(0, 1)], 1),
+            "ue": torch.cat([ue, of_users(views, promised).flatten(0, 1)], 1),
         },
         "edge_index_dict": inputs["edge_index_dict"],
         "edge_attr_dict": {CHANNEL: edge},
@@ -134,7 +134,8 @@ def _arguments(views: IoTViews, action: Schedule, promised: Promise, weight: Ten
     }
 
 
-def _of_users(views: IoTViews, promised: Promise) -> Tensor:
+def of_users(views: IoTViews, promised: Promise) -> Tensor:
+    """What an action promises to users, at a scale of one ``[B, U, 6]``."""
     view = views.spectrum
     queue, left = view.queue_bits, view.queue_bits - promised.served
     last = (view.head_slots == 1).float()
@@ -150,7 +151,8 @@ def _of_users(views: IoTViews, promised: Promise) -> Tensor:
     return torch.stack(columns, 2).clamp(-LARGEST, LARGEST)
 
 
-def _of_stations(views: IoTViews, promised: Promise, action: Schedule) -> Tensor:
+def of_stations(views: IoTViews, promised: Promise, action: Schedule) -> Tensor:
+    """What an action takes of stations and promises to their users, at a scale of one ``[B, N, 6]``."""
     view = views.spectrum
     n = view.shape[1]
     left = sum_at(action.station, view.queue_bits - promised.served, n) / 1e6

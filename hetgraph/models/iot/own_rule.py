@@ -3,16 +3,14 @@
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 from torch_geometric.data import HeteroData
 
-from hetgraph.graph.links import links_of
 from hetgraph.graph.schema import Level
 from hetgraph.models.iot.priors import Rule, expected_sinr
-from hetgraph.models.iot.views import IoTViews
+from hetgraph.models.iot.views import tables_of
 from hetgraph.radio.auction import auction
 from hetgraph.radio.schedule import Schedule, budgeted, contest
-from hetgraph.radio.spectrum import spectrum_of
 
 ROUNDS = 4  # of the auction for each layer
 # Mean of the last generation of hetgraph.trainers.iot.tuning.tune_own_view on small networks under high load
@@ -54,7 +52,7 @@ class OwnViewRule:
     @torch.no_grad()
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Schedule, Any]:
         """Schedule of a slot."""
-        views = _views(obs)
+        views = tables_of(obs)
         view, rule = views.spectrum, self.rule
         bid = rule.association_bid(view)
         station = contest(bid, view.active.unsqueeze(1).expand_as(bid))
@@ -65,16 +63,6 @@ class OwnViewRule:
         user = auction(pair_bid, bits, rule.wanted_bits(view), known, n, view.layers, self.rounds)
         price = (self.toll * view.power_max_w).unsqueeze(2).expand(b, n, s)
         return Schedule(station, user, budgeted(rule.powers(view, user, sinr, price), view.cap)), state
-
-
-def _views(obs: HeteroData) -> IoTViews:
-    """Tables alone: the rule reads no columns of the graph."""
-    view, bs, ue = spectrum_of(obs), obs["bs"], obs["ue"]
-    b, n, u, s = view.shape
-    home = view.station.clamp_min(0).reshape(b, u, 1, 1).expand(b, u, 1, s)
-    signal_w: Tensor = view.gain.gather(2, home).squeeze(2) * ue.power_w.reshape(b, u, s)
-    power = (bs.circuit_power_w.reshape(b, n), bs.amplifier_efficiency.reshape(b, n))
-    return IoTViews(view, {}, links_of(obs), *power, obs.slot_s, signal_w)
 
 
 own_view = OwnViewRule(ROUNDS, **TUNED)

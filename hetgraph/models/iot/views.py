@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
-from hetgraph.graph.links import Links
+from hetgraph.graph.links import Links, links_of
 from hetgraph.graph.schema import CHANNEL
 from hetgraph.nn.hetero_encoder import HeteroEncoder
 from hetgraph.radio.spectrum import Spectrum, spectrum_of
@@ -26,6 +26,7 @@ class IoTViews:
         amplifier_efficiency: of a station ``[B, N]``.
         slot_s: length of a slot ``[B]``, s.
         signal_w: power of its own layer that a user received in the slot before ``[B, U, S]``, W; zero where it had none.
+        served_share: part of users' bits that was served in time lately ``[B, U]``.
     """
 
     spectrum: Spectrum
@@ -35,6 +36,7 @@ class IoTViews:
     amplifier_efficiency: Tensor
     slot_s: Tensor
     signal_w: Tensor
+    served_share: Tensor
 
     @property
     def edge_x(self) -> Tensor:
@@ -71,7 +73,18 @@ def iot_views(obs: HeteroData, encoder: HeteroEncoder) -> IoTViews:
         bs.amplifier_efficiency.reshape(b, n).float(),
         obs.slot_s.float(),
         (own * obs["ue"].power_w.reshape(b, u, -1)).float(),
+        obs["ue"].served_share.reshape(b, u).float(),
     )
+
+
+def tables_of(obs: HeteroData) -> IoTViews:
+    """Tables of an observation alone, for those that read no columns of the graph."""
+    view, bs, ue = spectrum_of(obs), obs["bs"], obs["ue"]
+    b, n, u, s = view.shape
+    home = view.station.clamp_min(0).reshape(b, u, 1, 1).expand(b, u, 1, s)
+    signal_w: Tensor = view.gain.gather(2, home).squeeze(2) * ue.power_w.reshape(b, u, s)
+    power = (bs.circuit_power_w.reshape(b, n), bs.amplifier_efficiency.reshape(b, n))
+    return IoTViews(view, {}, links_of(obs), *power, obs.slot_s, signal_w, ue.served_share.reshape(b, u))
 
 
 def serves(station: Tensor, stations: int) -> Tensor:

@@ -62,6 +62,7 @@ def moved(views: IoTViews, station: Tensor, user: Tensor, block: Tensor) -> IoTV
         views.amplifier_efficiency[:, station],
         views.slot_s,
         views.signal_w[:, user][..., block],
+        views.served_share[:, user],
     )
 
 

@@ -21,6 +21,7 @@ from hetgraph.models import (
     NeighbourhoodMAPPO,
     OffsetQMIX,
     SpatialHetGNN,
+    TrunkMADDPG,
     UnrolledScheduler,
     save,
 )
@@ -53,6 +54,7 @@ SYSTEMS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
         lambda: UnrolledScheduler(8, 8, prices=True),
         {"scenario": "iot-noma:users=12,small_cells=2,subchannels=4"},
     ),
+    "iot-trunk": (lambda: TrunkMADDPG(8, 8, rounds=1), {"scenario": "iot-noma:users=12,small_cells=2,subchannels=4"}),
     "maddqn": (lambda: HybridMADDPG(8, prior=False), {"scenario": "iot-noma:users=12,small_cells=2,subchannels=4"}),
 }
 LONG = {

@@ -39,7 +39,7 @@ def test_uniform_choices_forget_the_bids(make_experience: Callable[..., IoTExper
     for random in ("near", "uniform"):
         experience = make_experience(policy, epsilon=1.0, random=random, num_envs=40, capacity=80)
         first = policy.decide(experience.views).station
-        share[random] = float((experience._explore().station == first).float().mean())
+        share[random] = float((experience.explore().station == first).float().mean())
     assert share["uniform"] == pytest.approx(1 / 3, abs=0.12) and share["near"] > 0.55
 
 
@@ -47,6 +47,6 @@ def test_nobody_explores_what_is_not_learned(make_experience: Callable[..., IoTE
     for kind in ("rule", "greedy"):
         experience = make_experience(HybridMADDPG(4, discrete=kind), epsilon=1.0, random="uniform")  # type: ignore[arg-type]
         plain = experience.policy.decide(experience.views)
-        assert torch.equal(experience._explore().station, plain.station)
+        assert torch.equal(experience.explore().station, plain.station)
     experience = make_experience(HybridMADDPG(4), epsilon=1.0, random="uniform")
-    assert not torch.equal(experience._explore().station, experience.policy.decide(experience.views).station)
+    assert not torch.equal(experience.explore().station, experience.policy.decide(experience.views).station)

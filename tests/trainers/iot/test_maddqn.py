@@ -68,9 +68,9 @@ def test_the_joint_value_never_falls_when_an_agents_rises(
     experience, rows = sampled(module)
     agents = module.model.encode(experience.present(rows)[0])
     value = torch.randn(4, 3, requires_grad=True)
-    slope = torch.autograd.grad(module.mix(value, agents).sum(), value)[0]
+    slope = torch.autograd.grad(module.mix(value, agents.station).sum(), value)[0]
     assert bool((slope >= 0).all()) and bool((slope > 0).any())
-    mean = MADDQNDMADDPG(hidden=8, mixing="mean").mix(value, agents)
+    mean = MADDQNDMADDPG(hidden=8, mixing="mean").mix(value, agents.station)
     torch.testing.assert_close(mean, value.mean(1))
 
 

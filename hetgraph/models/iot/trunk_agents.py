@@ -1,0 +1,113 @@
+"""MADDQN-DMADDPG on one trunk: values of choices and a policy of powers on the same states (Xie 2026, Section 2.2)."""
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch_geometric.data import HeteroData
+
+from hetgraph.models.inference import Extra
+from hetgraph.models.iot.own_view import LEAST
+from hetgraph.models.iot.trunk import SchedulerTrunk, Shares, StationViews
+from hetgraph.models.options import keep_options
+from hetgraph.nn.encoder import mlp
+from hetgraph.radio.schedule import Schedule, clusters
+
+
+@keep_options
+class TrunkMADDPG(SchedulerTrunk):
+    r"""Stations that learn values of clusters and a policy of powers on one trunk, from nothing, each on its own view.
+
+    The discrete stage has a value q for each user and subchannel of its station: a station takes the users of the largest ones. The
+    continuous stage is a softmax of the budget over the layers and silence, a part p of it for each. Both read the same states
+    (:class:`~hetgraph.models.iot.trunk.SchedulerTrunk`), with attention over interferers on each subchannel before them. The value of
+    what a station did, clusters c and parts p, is
+
+    .. math::
+        Q_n(c, p) = V_n + \frac{\kappa_1}{S} \Big[\sum_{(u, s) \in c} q_{us} - \sum_{(u, s) \in c^*} q_{us}\Big]
+        - \kappa_2 \sum_i p_i \log \frac{p_i}{\pi_i(c)}
+
+    with learned positive weights, c* the clusters of largest values and :math:`\pi(c)` the policy's parts on the clusters c. It is
+    largest where both stages do what they would do: dueling with the maximum (Wang et al. 2016, eq. 8) for choices, and for powers
+    what normalised advantage functions are (Gu et al. 2016), with a divergence for the square. So a joint value of all stations
+    teaches both heads, as critics do, which gradients of the powers lead to both (:meth:`powers`). Without ``dueling`` c* counts
+    nothing: the maximum over choices is one of estimates, as in the paper.
+
+    Args:
+        hidden: width of states.
+        width: width of the attention.
+        rounds: rounds of expected shares.
+        attention: weigh the stations that a user hears; else their mean.
+        prices: neighbouring stations tell each other what power would cost their users, as in the trunk.
+        budget: part of the difference of stations' budgets that does not count in the association, as in the trunk.
+        dueling: values less those of the best clusters.
+    """
+
+    name, task = "iot-trunk", "iot"
+    settings = ("layers",)  # of a network that are no inputs of an exported program
+
+    def __init__(
+        self,
+        hidden: int = 48,
+        width: int = 16,
+        rounds: int = 3,
+        attention: bool = True,
+        prices: bool = False,
+        budget: float = 1.0,
+        dueling: bool = True,
+    ) -> None:
+        super().__init__(hidden, width, rounds, attention, prices, budget)
+        self.dueling = dueling
+        self.state_value = mlp(hidden, hidden, 1)
+        self.weights = nn.Parameter(torch.full((2,), -2.0))  # softplus: 0.13
+
+    def station_values(self, views: StationViews, shares: Shares, action: Schedule) -> Tensor:
+        """Values of what stations did ``[B, N]``.
+
+        Args:
+            views: of the networks.
+            shares: of :meth:`shares`.
+            action: clusters and parts of budgets; association as in ``views``.
+        """
+        weight = nn.functional.softplus(self.weights)
+        chosen = _sum_of_chosen(shares.value, action.user)
+        if self.dueling:
+            view = views.spectrum
+            best = clusters(shares.share.detach(), views.station, view.shape[1], view.layers, views.own.ready)
+            chosen = chosen - _sum_of_chosen(shares.value, best)
+        apart = _divergence(action.power, self.powers(views, shares, action.user), action.user >= 0)
+        out: Tensor = self.state_value(shares.summary).squeeze(2) + weight[0] * chosen - weight[1] * apart
+        return out
+
+    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
+        """``station [U]``, users of clusters ``user [N, S, L]``, and ``power [N, S, L]`` as fractions of the budget."""
+        schedule = self.decide(self.views(graph))
+        return {name: value.squeeze(0) for name, value in vars(schedule).items()}
+
+    def decide(self, views: StationViews) -> Schedule:
+        """Both stages, without exploration."""
+        return self.schedule(views, self.shares(views))
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Nothing to remember."""
+
+    @torch.no_grad()
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Schedule, Any]:
+        """Schedule of a slot."""
+        return self.decide(self.views(obs)), state
+
+
+def _sum_of_chosen(value: Tensor, user: Tensor) -> Tensor:
+    """Values ``[B, U, S]`` of clusters' users ``[B, N, S, L]``, mean over subchannels ``[B, N]``."""
+    s = user.shape[2]
+    place = user.clamp_min(0) * s + torch.arange(s, device=user.device).reshape(1, 1, s, 1)
+    chosen = value.flatten(1).gather(1, place.flatten(1)).reshape(user.shape)
+    return (chosen * (user >= 0)).sum((2, 3)) / s
+
+
+def _divergence(taken: Tensor, policy: Tensor, on: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the policy's parts of budgets ``[B, N, S, L]`` and silence from those taken ``[B, N]``."""
+    taken, policy = taken * on, policy * on
+    silent = [(1 - part.sum((2, 3))).clamp_min(LEAST) for part in (taken, policy)]
+    ratio = taken.clamp_min(LEAST).log() - policy.clamp_min(LEAST).log()
+    return (taken * ratio).sum((2, 3)) + silent[0] * (silent[0] / silent[1]).log()
