@@ -6,7 +6,7 @@ A network is a heterogeneous graph. A policy takes the graph and returns an acti
 from os import PathLike
 from typing import Any
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 __all__ = ["load"]
 
 
