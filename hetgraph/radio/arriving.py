@@ -102,7 +102,8 @@ def arrival_facts(graph: HeteroData, users: bool = True) -> Facts:
     k, c = station.shape[1], (per - 1) // n * users
     shape = ArrivalShape.of(b, k, c, station.device, per)
     user = shape.user.clone()
-    user[:, :-1].view(b, k, c).add_(station.unsqueeze(2), alpha=c)
+    if users:
+        user[:, :-1].view(b, k, c).add_(station.unsqueeze(2), alpha=c)
     row = user.flatten()
     slot = ue.serving_slot.index_select(0, row)
     mine = slot.clamp_min(0).add_(row, alpha=k).view(b, -1)[:, :-1]  # edges of users in service, one each
