@@ -57,7 +57,7 @@ def _stats(views: IoTViews, agents: Agents, choice: Discrete, rule: Tensor | Non
     stats = [
         quality.log1p() / 3,
         interference / 3 - 1,
-        mates.expand_as(quality),
+        mates.to(quality.dtype).expand_as(quality),
         (quality < best).float(),
         level / 3,
         (best.log1p() - quality.log1p()) / 3,

@@ -57,7 +57,7 @@ SYSTEMS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "iot-trunk": (lambda: TrunkMADDPG(8, 8, rounds=1), {"scenario": "iot-noma:users=12,small_cells=2,subchannels=4"}),
     "maddqn": (lambda: HybridMADDPG(8, prior=False), {"scenario": "iot-noma:users=12,small_cells=2,subchannels=4"}),
 }
-WITHOUT_ONNX = ("hetgnn-mimo", "qmix", "maddqn")  # complex numbers; shapes and types that ONNX Runtime refuses
+WITHOUT_ONNX = ("hetgnn-mimo",)  # complex numbers
 LONG = {
     "maddqn-prior": (lambda: HybridMADDPG(8, rule={"iterations": 2}), SYSTEMS["maddqn"][1]),
     "hetgnn-mimo-tiers": (
