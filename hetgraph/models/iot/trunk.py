@@ -1,12 +1,14 @@
 """The trunk of IoT schedulers: states of users on subchannels by their own view, interferers and rounds of expected shares."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
+from hetgraph.models.inference import Extra
 from hetgraph.models.iot.own_view import COLUMNS, LEAST, OwnView, own_view
 from hetgraph.models.iot.powers import shares_of
 from hetgraph.models.iot.prices import prices_of_neighbours
@@ -76,6 +78,7 @@ class SchedulerTrunk(nn.Module):
         ValueError: a negative number of rounds.
     """
 
+    settings = ("layers",)  # of a network that are no inputs of an exported program
     level: Level
 
     def __init__(
@@ -120,6 +123,23 @@ class SchedulerTrunk(nn.Module):
         for _ in range(self.rounds):
             state = self._again(state, own, views.station, n)
         return self._heads(state, own, views.station, n)
+
+    def decide(self, views: StationViews) -> Schedule:
+        """Clusters and powers, without exploration."""
+        return self.schedule(views, self.shares(views))
+
+    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
+        """``station [U]``, users of clusters ``user [N, S, L]``, and ``power [N, S, L]`` as fractions of the budget."""
+        schedule = self.decide(self.views(graph))
+        return {name: value.squeeze(0) for name, value in vars(schedule).items()}
+
+    def initial_state(self, obs: HeteroData) -> Any:
+        """Nothing to remember."""
+
+    @torch.no_grad()
+    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Schedule, Any]:
+        """Schedule of a slot."""
+        return self.decide(self.views(obs)), state
 
     def schedule(
         self, views: StationViews, shares: Shares, choice_noise: Tensor | None = None, power_noise: Tensor | None = None

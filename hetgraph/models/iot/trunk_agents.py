@@ -1,12 +1,8 @@
 """MADDQN-DMADDPG on one trunk: values of choices and a policy of powers on the same states (Xie 2026, Section 2.2)."""
 
-from typing import Any
-
 import torch
-from torch import Generator, Tensor, nn
-from torch_geometric.data import HeteroData
+from torch import Tensor, nn
 
-from hetgraph.models.inference import Extra
 from hetgraph.models.iot.own_view import LEAST
 from hetgraph.models.iot.trunk import SchedulerTrunk, Shares, StationViews
 from hetgraph.models.options import keep_options
@@ -44,7 +40,6 @@ class TrunkMADDPG(SchedulerTrunk):
     """
 
     name, task = "iot-trunk", "iot"
-    settings = ("layers",)  # of a network that are no inputs of an exported program
 
     def __init__(
         self,
@@ -78,23 +73,6 @@ class TrunkMADDPG(SchedulerTrunk):
         apart = _divergence(action.power, self.powers(views, shares, action.user), action.user >= 0)
         out: Tensor = self.state_value(shares.summary).squeeze(2) + weight[0] * chosen - weight[1] * apart
         return out
-
-    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
-        """``station [U]``, users of clusters ``user [N, S, L]``, and ``power [N, S, L]`` as fractions of the budget."""
-        schedule = self.decide(self.views(graph))
-        return {name: value.squeeze(0) for name, value in vars(schedule).items()}
-
-    def decide(self, views: StationViews) -> Schedule:
-        """Both stages, without exploration."""
-        return self.schedule(views, self.shares(views))
-
-    def initial_state(self, obs: HeteroData) -> Any:
-        """Nothing to remember."""
-
-    @torch.no_grad()
-    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Schedule, Any]:
-        """Schedule of a slot."""
-        return self.decide(self.views(obs)), state
 
 
 def _sum_of_chosen(value: Tensor, user: Tensor) -> Tensor:

@@ -1,12 +1,7 @@
 """Schedules of IoT networks by an unrolled network on each station's own view, which learns by the gradient of rates."""
 
-from typing import Any
-
-import torch
-from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
-from hetgraph.models.inference import Extra
 from hetgraph.models.iot.trunk import SchedulerTrunk, gumbel_like
 from hetgraph.models.options import keep_options
 from hetgraph.radio.schedule import Schedule
@@ -33,18 +28,6 @@ class UnrolledScheduler(SchedulerTrunk):
     """
 
     name, task = "iot-unrolled", "iot"
-    settings = ("layers",)  # of a network that are no inputs of an exported program
-
-    def __init__(
-        self,
-        hidden: int = 48,
-        width: int = 24,
-        rounds: int = 3,
-        attention: bool = True,
-        prices: bool = False,
-        budget: float = 1.0,
-    ) -> None:
-        super().__init__(hidden, width, rounds, attention, prices, budget)
 
     def forward(self, obs: HeteroData, noise: float = 0.0) -> Schedule:
         """Schedule with powers through which gradients flow.
@@ -56,16 +39,3 @@ class UnrolledScheduler(SchedulerTrunk):
         views = self.views(obs)
         shares = self.shares(views)
         return self.schedule(views, shares, noise * gumbel_like(shares.share) if noise else None)
-
-    def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
-        """``station [U]``, users of clusters ``user [N, S, L]``, and ``power [N, S, L]`` as fractions of the budget."""
-        schedule = self(graph)
-        return {name: value.squeeze(0) for name, value in vars(schedule).items()}
-
-    def initial_state(self, obs: HeteroData) -> Any:
-        """Nothing to remember."""
-
-    @torch.no_grad()
-    def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[Schedule, Any]:
-        """Schedule of a slot."""
-        return self(obs), state
