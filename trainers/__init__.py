@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # imported when they are asked for, so that the command line 
     from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
     from hetgraph.trainers.iot.mappo import IoTMAPPO
     from hetgraph.trainers.iot.trunk import TrunkModule
+    from hetgraph.trainers.iot.trunk_mappo import TrunkMAPPOModule
     from hetgraph.trainers.iot.unrolled import UnrolledModule
     from hetgraph.trainers.judge.run import compare
     from hetgraph.trainers.queues.data import TrafficDataModule
@@ -55,6 +56,7 @@ _PLACES = {
     "iot.maddqn": ("MADDQNDMADDPG",),
     "iot.mappo": ("IoTMAPPO",),
     "iot.trunk": ("TrunkModule",),
+    "iot.trunk_mappo": ("TrunkMAPPOModule",),
     "iot.unrolled": ("UnrolledModule",),
     "judge.run": ("compare",),
     "queues.data": ("TrafficDataModule",),
@@ -93,6 +95,7 @@ __all__ = [
     "Task",
     "TrafficDataModule",
     "Training",
+    "TrunkMAPPOModule",
     "TrunkModule",
     "UnrolledModule",
     "compare",

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 _TRACED = False
+TABLE = 1 << 25  # flags of numbers that are looked up in a table: 32 MB
 
 
 def exporting() -> bool:
@@ -56,7 +57,7 @@ def count(index: Tensor, size: int) -> Tensor:
 
 def contained(number: Tensor, chosen: Tensor, size: int) -> Tensor:
     """Which numbers are among the chosen ones, all of them below ``size``; negative ones are not to be relied upon."""
-    if exporting():  # a table, for formats without a search
+    if exporting() or size <= TABLE:  # formats have no search; it sorts, a table does not
         table = torch.zeros(size, dtype=torch.bool, device=number.device).scatter(0, chosen, True)
         return table.index_select(0, number.clamp_min(0))
     return torch.isin(number, chosen)

@@ -30,6 +30,23 @@ BESIDE = 2  # what a mixer is told of the rule that plays beside the agents: its
 
 
 @dataclass(frozen=True)
+class OffsetView:
+    """What agents read of an observation, made once for the networks that read it.
+
+    Args:
+        facts: of the graph.
+        columns: of stations, users and edges, cut.
+        known: edges whose station's state is known ``[E, 1]``.
+        inputs: arguments of the encoder.
+    """
+
+    facts: Facts
+    columns: dict[str | tuple[str, str, str], Tensor]
+    known: Tensor
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class OffsetValues:
     """Values of what cells can do with their offsets.
 
@@ -113,27 +130,31 @@ class OffsetQMIX(nn.Module):
         self.spread: Tensor
         self.register_buffer("spread", torch.tensor(1.0))  # of a cell's values, mean over training
 
-    def forward(self, obs: HeteroData | Facts) -> OffsetValues:
-        """Values for an observation of at least the model's level."""
+    def view(self, obs: HeteroData | Facts) -> OffsetView:
+        """What is read of an observation of at least the model's level; the same for all models of its options."""
         facts = obs if isinstance(obs, Facts) else Facts(obs)
-        both = torch.cat([self.encoder(facts)["bs"], self.borders(facts)], 1)
-        agent = self.join(both).view(facts.links.num_networks, -1, self.join.out_features)
+        columns = {store: features(facts, store, names).clamp(-LARGEST, LARGEST) for store, names in COLUMNS.items()}
+        known = known_stations(facts.graph, self.encoder.level).to(columns["bs"].dtype).unsqueeze(1)
+        return OffsetView(facts, columns, known, self.encoder.inputs(facts, columns))
+
+    def forward(self, obs: HeteroData | Facts | OffsetView) -> OffsetValues:
+        """Values for an observation of at least the model's level."""
+        view = obs if isinstance(obs, OffsetView) else self.view(obs)
+        both = torch.cat([self.encoder(view.inputs)["bs"], self.borders(view)], 1)
+        agent = self.join(both).view(view.facts.links.num_networks, -1, self.join.out_features)
         state = torch.cat([agent.mean(1), agent.amax(1)], 1)
         return OffsetValues(self.head(agent), agent, state)
 
-    def borders(self, facts: Facts) -> Tensor:
+    def borders(self, view: OffsetView) -> Tensor:
         """What the users of a station report of it and of others, whose states count as far as they are known ``[N, H]``.
 
         A change of an offset moves the users at the borders of a cell: how many they are, how near to going where, what waits for
         them and how busy it is there.
         """
-        station, user, edge = (
-            features(facts, store, names).clamp(-LARGEST, LARGEST) for store, names in COLUMNS.items()
-        )
-        known = known_stations(facts.graph, self.encoder.level).to(station.dtype).unsqueeze(1)
-        links = facts.links
-        there = station.index_select(0, links.bs) * known
-        report = self.border(torch.cat([there, user.index_select(0, links.ue), edge], 1))
+        facts, links = view.facts, view.facts.links
+        there = view.columns["bs"].index_select(0, links.bs) * view.known
+        report = torch.cat([there, view.columns["ue"].index_select(0, links.ue), view.columns[CHANNEL]], 1)
+        report = self.border(report)
         out = report.new_zeros(links.num_bs, report.shape[1])
         total: Tensor = out.index_add(0, facts.station.index_select(0, links.ue), report / REPORTS)
         return total

@@ -14,7 +14,7 @@ from hetgraph.radio import traffic_policy as policy_of
 from hetgraph.trainers.common.env_data import SEEDS, EnvDataModule, Split, model_as
 from hetgraph.trainers.common.limits import check_limits
 from hetgraph.trainers.common.replay import ReplayBuffer
-from hetgraph.trainers.handover.offset_experience import OffsetExperience
+from hetgraph.trainers.handover.offset_experience import FailurePrice, OffsetExperience
 
 DELAY = "mean_delay_s"
 
@@ -35,6 +35,8 @@ class OffsetDataModule(EnvDataModule):
         control: rule that plays beside the agents, whose rewards are subtracted; empty for none.
         scale: of rewards, 1/s.
         weights: prices that differ from those of :class:`~hetgraph.envs.TrafficWeights`.
+        most_failures: lost links over the rule's that decisions without exploration may have; the price of one begins at that of the
+            weights and follows. ``None`` for a price that stays.
         val_networks: networks of validation, an episode each.
         test_networks: networks of the test.
         seed: of training.
@@ -54,6 +56,7 @@ class OffsetDataModule(EnvDataModule):
         control: str = "mlb",
         scale: float = 10.0,
         weights: dict[str, float] | None = None,
+        most_failures: float | None = None,
         val_networks: int = 12,
         test_networks: int = 40,
         seed: int = 0,
@@ -64,6 +67,7 @@ class OffsetDataModule(EnvDataModule):
         self.scenario: Any = scenario_of(scenario) if isinstance(scenario, str) else scenario
         self.num_envs, self.pool, self.control, self.seed = num_envs, networks, control, seed
         self.weights = TrafficWeights(**(weights or {}))  # type: ignore[arg-type]
+        self.most_failures = most_failures if control else None
         self.capacity, self.networks = capacity, {"val": val_networks, "test": test_networks}
         self.options: dict[str, Any] = {
             "gamma": gamma, "n_step": n_step, "scale": scale, "batch_size": batch_size, "updates": updates,
@@ -85,7 +89,8 @@ class OffsetDataModule(EnvDataModule):
         rule_env = env.twin() if self.control else None
         rule = policy_of(self.control) if self.control else None
         buffer = ReplayBuffer(self.capacity, device=self.device)
-        return OffsetExperience(env, rule_env, agents, rule, buffer, **self.options)
+        price = FailurePrice(self.weights.failure, self.most_failures)
+        return OffsetExperience(env, rule_env, agents, rule, buffer, price=price, **self.options)
 
     def judge(self, policy: Any, split: Split, item: int) -> dict[str, Any]:
         """Indicators of a policy, means over networks; the score is minus the mean delay with its prices: the mean reward."""

@@ -1,5 +1,6 @@
 """Experience with offsets: episodes of exploring cells beside a rule that meets the same arrivals."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,47 @@ from hetgraph.trainers.common.replay import ReplayBuffer
 
 NEXT = "next_"
 LEAST, MOST = 0.01, 0.1  # chances of a random change of the networks that explore least and most
+MOST_TIMES = 2.0  # of the rule's lost links that count when a price moves
+
+
+class FailurePrice:
+    """Price of a lost link that follows a limit: a Lagrange multiplier, moved by what decisions without exploration lose.
+
+    What a fixed price comes to differs from run to run: with one of 14 to 18 s trained agents lose 0.4 to 1.2 of the rule's links. It
+    moves slowly and not far: the replay memory answers some ten episodes later, and early on, when nothing is known of lost links, a
+    price without bounds swings.
+
+    Args:
+        price: at the start, s of one user's backlog.
+        most: lost links over the rule's that are allowed; ``None`` for a price that stays.
+        after: episodes before the first look.
+        every: episodes between two looks.
+        pace: by how much the logarithm of the price moves for each part of the rule's losses above the limit.
+        range: largest factor between the price and its start.
+    """
+
+    def __init__(
+        self,
+        price: float,
+        most: float | None,
+        after: int = 15,
+        every: int = 3,
+        pace: float = 0.1,
+        range: float = 1.5,
+    ) -> None:
+        self.price, self.start, self.most, self.after, self.every, self.pace = price, price, most, after, every, pace
+        self.low, self.high = price / range, price * range
+
+    def due(self, episode: int) -> bool:
+        """Whether to look in an episode."""
+        return self.most is not None and episode >= self.after and (episode - self.after) % self.every == 0
+
+    def follow(self, lost: float, rule: float) -> None:
+        """Move by the lost links of the agents and of the rule, of a user and minute."""
+        if self.most is None:
+            return
+        excess = min(lost / max(rule, 1e-9), MOST_TIMES) - self.most
+        self.price = min(max(self.price * math.exp(self.pace * excess), self.low), self.high)
 
 
 @dataclass(frozen=True)
@@ -29,6 +71,7 @@ class OffsetTransitions:
         beside: the rule's backlog and how far the network's is above it, s ``[B, 2]``.
         next_obs: the later state.
         next_beside: likewise.
+        price: of a lost link, s.
     """
 
     obs: HeteroData
@@ -39,6 +82,7 @@ class OffsetTransitions:
     beside: Tensor
     next_obs: HeteroData
     next_beside: Tensor
+    price: Tensor
 
 
 class OffsetExperience(Experience[OffsetTransitions]):
@@ -59,6 +103,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
         batch_size: rows of a draw.
         draws: draws in an epoch.
         updates: draws for each episode.
+        price: of a lost link; rewards of the environment have its first one.
     """
 
     def __init__(
@@ -69,6 +114,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
         rule: Any,
         buffer: ReplayBuffer,
         *,
+        price: FailurePrice,
         gamma: float,
         n_step: int,
         scale: float,
@@ -77,7 +123,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
         updates: int,
     ) -> None:
         super().__init__(env, policy, buffer, batch_size=batch_size, slots=1, draws=draws, least=1)
-        self.rule_env, self.rule, self.updates = rule_env, rule, updates
+        self.rule_env, self.rule, self.updates, self.price = rule_env, rule, updates, price
         self.gamma, self.n_step, self.scale, self.due = gamma, n_step, scale, 0
         turn = torch.linspace(0, 1, env.num_envs, device=env.device)
         self.epsilon = (LEAST * (MOST / LEAST) ** turn).unsqueeze(1)
@@ -91,8 +137,9 @@ class OffsetExperience(Experience[OffsetTransitions]):
 
     def step(self) -> None:
         """Play an episode of all networks and keep its steps."""
-        env, states, changes, besides, rewards, local = self.env, [], [], [], [], []
-        rule_env = self.rule_env
+        env, states, changes, besides, rewards, local, lost = self.env, [], [], [], [], [], []
+        rule_env, number = self.rule_env, self.env.episode
+        looks = self.losses_without_exploration() if self.price.due(number) else None
         memory = None if rule_env is None else self.rule.initial_state(rule_env.observe(self.rule.level))
         for _ in range(env.episode_slots):
             obs = env.observe(self.policy.level)
@@ -101,14 +148,27 @@ class OffsetExperience(Experience[OffsetTransitions]):
             besides.append(self.beside())
             changes.append(change)
             step = env.step(self.policy.action(env.view.offset_db + self.policy.step_db * (change - 1)))
-            reward, own = step.reward.mean(1), step.info["reward_local"]
+            reward, own, failures = step.reward.mean(1), step.info["reward_local"], step.info["counters"].failures
             if rule_env is not None:
                 action, memory = self.rule.act(rule_env.observe(self.rule.level), memory, None)
                 other = rule_env.step(action)
                 reward, own = reward - other.reward.mean(1), own - other.info["reward_local"]
+                failures = failures - other.info["counters"].failures
             rewards.append(self.scale * reward)
             local.append(self.scale * own)
-        self._keep(states, torch.stack(changes), torch.stack(besides), torch.stack(rewards), torch.stack(local))
+            lost.append(self.scale * failures / (env.num_users * env.clock.step_s))
+        self._keep(states, *map(torch.stack, (changes, besides, rewards, local, lost)))
+        if looks is not None and rule_env is not None:
+            self.price.follow(looks, float(other.info["episode"]["failures_per_min"].mean()))
+
+    def losses_without_exploration(self) -> float:
+        """Lost links of a user and minute where the agents play the present episode as they are."""
+        env, lost = self.env.twin(), 0.0
+        for _ in range(env.episode_slots):
+            action, _ = self.policy.act(env.observe(self.policy.level), None, None)
+            info = env.step(action).info
+            lost = float(info["episode"]["failures_per_min"].mean()) if "episode" in info else lost
+        return lost
 
     def explore(self, obs: HeteroData) -> Tensor:
         """Changes drawn from their chances, random ones with a chance of the network's own ``[B, N]``."""
@@ -124,7 +184,13 @@ class OffsetExperience(Experience[OffsetTransitions]):
         return torch.stack([other, self.scale * (own - other)], 1)
 
     def _keep(
-        self, states: list[dict[str, Tensor]], change: Tensor, beside: Tensor, reward: Tensor, local: Tensor
+        self,
+        states: list[dict[str, Tensor]],
+        change: Tensor,
+        beside: Tensor,
+        reward: Tensor,
+        local: Tensor,
+        lost: Tensor,
     ) -> None:
         last = len(states) - 1
         for t in range(last):
@@ -133,6 +199,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
             row = states[t] | {NEXT + name: value for name, value in states[t + n].items()}
             row |= {"change": change[t].to(torch.uint8), "beside": beside[t], NEXT + "beside": beside[t + n]}
             row |= {"gain": torch.einsum("t,tb->b", weight, reward[t : t + n])}
+            row |= {"lost": torch.einsum("t,tb->b", weight, lost[t : t + n])}
             row |= {"local": torch.einsum("t,tbn->bn", weight, local[t : t + n])}
             self.buffer.add(row | {"discount": torch.full_like(reward[t], self.gamma**n)})
 
@@ -145,20 +212,22 @@ class OffsetExperience(Experience[OffsetTransitions]):
         return OffsetTransitions(
             obs=self.env.unpack(rows, level),
             change=rows["change"].long(),
-            **{name: rows[name] for name in ("gain", "local", "discount", "beside")},
+            gain=rows["gain"] - (self.price.price - self.price.start) * rows["lost"],
+            **{name: rows[name] for name in ("local", "discount", "beside")},
             next_obs=self.env.unpack(later, level),
             next_beside=later["beside"],
+            price=torch.tensor(self.price.price, device=self.env.device),
         )
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is; rows are the replay memory's."""
         rule = {} if self.rule_env is None else {"rule_env": self.rule_env.state_dict()}
-        return super().state_dict() | {"due": self.due} | rule
+        return super().state_dict() | {"due": self.due, "price": self.price.price} | rule
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`; episodes are played whole, so that no rule remembers anything between them."""
         super().load_state_dict(state)
-        self.due = state["due"]
+        self.due, self.price.price = state["due"], state["price"]
         if self.rule_env is not None:
             self.rule_env.load_state_dict(state["rule_env"])
 

@@ -54,8 +54,9 @@ class OffsetQMIXModule(OffPolicyModule):
         now: OffsetValues = self.model(batch.obs)
         value = self.model.joint(now, batch.change, batch.beside)
         with torch.no_grad():
-            later = self.target_model(batch.next_obs)
-            change = (self.model(batch.next_obs) if self.pick_online else later).best()
+            view = self.model.view(batch.next_obs)
+            later = self.target_model(view)
+            change = (self.model(view) if self.pick_online else later).best()
             after = self.target_model.joint(later, change, batch.next_beside)
             gain, discount = batch.gain, batch.discount
             if value.dim() > 1:
@@ -63,5 +64,5 @@ class OffsetQMIXModule(OffPolicyModule):
             goal = gain + discount * after
             spread = (now.value.amax(2) - now.value.amin(2)).mean()
             self.model.spread.lerp_(spread, 1 - KEEP)
-        self.note(value=value, spread=spread, error=(goal - value).square().mean().sqrt())
+        self.note(value=value, spread=spread, error=(goal - value).square().mean().sqrt(), failure_price=batch.price)
         yield "loss", huber(goal - value)

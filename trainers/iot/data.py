@@ -24,6 +24,7 @@ from hetgraph.trainers.iot.experience import IoTExperience, Random, SlotReplay
 from hetgraph.trainers.iot.rollouts import IoTRollouts
 from hetgraph.trainers.iot.trunk import TrunkModule
 from hetgraph.trainers.iot.trunk_experience import TrunkExperience
+from hetgraph.trainers.iot.trunk_mappo import TrunkMAPPOModule, TrunkRollouts
 from hetgraph.trainers.iot.unrolled import IoTSlots, UnrolledModule
 
 COST = 10.0  # of a lost share of throughput or promises, in shares of bits per joule
@@ -110,13 +111,17 @@ class IoTDataModule(EnvDataModule):
         """Chance that an agent explores at a draw."""
         return linear_epsilon(drawn, self.exploration(), *self.epsilon_range)
 
-    def experience(self, module: Any) -> SlotReplay | IoTRollouts | IoTSlots:
+    def experience(self, module: Any) -> SlotReplay | IoTRollouts | TrunkRollouts | IoTSlots:
         """Slots of agents that explore, rollouts of a module that learns on the policy, or slots of an unrolled scheduler."""
         if isinstance(module, TrunkModule):
             agents = model_as(module, TrunkMADDPG)
             noise = ActionNoise(*self.noise)
             env = self.environment(agents.level)
             return TrunkExperience(env, agents, noise=noise, epsilon=self.epsilon, steps=self.steps, **self.options)
+        if isinstance(module, TrunkMAPPOModule):
+            agents = model_as(module, TrunkMADDPG)
+            many = (self.options["slots"], self.options["draws"])
+            return TrunkRollouts(self.environment(agents.level), agents, module.log_deviation, *many)
         if isinstance(module, UnrolledModule):
             scheduler = model_as(module, UnrolledScheduler)
             return IoTSlots(self.environment(scheduler.level), scheduler, self.options["draws"])

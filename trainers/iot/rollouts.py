@@ -97,10 +97,10 @@ def log_probs(
     view = views.spectrum
     logit, off = policy.logits(views, agents, choice)
     return (
-        _density(drawn.edge, choice.edge_bid, deviation[0], view.active.unsqueeze(1)),
-        _density(drawn.pair, choice.pair_bid, deviation[1], (view.queue_bits > 0).unsqueeze(2)),
-        _density(drawn.logit, logit, deviation[2], drawn.user >= 0),
-        _density(drawn.off, off, deviation[2], torch.ones_like(off, dtype=torch.bool)),
+        density(drawn.edge, choice.edge_bid, deviation[0], view.active.unsqueeze(1)),
+        density(drawn.pair, choice.pair_bid, deviation[1], (view.queue_bits > 0).unsqueeze(2)),
+        density(drawn.logit, logit, deviation[2], drawn.user >= 0),
+        density(drawn.off, off, deviation[2], torch.ones_like(off, dtype=torch.bool)),
     )
 
 
@@ -172,7 +172,8 @@ def _around(mean: Tensor, deviation: Tensor) -> Tensor:
     return mean + deviation * torch.randn_like(mean)
 
 
-def _density(value: Tensor, mean: Tensor, deviation: Tensor, counts: Tensor) -> Tensor:
+def density(value: Tensor, mean: Tensor, deviation: Tensor, counts: Tensor) -> Tensor:
+    """Logarithm of a Gaussian density; zero where nothing counts."""
     # Bids for users that are not there are minus infinity: keep their difference out of sum and gradient.
     off = torch.where(counts, value, 0) - torch.where(counts, mean, 0)
     log = -0.5 * (off / deviation).square() - deviation.log() - 0.5 * math.log(2 * math.pi)

@@ -3,6 +3,7 @@
 from hetgraph.trainers.judge.kinds import Kind
 from hetgraph.trainers.reproduce import iot_own as own
 from hetgraph.trainers.reproduce import iot_parts as parts
+from hetgraph.trainers.reproduce import iot_rivals as rivals
 from hetgraph.trainers.reproduce import iot_tables as tables
 from hetgraph.trainers.reproduce.paper import Experiment, Paper
 from hetgraph.trainers.reproduce.trainings import D, M, Run, T, options
@@ -44,7 +45,13 @@ RUNS = (
     *(Run(own.run_of(row, size), "iot-unrolled", (*changes, *where), main=row != own.MEAN, minutes=1 if size == "small" else 6,
           quick=TINY_SLOTS)
       for row, changes in own.CHANGES.items() for size, where in own.SIZES.items()),
+    *(Run(name, "iot-unrolled", changes, main=False, minutes=2, quick=TINY_SLOTS) for name, changes in own.attention_runs().items()),
     *(Run(own.run_of(row, "small"), "iot-trunk", changes, minutes=6, quick=TINY_TRUNK) for row, changes in own.TRUNKS.items()),
+    *(Run(rivals.run(row), "iot-trunk", changes, minutes=6, quick=TINY_TRUNK) for row, changes in rivals.RIVALS.items()),
+    *(Run(rivals.run(row, "paper"), "iot-trunk", changes, "paper's own constants", False, 6, TINY_TRUNK)
+      for row, changes in rivals.PAPERS.items()),
+    *(Run(rivals.run(row), "iot-trunk", changes, main=False, minutes=6, quick=TINY_TRUNK)
+      for row, changes in rivals.ABLATIONS.items()),
 )  # fmt: skip
 PAPER = Paper(
     name="iot",
@@ -61,6 +68,13 @@ PAPER = Paper(
         Experiment("own-view", "Stations on their own view", (), own.own_view,
                    (*(own.run_of(row, size) for row in own.CHANGES for size in own.SIZES),
                     *(own.run_of(row, "small") for row in own.TRUNKS)), 60),
+        Experiment("rivals", "Rivals on one trunk, from nothing", ("Table 3",), rivals.rivals,
+                   (own.run_of(own.TRUNK, "small"), *map(rivals.run, rivals.RIVALS),
+                    *(rivals.run(row, "paper") for row in rivals.PAPERS)), 20),
+        Experiment("parts", "One trunk without parts of the method, from nothing", ("Table 2",), rivals.parts,
+                   (own.run_of(own.TRUNK, "small"), *map(rivals.run, rivals.ABLATIONS), rivals.run("MADDPG")), 20),
+        Experiment("attention", "Attention over interferers, and their mean", (), own.attention,
+                   (own.run_of(own.PRICED, "small"), *own.attention_runs()), 20),
         Experiment("users", "More users", ("Figure 8",), tables.users, tables.CURVE_RUNS, 30),
         Experiment("subchannels", "More subchannels", ("Figure 9",), tables.subchannels, tables.CURVE_RUNS, 30),
         Experiment("disturbance", "Disturbed channels", ("Figure 10",), tables.disturbance, tables.CURVE_RUNS, 30),

@@ -13,6 +13,15 @@ CHANGES = {OWN: (), PRICED: options(M, prices=True), MEAN: options(M, attention=
 TRUNK, TRUNK_PRICED = "values and powers on one trunk", "one trunk, prices of neighbours"
 TRUNKS = {TRUNK: (), TRUNK_PRICED: options(M, prices=True)}  # on small networks alone
 SIZES = {"small": options(D, scenario=SMALL), "noma": ()}
+# Where attention over interferers may have something to tell apart: many small cells, disturbed channels, neighbours who say prices.
+DENSE = "iot-noma:users=40,small_cells=12,subchannels=8,load=3"
+DISTURBED = f"{SMALL},disturbance_db=12"
+SETTINGS = {
+    "dense": ("dense small cells", DENSE, ()),
+    "disturbed": ("disturbed by 12 dB", DISTURBED, ()),
+    "priced": ("with prices of neighbours", SMALL, options(M, prices=True)),
+}
+ATTENTION = {"attention": (), "their mean": options(M, attention=False)}  # over the stations that a user hears
 STRONG = "wmmse_pf"  # knows all links, and is the 100%
 RULES = (STRONG, "wmmse_path_loss", "own_view")
 MEASURES = (
@@ -37,6 +46,44 @@ def run_of(row: str, size: str) -> str:
         TRUNK_PRICED: "trunk-prices",
     }
     return f"{names[row]}-{size}"
+
+
+def attention_run(setting: str, row: str) -> str:
+    """Run of a row in a setting."""
+    if (setting, row) == ("priced", "attention"):
+        return run_of(PRICED, "small")
+    return f"unrolled-{setting}{'' if row == 'attention' else '-mean'}"
+
+
+def attention_runs() -> dict[str, tuple[str, ...]]:
+    """Options of the runs of all settings, but for what the rows of :func:`own_view` have."""
+    runs = {
+        attention_run(name, row): (*options(D, scenario=scenario), *changes, *option)
+        for name, (_, scenario, changes) in SETTINGS.items()
+        for row, option in ATTENTION.items()
+    }
+    return {name: changes for name, changes in runs.items() if name != run_of(PRICED, "small")}
+
+
+def attention(bench: Bench) -> Section:
+    """Schedulers whose users weigh the stations that they hear, and those that take their mean, trained alike in each setting."""
+    networks, slots, tables = bench.count(40, 2), bench.count(200, 8), []
+    for setting, (title, scenario, _) in SETTINGS.items():
+        learned = bench.learned({row: attention_run(setting, row) for row in ATTENTION}, "untrained")
+        if not learned:
+            continue
+        methods = rules(TASK, STRONG, "own_view") | learned
+        trial = judged(bench, scenario, methods, networks, slots)
+        base = "attention" if len(learned) == len(ATTENTION) else STRONG
+        beside = (
+            Measure("throughput_bps", "ratio", base, ".3f", ".3f"),
+            Measure("bit_per_j", "ratio", base, ".3f", ".3f"),
+            Measure("qos_violation", "difference", base, "+.2f", ".2f"),
+        )
+        measures = (*(one for one in MEASURES if one.to != "own_view"), *(beside if base != STRONG else ()))
+        tables.append(trial_table(trial, methods, f"{title}: {scenario}", measures))
+    note = "Rows differ in attention alone; where it helps, their mean is below 1 in throughput or bits per joule."
+    return Section(tuple(tables), (note,), networks=f"{networks} networks each, {slots} slots")
 
 
 def own_view(bench: Bench) -> Section:

@@ -177,14 +177,15 @@ def training(bench: Bench, of: Mapping[str, str], names: Methods) -> Table:
     return Table("training, over its seeds", columns, rows)
 
 
-def costs(bench: Bench, methods: Methods) -> Table:
+def costs(bench: Bench, methods: Methods, scenario: str = "") -> Table:
     """Operations, time and exchange of a decision."""
     columns = (
         Column("ms", "ms of a decision", ".1f"),
         Column("kb", "kB exchanged", ".3g"),
         Column("mflop", "Mflop of matrix products", ".3g"),
     )
-    env, rows = IoTEnv(scenario_of(bench), 1), []
+    scenario = scenario or scenario_of(bench)
+    env, rows = IoTEnv(scenario, 1), []
     for name, method in methods.items():
         policy = method.members[0]
         env.reset(seed=0)
@@ -198,7 +199,7 @@ def costs(bench: Bench, methods: Methods) -> Table:
         rows.append(
             Row(name, method.kind, {"ms": cost.ms, "kb": cost.exchanged_kb, "mflop": cost.flops / 1e6}, printed)
         )
-    return Table("a decision on one network of iot-noma", columns, rows)
+    return Table(f"a decision on one network of {scenario}", columns, rows)
 
 
 PANELS = ("throughput_bps", "bit_per_j", "qos_violation", "jain", "utilisation", "throughput_std_bps")

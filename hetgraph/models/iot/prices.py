@@ -11,7 +11,7 @@ from hetgraph.radio.spectrum import Spectrum
 SCALE = 100.0  # of prices, before their logarithm
 
 
-def prices_of_neighbours(obs: HeteroData, view: Spectrum) -> Tensor:
+def prices_of_neighbours(obs: HeteroData, view: Spectrum, everyone: bool = False) -> Tensor:
     r"""Logarithmic price of each station's budget on each subchannel ``[B, N, S]``: S numbers from each of its neighbours.
 
     A neighbour's number is, over the users that it served on the subchannel in the slot before, the sum of what received power would
@@ -22,13 +22,17 @@ def prices_of_neighbours(obs: HeteroData, view: Spectrum) -> Tensor:
     Args:
         obs: observation of at least level ``neighbourhood``.
         view: its dense tables.
+        everyone: every other station counts as a neighbour.
     """
     b, n, u, s = view.shape
     home = view.station.clamp_min(0)
     gain = view.gain.gather(2, home.reshape(b, u, 1, 1).expand(b, u, 1, s)).squeeze(2)
     signal_w = gain * obs["ue"].power_w.reshape(b, u, s)
     cost = urgency(view).unsqueeze(2) * signal_w / (view.interference_w * (view.interference_w + signal_w))
-    heard = _neighbours(obs, b, n).gather(2, home.unsqueeze(1).expand(b, n, u)) & (view.station >= 0).unsqueeze(1)
+    near = _neighbours(obs, b, n)
+    if everyone:
+        near = ~torch.eye(n, dtype=torch.bool, device=home.device).expand_as(near)
+    heard = near.gather(2, home.unsqueeze(1).expand(b, n, u)) & (view.station >= 0).unsqueeze(1)
     price = torch.einsum("buns,bun->bns", view.gain * cost.unsqueeze(2), heard.transpose(1, 2).to(cost.dtype))
     return (SCALE * price * view.power_max_w.unsqueeze(2) / s).log1p() / 3
 

@@ -110,7 +110,7 @@ class SchedulerTrunk(nn.Module):
         station = min_path_loss(view, part=self.budget)
         own = own_view(obs, view, station)
         if self.prices:
-            price = prices_of_neighbours(obs, view).gather(1, at_home(station, view.shape[3]))
+            price = prices_of_neighbours(obs, view, self.level == "global").gather(1, at_home(station, view.shape[3]))
             own = replace(own, columns=torch.cat([own.columns, price.unsqueeze(3)], 3))
         return StationViews(view, own, station)
 
@@ -167,6 +167,11 @@ class SchedulerTrunk(nn.Module):
             silence = silence + noise[..., -1:]
         return shares_of(table.gather(3, user.clamp_min(0)), silence, user, views.spectrum.cap)
 
+    def heard(self, summary: Tensor) -> Tensor:
+        """What a round tells the users of each station ``[B, N, H]``, by the states of stations ``[B, N, H]``."""
+        out: Tensor = self.around(summary)
+        return out
+
     def _heads(self, state: Tensor, own: OwnView, station: Tensor, n: int) -> Shares:
         value, power = (BOUND * (head / BOUND).tanh() for head in self.score(state).unbind(3))
         chance = value.exp() * own.ready.unsqueeze(2)
@@ -185,7 +190,7 @@ class SchedulerTrunk(nn.Module):
         efficiency = shannon(power * own.quality)
         carried = efficiency.sum(2) * own.bits.unsqueeze(1)
         met = (carried.clamp_min(1) / own.need_bits.clamp_min(1)).log().clamp(-5, 5)
-        around = self.around(found.summary).gather(1, home.unsqueeze(2).expand(-1, -1, state.shape[3]))
+        around = self.heard(found.summary).gather(1, home.unsqueeze(2).expand(-1, -1, state.shape[3]))
         feedback = (
             met.unsqueeze(2).expand_as(share),
             share,

@@ -1,13 +1,19 @@
 """MADDQN-DMADDPG on one trunk: values of choices and a policy of powers on the same states (Xie 2026, Section 2.2)."""
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor, nn
 
 from hetgraph.models.iot.own_view import LEAST
+from hetgraph.models.iot.powers import shares_of
 from hetgraph.models.iot.trunk import SchedulerTrunk, Shares, StationViews
 from hetgraph.models.options import keep_options
 from hetgraph.nn.encoder import mlp
 from hetgraph.radio.schedule import Schedule, clusters
+
+Scope = Literal["stations", "central"]
+Power = Literal["learned", "equal"]
 
 
 @keep_options
@@ -37,6 +43,12 @@ class TrunkMADDPG(SchedulerTrunk):
         prices: neighbouring stations tell each other what power would cost their users, as in the trunk.
         budget: part of the difference of stations' budgets that does not count in the association, as in the trunk.
         dueling: values less those of the best clusters.
+        scope: ``stations`` for agents of their own, ``central`` for one agent that decides for all of them: in every round stations
+            hear the mean of all, and what power would cost the users of every other; the level is ``global``.
+        power: ``learned``, or ``equal`` parts of the budget for the layers that send, for agents of choices alone.
+
+    Raises:
+        ValueError: another scope or power.
     """
 
     name, task = "iot-trunk", "iot"
@@ -50,11 +62,31 @@ class TrunkMADDPG(SchedulerTrunk):
         prices: bool = False,
         budget: float = 1.0,
         dueling: bool = True,
+        scope: Scope = "stations",
+        power: Power = "learned",
     ) -> None:
-        super().__init__(hidden, width, rounds, attention, prices, budget)
-        self.dueling = dueling
+        for option, got, known in (("scope", scope, get_args(Scope)), ("power", power, get_args(Power))):
+            if got not in known:
+                raise ValueError(f"{option}: got {got!r}, expected one of {', '.join(known)}")
+        super().__init__(hidden, width, rounds, attention, prices or scope == "central", budget)
+        self.dueling, self.scope, self.power = dueling, scope, power
+        self.everywhere = nn.Linear(hidden, hidden, bias=False) if scope == "central" else None
+        if self.everywhere is not None:
+            self.level = "global"
         self.state_value = mlp(hidden, hidden, 1)
         self.weights = nn.Parameter(torch.full((2,), -2.0))  # softplus: 0.13
+
+    def heard(self, summary: Tensor) -> Tensor:
+        """What a round tells the users of each station ``[B, N, H]``; of one agent for all, with the mean of all stations."""
+        out: Tensor = self.around(summary)
+        return out if self.everywhere is None else out + self.everywhere(summary.mean(1, keepdim=True))
+
+    def powers(self, views: StationViews, shares: Shares, user: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Shares of budgets ``[B, N, S, L]`` of the layers of given clusters; arguments as in :meth:`schedule`."""
+        if self.power == "learned":
+            return super().powers(views, shares, user, noise)
+        even = shares.power.new_zeros(user.shape)
+        return shares_of(even, even.new_full((*user.shape[:2], 1), -1e9), user, views.spectrum.cap)
 
     def station_values(self, views: StationViews, shares: Shares, action: Schedule) -> Tensor:
         """Values of what stations did ``[B, N]``.
@@ -70,8 +102,12 @@ class TrunkMADDPG(SchedulerTrunk):
             view = views.spectrum
             best = clusters(shares.share.detach(), views.station, view.shape[1], view.layers, views.own.ready)
             chosen = chosen - _sum_of_chosen(shares.value, best)
+        state = self.state_value(shares.summary).squeeze(2)
+        if self.power == "equal":
+            out: Tensor = state + weight[0] * chosen
+            return out
         apart = _divergence(action.power, self.powers(views, shares, action.user), action.user >= 0)
-        out: Tensor = self.state_value(shares.summary).squeeze(2) + weight[0] * chosen - weight[1] * apart
+        out = state + weight[0] * chosen - weight[1] * apart
         return out
 
 

@@ -1,25 +1,30 @@
 """Training of cells' offsets: returns over a rule's by hand, targets by hand, training from the command line, resumed runs."""
 
+import math
 from typing import Any
 
 import pytest
 import torch
 
-from hetgraph.envs import HandoverTrafficEnv
+from hetgraph.envs import HandoverTrafficEnv, TrafficWeights
+from hetgraph.envs.handover.traffic_physics import Physics
 from hetgraph.graph import roaming
 from hetgraph.models import OffsetQMIX
 from hetgraph.radio import traffic_policy
 from hetgraph.trainers import OffsetDataModule, OffsetQMIXModule, ReplayBuffer
-from hetgraph.trainers.handover.offset_experience import OffsetExperience, OffsetTransitions
+from hetgraph.trainers.handover.offset_experience import FailurePrice, OffsetExperience, OffsetTransitions
 
 SMALL = roaming(5, 20, "handover-traffic")
 
 
-def experience(rule: str | None, n_step: int = 3, steps: int = 8) -> OffsetExperience:
+def experience(
+    rule: str | None, n_step: int = 3, steps: int = 8, price: FailurePrice | None = None, **env_options: Any
+) -> OffsetExperience:
     torch.manual_seed(0)
-    env, other = (HandoverTrafficEnv(SMALL, 2, steps=steps, seed=3) for _ in range(2))
+    env, other = (HandoverTrafficEnv(SMALL, 2, steps=steps, seed=3, **env_options) for _ in range(2))
     played = None if rule is None else traffic_policy(rule)
     options: dict[str, Any] = {"gamma": 0.9, "n_step": n_step, "scale": 10.0, "batch_size": 6, "draws": 4, "updates": 2}
+    options["price"] = price or FailurePrice(0.2, None)
     policy = OffsetQMIX(8, margin_db=1.0, trigger_ticks=1)
     return OffsetExperience(env, other if rule else None, policy, played, ReplayBuffer(500), **options)
 
@@ -121,3 +126,46 @@ def test_validation_says_how_far_it_is_from_the_rule() -> None:
     assert float(rule["mean_delay_s"]) == pytest.approx(float(rule["mean_delay_s:mlb"]))
     other = data.judge(OffsetQMIX(8), "val", 1_000_000)
     assert float(other["score"]) != pytest.approx(float(other["score:mlb"]))
+
+
+HARSH = Physics(failure_db=12.0, failure_s=0.2)  # most links are lost sooner or later
+
+
+def test_returns_have_the_price_of_the_day() -> None:
+    """An environment whose rewards have a price from the start, and one whose price came to it, give the same returns."""
+    cheap = experience("mlb", price=FailurePrice(0.2, 1.0), physics=HARSH)
+    dear = experience("mlb", physics=HARSH, weights=TrafficWeights(failure=5.0), price=FailurePrice(5.0, 1.0))
+    cheap.price.price = 5.0
+    draws = []
+    for data in (cheap, dear):
+        torch.manual_seed(4)
+        data.collect(1)
+        draws.append(data.draw())
+    assert cheap.buffer.rows["lost"].any()
+    torch.testing.assert_close(draws[0].gain, draws[1].gain)
+    assert float(draws[0].price) == 5.0
+
+
+@pytest.mark.parametrize("most", [0.0, 1e6])
+def test_the_price_follows_lost_links(most: float) -> None:
+    """It rises where more are lost than allowed, falls where fewer are, and goes on from a state."""
+    data = experience("mlb", price=FailurePrice(2.0, most, after=0, every=1), physics=HARSH)
+    alone = experience("mlb", physics=HARSH)
+    for one in (data, alone):
+        torch.manual_seed(4)
+        one.collect(1)
+    assert (2.0 < data.price.price <= 3.0) if most == 0 else (data.price.price == data.price.low)
+    assert alone.price.price == 0.2
+    assert torch.equal(data.buffer.rows["gain"], alone.buffer.rows["gain"]), "a look changes nothing of the episode"
+    again = experience("mlb", price=FailurePrice(2.0, most, after=0, every=1), physics=HARSH)
+    again.load_state_dict(data.state_dict())
+    assert again.price.price == data.price.price
+
+
+def test_agents_that_lose_as_many_links_as_the_rule_keep_their_price_at_a_limit_of_one() -> None:
+    price = FailurePrice(2.0, 1.0, after=1, every=2)
+    assert [price.due(episode) for episode in range(5)] == [False, True, False, True, False]
+    price.follow(0.3, 0.3)
+    assert price.price == pytest.approx(2.0)
+    price.follow(0.45, 0.3)
+    assert price.price == pytest.approx(2.0 * math.exp(0.05))

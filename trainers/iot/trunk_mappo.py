@@ -1,0 +1,294 @@
+"""MAPPO on the trunk of IoT schedulers: clusters and powers that are drawn, learned on the policy's own rollouts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hetgraph.envs import IoTEnv
+from hetgraph.models.iot.own_view import LEAST
+from hetgraph.models.iot.powers import shares_of
+from hetgraph.models.iot.trunk import Shares, StationViews, gumbel_like
+from hetgraph.models.iot.trunk_agents import TrunkMADDPG
+from hetgraph.radio.schedule import Schedule, clusters
+from hetgraph.trainers.common.experience import Batches
+from hetgraph.trainers.common.gae import gae
+from hetgraph.trainers.common.limits import check_limits
+from hetgraph.trainers.common.on_policy import OnPolicyModule, clipped_gain, normalised
+from hetgraph.trainers.common.optimisers import Optimiser
+from hetgraph.trainers.iot.rollouts import density
+
+FORBIDDEN = -1e9
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What was drawn in some networks, and how likely it was.
+
+    Args:
+        user: users of clusters in the order of their draws ``[B, N, S, L]``.
+        logit: of the powers of layers ``[B, N, S, L]``.
+        silence: logit of silence ``[B, N]``.
+        log_prob: logarithms of the chances of clusters ``[B, N, S, L]`` and of the densities of logits ``[B, N, S, L]`` and silence
+            ``[B, N]``; zero for what decides nothing.
+        value: of the states ``[B, N]``.
+    """
+
+    user: Tensor
+    logit: Tensor
+    silence: Tensor
+    log_prob: tuple[Tensor, Tensor, Tensor]
+    value: Tensor
+
+    def select(self, rows: Tensor) -> "Draw":
+        """Some of the networks."""
+        chance, layer, off = (part[rows] for part in self.log_prob)
+        return Draw(self.user[rows], self.logit[rows], self.silence[rows], (chance, layer, off), self.value[rows])
+
+    @staticmethod
+    def cat(draws: list["Draw"]) -> "Draw":
+        """All networks of several draws."""
+        chance, layer, off = (torch.cat(parts) for parts in zip(*(one.log_prob for one in draws), strict=True))
+        user, logit, silence, value = (
+            torch.cat(parts) for parts in zip(*((o.user, o.logit, o.silence, o.value) for o in draws), strict=True)
+        )
+        return Draw(user, logit, silence, (chance, layer, off), value)
+
+
+def chances(share: Tensor, user: Tensor, station: Tensor, ready: Tensor) -> Tensor:
+    r"""Logarithms of the chances of clusters, drawn one user after the other without those before ``[B, N, S, L]``.
+
+    By Gumbel noise on the logarithms of shares the users of the largest sums come in the order of the Plackett-Luce model:
+    :math:`\log p_l = v_l - \log \sum_{j \notin \{1..l-1\}} e^{v_j}` over the station's users that are ready.
+
+    Args:
+        share: expected shares ``[B, U, S]``.
+        user: users of clusters in their order ``[B, N, S, L]``; -1 for none.
+        station: of each user ``[B, U]``.
+        ready: users that may be scheduled ``[B, U]``.
+    """
+    n = user.shape[1]
+    value = share.clamp_min(LEAST).log().transpose(1, 2).unsqueeze(1)  # [B, 1, S, U]
+    own = (station.unsqueeze(1) == torch.arange(n, device=station.device).reshape(1, -1, 1)) & ready.unsqueeze(1)
+    left = own.unsqueeze(2).expand(-1, -1, user.shape[2], -1)  # [B, N, S, U]
+    parts = []
+    for layer in range(user.shape[3]):
+        chosen = user[..., layer : layer + 1]
+        table = value.expand(left.shape).masked_fill(~left, FORBIDDEN)
+        part = table.gather(3, chosen.clamp_min(0)) - table.logsumexp(3, keepdim=True)
+        parts.append(torch.where(chosen >= 0, part, 0.0))
+        left = left.scatter(3, chosen.clamp_min(0), left.gather(3, chosen.clamp_min(0)) & (chosen < 0))
+    return torch.cat(parts, 3)
+
+
+def log_probs(
+    policy: TrunkMADDPG, views: StationViews, shares: Shares, drawn: tuple[Tensor, Tensor, Tensor], deviation: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logarithms of chances and densities of what was drawn, as in :class:`Draw`.
+
+    Args:
+        policy: whose shares and logits are the means.
+        views: of the networks.
+        shares: of the policy.
+        drawn: users, logits and silence.
+        deviation: of logits of layers and of silence ``[2]``.
+    """
+    user, logit, silence = drawn
+    mean = _of_clusters(shares.power, user)
+    return (
+        chances(shares.share, user, views.station, views.own.ready),
+        density(logit, mean, deviation[0], user >= 0),
+        density(silence, shares.silence, deviation[1], torch.ones_like(silence, dtype=torch.bool)),
+    )
+
+
+def draw(policy: TrunkMADDPG, views: StationViews, deviation: Tensor) -> tuple[Draw, Schedule]:
+    """Draw clusters, logits and silence."""
+    view, shares = views.spectrum, policy.shares(views)
+    value = shares.share.clamp_min(LEAST).log() + gumbel_like(shares.share)
+    user = clusters(value, views.station, view.shape[1], view.layers, views.own.ready)
+    mean = _of_clusters(shares.power, user)
+    logit = mean + deviation[0] * torch.randn_like(mean)
+    silence = shares.silence + deviation[1] * torch.randn_like(shares.silence)
+    worth = policy.state_value(shares.summary).squeeze(2)
+    log_prob = log_probs(policy, views, shares, (user, logit, silence), deviation)
+    power = shares_of(logit, silence.unsqueeze(2), user, view.cap)
+    return Draw(user, logit, silence, log_prob, worth), Schedule(views.station, user, power)
+
+
+@dataclass(frozen=True)
+class TrunkRollout:
+    """``T`` slots of ``B`` networks.
+
+    Args:
+        rows: packed observations ``[T * B, *]``.
+        drawn: what was drawn ``[T * B, *]``.
+        next_value: of the states after each slot, before any reset ``[T, B, N]``.
+        reward: of the stations, with the continuous stage's terms ``[T, B, N]``.
+        done: the episode ended after the slot ``[T, B]``.
+    """
+
+    rows: dict[str, Tensor]
+    drawn: Draw
+    next_value: Tensor
+    reward: Tensor
+    done: Tensor
+
+
+class TrunkRollouts(Batches[TrunkRollout]):
+    """Rollouts one after the other.
+
+    Args:
+        env: environment, with each station's own rewards.
+        policy: whose decisions are drawn.
+        log_deviation: logarithm of the deviations ``[2]``; a parameter that training changes.
+        slots: slots T of a rollout.
+        draws: rollouts in an epoch.
+    """
+
+    policy: TrunkMADDPG
+
+    def __init__(self, env: IoTEnv, policy: TrunkMADDPG, log_deviation: Tensor, slots: int, draws: int) -> None:
+        super().__init__(env, policy, slots=slots, draws=draws)
+        self.log_deviation = log_deviation
+        self.views = policy.views(env.reset()[0])
+
+    @torch.no_grad()
+    def batch(self) -> TrunkRollout:
+        """Some slots."""
+        policy, deviation = self.policy, self.log_deviation.exp()
+        rows, kept, reward, done = [], list[Draw](), list[Tensor](), list[Tensor]()
+        final: dict[int, Tensor] = {}
+        for slot in range(self.slots):
+            rows.append(self.env.pack())
+            drawn, action = draw(policy, self.views, deviation)
+            step = self.env.step(action)
+            if "final_obs" in step.info:
+                final[slot] = self._value(policy.views(step.info["final_obs"]))
+            kept.append(drawn)
+            reward.append(step.info["continuous_reward"].float())
+            done.append(step.truncated)
+            self.views = policy.views(step.obs)
+        after = torch.stack([*(one.value for one in kept[1:]), self._value(self.views)])
+        for slot, worth in final.items():
+            after[slot] = worth
+        packed = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+        return TrunkRollout(packed, Draw.cat(kept), after, torch.stack(reward), torch.stack(done))
+
+    def views_of(self, rows: dict[str, Tensor]) -> StationViews:
+        """What stations see in packed rows."""
+        return self.policy.views(self.env.unpack(rows, self.policy.level))
+
+    def _value(self, views: StationViews) -> Tensor:
+        out: Tensor = self.policy.state_value(self.policy.shares(views).summary).squeeze(2)
+        return out
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        super().load_state_dict(state)
+        self.views = self.policy.views(self.env.observe(self.env.level))
+
+
+class TrunkMAPPOModule(OnPolicyModule):
+    """Clipped policy gradients for stations that draw clusters and powers (Yu et al. 2022), on the trunk of the other agents.
+
+    Clusters are drawn from the expected shares, user after user; logits of powers and of silence from Gaussians. Each of these
+    choices has a probability ratio of its own and its station's advantage, of the team's reward; the critic is the trunk's value of a
+    station's state.
+
+    Args:
+        deviation: of logits at the start.
+        gamma: discount of a slot.
+        lam: weight of longer traces.
+        clip: range of the probability ratios.
+        epochs: passes over a rollout.
+        minibatches: parts of a rollout.
+        value_weight: weight of the value loss.
+        entropy: weight of the logarithm of the deviations.
+        lr: learning rate at the start.
+        lr_end: part of it that is left at the end.
+        max_norm: largest norm of the gradient.
+        own: stations learn from their own rewards, which do not tell what they take from others; else from the team's.
+        optimiser: ``adam`` or ``rmsprop``.
+        model: options of :class:`~hetgraph.models.TrunkMADDPG`.
+    """
+
+    model: TrunkMADDPG
+
+    def __init__(
+        self,
+        deviation: float = 0.3,
+        gamma: float = 0.9,
+        lam: float = 0.8,
+        clip: float = 0.2,
+        epochs: int = 2,
+        minibatches: int = 4,
+        value_weight: float = 0.5,
+        entropy: float = 1e-3,
+        lr: float = 1e-3,
+        lr_end: float = 0.05,
+        max_norm: float = 0.5,
+        own: bool = False,
+        optimiser: Optimiser = "adam",
+        **model: Any,
+    ) -> None:
+        super().__init__(
+            gamma=gamma, lam=lam, clip=clip, epochs=epochs, minibatches=minibatches, value_weight=value_weight,
+            entropy=entropy, lr=lr, lr_end=lr_end, max_norm=max_norm, optimiser=optimiser, fall="cosine",
+        )  # fmt: skip
+        self.save_hyperparameters()
+        check_limits(self.hparams)
+        self.model = TrunkMADDPG(**model)
+        self.log_deviation = nn.Parameter(torch.full((2,), deviation).log())
+        self.own = own
+        self.centre: Tensor
+        self.rollouts: Tensor
+        self.register_buffer("centre", torch.tensor(0.0))
+        self.register_buffer("rollouts", torch.tensor(0))
+
+    def targets(self, rollout: TrunkRollout) -> tuple[Tensor, Tensor]:
+        """Normalised advantages and returns, less the running mean of rewards ``[T * B, N]``."""
+        keep = min(int(self.rollouts) / 20, 0.95)
+        reward = rollout.reward if self.own else rollout.reward.mean(2, keepdim=True).expand_as(rollout.reward)
+        self.centre.mul_(keep).add_((1 - keep) * reward.mean())
+        self.rollouts += 1
+        value, done = rollout.drawn.value.view_as(reward), rollout.done.unsqueeze(2)
+        advantage = gae(
+            reward - self.centre, value, rollout.next_value, done=done, terminated=torch.zeros_like(done), gamma=self.gamma,
+            lam=self.lam,
+        )  # fmt: skip
+        return normalised(advantage).flatten(0, 1), (advantage + value).flatten(0, 1)
+
+    def parts(self, rollout: TrunkRollout) -> Iterator[Tensor]:
+        """Rows of each minibatch."""
+        yield from torch.randperm(rollout.done.numel()).to(rollout.done.device).chunk(self.minibatches)
+
+    def loss(self, rollout: TrunkRollout, part: Tensor, advantage: Tensor, goal: Tensor) -> Tensor:
+        """Loss of a minibatch."""
+        policy, drawn = self.model, rollout.drawn.select(part)
+        views = self._experience().views_of({name: value[part] for name, value in rollout.rows.items()})
+        shares = policy.shares(views)
+        choices = (drawn.user, drawn.logit, drawn.silence)
+        now = log_probs(policy, views, shares, choices, self.log_deviation.exp())
+        value = policy.state_value(shares.summary).squeeze(2)
+        loss = self.value_weight * nn.functional.huber_loss(value, goal[part])
+        loss = loss - self.entropy * self.log_deviation.sum()
+        for new, old in zip(now, drawn.log_prob, strict=True):
+            gain = advantage[part].reshape(*advantage[part].shape, *([1] * (new.dim() - 2)))
+            counts = old != 0
+            loss = loss - (clipped_gain(new, old, gain, self.clip) * counts).sum() / counts.sum().clamp_min(1)
+        return loss
+
+    def _experience(self) -> TrunkRollouts:
+        rollouts = self.data.train_data
+        assert isinstance(rollouts, TrunkRollouts)
+        return rollouts
+
+
+def _of_clusters(logit: Tensor, user: Tensor) -> Tensor:
+    """Logits of users on subchannels ``[B, U, S]`` at the layers of clusters ``[B, N, S, L]``."""
+    b, n, s, _ = user.shape
+    table = logit.transpose(1, 2).unsqueeze(1).expand(b, n, s, logit.shape[1])
+    return table.gather(3, user.clamp_min(0))

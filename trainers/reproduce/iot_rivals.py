@@ -1,0 +1,81 @@
+"""Rivals on the trunk of the method, from nothing: with its constants, and with the paper's own."""
+
+from hetgraph.trainers.iot.task import TASK
+from hetgraph.trainers.reproduce.bench import Bench, rules
+from hetgraph.trainers.reproduce.iot_own import SMALL, STRONG, TRUNK, run_of
+from hetgraph.trainers.reproduce.iot_tables import METHOD, TABLE_2, costs, judged
+from hetgraph.trainers.reproduce.section import Section
+from hetgraph.trainers.reproduce.tables import Measure, Printed, trial_table
+from hetgraph.trainers.reproduce.trainings import D, M, options
+
+# As many slots and rows as the method: 248 rollouts of 8 slots of 16 networks, 8 steps of 32 rows on each.
+MAPPO = ("--model", "hetgraph.trainers.TrunkMAPPOModule", *options(D, slots=8, num_envs=16, draws=31))
+RIVALS = {
+    "DQN-DDDPG": options(M, scope="central"),
+    "MADDPG": options(M, joint=0, twin=False),  # the actor's shares choose clusters
+    "QMIX": options(M, actor=0, twin=False, mixing="monotonic", power="equal"),
+    "MAPPO": MAPPO,
+}
+# Section 3.1 and Table 1 of the paper; 500 draws of 128 rows and four slots each (250 of 256 and eight): as many slots and rows.
+PAPER = options(M, gamma=0.95, lr=1e-4, lr_end=1, critic_lr=1e-3, soft=0.005, dueling=False)
+DRAWS = options(D, batch_size=128, slots=4, draws=62, capacity=32000, steps=1)
+PAPERS = {
+    METHOD: (*PAPER, *DRAWS),
+    "DQN-DDDPG": (*PAPER, *DRAWS, *options(M, scope="central", critic_lr=3e-4)),
+    "MADDPG": (
+        *PAPER,
+        *DRAWS,
+        *options(M, joint=0, twin=False, soft=0.01),
+        *options(D, batch_size=256, slots=8, draws=31),
+    ),
+    "QMIX": (*PAPER, *DRAWS, *options(M, actor=0, twin=False, mixing="monotonic", power="equal", lr=5e-4)),
+}
+ABLATIONS = {
+    "no twin critic": options(M, twin=False),
+    "no double Q": options(M, double=False),
+    "no attention": options(M, attention=False),
+    "throughput only": options(D, weights="[1, 0, 0, 0, 0]"),
+    "no joint value": options(M, joint=0),
+    "no gradient of critics": options(M, actor=0),
+}
+
+
+def run(row: str, kind: str = "") -> str:
+    """Run of a rival, with the paper's constants (``kind`` is ``paper``), or of an ablation."""
+    short = row.lower().replace(" ", "-")
+    return "-".join(part for part in ("trunk", kind, short) if part)
+
+
+def rivals(bench: Bench) -> Section:
+    """Learned methods on one trunk, of one budget, beside rules."""
+    networks, slots = bench.count(40, 2), bench.count(200, 8)
+    names = {METHOD: run_of(TRUNK, "small")} | {row: run(row) for row in RIVALS}
+    names |= {f"{row}, the paper's constants": run(row, "paper") for row in PAPERS}
+    return _section(bench, names, networks, slots, {})
+
+
+def parts(bench: Bench) -> Section:
+    """The method without one of its parts each: Table 2 from nothing, on stations' own views."""
+    networks, slots = bench.count(40, 2), bench.count(200, 8)
+    names = {METHOD: run_of(TRUNK, "small")} | {row: run(row) for row in ABLATIONS} | {"MADDPG": run("MADDPG")}
+    return _section(bench, names, networks, slots, TABLE_2)
+
+
+def _section(bench: Bench, names: dict[str, str], networks: int, slots: int, printed: Printed) -> Section:
+    learned = bench.learned(names, "untrained")
+    methods = rules(TASK, STRONG, "own_view") | learned
+    trial = judged(bench, SMALL, methods, networks, slots)
+    base = METHOD if METHOD in learned else STRONG
+    measures = (
+        Measure("throughput_bps"),
+        Measure("throughput_bps", "ratio", STRONG, ".3f", ".3f"),
+        Measure("bit_per_j", "ratio", STRONG, ".2f", ".2f"),
+        Measure("qos_violation", form=".2f", half=".2f"),
+        Measure("throughput_bps", "ratio", base, ".3f", ".3f"),
+        Measure("bit_per_j", "ratio", base, ".3f", ".3f"),
+        Measure("qos_violation", "difference", base, "+.2f", ".2f"),
+        Measure("jain", form=".3f", half=".3f"),
+        Measure("return"),
+    )
+    tables = (trial_table(trial, methods, SMALL, measures, printed=printed), costs(bench, learned, SMALL))
+    return Section(tables, networks=f"{networks} networks, {slots} slots")
