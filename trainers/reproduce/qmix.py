@@ -43,11 +43,12 @@ MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin", "qmix-flat",
 RUNS = (
     *(Run(name, "qmix", changes, main=name in MAIN, minutes=2, quick=TINY) for name, changes in CHANGES.items()),
     *(Run(name, "qmix", changes, "rule + learned", False, 2, TINY) for name, changes in STARTED.items()),
-    Run("qmix-traffic", "qmix-traffic", minutes=20, quick=TINY_TRAFFIC),
+    Run("qmix-traffic", "qmix-traffic", minutes=12, quick=TINY_TRAFFIC),
     Tuned("qmix-traffic-own", "", (*OWN, "--epochs", "3", "--batches", "96"), minutes=15,
           quick=("--epochs", "1", "--batches", "2"), needs=("qmix-traffic",), of="qmix-traffic"),
     *(
-        Run(traffic.change(name), "qmix-traffic", changes, main=False, minutes=20, quick=TINY_TRAFFIC)
+        Run(traffic.change(name), "qmix-traffic", (*changes, *options(T, max_epochs=traffic.SHORT)), main=False, minutes=5,
+            quick=TINY_TRAFFIC)
         for name, changes in traffic.CHANGES.items()
     ),
     Run("qmix-paper", "qmix-paper", LEVELS, "paper's own constants", minutes=10, quick=TINY),
@@ -70,7 +71,7 @@ PAPER = Paper(
         Experiment("traffic", "With traffic: cells' offsets beside tuned rules", (), traffic.traffic, ("qmix-traffic",), 20),
         Experiment("traffic-room", "With traffic: offsets that know the future", (), traffic.room, ("qmix-traffic",), 20),
         Experiment("traffic-parts", "With traffic: parts of the method", (), traffic.parts,
-                   ("qmix-traffic", *map(traffic.change, traffic.CHANGES)), 15),
+                   tuple(map(traffic.change, traffic.CHANGES)), 15),
         Experiment("traffic-sizes", "With traffic: more cells and other traffic, as they are", (), traffic.sizes,
                    ("qmix-traffic",), 40),
         Experiment("traffic-own", "With traffic: somebody's sites and users", (), traffic.own, ("qmix-traffic-own",), 30,
