@@ -61,7 +61,9 @@ class OffsetValues:
     state: Tensor
 
     def of(self, change: Tensor) -> Tensor:
-        """Values of some changes ``[B, N]``."""
+        """Values of some changes ``[B, N]``, or means of values by weights of changes ``[B, N, 3]``."""
+        if change.dim() == 3:
+            return (self.value * change).sum(2)
         return self.value.gather(2, change.unsqueeze(2)).squeeze(2)
 
     def best(self) -> Tensor:
@@ -164,7 +166,7 @@ class OffsetQMIX(nn.Module):
 
         Args:
             values: of :meth:`forward`.
-            change: of each cell ``[B, N]``.
+            change: of each cell ``[B, N]``, or weights of its changes ``[B, N, 3]``.
             beside: what is known in training alone, see ``BESIDE`` ``[B, 2]``.
         """
         chosen = values.of(change)
@@ -181,6 +183,10 @@ class OffsetQMIX(nn.Module):
             return nn.functional.one_hot(values.best(), CHANGES).to(values.value)
         return (values.value / (self.softness * self.spread).clamp_min(1e-6)).softmax(2)
 
+    def change_db(self, weight: Tensor) -> Tensor:
+        """Expected changes by their weights ``[B, N, 3]``: ``[B, N]``, dB."""
+        return self.step_db * (weight[..., 2] - weight[..., 0])
+
     def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
         """``offset_db [N]`` after the expected changes, and ``value [N, 3]`` of a change down, none and up."""
         values = self(graph)
@@ -188,8 +194,7 @@ class OffsetQMIX(nn.Module):
 
     def _offsets(self, obs: HeteroData, values: OffsetValues) -> Tensor:
         """Offsets after the expected changes ``[B, N]``, dB."""
-        chances = self.chances(values)
-        change_db = self.step_db * (chances[..., 2] - chances[..., 0])
+        change_db = self.change_db(self.chances(values))
         offset_db: Tensor = obs["bs"].offset_db.view(change_db.shape) + change_db
         return offset_db
 

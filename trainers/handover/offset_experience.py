@@ -15,6 +15,7 @@ from hetgraph.trainers.common.replay import ReplayBuffer
 
 NEXT = "next_"
 LEAST, MOST = 0.01, 0.1  # chances of a random change of the networks that explore least and most
+DRAWN = 0.2  # share of changes that are drawn where least are, all where most are
 MOST_TIMES = 2.0  # of the rule's lost links that count when a price moves
 
 
@@ -64,7 +65,7 @@ class OffsetTransitions:
 
     Args:
         obs: what was seen.
-        change: changes of offsets ``[B, N]``.
+        change: weights of changes of offsets, one for what was drawn ``[B, N, 3]``.
         gain: discounted rewards until the later state, over the rule's ``[B]``.
         local: the same of each cell's own users ``[B, N]``.
         discount: of the later state's value ``[B]``.
@@ -125,8 +126,8 @@ class OffsetExperience(Experience[OffsetTransitions]):
         super().__init__(env, policy, buffer, batch_size=batch_size, slots=1, draws=draws, least=1)
         self.rule_env, self.rule, self.updates, self.price = rule_env, rule, updates, price
         self.gamma, self.n_step, self.scale, self.due = gamma, n_step, scale, 0
-        turn = torch.linspace(0, 1, env.num_envs, device=env.device)
-        self.epsilon = (LEAST * (MOST / LEAST) ** turn).unsqueeze(1)
+        turn = torch.linspace(0, 1, env.num_envs, device=env.device).unsqueeze(1)
+        self.epsilon, self.drawn_share = LEAST * (MOST / LEAST) ** turn, DRAWN + (1 - DRAWN) * turn
 
     @torch.no_grad()
     def collect(self, slots: int) -> None:
@@ -147,7 +148,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
             states.append(env.pack())
             besides.append(self.beside())
             changes.append(change)
-            step = env.step(self.policy.action(env.view.offset_db + self.policy.step_db * (change - 1)))
+            step = env.step(self.policy.action(env.view.offset_db + self.policy.change_db(change)))
             reward, own, failures = step.reward.mean(1), step.info["reward_local"], step.info["counters"].failures
             if rule_env is not None:
                 action, memory = self.rule.act(rule_env.observe(self.rule.level), memory, None)
@@ -171,11 +172,18 @@ class OffsetExperience(Experience[OffsetTransitions]):
         return lost
 
     def explore(self, obs: HeteroData) -> Tensor:
-        """Changes drawn from their chances, random ones with a chance of the network's own ``[B, N]``."""
+        """Weights of changes ``[B, N, 3]``: those of a decision, or one for a change that is drawn by them or by chance.
+
+        Decisions are expected changes. Where all changes are drawn, offsets wander over decibels, and values are those of other
+        networks' states and other policies than decisions meet; where none is, nothing is learned of single changes. So networks draw
+        different shares.
+        """
         chances = self.policy.chances(self.policy(obs))
-        chances = torch.lerp(chances, torch.full_like(chances, 1 / CHANGES), self.epsilon.unsqueeze(2))
-        change: Tensor = torch.multinomial(chances.flatten(0, 1), 1).view(chances.shape[:2])
-        return change
+        likely = torch.lerp(chances, torch.full_like(chances, 1 / CHANGES), self.epsilon.unsqueeze(2))
+        change = torch.multinomial(likely.flatten(0, 1), 1).view(chances.shape[:2])
+        drawn = torch.rand(change.shape, device=change.device) < self.drawn_share
+        one: Tensor = nn.functional.one_hot(change, CHANGES).to(chances)
+        return torch.where(drawn.unsqueeze(2), one, chances)
 
     def beside(self) -> Tensor:
         """The rule's backlog and how far the agents' is above it, in seconds of mean delay ``[B, 2]``."""
@@ -197,7 +205,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
             n = min(self.n_step, last - t)
             weight = self.gamma ** torch.arange(n, device=reward.device, dtype=reward.dtype)
             row = states[t] | {NEXT + name: value for name, value in states[t + n].items()}
-            row |= {"change": change[t].to(torch.uint8), "beside": beside[t], NEXT + "beside": beside[t + n]}
+            row |= {"change": change[t].half(), "beside": beside[t], NEXT + "beside": beside[t + n]}
             row |= {"gain": torch.einsum("t,tb->b", weight, reward[t : t + n])}
             row |= {"lost": torch.einsum("t,tb->b", weight, lost[t : t + n])}
             row |= {"local": torch.einsum("t,tbn->bn", weight, local[t : t + n])}
@@ -211,7 +219,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
         level = self.policy.level
         return OffsetTransitions(
             obs=self.env.unpack(rows, level),
-            change=rows["change"].long(),
+            change=rows["change"].float(),
             gain=rows["gain"] - (self.price.price - self.price.start) * rows["lost"],
             **{name: rows[name] for name in ("local", "discount", "beside")},
             next_obs=self.env.unpack(later, level),
