@@ -185,7 +185,7 @@ def test_networks_draw_different_shares_of_their_changes() -> None:
         torch.testing.assert_close(change[~one], chances[~one])
         assert bool((change.sum(2) - 1).abs().max() < 1e-5)
         drawn += one.float().mean(1) / 200
-    assert drawn[0].item() == pytest.approx(0.2, abs=0.05) and drawn[1].item() == 1.0
+    assert drawn[0].item() == pytest.approx(0.2, abs=0.05) and drawn[1].item() == pytest.approx(1.0)
     torch.testing.assert_close(data.policy.change_db(change), 1.5 * (change[..., 2] - change[..., 0]))
 
 
