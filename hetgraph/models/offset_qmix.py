@@ -106,7 +106,7 @@ class OffsetQMIX(nn.Module):
         mixer: int = 32,
         softness: float = 0.5,
         step_db: float = 1.5,
-        margin_db: float = 1.55,
+        margin_db: float = 1.6,
         trigger_ticks: int = 0,
     ) -> None:
         super().__init__()

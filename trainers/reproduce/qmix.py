@@ -43,7 +43,7 @@ MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin", "qmix-flat",
 RUNS = (
     *(Run(name, "qmix", changes, main=name in MAIN, minutes=2, quick=TINY) for name, changes in CHANGES.items()),
     *(Run(name, "qmix", changes, "rule + learned", False, 2, TINY) for name, changes in STARTED.items()),
-    Run("qmix-traffic", "qmix-traffic", minutes=12, quick=TINY_TRAFFIC),
+    Run("qmix-traffic", "qmix-traffic", minutes=10, quick=TINY_TRAFFIC),
     Tuned("qmix-traffic-own", "", (*OWN, "--epochs", "3", "--batches", "96"), minutes=15,
           quick=("--epochs", "1", "--batches", "2"), needs=("qmix-traffic",), of="qmix-traffic"),
     *(

@@ -157,14 +157,14 @@ def own_options() -> Options:
 
 
 def parts(bench: Bench) -> Section:
-    """Agents without parts of the method, or with others, all trained for a quarter of the time."""
+    """Agents without parts of the method, or with others, all trained for three tenths of the time."""
     layouts = bench.count(40, 2)
     methods = rules(TASK, BEST) | bench.learned({name: change(name) for name in CHANGES})
     (trial,) = bench.judge(TASK, _options(bench, layouts), methods, BEST)
     base = WHOLE if WHOLE in methods else BEST
     beside = Measure("mean_delay_s", "ratio", base, ".3f", ".3f")
     table = trial_table(trial, methods, "2.8 Mbit/s a user", (*measures(BEST), *((beside,) if base == WHOLE else ())))
-    note = f"All were trained for {SHORT} epochs, a quarter of the training of the rows above."
+    note = f"All were trained for {SHORT} epochs, three tenths of the training of the rows above."
     return Section((table,), (note,), networks=f"{layouts} networks of handover-traffic")
 
 
