@@ -1,7 +1,7 @@
 """A queue of trainings that can be stopped and gone on with: each is a process of its own with a log.
 
-A log begins with its command and ends with ``done`` or ``failed with CODE``; anything else is a training that was stopped, which
-goes on from its ``last.ckpt``.
+A log begins with its command and a digest of the configuration that this names, and ends with ``done`` or ``failed with CODE``;
+anything else is a training that was stopped, which goes on from its ``last.ckpt``.
 """
 
 import os
@@ -38,6 +38,7 @@ class Job:
         folder: of a training, from whose ``last.ckpt`` it goes on; ``None`` for what begins anew.
         needs: jobs that come before it; when one is done again, so is this.
         output: what a job without checkpoints leaves.
+        settings: digest of what the command reads beside its options, such as a shipped configuration; with others it is a new job.
     """
 
     name: str
@@ -46,6 +47,12 @@ class Job:
     folder: Path | None = None
     needs: tuple[str, ...] = ()
     output: Path | None = None
+    settings: str = ""
+
+    @property
+    def header(self) -> str:
+        """Beginning of the log."""
+        return " ".join(self.command) + "\n" + (f"settings: {self.settings}\n" if self.settings else "")
 
     @property
     def last(self) -> Path | None:
@@ -74,7 +81,7 @@ def state_of(job: Job, logs: Path) -> str:
     """``done``, ``failed``, ``stopped`` (it can go on), or ``new``: never begun, or with another command."""
     path = log_of(job.name, logs)
     text = path.read_text(errors="replace") if path.exists() else ""
-    if not text.startswith(" ".join(job.command) + "\n"):
+    if not text.startswith(job.header):
         return "new"
     needed = (log_of(need, logs) for need in job.needs)
     if any(need.exists() and need.stat().st_mtime_ns > path.stat().st_mtime_ns for need in needed):
@@ -166,7 +173,7 @@ def _begin(job: Job, logs: Path) -> _Running:
     elif job.last is not None:  # of another command: nothing to go on from
         shutil.rmtree(job.last) if job.last.is_dir() else job.last.unlink(missing_ok=True)
     log = log_of(job.name, logs).open("a" if again else "w")
-    log.write(f"going on: {' '.join(command)}\n" if again else f"{' '.join(command)}\nmachine: {machine()}\n")
+    log.write(f"going on: {' '.join(command)}\n" if again else f"{job.header}machine: {machine()}\n")
     log.flush()
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     process = subprocess.Popen(

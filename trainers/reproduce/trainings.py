@@ -1,8 +1,12 @@
 """Trainings of a paper: a configuration with what is changed of it, seeds, and what its rows are."""
 
+import hashlib
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from hetgraph.trainers.judge.kinds import Kind
 from hetgraph.trainers.reproduce.queue import Job
@@ -55,6 +59,16 @@ def label_root(runs: Path, quick: bool) -> str:
     return str(runs / "data") if quick else "data"
 
 
+def digest(config: str) -> str:
+    """A few letters for what a shipped configuration says, comments aside; nothing for none."""
+    if not config:
+        return ""
+    from hetgraph.trainers.cli import config_path
+
+    said = yaml.safe_load(Path(config_path(config)).read_text())
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True)
 class Run:
     """A training, of several seeds.
@@ -105,7 +119,7 @@ class Run:
         """A seed in the queue; needs that are not ``labelled`` are runs, of the same seed."""
         needs = tuple(name if name in labelled else f"{name}-{seed}" for name in self.needs)
         minutes, folder = 0.5 if quick else self.minutes, self.folder(seed, runs)
-        return Job(folder.name, self.command(seed, runs, quick), minutes, folder, needs)
+        return Job(folder.name, self.command(seed, runs, quick), minutes, folder, needs, settings=digest(self.config))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from hetgraph.trainers.reproduce import queue
 from hetgraph.trainers.reproduce.queue import Job, machine_of, minutes_of, state_of, work
+from hetgraph.trainers.reproduce.trainings import digest
 
 # In place of `hetgraph`: writes what it was called with, and does what its first word says.
 SCRIPT = """
@@ -48,6 +50,21 @@ def run(jobs: list[Job], logs: Path, at_once: int = 2) -> dict[str, str]:
 
 def calls(folder: Path) -> list[str]:
     return (folder / "calls").read_text().splitlines()
+
+
+def test_a_job_whose_configuration_changed_is_a_new_one(tmp_path: Path) -> None:
+    one, logs = replace(job("good", tmp_path / "one"), settings="abc"), tmp_path / "logs"
+    run([one], logs)
+    assert state_of(one, logs) == "done"
+    assert state_of(replace(one, settings="abd"), logs) == state_of(replace(one, settings="ab"), logs) == "new"
+
+
+def test_the_digest_of_a_configuration_is_that_of_what_it_says(tmp_path: Path) -> None:
+    texts = {"one": "a: 1  # first\nb: 2\n", "two": "b: 2\na: 1\n", "three": "a: 1\nb: 3\n"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    one, two, three = (digest(str(tmp_path / name)) for name in texts)
+    assert one == two != three and digest("") == ""
 
 
 def test_what_is_done_is_not_run_again(tmp_path: Path) -> None:
