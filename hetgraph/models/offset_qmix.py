@@ -25,8 +25,18 @@ COLUMNS: dict[str | tuple[str, str, str], tuple[str, ...]] = {
     CHANNEL: ("own_gap_db", "efficiency", "own"),
 }
 REPORTS = 40  # edges of a station's users whose summed states count as one
-CHANGES = 3  # of an offset: down, none, up
+CHANGES = 3  # of an offset whose values are learned: down, none, up
+CHANGE_DB = 1.5  # by which these move it
 BESIDE = 2  # what a mixer is told of the rule that plays beside the agents: its backlog, and how far theirs is above it
+
+
+def weights_of(change_db: Tensor) -> Tensor:
+    """Weights of the changes whose values are learned ``[B, N, 3]`` by which these make a value of any change ``[B, N]``, dB.
+
+    Values are linear from none up and from none down, also beyond ``CHANGE_DB``, where the weight of none is negative.
+    """
+    part = change_db / CHANGE_DB
+    return torch.stack([(-part).clamp_min(0), 1 - part.abs(), part.clamp_min(0)], 2)
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ class OffsetQMIX(nn.Module):
         mixing: ``qmix``; ``vdn`` for the mean of the agents' values; ``independent`` for agents that learn alone.
         mixer: width of the mixer.
         softness: temperature, as part of the mean spread of values; 0 for the best change alone.
-        step_db: by which a change moves an offset.
+        step_db: by which a decision moves an offset at most.
         margin_db: of A3, which hands users over by the offsets.
         trigger_ticks: ticks before the present one in which A3's condition has to have held.
 
@@ -104,9 +114,9 @@ class OffsetQMIX(nn.Module):
         hops: int = 1,
         mixing: OffsetMixing = "qmix",
         mixer: int = 32,
-        softness: float = 0.5,
-        step_db: float = 1.5,
-        margin_db: float = 1.6,
+        softness: float = 1.0,
+        step_db: float = 3.0,
+        margin_db: float = 1.5,
         trigger_ticks: int = 0,
     ) -> None:
         super().__init__()
@@ -177,24 +187,26 @@ class OffsetQMIX(nn.Module):
         out: Tensor = self.mixer(chosen, values.agent, torch.cat([values.state, beside], 1))
         return out
 
-    def chances(self, values: OffsetValues) -> Tensor:
-        """Chances of changes ``[B, N, 3]``."""
-        if not self.softness:
+    def chances(self, values: OffsetValues, softness: float | None = None) -> Tensor:
+        """Chances of changes ``[B, N, 3]``, at the model's softness or another one."""
+        softness = self.softness if softness is None else softness
+        if not softness:
             return nn.functional.one_hot(values.best(), CHANGES).to(values.value)
-        return (values.value / (self.softness * self.spread).clamp_min(1e-6)).softmax(2)
+        return (values.value / (softness * self.spread).clamp_min(1e-6)).softmax(2)
 
-    def change_db(self, weight: Tensor) -> Tensor:
-        """Expected changes by their weights ``[B, N, 3]``: ``[B, N]``, dB."""
-        return self.step_db * (weight[..., 2] - weight[..., 0])
+    def change_db(self, values: OffsetValues) -> Tensor:
+        """Expected changes ``[B, N]``, dB: decisions."""
+        chances = self.chances(values)
+        return self.step_db * (chances[..., 2] - chances[..., 0])
 
     def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
-        """``offset_db [N]`` after the expected changes, and ``value [N, 3]`` of a change down, none and up."""
+        """``offset_db [N]`` after the expected changes, and ``value [N, 3]`` of a change by 1.5 dB down, none and up."""
         values = self(graph)
         return {"offset_db": self._offsets(graph, values).squeeze(0), "value": values.value.squeeze(0)}
 
     def _offsets(self, obs: HeteroData, values: OffsetValues) -> Tensor:
         """Offsets after the expected changes ``[B, N]``, dB."""
-        change_db = self.change_db(self.chances(values))
+        change_db = self.change_db(values)
         offset_db: Tensor = obs["bs"].offset_db.view(change_db.shape) + change_db
         return offset_db
 

@@ -63,7 +63,7 @@ def test_offsets_move_by_the_expected_change(env: HandoverTrafficEnv) -> None:
     values, old = policy(obs), obs["bs"].offset_db.view(2, CELLS)
     action = policy.act(obs, None, None)[0]
     for b, n in ((0, 0), (1, 7), (1, 49)):
-        weights = [float((v / (0.5 * 0.05)).exp()) for v in values.value[b, n].detach().double()]
+        weights = [float((v / (1.0 * 0.05)).exp()) for v in values.value[b, n].detach().double()]
         expected = 2.0 * (weights[2] - weights[0]) / sum(weights)
         assert float(action.offset_db[b, n] - old[b, n]) == pytest.approx(expected, abs=1e-4)
     assert action.margin_db.tolist() == pytest.approx([0.7] * 2) and action.trigger_ticks.tolist() == [2, 2]

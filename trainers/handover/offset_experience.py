@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import HandoverTrafficEnv
-from hetgraph.models.offset_qmix import CHANGES, OffsetQMIX
+from hetgraph.models.offset_qmix import CHANGE_DB, CHANGES, OffsetQMIX, weights_of
 from hetgraph.trainers.common.experience import Experience
 from hetgraph.trainers.common.replay import ReplayBuffer
 
 NEXT = "next_"
 LEAST, MOST = 0.01, 0.1  # chances of a random change of the networks that explore least and most
+SOFTNESS = 0.5  # of drawn changes
 DRAWN = 0.2  # share of changes that are drawn where least are, all where most are
 MOST_TIMES = 2.0  # of the rule's lost links that count when a price moves
 
@@ -65,7 +66,7 @@ class OffsetTransitions:
 
     Args:
         obs: what was seen.
-        change: weights of changes of offsets, one for what was drawn ``[B, N, 3]``.
+        change: weights of learned changes that make up what was done (:func:`~hetgraph.models.offset_qmix.weights_of`) ``[B, N, 3]``.
         gain: discounted rewards until the later state, over the rule's ``[B]``.
         local: the same of each cell's own users ``[B, N]``.
         discount: of the later state's value ``[B]``.
@@ -144,11 +145,11 @@ class OffsetExperience(Experience[OffsetTransitions]):
         memory = None if rule_env is None else self.rule.initial_state(rule_env.observe(self.rule.level))
         for _ in range(env.episode_slots):
             obs = env.observe(self.policy.level)
-            change = self.explore(obs)
+            change_db = self.explore(obs)
             states.append(env.pack())
             besides.append(self.beside())
-            changes.append(change)
-            step = env.step(self.policy.action(env.view.offset_db + self.policy.change_db(change)))
+            changes.append(weights_of(change_db))
+            step = env.step(self.policy.action(env.view.offset_db + change_db))
             reward, own, failures = step.reward.mean(1), step.info["reward_local"], step.info["counters"].failures
             if rule_env is not None:
                 action, memory = self.rule.act(rule_env.observe(self.rule.level), memory, None)
@@ -172,18 +173,18 @@ class OffsetExperience(Experience[OffsetTransitions]):
         return lost
 
     def explore(self, obs: HeteroData) -> Tensor:
-        """Weights of changes ``[B, N, 3]``: those of a decision, or one for a change that is drawn by them or by chance.
+        """Changes of offsets ``[B, N]``, dB: decisions, or in their place learned changes that are drawn by their chances or by none.
 
         Decisions are expected changes. Where all changes are drawn, offsets wander over decibels, and values are those of other
-        networks' states and other policies than decisions meet; where none is, nothing is learned of single changes. So networks draw
+        states and of another policy than decisions meet; where none is, nothing is learned of single changes. So networks draw
         different shares.
         """
-        chances = self.policy.chances(self.policy(obs))
-        likely = torch.lerp(chances, torch.full_like(chances, 1 / CHANGES), self.epsilon.unsqueeze(2))
-        change = torch.multinomial(likely.flatten(0, 1), 1).view(chances.shape[:2])
+        values = self.policy(obs)
+        chances = self.policy.chances(values, SOFTNESS)
+        chances = torch.lerp(chances, torch.full_like(chances, 1 / CHANGES), self.epsilon.unsqueeze(2))
+        change = torch.multinomial(chances.flatten(0, 1), 1).view(chances.shape[:2])
         drawn = torch.rand(change.shape, device=change.device) < self.drawn_share
-        one: Tensor = nn.functional.one_hot(change, CHANGES).to(chances)
-        return torch.where(drawn.unsqueeze(2), one, chances)
+        return torch.where(drawn, CHANGE_DB * (change - 1), self.policy.change_db(values))
 
     def beside(self) -> Tensor:
         """The rule's backlog and how far the agents' is above it, in seconds of mean delay ``[B, 2]``."""

@@ -14,6 +14,7 @@ from hetgraph.envs.handover.traffic_named import a3 as tuned_a3
 from hetgraph.envs.handover.traffic_named import best_expected_rate, dual_price
 from hetgraph.envs.handover.traffic_named import mlb as tuned_mlb
 from hetgraph.envs.handover.tuning import tune
+from hetgraph.models.offset_qmix import CHANGE_DB
 from hetgraph.radio.handover import HandoverAction
 from hetgraph.trainers.common.networks import TEST, networks_of
 from hetgraph.trainers.handover.traffic_task import SCENARIO, TASK, Options, at_load
@@ -84,7 +85,7 @@ class AtBest:
 
     def act(self, obs: HeteroData, state: Any, generator: Generator | None) -> tuple[HandoverAction, Any]:
         """Offsets after the best changes."""
-        change_db = self.agents.step_db * (self.agents(obs).best() - 1)
+        change_db = CHANGE_DB * (self.agents(obs).best() - 1)
         return self.agents.action(obs["bs"].offset_db.view(change_db.shape) + change_db), state
 
 

@@ -10,7 +10,7 @@ from hetgraph.envs import HandoverTrafficEnv, TrafficWeights
 from hetgraph.envs.handover.traffic_physics import Physics
 from hetgraph.graph import roaming
 from hetgraph.models import OffsetQMIX
-from hetgraph.models.offset_qmix import OffsetValues
+from hetgraph.models.offset_qmix import OffsetValues, weights_of
 from hetgraph.radio import traffic_policy
 from hetgraph.trainers import OffsetDataModule, OffsetQMIXModule, ReplayBuffer
 from hetgraph.trainers.handover.offset_experience import FailurePrice, OffsetExperience, OffsetTransitions
@@ -173,20 +173,26 @@ def test_agents_that_lose_as_many_links_as_the_rule_keep_their_price_at_a_limit_
 
 
 def test_networks_draw_different_shares_of_their_changes() -> None:
-    """The first one a fifth, the last one all; other changes are the expected ones of a decision."""
+    """The first one a fifth, the last one all; other changes are decisions."""
     data = experience("a3")
     torch.manual_seed(1)
     obs = data.env.observe(data.policy.level)
-    chances = data.policy.chances(data.policy(obs))
-    drawn = torch.zeros(2)
+    decision, drawn = data.policy.change_db(data.policy(obs)), torch.zeros(2)
     for _ in range(200):
-        change = data.explore(obs)
-        one = change.amax(2) == 1
-        torch.testing.assert_close(change[~one], chances[~one])
-        assert bool((change.sum(2) - 1).abs().max() < 1e-5)
-        drawn += one.float().mean(1) / 200
+        change_db = data.explore(obs)
+        own = change_db == decision
+        assert set((change_db[~own] / 1.5).tolist()) <= {-1.0, 0.0, 1.0}
+        drawn += (~own).float().mean(1) / 200
     assert drawn[0].item() == pytest.approx(0.2, abs=0.05) and drawn[1].item() == pytest.approx(1.0)
-    torch.testing.assert_close(data.policy.change_db(change), 1.5 * (change[..., 2] - change[..., 0]))
+
+
+def test_changes_are_made_of_learned_ones() -> None:
+    """Learned changes have their own values, half of one half of its difference to none, and twice one twice that."""
+    values = OffsetValues(torch.tensor([[[1.0, 2.0, 5.0]]]), torch.zeros(1, 1, 1), torch.zeros(1, 2))
+    for change_db, value in ((-1.5, 1.0), (0.0, 2.0), (1.5, 5.0), (0.75, 3.5), (3.0, 8.0), (-3.0, 0.0)):
+        weights = weights_of(torch.tensor([[change_db]]))
+        assert weights.sum().item() == pytest.approx(1.0)
+        assert values.of(weights).item() == pytest.approx(value)
 
 
 def test_weights_of_changes_are_judged_by_their_mean() -> None:
