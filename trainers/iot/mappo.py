@@ -1,6 +1,5 @@
 """MAPPO on IoT networks: the agents of the hybrid method as a stochastic policy, learned on their own rollouts."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -8,14 +7,14 @@ from torch import Tensor, nn
 
 from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.iot.views import IoTViews
-from hetgraph.trainers.common.gae import gae
 from hetgraph.trainers.common.limits import check_limits
-from hetgraph.trainers.common.on_policy import OnPolicyModule, clipped_gain, normalised
+from hetgraph.trainers.common.on_policy import clipped_gain
 from hetgraph.trainers.common.optimisers import Group, Optimiser
 from hetgraph.trainers.iot.rollouts import IoTRollout, IoTRollouts, log_probs
+from hetgraph.trainers.iot.station_mappo import StationMAPPO
 
 
-class IoTMAPPO(OnPolicyModule):
+class IoTMAPPO(StationMAPPO):
     """Clipped policy gradients for stations that draw their bids and power logits from Gaussians (Yu et al. 2022).
 
     The means are those of :class:`~hetgraph.models.HybridMADDPG`; its values are the critic. Every bid and every logit has a
@@ -61,33 +60,13 @@ class IoTMAPPO(OnPolicyModule):
         super().__init__(
             gamma=gamma, lam=lam, clip=clip, epochs=epochs, minibatches=minibatches, value_weight=value_weight,
             entropy=entropy, lr=lr, lr_end=1.0, max_norm=max_norm, optimiser=optimiser,
+            own=own,
         )  # fmt: skip
         self.save_hyperparameters()
         check_limits(self.hparams)
         self.model = HybridMADDPG(**model)
         self.log_deviation = nn.Parameter(torch.full((3,), deviation).log())
-        self.bid_lr, self.own = bid_lr, own
-        self.centre: Tensor
-        self.rollouts: Tensor
-        self.register_buffer("centre", torch.tensor(0.0))
-        self.register_buffer("rollouts", torch.tensor(0))
-
-    def targets(self, rollout: IoTRollout) -> tuple[Tensor, Tensor]:
-        """Normalised advantages and returns, less the running mean of rewards ``[T * B, N]``."""
-        keep = min(int(self.rollouts) / 20, 0.95)
-        reward = rollout.reward if self.own else rollout.reward.mean(2, keepdim=True).expand_as(rollout.reward)
-        self.centre.mul_(keep).add_((1 - keep) * reward.mean())
-        self.rollouts += 1
-        done = rollout.done.unsqueeze(2)
-        advantage = gae(
-            reward - self.centre, rollout.value, rollout.next_value, done=done, terminated=torch.zeros_like(done),
-            gamma=self.gamma, lam=self.lam,
-        )  # fmt: skip
-        return normalised(advantage).flatten(0, 1), (advantage + rollout.value).flatten(0, 1)
-
-    def parts(self, rollout: IoTRollout) -> Iterator[Tensor]:
-        """Rows of each minibatch."""
-        yield from torch.randperm(rollout.done.numel()).to(rollout.done.device).chunk(self.minibatches)
+        self.bid_lr = bid_lr
 
     def loss(self, rollout: IoTRollout, part: Tensor, advantage: Tensor, goal: Tensor) -> Tensor:
         """Loss of a minibatch."""

@@ -1,6 +1,5 @@
 """MAPPO on the trunk of IoT schedulers: clusters and powers that are drawn, learned on the policy's own rollouts."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +13,11 @@ from hetgraph.models.iot.trunk import Shares, StationViews, gumbel_like
 from hetgraph.models.iot.trunk_agents import TrunkMADDPG
 from hetgraph.radio.schedule import Schedule, clusters
 from hetgraph.trainers.common.experience import Batches
-from hetgraph.trainers.common.gae import gae
 from hetgraph.trainers.common.limits import check_limits
-from hetgraph.trainers.common.on_policy import OnPolicyModule, clipped_gain, normalised
+from hetgraph.trainers.common.on_policy import clipped_gain
 from hetgraph.trainers.common.optimisers import Optimiser
 from hetgraph.trainers.iot.rollouts import density
+from hetgraph.trainers.iot.station_mappo import StationMAPPO
 
 FORBIDDEN = -1e9
 
@@ -125,13 +124,15 @@ class TrunkRollout:
     Args:
         rows: packed observations ``[T * B, *]``.
         drawn: what was drawn ``[T * B, *]``.
-        next_value: of the states after each slot, before any reset ``[T, B, N]``.
+        value: of the states ``[T, B, N]``.
+        next_value: of those after each slot, before any reset ``[T, B, N]``.
         reward: of the stations, with the continuous stage's terms ``[T, B, N]``.
         done: the episode ended after the slot ``[T, B]``.
     """
 
     rows: dict[str, Tensor]
     drawn: Draw
+    value: Tensor
     next_value: Tensor
     reward: Tensor
     done: Tensor
@@ -171,11 +172,12 @@ class TrunkRollouts(Batches[TrunkRollout]):
             reward.append(step.info["continuous_reward"].float())
             done.append(step.truncated)
             self.views = policy.views(step.obs)
-        after = torch.stack([*(one.value for one in kept[1:]), self._value(self.views)])
+        value = torch.stack([one.value for one in kept])
+        after = torch.cat([value[1:], self._value(self.views).unsqueeze(0)])
         for slot, worth in final.items():
             after[slot] = worth
         packed = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
-        return TrunkRollout(packed, Draw.cat(kept), after, torch.stack(reward), torch.stack(done))
+        return TrunkRollout(packed, Draw.cat(kept), value, after, torch.stack(reward), torch.stack(done))
 
     def views_of(self, rows: dict[str, Tensor]) -> StationViews:
         """What stations see in packed rows."""
@@ -191,7 +193,7 @@ class TrunkRollouts(Batches[TrunkRollout]):
         self.views = self.policy.views(self.env.observe(self.env.level))
 
 
-class TrunkMAPPOModule(OnPolicyModule):
+class TrunkMAPPOModule(StationMAPPO):
     """Clipped policy gradients for stations that draw clusters and powers (Yu et al. 2022), on the trunk of the other agents.
 
     Clusters are drawn from the expected shares, user after user; logits of powers and of silence from Gaussians. Each of these
@@ -237,33 +239,12 @@ class TrunkMAPPOModule(OnPolicyModule):
         super().__init__(
             gamma=gamma, lam=lam, clip=clip, epochs=epochs, minibatches=minibatches, value_weight=value_weight,
             entropy=entropy, lr=lr, lr_end=lr_end, max_norm=max_norm, optimiser=optimiser, fall="cosine",
+            own=own,
         )  # fmt: skip
         self.save_hyperparameters()
         check_limits(self.hparams)
         self.model = TrunkMADDPG(**model)
         self.log_deviation = nn.Parameter(torch.full((2,), deviation).log())
-        self.own = own
-        self.centre: Tensor
-        self.rollouts: Tensor
-        self.register_buffer("centre", torch.tensor(0.0))
-        self.register_buffer("rollouts", torch.tensor(0))
-
-    def targets(self, rollout: TrunkRollout) -> tuple[Tensor, Tensor]:
-        """Normalised advantages and returns, less the running mean of rewards ``[T * B, N]``."""
-        keep = min(int(self.rollouts) / 20, 0.95)
-        reward = rollout.reward if self.own else rollout.reward.mean(2, keepdim=True).expand_as(rollout.reward)
-        self.centre.mul_(keep).add_((1 - keep) * reward.mean())
-        self.rollouts += 1
-        value, done = rollout.drawn.value.view_as(reward), rollout.done.unsqueeze(2)
-        advantage = gae(
-            reward - self.centre, value, rollout.next_value, done=done, terminated=torch.zeros_like(done), gamma=self.gamma,
-            lam=self.lam,
-        )  # fmt: skip
-        return normalised(advantage).flatten(0, 1), (advantage + value).flatten(0, 1)
-
-    def parts(self, rollout: TrunkRollout) -> Iterator[Tensor]:
-        """Rows of each minibatch."""
-        yield from torch.randperm(rollout.done.numel()).to(rollout.done.device).chunk(self.minibatches)
 
     def loss(self, rollout: TrunkRollout, part: Tensor, advantage: Tensor, goal: Tensor) -> Tensor:
         """Loss of a minibatch."""

@@ -11,7 +11,7 @@ import torch
 from hetgraph.models import load, save
 from hetgraph.trainers import IoTMAPPO
 from hetgraph.trainers.common.gae import gae
-from hetgraph.trainers.iot import mappo
+from hetgraph.trainers.iot import station_mappo
 
 
 def test_mappo_learns_and_resumes(
@@ -40,6 +40,6 @@ def test_stations_of_mappo_share_the_reward_or_have_their_own(
         rewards.append(reward)
         return gae(reward, *rest, **options)
 
-    monkeypatch.setattr(mappo, "gae", watched)
+    monkeypatch.setattr(station_mappo, "gae", watched)
     fit(tmp_path, 1, lambda: IoTMAPPO(hidden=4, epochs=1, minibatches=1, own=own), slots=4, draws=2)
     assert len(rewards) == 2 and all((float(reward.std(2).max()) > 1e-6) == own for reward in rewards)
