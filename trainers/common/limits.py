@@ -88,6 +88,7 @@ LIMITS: dict[str, Limit] = {
                 "memory",
                 "joint",
                 "credit",
+                "most_failures",
             ),
             *(
                 "hard_every",
