@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from hetgraph.models.iot.agents import HybridMADDPG
 from hetgraph.models.iot.views import IoTViews
 from hetgraph.trainers.common.limits import check_limits
-from hetgraph.trainers.common.on_policy import clipped_gain
 from hetgraph.trainers.common.optimisers import Group, Optimiser
 from hetgraph.trainers.iot.rollouts import IoTRollout, IoTRollouts, log_probs
 from hetgraph.trainers.iot.station_mappo import StationMAPPO
@@ -86,12 +85,8 @@ class IoTMAPPO(StationMAPPO):
         of_user = advantage.gather(1, drawn.station.clamp_min(0)).unsqueeze(2)
         of_station = (advantage.unsqueeze(2), of_user, advantage.reshape(b, n, 1, 1), advantage.unsqueeze(2))
         value = policy.value(agents.station).squeeze(2)
-        loss = self.value_weight * nn.functional.huber_loss(value, goal)
-        loss = loss - self.entropy * self.log_deviation.sum()
-        for new, old, gain in zip(now, (part[rows] for part in batch.log_prob), of_station, strict=True):
-            counts = old != 0
-            loss = loss - (clipped_gain(new, old, gain, self.clip) * counts).sum() / counts.sum().clamp_min(1)
-        return loss
+        before = (part[rows] for part in batch.log_prob)
+        return self.clipped_loss(value, goal, zip(now, before, of_station, strict=True))
 
     def _experience(self) -> IoTRollouts:
         rollouts = self.data.train_data

@@ -1,14 +1,14 @@
 """What MAPPO of IoT stations has in common, whatever their policy is: advantages of each station, minibatches of networks."""
 
 from abc import ABC
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hetgraph.trainers.common.gae import gae
-from hetgraph.trainers.common.on_policy import OnPolicyModule, normalised
+from hetgraph.trainers.common.on_policy import OnPolicyModule, clipped_gain, normalised
 
 
 class StationRollout(Protocol):
@@ -32,7 +32,7 @@ class StationRollout(Protocol):
 
 
 class StationMAPPO(OnPolicyModule, ABC):
-    """Clipped policy gradients with each station's advantage.
+    """Clipped policy gradients with each station's advantage; what is drawn has deviations ``log_deviation``, which are learned.
 
     Args:
         own: stations learn from their own rewards, which do not tell what they take from others; else from the team's.
@@ -42,6 +42,7 @@ class StationMAPPO(OnPolicyModule, ABC):
     def __init__(self, *, own: bool, **learning: Any) -> None:
         super().__init__(**learning)
         self.own = own
+        self.log_deviation: nn.Parameter
         self.centre: Tensor
         self.rollouts: Tensor
         self.register_buffer("centre", torch.tensor(0.0))
@@ -63,3 +64,17 @@ class StationMAPPO(OnPolicyModule, ABC):
     def parts(self, rollout: StationRollout) -> Iterator[Tensor]:
         """Rows of each minibatch."""
         yield from torch.randperm(rollout.done.numel()).to(rollout.done.device).chunk(self.minibatches)
+
+    def clipped_loss(self, value: Tensor, goal: Tensor, drawn: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+        """Loss of values, of deviations, and of the clipped ratios of each kind of choice, means over those that were made.
+
+        Args:
+            value: of stations ``[B, N]``.
+            goal: what it is to become ``[B, N]``.
+            drawn: of each kind the logarithms of probabilities now and before, 0 for what decided nothing, and the advantage.
+        """
+        loss = self.value_weight * nn.functional.huber_loss(value, goal) - self.entropy * self.log_deviation.sum()
+        for new, old, gain in drawn:
+            counts = old != 0
+            loss = loss - (clipped_gain(new, old, gain, self.clip) * counts).sum() / counts.sum().clamp_min(1)
+        return loss

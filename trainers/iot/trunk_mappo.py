@@ -14,7 +14,6 @@ from hetgraph.models.iot.trunk_agents import TrunkMADDPG
 from hetgraph.radio.schedule import Schedule, clusters
 from hetgraph.trainers.common.experience import Batches
 from hetgraph.trainers.common.limits import check_limits
-from hetgraph.trainers.common.on_policy import clipped_gain
 from hetgraph.trainers.common.optimisers import Optimiser
 from hetgraph.trainers.iot.rollouts import density
 from hetgraph.trainers.iot.station_mappo import StationMAPPO
@@ -32,28 +31,26 @@ class Draw:
         silence: logit of silence ``[B, N]``.
         log_prob: logarithms of the chances of clusters ``[B, N, S, L]`` and of the densities of logits ``[B, N, S, L]`` and silence
             ``[B, N]``; zero for what decides nothing.
-        value: of the states ``[B, N]``.
     """
 
     user: Tensor
     logit: Tensor
     silence: Tensor
     log_prob: tuple[Tensor, Tensor, Tensor]
-    value: Tensor
 
     def select(self, rows: Tensor) -> "Draw":
         """Some of the networks."""
         chance, layer, off = (part[rows] for part in self.log_prob)
-        return Draw(self.user[rows], self.logit[rows], self.silence[rows], (chance, layer, off), self.value[rows])
+        return Draw(self.user[rows], self.logit[rows], self.silence[rows], (chance, layer, off))
 
     @staticmethod
     def cat(draws: list["Draw"]) -> "Draw":
         """All networks of several draws."""
         chance, layer, off = (torch.cat(parts) for parts in zip(*(one.log_prob for one in draws), strict=True))
-        user, logit, silence, value = (
-            torch.cat(parts) for parts in zip(*((o.user, o.logit, o.silence, o.value) for o in draws), strict=True)
+        user, logit, silence = (
+            torch.cat(parts) for parts in zip(*((one.user, one.logit, one.silence) for one in draws), strict=True)
         )
-        return Draw(user, logit, silence, (chance, layer, off), value)
+        return Draw(user, logit, silence, (chance, layer, off))
 
 
 def chances(share: Tensor, user: Tensor, station: Tensor, ready: Tensor) -> Tensor:
@@ -103,8 +100,8 @@ def log_probs(
     )
 
 
-def draw(policy: TrunkMADDPG, views: StationViews, deviation: Tensor) -> tuple[Draw, Schedule]:
-    """Draw clusters, logits and silence."""
+def draw(policy: TrunkMADDPG, views: StationViews, deviation: Tensor) -> tuple[Draw, Schedule, Tensor]:
+    """Draw clusters, logits and silence; with the schedule and the values of the states ``[B, N]``."""
     view, shares = views.spectrum, policy.shares(views)
     value = shares.share.clamp_min(LEAST).log() + gumbel_like(shares.share)
     user = clusters(value, views.station, view.shape[1], view.layers, views.own.ready)
@@ -114,7 +111,7 @@ def draw(policy: TrunkMADDPG, views: StationViews, deviation: Tensor) -> tuple[D
     worth = policy.state_value(shares.summary).squeeze(2)
     log_prob = log_probs(policy, views, shares, (user, logit, silence), deviation)
     power = shares_of(logit, silence.unsqueeze(2), user, view.cap)
-    return Draw(user, logit, silence, log_prob, worth), Schedule(views.station, user, power)
+    return Draw(user, logit, silence, log_prob), Schedule(views.station, user, power), worth
 
 
 @dataclass(frozen=True)
@@ -160,19 +157,21 @@ class TrunkRollouts(Batches[TrunkRollout]):
     def batch(self) -> TrunkRollout:
         """Some slots."""
         policy, deviation = self.policy, self.log_deviation.exp()
-        rows, kept, reward, done = [], list[Draw](), list[Tensor](), list[Tensor]()
+        rows, kept, values = [], list[Draw](), list[Tensor]()
+        reward, done = list[Tensor](), list[Tensor]()
         final: dict[int, Tensor] = {}
         for slot in range(self.slots):
             rows.append(self.env.pack())
-            drawn, action = draw(policy, self.views, deviation)
+            drawn, action, worth = draw(policy, self.views, deviation)
             step = self.env.step(action)
             if "final_obs" in step.info:
                 final[slot] = self._value(policy.views(step.info["final_obs"]))
             kept.append(drawn)
+            values.append(worth)
             reward.append(step.info["continuous_reward"].float())
             done.append(step.truncated)
             self.views = policy.views(step.obs)
-        value = torch.stack([one.value for one in kept])
+        value = torch.stack(values)
         after = torch.cat([value[1:], self._value(self.views).unsqueeze(0)])
         for slot, worth in final.items():
             after[slot] = worth
@@ -254,13 +253,9 @@ class TrunkMAPPOModule(StationMAPPO):
         choices = (drawn.user, drawn.logit, drawn.silence)
         now = log_probs(policy, views, shares, choices, self.log_deviation.exp())
         value = policy.state_value(shares.summary).squeeze(2)
-        loss = self.value_weight * nn.functional.huber_loss(value, goal[part])
-        loss = loss - self.entropy * self.log_deviation.sum()
-        for new, old in zip(now, drawn.log_prob, strict=True):
-            gain = advantage[part].reshape(*advantage[part].shape, *([1] * (new.dim() - 2)))
-            counts = old != 0
-            loss = loss - (clipped_gain(new, old, gain, self.clip) * counts).sum() / counts.sum().clamp_min(1)
-        return loss
+        gain = advantage[part]
+        gains = (gain.reshape(*gain.shape, *([1] * (new.dim() - 2))) for new in now)
+        return self.clipped_loss(value, goal[part], zip(now, drawn.log_prob, gains, strict=True))
 
     def _experience(self) -> TrunkRollouts:
         rollouts = self.data.train_data
