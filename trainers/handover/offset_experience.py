@@ -17,21 +17,21 @@ NEXT = "next_"
 LEAST, MOST = 0.01, 0.1  # chances of a random change of the networks that explore least and most
 SOFTNESS = 0.5  # of drawn changes
 DRAWN = 0.2  # share of changes that are drawn where least are, all where most are
-MOST_TIMES = 2.0  # of the rule's lost links that count when a price moves
+MOST_TIMES = 2.0  # of the rule's failures that count when a price moves
 
 
 class FailurePrice:
-    """Price of a lost link that follows a limit: a Lagrange multiplier, moved by what decisions without exploration lose.
+    """Price of a radio-link failure that follows a limit: a Lagrange multiplier, moved by the failures of greedy decisions.
 
     What a fixed price comes to differs from run to run: with one of 14 to 18 s trained agents lose 0.4 to 1.2 of the rule's links. It
-    moves slowly and not far: the replay memory answers some ten episodes later, and early on, when nothing is known of lost links, a
+    moves slowly and not far: the replay memory answers some ten episodes later, and early on, when nothing is known of failures, a
     price without bounds swings.
 
     Args:
         price: at the start, s of one user's backlog.
-        most: lost links over the rule's that are allowed; ``None`` for a price that stays.
-        after: episodes before the first look.
-        every: episodes between two looks.
+        most: failures over the rule's that are allowed; ``None`` for a price that stays.
+        after: episodes before the first change.
+        every: episodes between two changes.
         pace: by how much the logarithm of the price moves for each part of the rule's losses above the limit.
         range: largest factor between the price and its start.
     """
@@ -49,14 +49,14 @@ class FailurePrice:
         self.low, self.high = price / range, price * range
 
     def due(self, episode: int) -> bool:
-        """Whether to look in an episode."""
+        """Whether the price changes in an episode."""
         return self.most is not None and episode >= self.after and (episode - self.after) % self.every == 0
 
-    def follow(self, lost: float, rule: float) -> None:
-        """Move by the lost links of the agents and of the rule, of a user and minute."""
+    def follow(self, failures: float, rule: float) -> None:
+        """Move by the failures of the agents and of the rule, of a user and minute."""
         if self.most is None:
             return
-        excess = min(lost / max(rule, 1e-9), MOST_TIMES) - self.most
+        excess = min(failures / max(rule, 1e-9), MOST_TIMES) - self.most
         self.price = min(max(self.price * math.exp(self.pace * excess), self.low), self.high)
 
 
@@ -73,7 +73,7 @@ class OffsetTransitions:
         beside: the rule's backlog and how far the network's is above it, s ``[B, 2]``.
         next_obs: the later state.
         next_beside: likewise.
-        price: of a lost link, s.
+        price: of a failure, s.
     """
 
     obs: HeteroData
@@ -105,7 +105,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
         batch_size: rows of a draw.
         draws: draws in an epoch.
         updates: draws for each episode.
-        price: of a lost link; rewards of the environment have its first one.
+        price: of a failure; rewards of the environment have its first one.
     """
 
     def __init__(
@@ -139,9 +139,9 @@ class OffsetExperience(Experience[OffsetTransitions]):
 
     def step(self) -> None:
         """Play an episode of all networks and keep its steps."""
-        env, states, changes, besides, rewards, local, lost = self.env, [], [], [], [], [], []
+        env, states, changes, besides, rewards, local, failed = self.env, [], [], [], [], [], []
         rule_env, number = self.rule_env, self.env.episode
-        looks = self.losses_without_exploration() if self.price.due(number) else None
+        greedy = self.greedy_failures() if self.price.due(number) else None
         memory = None if rule_env is None else self.rule.initial_state(rule_env.observe(self.rule.level))
         for _ in range(env.episode_slots):
             obs = env.observe(self.policy.level)
@@ -158,19 +158,19 @@ class OffsetExperience(Experience[OffsetTransitions]):
                 failures = failures - other.info["counters"].failures
             rewards.append(self.scale * reward)
             local.append(self.scale * own)
-            lost.append(self.scale * failures / (env.num_users * env.clock.step_s))
-        self._keep(states, *map(torch.stack, (changes, besides, rewards, local, lost)))
-        if looks is not None and rule_env is not None:
-            self.price.follow(looks, float(other.info["episode"]["failures_per_min"].mean()))
+            failed.append(self.scale * failures / (env.num_users * env.clock.step_s))
+        self._keep(states, *map(torch.stack, (changes, besides, rewards, local, failed)))
+        if greedy is not None and rule_env is not None:
+            self.price.follow(greedy, float(other.info["episode"]["failures_per_min"].mean()))
 
-    def losses_without_exploration(self) -> float:
-        """Lost links of a user and minute where the agents play the present episode as they are."""
-        env, lost = self.env.twin(), 0.0
+    def greedy_failures(self) -> float:
+        """Failures of a user and minute where the agents play the present episode without exploring."""
+        env, failures = self.env.twin(), 0.0
         for _ in range(env.episode_slots):
             action, _ = self.policy.act(env.observe(self.policy.level), None, None)
             info = env.step(action).info
-            lost = float(info["episode"]["failures_per_min"].mean()) if "episode" in info else lost
-        return lost
+            failures = float(info["episode"]["failures_per_min"].mean()) if "episode" in info else failures
+        return failures
 
     def explore(self, obs: HeteroData) -> Tensor:
         """Changes of offsets ``[B, N]``, dB: decisions, or in their place learned changes that are drawn by their chances or by none.
@@ -199,7 +199,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
         beside: Tensor,
         reward: Tensor,
         local: Tensor,
-        lost: Tensor,
+        failed: Tensor,
     ) -> None:
         last = len(states) - 1
         for t in range(last):
@@ -208,7 +208,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
             row = states[t] | {NEXT + name: value for name, value in states[t + n].items()}
             row |= {"change": change[t].half(), "beside": beside[t], NEXT + "beside": beside[t + n]}
             row |= {"gain": torch.einsum("t,tb->b", weight, reward[t : t + n])}
-            row |= {"lost": torch.einsum("t,tb->b", weight, lost[t : t + n])}
+            row |= {"failures": torch.einsum("t,tb->b", weight, failed[t : t + n])}
             row |= {"local": torch.einsum("t,tbn->bn", weight, local[t : t + n])}
             self.buffer.add(row | {"discount": torch.full_like(reward[t], self.gamma**n)})
 
@@ -221,7 +221,7 @@ class OffsetExperience(Experience[OffsetTransitions]):
         return OffsetTransitions(
             obs=self.env.unpack(rows, level),
             change=rows["change"].float(),
-            gain=rows["gain"] - (self.price.price - self.price.start) * rows["lost"],
+            gain=rows["gain"] - (self.price.price - self.price.start) * rows["failures"],
             **{name: rows[name] for name in ("local", "discount", "beside")},
             next_obs=self.env.unpack(later, level),
             next_beside=later["beside"],

@@ -142,7 +142,7 @@ def test_returns_have_the_price_of_the_day() -> None:
         torch.manual_seed(4)
         data.collect(1)
         draws.append(data.draw())
-    assert cheap.buffer.rows["lost"].any()
+    assert cheap.buffer.rows["failures"].any()
     torch.testing.assert_close(draws[0].gain, draws[1].gain)
     assert float(draws[0].price) == 5.0
 
