@@ -21,6 +21,7 @@ LIGHTNING = ("fit", "validate", "test")
 OTHERS = {
     "generate": "draw and label the networks of a dataset",
     "finetune": "take a checkpoint to other networks",
+    "tune": "numbers of trained decisions that no weight depends on, chosen on validation networks",
     "predict": "what a policy decides on one network, as tables of cells and users",
     "plan": "what a policy would have a network of one's own do, what it gains there, with a map",
     "compare": "judge policies of a task on the same networks",

@@ -151,6 +151,8 @@ class Task:
         fixed: policy that decides the same, whatever the channels are; ``None`` where decisions cannot be kept.
         by_offsets: policy whose users are at the strongest cell after the offsets of decisions, at their powers; ``None`` where
             there are no offsets.
+        tune: from a trained model, options, a number of draws and a function that is told how many are done, numbers of the model's
+            options that no weight depends on, the best on these networks, and what they cost; ``None`` where there are none.
     """
 
     name: str
@@ -168,6 +170,7 @@ class Task:
     scenario: str | None = None
     fixed: Callable[[Decisions], Any] | None = None
     by_offsets: Callable[[Decisions], Any] | None = None
+    tune: Callable[[Any, Any, int, Callable[[int], None]], tuple[dict[str, float], float]] | None = None
 
     def main(self, trial: Trial) -> str:
         """Main indicator of a trial: the headline of its case, else the first of the columns that it has."""

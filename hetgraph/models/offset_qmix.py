@@ -187,16 +187,18 @@ class OffsetQMIX(nn.Module):
         out: Tensor = self.mixer(chosen, values.agent, torch.cat([values.state, beside], 1))
         return out
 
-    def chances(self, values: OffsetValues, softness: float | None = None) -> Tensor:
-        """Chances of changes ``[B, N, 3]``, at the model's softness or another one."""
+    def chances(self, values: OffsetValues, softness: float | Tensor | None = None) -> Tensor:
+        """Chances of changes ``[B, N, 3]``, at the model's softness, another one, or one of each network ``[B]``."""
         softness = self.softness if softness is None else softness
-        if not softness:
+        if isinstance(softness, Tensor):
+            softness = softness.view(-1, 1, 1)
+        elif not softness:
             return nn.functional.one_hot(values.best(), CHANGES).to(values.value)
         return (values.value / (softness * self.spread).clamp_min(1e-6)).softmax(2)
 
-    def change_db(self, values: OffsetValues) -> Tensor:
-        """Expected changes ``[B, N]``, dB: decisions."""
-        chances = self.chances(values)
+    def change_db(self, values: OffsetValues, softness: float | Tensor | None = None) -> Tensor:
+        """Expected changes ``[B, N]``, dB: decisions, at a softness as in :meth:`chances`."""
+        chances = self.chances(values, softness)
         return self.step_db * (chances[..., 2] - chances[..., 0])
 
     def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
@@ -218,8 +220,8 @@ class OffsetQMIX(nn.Module):
         """Offsets after the expected changes."""
         return self.action(self._offsets(obs, self(obs))), state
 
-    def action(self, offset_db: Tensor) -> HandoverAction:
-        """Offsets ``[B, N]`` with the model's A3."""
-        margin = torch.full_like(offset_db[:, 0], self.margin_db)
+    def action(self, offset_db: Tensor, margin_db: Tensor | None = None) -> HandoverAction:
+        """Offsets ``[B, N]`` with the model's A3, or with another margin of each network ``[B]``."""
+        margin = torch.full_like(offset_db[:, 0], self.margin_db) if margin_db is None else margin_db
         ticks = torch.full_like(margin, self.trigger_ticks, dtype=torch.long)
         return HandoverAction(offset_db=offset_db, margin_db=margin, trigger_ticks=ticks)

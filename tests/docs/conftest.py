@@ -41,6 +41,7 @@ from hetgraph.trainers.commands import (
     report,
     reproduce,
     serve,
+    tune,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ STUB = '#!/bin/bash\nprintf \'%s\\0\' "${0##*/}" "$@" $\'\\1\' >> "$CALLS"\n'
 STUBBED = ("torchrun", "hetgraph", "pip", "make", "python", "tensorboard", "mkdocs")
 MODULES = {
     "compare": compare, "doctor": doctor, "export": export, "finetune": finetune, "generate": generate, "leaderboard": leaderboard,
-    "models": models, "plan": plan, "predict": predict, "report": report, "reproduce": reproduce, "serve": serve,
+    "models": models, "plan": plan, "predict": predict, "report": report, "reproduce": reproduce, "serve": serve, "tune": tune,
 }  # fmt: skip
 MODELS: dict[str, Callable[[], Any]] = {
     "grows": lambda: GROWS(widths=(4, 4), features="full", users=True),

@@ -1,6 +1,6 @@
 """Moving users with traffic, who are handed over by their cells' offsets (QMIX of offsets)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -8,10 +8,13 @@ from typing import Any
 from torch import Tensor
 
 from hetgraph.envs import HandoverTrafficEnv
+from hetgraph.envs.handover.traffic_named import mlb
 from hetgraph.graph import Scenario
 from hetgraph.graph.traffic import Flows
+from hetgraph.models.offset_qmix import OffsetQMIX
 from hetgraph.models.weights import Header
 from hetgraph.trainers.common.networks import Networks, count_of, networks_of, numbers_of, title_of
+from hetgraph.trainers.handover.offset_tuning import tuned_decisions
 from hetgraph.trainers.handover.traffic_decisions import by_offsets, decisions
 from hetgraph.trainers.judge.differences import difference_figures
 from hetgraph.trainers.task import Budget, Case, Column, Task, Training, option
@@ -84,6 +87,22 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     return Training(module, made, budget.epochs)
 
 
+def tune(model: Any, options: Options, draws: int, done: Callable[[int], None]) -> tuple[dict[str, float], float]:
+    """Softness and A3's margin of cells' decisions, within limits of tuned load balancing, at the first load of the options.
+
+    Raises:
+        ValueError: a model of another kind.
+    """
+    if not isinstance(model, OffsetQMIX):
+        raise ValueError(f"tune: got {type(model).__name__}, expected {OffsetQMIX.__name__}")
+    load = None if options.load is None else numbers_of(options.load, "load")[0]
+    world = at_load(networks_of(options, SCENARIO), load)
+    layouts, steps = count_of(options.layouts, LAYOUTS), count_of(options.slots, STEPS, "slots")
+    env = HandoverTrafficEnv(world, layouts, steps=steps, seed=options.seed)
+    numbers, cost = tuned_decisions(model, mlb, env, draws, done)
+    return {name: round(value, 3) for name, value in numbers.table().items()}, cost
+
+
 def default(options: Options) -> str:
     """Rules that are compared when none are named."""
     return "a3,cre,mlb,best_expected_rate,dual_price"
@@ -115,4 +134,5 @@ TASK = Task(
     rivals=lambda options: ("a3", "mlb", "best_expected_rate"),
     decisions=decisions,
     by_offsets=by_offsets,
+    tune=tune,
 )

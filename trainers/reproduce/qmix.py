@@ -3,7 +3,7 @@
 from hetgraph.trainers.reproduce import qmix_tables as tables
 from hetgraph.trainers.reproduce import qmix_traffic as traffic
 from hetgraph.trainers.reproduce.paper import Experiment, Paper
-from hetgraph.trainers.reproduce.trainings import D, M, Run, T, Tuned, options
+from hetgraph.trainers.reproduce.trainings import Chosen, D, M, Run, T, Tuned, options
 
 TINY = (
     *options(D, networks=2, num_envs=2, val_networks=1, steps=8, episodes=1, batch_size=16, least=16),
@@ -13,6 +13,12 @@ TINY_TRAFFIC = (
     *options(D, num_envs=2, networks=2, val_networks=1, episodes=1, updates=2, batch_size=4),
     *options(T, max_epochs=1),
 )
+TINY_TUNE = ("--layouts", "1", "--slots", "4", "--draws", "2")
+STARTS = (
+    "qmix-traffic-first",
+    "qmix-traffic-second",
+    "qmix-traffic-third",
+)  # of which each seed keeps the best on validation
 MARGIN = options(D, cre=False)
 LEVELS = options(D, resource_model="paper")
 NEGOTIATED = (*options(T, max_epochs=2), *options(M, intentions=4, agreements=4, lr="2e-4"))
@@ -43,9 +49,14 @@ MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin", "qmix-flat",
 RUNS = (
     *(Run(name, "qmix", changes, main=name in MAIN, minutes=2, quick=TINY) for name, changes in CHANGES.items()),
     *(Run(name, "qmix", changes, "rule + learned", False, 2, TINY) for name, changes in STARTED.items()),
-    Run("qmix-traffic", "qmix-traffic", minutes=10, quick=TINY_TRAFFIC),
-    Tuned("qmix-traffic-own", "", (*OWN, "--epochs", "3", "--batches", "96"), minutes=15,
+    *(Run(name, "qmix-traffic", minutes=14, quick=TINY_TRAFFIC, first_seed=100 * number) for number, name in enumerate(STARTS)),
+    Chosen("qmix-traffic", "", minutes=6, quick=TINY_TUNE, needs=STARTS, of=STARTS),
+    Tuned("qmix-traffic-there", "", (*OWN, "--epochs", "3", "--batches", "96"), minutes=15,
           quick=("--epochs", "1", "--batches", "2"), needs=("qmix-traffic",), of="qmix-traffic"),
+    *(
+        Chosen(f"{name}-tuned", "", OWN, minutes=4, quick=TINY_TUNE, needs=(name,), of=(name,))
+        for name in ("qmix-traffic", "qmix-traffic-there")
+    ),
     *(
         Run(traffic.change(name), "qmix-traffic", (*changes, *options(T, max_epochs=traffic.SHORT)), main=False, minutes=5,
             quick=TINY_TRAFFIC)
@@ -74,7 +85,8 @@ PAPER = Paper(
                    tuple(map(traffic.change, traffic.CHANGES)), 15),
         Experiment("traffic-sizes", "With traffic: more cells and other traffic, as they are", (), traffic.sizes,
                    ("qmix-traffic",), 40),
-        Experiment("traffic-own", "With traffic: somebody's sites and users", (), traffic.own, ("qmix-traffic-own",), 30,
+        Experiment("traffic-own", "With traffic: somebody's sites and users", (), traffic.own,
+                   ("qmix-traffic", "qmix-traffic-tuned", "qmix-traffic-there-tuned"), 30,
                    requires=traffic.OWN),
         Experiment("learned", "Agents and rules, four modes", ("Table III", "Table IV", "Figure 7", "Figure 8"), tables.learned,
                    LEARNED, 60),

@@ -84,6 +84,7 @@ class Run:
         data_seed: the seed is that of the training networks, too.
         needs: labels, or runs whose weights of the same seed it starts from.
         labelled: it reads a labelled dataset.
+        first_seed: what is added to seeds, for another start of what is trained several times.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Run:
     data_seed: bool = True
     needs: tuple[str, ...] = ()
     labelled: bool = False
+    first_seed: int = 0
 
     def seeds(self, quick: bool) -> range:
         """Training seeds."""
@@ -107,9 +109,10 @@ class Run:
 
     def command(self, seed: int, runs: Path, quick: bool) -> tuple[str, ...]:
         """Command of a seed; of an option that comes twice the last one counts."""
-        parts = ["hetgraph", "fit", "--config", self.config, "--overwrite", "true", "--seed_everything", str(seed)]
+        start = str(self.first_seed + seed)
+        parts = ["hetgraph", "fit", "--config", self.config, "--overwrite", "true", "--seed_everything", start]
         parts += [f"{T}default_root_dir", str(self.folder(seed, runs))]
-        parts += [f"{D}seed", str(seed)] if self.data_seed else []
+        parts += [f"{D}seed", start] if self.data_seed else []
         changed = self.options
         if quick:
             changed += self.quick + (options(D, root=label_root(runs, quick)) if self.labelled else ())
@@ -138,3 +141,20 @@ class Tuned(Run):
         parts = ("hetgraph", "finetune", "--ckpt", start, "--out", str(self.folder(seed, runs)), "--overwrite")
         own = ("--seed-training", str(seed), "--layouts", "2", "--no-scratch", "--no-figures")
         return (*parts, *own, *self.options, *(self.quick if quick else ()))
+
+
+@dataclass(frozen=True)
+class Chosen(Run):
+    """The best of some checkpoints on validation networks, with numbers of its decisions tuned there, by ``hetgraph tune``.
+
+    Args:
+        of: runs whose weights of the same seed are candidates, all of ``needs``.
+    """
+
+    of: tuple[str, ...] = ()
+
+    def command(self, seed: int, runs: Path, quick: bool) -> tuple[str, ...]:
+        """Command of a seed."""
+        paths = ",".join(str(runs / f"{name}-{seed}" / "best.ckpt") for name in self.of)
+        parts = ("hetgraph", "tune", "--ckpt", paths, "--out", str(self.folder(seed, runs)), "--overwrite")
+        return (*parts, *self.options, *(self.quick if quick else ()))

@@ -1,5 +1,6 @@
 """Numbers of a rule for handovers with traffic, tuned on validation networks: random search, then the cross-entropy method."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,8 @@ from hetgraph.graph.streams import stream
 
 POPULATION, ELITES = 20, 5
 RANDOM_SHARE = 0.5  # of the draws
-OVER = 10.0  # seconds of delay that a handover a minute above the limit costs
+OVER = 10.0  # seconds of delay that an event a minute above its limit costs
+AT_ONCE = 4  # networks that all candidates of a population meet at once
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ def tune(
     env: HandoverTrafficEnv,
     *,
     indicator: str = "mean_delay_s",
-    most_handovers: float | None = None,
+    most: Mapping[str, float] | None = None,
     seed: int = 0,
+    done: Callable[[int], None] | None = None,
 ) -> Tuned:
     """The best of some draws of a rule's numbers; the first draw are its present ones.
 
@@ -52,8 +55,9 @@ def tune(
         draws: candidates that are tried, in populations of 20.
         env: validation networks.
         indicator: that is minimised, the mean over networks.
-        most_handovers: handovers of a user in a minute that are allowed; more cost.
+        most: indicators and what is allowed of each, means over networks; more costs.
         seed: of the candidates.
+        done: called with the number of candidates that were tried, to show progress.
 
     Raises:
         ValueError: a rule without parameters, or fewer than two draws.
@@ -68,10 +72,12 @@ def tune(
     def cost(candidates: Tensor) -> Tensor:
         values = candidates.clamp(low, high)
         tried.append(values)
-        costs.append(_costs(rule.with_parameters(kind.of(values.repeat(env.num_envs, 1))), len(values), env, limits))
+        costs.append(_costs(rule, values, env, limits))
+        if done is not None:
+            done(len(values))
         return costs[-1]
 
-    limits = (indicator, most_handovers)
+    limits = (indicator, most or {})
     first = torch.tensor([[float(getattr(rule.parameters, name)) for name in ranges]])
     generations = int((1 - RANDOM_SHARE) * draws) // POPULATION
     count = draws - generations * POPULATION - (2 if generations else 1)
@@ -90,17 +96,32 @@ def tune(
 
 
 def _costs(
-    rule: TrafficRule[Any], candidates: int, env: HandoverTrafficEnv, limits: tuple[str, float | None]
+    rule: TrafficRule[Any], values: Tensor, env: HandoverTrafficEnv, limits: tuple[str, Mapping[str, float]]
 ) -> Tensor:
-    """Costs of candidates ``[P]``: the rule has numbers of each, candidate after candidate for each network."""
-    row = torch.arange(env.num_envs, device=env.device).repeat_interleave(candidates)
-    many = env.branch(env.drawn.networks(row), row)
-    kpis: dict[str, Tensor] = {}
-    for _, step in play(many, rule.name, rule, stream(0, 0, "policy")):
-        kpis = step.info.get("episode", kpis)
+    """Costs of candidates' numbers ``[P, M]``."""
     indicator, most = limits
-    cost = kpis[indicator].view(env.num_envs, candidates).mean(0).cpu()
-    if most is None:
-        return cost
-    handovers = kpis["handovers_per_min"].view(env.num_envs, candidates).mean(0).cpu()
-    return cost + OVER * (handovers - most).clamp_min(0)
+    mean = means(rule, env, (indicator, *most), values)
+    return mean[indicator] + OVER * sum((mean[name] - limit).clamp_min(0) for name, limit in most.items())
+
+
+def means(rule: Any, env: HandoverTrafficEnv, names: Sequence[str], values: Tensor | None = None) -> dict[str, Tensor]:
+    """Indicators of an episode from an environment's present state on, which stays; means over networks ``[P]``.
+
+    Args:
+        rule: policy.
+        env: networks.
+        names: of the indicators.
+        values: numbers of candidates, which all meet the same networks ``[P, M]``; ``None`` for the rule as it is.
+    """
+    count = 1 if values is None else len(values)
+    parts: dict[str, list[Tensor]] = {name: [] for name in names}
+    for networks in torch.split(torch.arange(env.num_envs, device=env.device), AT_ONCE):
+        row = networks.repeat_interleave(count)
+        many, kpis, policy = env.branch(env.drawn.networks(row), row), dict[str, Tensor](), rule
+        if values is not None:
+            policy = rule.with_parameters(type(rule.parameters).of(values.repeat(len(networks), 1)))
+        for _, step in play(many, rule.name, policy, stream(0, 0, "policy")):
+            kpis = step.info.get("episode", kpis)
+        for name, part in parts.items():
+            part.append(kpis[name].view(len(networks), count).cpu())
+    return {name: torch.cat(part).mean(0) for name, part in parts.items()}

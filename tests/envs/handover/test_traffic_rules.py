@@ -166,7 +166,7 @@ def test_tuning_finds_better_numbers_under_a_limit_on_handovers() -> None:
     assert all(torch.equal(value, env.state_dict()["state"][name]) for name, value in kept.items())
     again = rollout(env, {"best": found.rule}, seed=0).values["best"]
     assert float(again["mean_delay_s"].mean()) == pytest.approx(found.cost, rel=1e-3)
-    limited = tune(bad, 12, env, most_handovers=1.0)
+    limited = tune(bad, 12, env, most={"handovers_per_min": 1.0})
     rate = rollout(env, {"best": limited.rule}, seed=0).values["best"]["handovers_per_min"]
     assert float(rate.mean()) <= 1.0 or limited.cost > 1.0
     with pytest.raises(ValueError, match="tune: got 2 parameters and 1 draws"):

@@ -9,12 +9,13 @@ import lightning
 import pytest
 
 from hetgraph.trainers.cli import resolve_configs
+from hetgraph.trainers.commands import tune
 from hetgraph.trainers.commands.finetune import _add_arguments
 from hetgraph.trainers.commands.fit import FolderCLI
 from hetgraph.trainers.commands.reproduce import run
 from hetgraph.trainers.common.arguments import Parser, add_options
 from hetgraph.trainers.reproduce.paper import Paper, paper_names, paper_of
-from hetgraph.trainers.reproduce.trainings import Tuned
+from hetgraph.trainers.reproduce.trainings import Chosen, Tuned
 from hetgraph.trainers.tasks import task_of
 
 
@@ -69,11 +70,17 @@ def test_every_training_parses(name: str, tmp_path: Path) -> None:
         if isinstance(training, Tuned):
             assert tuning(TUNED_TASKS[name]).parse_args(list(command[2:])).out == str(tmp_path / f"{training.name}-1")
             continue
+        if isinstance(training, Chosen):
+            parsed = tune._parser(task_of(TUNED_TASKS[name])).parse_args(list(command[2:]))
+            assert parsed.ckpt == ",".join(str(tmp_path / f"{each}-1" / "best.ckpt") for each in training.needs)
+            assert parsed.out == str(tmp_path / f"{training.name}-1")
+            continue
         parsed = own.parse_args(resolve_configs(list(command[1:]))).fit
-        assert parsed.seed_everything == 1, training.name
+        seed = 1 + training.first_seed
+        assert parsed.seed_everything == seed, training.name
         assert parsed.trainer.default_root_dir == str(tmp_path / f"{training.name}-1")
         if training.data_seed:
-            assert parsed.data.init_args.seed == 1, training.name
+            assert parsed.data.init_args.seed == seed, training.name
 
 
 def test_a_wrong_option_is_found(tmp_path: Path) -> None:
