@@ -17,7 +17,6 @@ TINY_TUNE = ("--layouts", "1", "--slots", "4", "--draws", "2")
 STARTS = (
     "qmix-traffic-first",
     "qmix-traffic-second",
-    "qmix-traffic-third",
 )  # of which each seed keeps the best on validation
 MARGIN = options(D, cre=False)
 LEVELS = options(D, resource_model="paper")
@@ -49,7 +48,8 @@ MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin", "qmix-flat",
 RUNS = (
     *(Run(name, "qmix", changes, main=name in MAIN, minutes=2, quick=TINY) for name, changes in CHANGES.items()),
     *(Run(name, "qmix", changes, "rule + learned", False, 2, TINY) for name, changes in STARTED.items()),
-    *(Run(name, "qmix-traffic", minutes=14, quick=TINY_TRAFFIC, first_seed=100 * number) for number, name in enumerate(STARTS)),
+    *(Run(name, "qmix-traffic", minutes=14, quick=TINY_TRAFFIC, first_seed=100 * number)
+      for number, name in enumerate(STARTS)),
     Chosen("qmix-traffic", "", minutes=6, quick=TINY_TUNE, needs=STARTS, of=STARTS),
     Tuned("qmix-traffic-there", "", (*OWN, "--epochs", "3", "--batches", "96"), minutes=15,
           quick=("--epochs", "1", "--batches", "2"), needs=("qmix-traffic",), of="qmix-traffic"),

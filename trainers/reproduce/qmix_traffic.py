@@ -106,7 +106,7 @@ def traffic(bench: Bench) -> Section:
         tables.append(trial_table(trial, methods, f"{load:g} Mbit/s a user", measures(BEST)))
     note = (
         "Rules are the best of 200 draws of their numbers on four validation networks with at most 6.8 handovers a user and minute"
-        " (`max_weight` by hand); dual prices and max-weight know the whole network. Agents were trained at 2.8 Mbit/s alone: of three"
+        " (`max_weight` by hand); dual prices and max-weight know the whole network. Agents were trained at 2.8 Mbit/s alone: of two"
         " starts the best on 40 validation networks, where softness and margin of its decisions are the best of 40 draws, too."
     )
     return Section(
