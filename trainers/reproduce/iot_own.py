@@ -2,7 +2,7 @@
 
 from hetgraph.trainers.iot.task import TASK
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
-from hetgraph.trainers.reproduce.iot_tables import judged, scenario_of
+from hetgraph.trainers.reproduce.iot_tables import STRONG, judged, scenario_of
 from hetgraph.trainers.reproduce.section import Section
 from hetgraph.trainers.reproduce.tables import Measure, trial_table
 from hetgraph.trainers.reproduce.trainings import D, M, options
@@ -22,7 +22,6 @@ SETTINGS = {
     "priced": ("with prices of neighbours", SMALL, options(M, prices=True)),
 }
 ATTENTION = {"attention": (), "their mean": options(M, attention=False)}  # over the stations that a user hears
-STRONG = "wmmse_pf"  # knows all links, and is the 100%
 RULES = (STRONG, "wmmse_path_loss", "own_view")
 MEASURES = (
     Measure("throughput_bps"),

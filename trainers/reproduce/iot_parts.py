@@ -20,7 +20,7 @@ from hetgraph.solvers.layers import layer_gains, layered_wmmse
 from hetgraph.trainers.iot.task import TASK
 from hetgraph.trainers.judge.trial import difference
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
-from hetgraph.trainers.reproduce.iot_tables import METHOD, RUNS, judged, scenario_of
+from hetgraph.trainers.reproduce.iot_tables import STARTED_RUN, judged, scenario_of
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
 from hetgraph.trainers.reproduce.tables import Measure, trial_table
 
@@ -90,7 +90,7 @@ DECISIONS = ("association", "clusters", "powers")
 def gap(bench: Bench) -> Section:
     """Which part of the gap to WMMSE + max RSRP, and to the strong rule, is association, clusters and powers."""
     networks, slots = bench.count(40, 1), bench.count(200, 6)
-    agents = bench.members(RUNS[METHOD])[:1] or [HybridMADDPG()]
+    agents = bench.members(STARTED_RUN)[:1] or [HybridMADDPG()]
     rivals: tuple[Source, ...] = ("paper", "strong")
     methods: Methods = {"agents": Method(agents, "rule + learned")}
     for rival in rivals:

@@ -1,41 +1,29 @@
 """Sections of IoT networks: learned methods beside classical ones."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Generator
 
 from hetgraph.envs import IoTEnv
 from hetgraph.envs.rollout import Trial
 from hetgraph.models import HybridMADDPG
-from hetgraph.trainers.cli import config_path
 from hetgraph.trainers.iot.decision_cost import decision_cost
 from hetgraph.trainers.iot.learning import episodes_to, learning_figure, training_returns
 from hetgraph.trainers.iot.task import TASK, Options
 from hetgraph.trainers.judge import statistics
-from hetgraph.trainers.judge.differences import curve_figure
 from hetgraph.trainers.judge.plots import save
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table, Value
 from hetgraph.trainers.reproduce.tables import Measure, Printed, trial_table
 
 METHOD = "MADDQN-DMADDPG"
-RIVALS = ("DQN-DDDPG", "MADDPG", "MADDPG, the rule's stations", "QMIX", "QMIX, the rule's powers", "MAPPO")
-ABLATIONS = ("no twin critic", "no double Q", "no attention", "throughput only")
-RUNS = {
-    METHOD: "iot-noma", "DQN-DDDPG": "iot-central", "MADDPG": "iot-maddpg", "MADDPG, the rule's stations": "iot-powers",
-    "QMIX": "iot-qmix", "QMIX, the rule's powers": "iot-bids", "MAPPO": "iot-mappo", "no twin critic": "iot-single",
-    "no double Q": "iot-max", "no attention": "iot-mean", "throughput only": "iot-throughput",
-}  # fmt: skip
-NOTHING = {name: run.replace("iot-", "bare-") for name, run in RUNS.items() if name != "MAPPO" and "rule" not in name}
+STARTED, STARTED_RUN = f"{METHOD}, from its rule", "iot-noma"
 CLASSICAL = ("proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss")
-DRAWN = ("DQN-DDDPG", "MADDPG", "QMIX")  # rivals in the curves, as in the paper
-CURVE_RUNS = tuple(RUNS[name] for name in (METHOD, *DRAWN))
 UNTRAINED = "agents, untrained"
+SHOWN = 16  # episodes of a run whose returns are drawn
 LAST = 100  # episodes of the mean return at the end of training
 MEASURES = (
     Measure("throughput_bps"),
@@ -47,11 +35,9 @@ MEASURES = (
     Measure("throughput_std_bps", form=".3g"),
     Measure("return"),
 )
-BESIDE = tuple(
-    Measure(kpi, "difference", METHOD, "+.3g") for kpi in ("throughput_bps", "bit_per_j", "qos_violation", "return")
-)
 WMMSE = "wmmse_max_rsrp"  # the paper's baseline
-_FIGURE_7: Mapping[tuple[str, str], float] = {
+STRONG = "wmmse_pf"  # knows all links
+FIGURE_7: Mapping[tuple[str, str], float] = {
     (METHOD, "throughput_bps"): 468.52, (WMMSE, "throughput_bps"): 352.10, (METHOD, "bit_per_j"): 18.76, ("QMIX", "bit_per_j"): 12.56,
     (METHOD, "qos_violation"): 3.85, ("MADDPG", "qos_violation"): 13.45, (WMMSE, "qos_violation"): 19.50, (METHOD, "jain"): 0.93,
     ("DQN-DDDPG", "jain"): 0.89,
@@ -72,10 +58,10 @@ RETURNS = {  # Table 3: episodes to 90%, last return, its variance, ms of a deci
 }  # fmt: skip
 
 
-def methods_of(bench: Bench, names: Sequence[str], of: Mapping[str, str] = RUNS, *, untrained: bool = False) -> Methods:
-    """Trained methods of some names; what they add to agents that are untrained, which decide as their rule does."""
-    out: Methods = {UNTRAINED: Method([HybridMADDPG()], "untrained weights")} if untrained else {}
-    return bench.learned({name: of[name] for name in names}, UNTRAINED) | out
+def started_methods(bench: Bench) -> Methods:
+    """Agents that begin with a rule, trained and as they begin."""
+    untrained: Methods = {UNTRAINED: Method([HybridMADDPG()], "untrained weights")}
+    return bench.learned({STARTED: STARTED_RUN}, UNTRAINED) | untrained
 
 
 def judged(bench: Bench, scenario: str, methods: Methods, networks: int, slots: int) -> Trial:
@@ -90,55 +76,20 @@ def scenario_of(bench: Bench, name: str = "iot-noma", **given: float) -> str:
     return f"{name}:{','.join(f'{key}={value:g}' for key, value in arguments.items())}" if arguments else name
 
 
-def _with(bench: Bench, argument: str, value: float) -> str:
-    """`iot-noma` with a value of one argument."""
-    given: dict[str, Any] = {argument: value}
-    return scenario_of(bench, **given)
-
-
-def learned(bench: Bench) -> Section:
-    """Figure 7 and Tables 3 and 4: learned and classical methods, training, costs of a decision."""
+def started(bench: Bench) -> Section:
+    """Agents that begin with a rule, beside it and beside classical methods."""
     networks, slots = bench.count(40, 2), bench.count(200, 8)
-    methods = methods_of(bench, (METHOD, *RIVALS), untrained=True) | rules(TASK, *CLASSICAL)
+    methods = started_methods(bench) | rules(TASK, *CLASSICAL)
     trial = judged(bench, scenario_of(bench), methods, networks, slots)
+    beside = (Measure(kpi, "difference", UNTRAINED, "+.3g") for kpi in ("throughput_bps", "bit_per_j", "qos_violation"))
     measures = (
         *MEASURES,
-        Measure("throughput_bps", "ratio", WMMSE, ".3f", ".3f"),
-        *(BESIDE if METHOD in methods else ()),
+        *(Measure(kpi, "ratio", STRONG, ".3f", ".3f") for kpi in ("throughput_bps", "bit_per_j")),
+        *beside,
     )
-    printed = {**_FIGURE_7, (METHOD, f"throughput_bps_ratio_{WMMSE}"): 1.33}
-    tables = (
-        trial_table(trial, methods, "iot-noma", measures, printed=printed),
-        training(bench, RUNS, methods),
-        costs(bench, methods),
-    )
-    note = "Untrained agents decide as the rule with which they begin. The paper claims 1.33 of WMMSE's throughput."
+    tables = (trial_table(trial, methods, "iot-noma", measures), costs(bench, methods))
+    note = "Untrained agents decide as the rule with which they begin; trained ones are rule + learned."
     return Section(tables, (note,), networks=f"{networks} networks of iot-noma, {slots} slots")
-
-
-def ablations(bench: Bench) -> Section:
-    """Table 2: the method, without one of its parts each, and MADDPG."""
-    networks, slots = bench.count(40, 2), bench.count(200, 8)
-    methods = methods_of(bench, (METHOD, *ABLATIONS, "MADDPG"), untrained=True)
-    trial = judged(bench, scenario_of(bench), methods, networks, slots)
-    measures = (*MEASURES, *(BESIDE if METHOD in methods else ()))
-    tables = (trial_table(trial, methods, "iot-noma", measures, printed=TABLE_2), training(bench, RUNS, methods))
-    return Section(tables, networks=f"{networks} networks of iot-noma, {slots} slots")
-
-
-def nothing(bench: Bench) -> Section:
-    """Table 2 of agents that learn from nothing, on small networks."""
-    networks, slots = bench.count(40, 2), bench.count(200, 8)
-    small = yaml.safe_load(Path(config_path("iot-small")).read_text())["data"]["init_args"]["scenario"]
-    methods = methods_of(bench, tuple(NOTHING), NOTHING) | rules(TASK, *CLASSICAL)
-    trial = judged(bench, small, methods, networks, slots)
-    measures = (*MEASURES, *(BESIDE if METHOD in methods else ()))
-    tables = (trial_table(trial, methods, small, measures, printed=TABLE_2), training(bench, NOTHING, methods))
-    returns = returns_of(bench, NOTHING, methods)
-    figures = {}
-    if returns and min(len(run) for runs in returns.values() for run in runs) >= 16:
-        figures[save(learning_figure(returns), bench.figures, bench.figure()).stem] = "returns of training episodes"
-    return Section(tables, (), figures, f"{networks} networks, {slots} slots")
 
 
 def returns_of(bench: Bench, of: Mapping[str, str], names: Methods) -> dict[str, list[Any]]:
@@ -151,6 +102,15 @@ def returns_of(bench: Bench, of: Mapping[str, str], names: Methods) -> dict[str,
         lasts = [folder / "last.ckpt" for folder in bench.folders(of[name])]
         out[name] = [training_returns(last) for last in lasts if last.exists()]
     return {name: runs for name, runs in out.items() if runs}
+
+
+def learning_figures(bench: Bench, of: Mapping[str, str], names: Methods) -> dict[str, str]:
+    """The figure of returns of training episodes, where there are enough."""
+    returns = {name: runs for name, runs in returns_of(bench, of, names).items() if min(map(len, runs)) >= SHOWN}
+    if not returns:
+        return {}
+    figure = save(learning_figure(returns), bench.figures, bench.figure("returns")).stem
+    return {figure: "returns of training episodes"}
 
 
 def training(bench: Bench, of: Mapping[str, str], names: Methods) -> Table:
@@ -202,70 +162,10 @@ def costs(bench: Bench, methods: Methods, scenario: str = "") -> Table:
     return Table(f"a decision on one network of {scenario}", columns, rows)
 
 
-PANELS = ("throughput_bps", "bit_per_j", "qos_violation", "jain", "utilisation", "throughput_std_bps")
-USERS, SUBCHANNELS, DISTURBANCE = (20.0, 60.0, 100.0, 200.0), (10.0, 20.0, 30.0, 50.0), (0.0, 3.0, 6.0, 12.0)
-
-
-def users(bench: Bench) -> Section:
-    """Figure 8: agents trained with 100 users, with 20 to 200."""
-    printed = {
-        200.0: {
-            (METHOD, "qos_violation"): 16.82,
-            ("DQN-DDDPG", "qos_violation"): 49.12,
-            (WMMSE, "qos_violation"): 58.42,
-        }
-    }
-    note = "Printed rates of a user at 200 users: 2.48, 1.42 (DQN-DDDPG) and 1.12 Mbit/s (WMMSE): throughput over users here."
-    return curve(bench, "users", "users", USERS, printed, note)
-
-
-def subchannels(bench: Bench) -> Section:
-    """Figure 9: agents trained with 20 subchannels, with 10 to 50."""
-    printed = {
-        10.0: {(METHOD, "utilisation"): 98.52},
-        50.0: {(METHOD, "utilisation"): 87.56, (WMMSE, "utilisation"): 70.18},
-    }
-    note = "Printed spectral efficiencies with 10 subchannels: 6.45, 5.22 (MADDPG), 4.85 (QMIX) bit/s/Hz; the band is undisclosed."
-    return curve(bench, "subchannels", "subchannels", SUBCHANNELS, printed, note)
-
-
-def disturbance(bench: Bench) -> Section:
-    """Figure 10: channels disturbed by up to 12 dB."""
-    printed = {
-        12.0: {
-            (METHOD, "throughput_std_bps"): 18.42,
-            ("DQN-DDDPG", "throughput_std_bps"): 46.85,
-            (WMMSE, "throughput_std_bps"): 49.52,
-        }
-    }
-    note = "Printed variances of the return at 12 dB: 3.24e3, 9.45e3 (DQN-DDDPG), 7.15e3 (MADDPG), in a reward that is not disclosed."
-    return curve(bench, "disturbance_db", "disturbance, dB", DISTURBANCE, printed, note)
-
-
-def curve(
-    bench: Bench, argument: str, label: str, numbers: Sequence[float], printed: Mapping[float, Printed], note: str
-) -> Section:
-    """Indicators over a number of the scenario; agents run as they are."""
-    networks, slots = bench.count(40, 1), bench.count(100, 6)
-    methods = methods_of(bench, (METHOD, *DRAWN)) | rules(TASK, *CLASSICAL[1:])
-    trials = {
-        n: judged(bench, _with(bench, argument, n), methods, networks, slots) for n in numbers[:: bench.count(1, 2)]
-    }
-    figure = save(curve_figure(trials, label, PANELS), bench.figures, bench.figure()).stem
-    measures = (*map(Measure, PANELS), Measure("throughput_bps", "ratio", WMMSE, ".3f", ".3f"))
-    tables = [
-        trial_table(trial, methods, f"{label} {n:g}", measures, printed=printed.get(n, {}))
-        for n, trial in trials.items()
-    ]
-    return Section(
-        tuple(tables), (note,), {figure: f"indicators over {label}"}, f"{networks} networks each, {slots} slots"
-    )
-
-
 def oma(bench: Bench) -> Section:
     """The same agents and the strong rule with two users on a subchannel and with one."""
     networks, slots, tables = bench.count(40, 1), bench.count(200, 6), []
-    methods = methods_of(bench, (METHOD,)) | rules(TASK, *CLASSICAL[2:])
+    methods = started_methods(bench) | rules(TASK, *CLASSICAL[2:])
     for count in (100.0, 200.0)[: bench.count(2, 1)]:
         for name in ("iot-noma", "iot-oma"):
             trial = judged(bench, scenario_of(bench, name, users=count), methods, networks, slots)
