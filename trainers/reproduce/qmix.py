@@ -54,7 +54,7 @@ RUNS = (
     Tuned("qmix-traffic-there", "", (*OWN, "--epochs", "3", "--batches", "96"), minutes=15,
           quick=("--epochs", "1", "--batches", "2"), needs=("qmix-traffic",), of="qmix-traffic"),
     *(
-        Chosen(f"{name}-tuned", "", OWN, minutes=4, quick=TINY_TUNE, needs=(name,), of=(name,))
+        Chosen(f"{name}-tuned", "", (*OWN, "--layouts", "10"), minutes=4, quick=TINY_TUNE, needs=(name,), of=(name,))
         for name in ("qmix-traffic", "qmix-traffic-there")
     ),
     *(
