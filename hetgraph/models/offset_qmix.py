@@ -1,5 +1,6 @@
 """QMIX of cells that choose their individual offsets, by which A3 hands users over, from their part of the graph."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -99,6 +100,7 @@ class OffsetQMIX(nn.Module):
         step_db: by which a decision moves an offset at most.
         margin_db: of A3, which hands users over by the offsets.
         trigger_ticks: ticks before the present one in which A3's condition has to have held.
+        members: networks whose values are averaged, see :meth:`together`; the mixer is the first one's.
 
     Raises:
         ValueError: an unknown mixing, or a number out of its range.
@@ -118,10 +120,13 @@ class OffsetQMIX(nn.Module):
         step_db: float = 3.0,
         margin_db: float = 1.5,
         trigger_ticks: int = 0,
+        members: int = 1,
     ) -> None:
         super().__init__()
         if mixing not in get_args(OffsetMixing):
             raise ValueError(f"mixing: got {mixing!r}, expected one of {', '.join(get_args(OffsetMixing))}")
+        if members < 1:
+            raise ValueError(f"members: got {members}, expected at least 1")
         for name, number in (
             ("hops", hops),
             ("softness", softness),
@@ -139,6 +144,14 @@ class OffsetQMIX(nn.Module):
         self.join = nn.Linear(2 * hidden, hidden)
         self.head = nn.Sequential(nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, CHANGES))
         self.mixer = MonotonicMixer(hidden, 2 * hidden + BESIDE, mixer) if mixing == "qmix" else None
+        alone: dict[str, Any] = {
+            "hidden": hidden,
+            "rounds": rounds,
+            "hops": hops,
+            "mixing": "independent",
+            "members": 1,
+        }
+        self.others = nn.ModuleList(OffsetQMIX(**alone) for _ in range(members - 1))
         self.spread: Tensor
         self.register_buffer("spread", torch.tensor(1.0))  # of a cell's values, mean over training
 
@@ -155,7 +168,33 @@ class OffsetQMIX(nn.Module):
         both = torch.cat([self.encoder(view.inputs)["bs"], self.borders(view)], 1)
         agent = self.join(both).view(view.facts.links.num_networks, -1, self.join.out_features)
         state = torch.cat([agent.mean(1), agent.amax(1)], 1)
-        return OffsetValues(self.head(agent), agent, state)
+        values = [self.head(agent), *(other(view).value for other in self.others)]
+        return OffsetValues(torch.stack(values).mean(0) if self.others else values[0], agent, state)
+
+    @classmethod
+    def together(cls, models: Sequence["OffsetQMIX"]) -> "OffsetQMIX":
+        """One model of trained ones, whose values, each over its mean spread, are averaged: errors of single ones cancel.
+
+        Raises:
+            ValueError: models with other numbers of weights, or with members themselves.
+        """
+        shape = ("hidden", "rounds", "hops", "members")
+        options: list[Any] = [model.options for model in models]
+        for each in options:
+            if each["members"] > 1 or any(each[name] != options[0][name] for name in shape):
+                raise ValueError(
+                    f"together: got networks of {[[o[name] for name in shape] for o in options]}, expected one shape, alone"
+                )
+        out = cls(**{**options[0], "members": len(models)})
+        first, *others = models
+        out.load_state_dict(first.state_dict(), strict=False)
+        for place, model in zip(out.others, others, strict=True):
+            assert isinstance(place, OffsetQMIX)
+            own = place.state_dict()
+            place.load_state_dict({name: value for name, value in model.state_dict().items() if name in own})
+            for weight in place.head[-1].parameters():
+                weight.data.mul_(first.spread / model.spread.clamp_min(1e-6))
+        return out.train(first.training)
 
     def borders(self, view: OffsetView) -> Tensor:
         """What the users of a station report of it and of others, whose states count as far as they are known ``[N, H]``.

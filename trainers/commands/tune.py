@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from hetgraph.models.checkpoint import build
+from hetgraph.models.checkpoint import MODEL, build
 from hetgraph.models.weights import Header, read_weights, write_weights
 from hetgraph.trainers.commands.compare import foreign_options
 from hetgraph.trainers.common.arguments import Parser, add_options, new_folder, options_from, parse
@@ -18,6 +18,7 @@ from hetgraph.trainers.tasks import task_names, task_of
 from hetgraph.weights.shipped import weights_path
 
 OUT, BEST = "runs/tuned", "best.ckpt"
+TARGET = "target.model."  # tensors of target networks
 DRAWS = 40
 VALIDATION = 1_000_000  # seed of validation networks
 
@@ -34,30 +35,52 @@ def run(arguments: Sequence[str]) -> int:
         raise ValueError(f"--draws: got {args.draws}, expected at least 2")
     options = options_from(task.options, vars(args))
     out, console = new_folder(args.out, args.overwrite, (BEST,)), Console()
-    found: list[tuple[float, Path, dict[str, float]]] = []
-    for path in paths:
-        numbers, cost = _tuned(task, path, options, args.draws)
-        said = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
-        console.print(f"{path}: {said}; cost {cost:.4f}", soft_wrap=True, highlight=False)
-        found.append((cost, path, numbers))
-    _, path, numbers = min(found)
-    write(path, numbers, out / BEST)
-    console.print(f"weights of {path} with these numbers: {out / BEST}", soft_wrap=True, highlight=False)
+    candidates = {str(path): build(path, *read_weights(path)).eval() for path in paths}
+    if args.together:
+        candidates = {" and ".join(candidates): _together(list(candidates.values()))}
+    found: list[tuple[float, str, dict[str, float]]] = []
+    for name, model in candidates.items():
+        numbers, cost = _tuned(task, name, model, options, args.draws)
+        said = ", ".join(f"{number} {value:g}" for number, value in numbers.items())
+        console.print(f"{name}: {said}; cost {cost:.4f}", soft_wrap=True, highlight=False)
+        found.append((cost, name, numbers))
+    _, name, numbers = min(found)
+    like = paths[0] if args.together else Path(name)
+    _write(candidates[name], numbers, like, out / BEST)
+    console.print(f"weights of {name} with these numbers: {out / BEST}", soft_wrap=True, highlight=False)
     return 0
 
 
-def write(path: Path, numbers: dict[str, float], to: Path) -> None:
-    """Write a file's weights with other numbers of its model, and of the training that would go on with it."""
-    header, tensors = read_weights(path)
+def _write(model: Any, numbers: dict[str, float], like: Path, to: Path) -> None:
+    """Write a model with other numbers, and what a file like it has of the training that would go on with it."""
+    header, tensors = read_weights(like)
+    options = {**model.options, **numbers}
     training = dict(header.training)
-    training["options"] = {**training.get("options", {}), **numbers}
-    write_weights(to, replace(header, options={**header.options, **numbers}, training=training), tensors)
+    training["options"] = {**training.get("options", {}), **options}
+    own = model.state_dict()
+    if own.keys() != {name.removeprefix(MODEL) for name in tensors if name.startswith(MODEL)}:  # several in one
+        prefixes = (MODEL, *(prefix for prefix in (TARGET,) if any(name.startswith(prefix) for name in tensors)))
+        kept = {name: value for name, value in tensors.items() if not name.startswith(prefixes)}
+        tensors = kept | {f"{prefix}{name}": value for prefix in prefixes for name, value in own.items()}
+    write_weights(to, replace(header, options=options, training=training), tensors)
 
 
-def _tuned(task: Task, path: Path, options: Any, draws: int) -> tuple[dict[str, float], float]:
+def _together(models: list[Any]) -> Any:
+    """One model of several.
+
+    Raises:
+        ValueError: models that are not averaged, or fewer than two.
+    """
+    if len(models) < 2:
+        raise ValueError(f"--together: got {len(models)} checkpoint, expected at least 2")
+    if not hasattr(models[0], "together"):
+        raise ValueError(f"--together: got {type(models[0]).__name__}, expected a model whose values can be averaged")
+    return models[0].together(models)
+
+
+def _tuned(task: Task, name: str, model: Any, options: Any, draws: int) -> tuple[dict[str, float], float]:
     assert task.tune is not None
-    model = build(path, *read_weights(path)).eval()
-    with late_progress_bar(str(path), draws) as counted:
+    with late_progress_bar(name, draws) as counted:
         waiting = counted(iter(range(draws)))
 
         def done(count: int) -> None:
@@ -100,6 +123,7 @@ def _parser(task: Task | None) -> Parser:
     parser.add_argument(
         "--ckpt", required=True, help="checkpoint or shipped model; of several, with commas, the best is kept"
     )
+    parser.add_argument("--together", action="store_true", help="one model that averages the values of all checkpoints")
     parser.add_argument("--models", default=None, help="module:attribute of models of one's own, for their checkpoints")
     parser.add_argument("--draws", type=int, default=DRAWS, help=f"numbers that are tried ({DRAWS})")
     parser.add_argument("--out", default=OUT, help=f"folder of {BEST} ({OUT})")

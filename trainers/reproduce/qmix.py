@@ -17,7 +17,7 @@ TINY_TUNE = ("--layouts", "1", "--slots", "4", "--draws", "2")
 STARTS = (
     "qmix-traffic-first",
     "qmix-traffic-second",
-)  # of which each seed keeps the best on validation
+)  # trainings whose values each seed averages
 MARGIN = options(D, cre=False)
 LEVELS = options(D, resource_model="paper")
 NEGOTIATED = (*options(T, max_epochs=2), *options(M, intentions=4, agreements=4, lr="2e-4"))
@@ -50,7 +50,7 @@ RUNS = (
     *(Run(name, "qmix", changes, "rule + learned", False, 2, TINY) for name, changes in STARTED.items()),
     *(Run(name, "qmix-traffic", minutes=14, quick=TINY_TRAFFIC, first_seed=100 * number)
       for number, name in enumerate(STARTS)),
-    Chosen("qmix-traffic", "", minutes=6, quick=TINY_TUNE, needs=STARTS, of=STARTS),
+    Chosen("qmix-traffic", "", ("--together",), minutes=4, quick=TINY_TUNE, needs=STARTS, of=STARTS),
     Tuned("qmix-traffic-there", "", (*OWN, "--epochs", "3", "--batches", "96"), minutes=15,
           quick=("--epochs", "1", "--batches", "2"), needs=("qmix-traffic",), of="qmix-traffic"),
     *(

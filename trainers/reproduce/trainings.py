@@ -145,7 +145,7 @@ class Tuned(Run):
 
 @dataclass(frozen=True)
 class Chosen(Run):
-    """The best of some checkpoints on validation networks, with numbers of its decisions tuned there, by ``hetgraph tune``.
+    """Numbers of decisions tuned on validation networks, of the best of some checkpoints or of their mean, by ``hetgraph tune``.
 
     Args:
         of: runs whose weights of the same seed are candidates, all of ``needs``.
