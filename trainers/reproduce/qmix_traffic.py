@@ -106,8 +106,8 @@ def traffic(bench: Bench) -> Section:
         tables.append(trial_table(trial, methods, f"{load:g} Mbit/s a user", measures(BEST)))
     note = (
         "Rules are the best of 200 draws of their numbers on four validation networks with at most 6.8 handovers a user and minute"
-        " (`max_weight` by hand); dual prices and max-weight know the whole network. Agents were trained at 2.8 Mbit/s alone: values are"
-        " means of two trainings', and softness and margin of decisions the best of 40 draws on 40 validation networks."
+        " (`max_weight` by hand); dual prices and max-weight know the whole network. Agents were trained at 2.8 Mbit/s alone:"
+        " values are means of two trainings', and softness and margin of decisions the best of 40 draws on 40 validation networks."
     )
     return Section(
         tuple(tables), (note,), networks=f"{layouts} networks of handover-traffic for each load, a minute each"
