@@ -13,6 +13,7 @@ TINY_TRAFFIC = (
     *options(D, num_envs=2, networks=2, val_networks=1, episodes=1, updates=2, batch_size=4),
     *options(T, max_epochs=1),
 )
+HIGHEST = ("--together", "--load", f"{traffic.LOADS[-1]:g}")  # the load at which limits bind
 TINY_TUNE = ("--layouts", "1", "--slots", "4", "--draws", "2")
 STARTS = (
     "qmix-traffic-first",
@@ -50,7 +51,7 @@ RUNS = (
     *(Run(name, "qmix", changes, "rule + learned", False, 2, TINY) for name, changes in STARTED.items()),
     *(Run(name, "qmix-traffic", minutes=14, quick=TINY_TRAFFIC, first_seed=100 * number)
       for number, name in enumerate(STARTS)),
-    Chosen("qmix-traffic", "", ("--together",), minutes=4, quick=TINY_TUNE, needs=STARTS, of=STARTS),
+    Chosen("qmix-traffic", "", HIGHEST, minutes=4, quick=TINY_TUNE, needs=STARTS, of=STARTS),
     Tuned("qmix-traffic-there", "", (*OWN, "--epochs", "3", "--batches", "96"), minutes=15,
           quick=("--epochs", "1", "--batches", "2"), needs=("qmix-traffic",), of="qmix-traffic"),
     *(
