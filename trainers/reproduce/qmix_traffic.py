@@ -123,7 +123,7 @@ def _options(bench: Bench, layouts: int, **more: Any) -> Options:
 
 def room(bench: Bench) -> Section:
     """What offsets could reach: a search that knows the future of each network."""
-    layouts = bench.count(4, 1)
+    layouts = bench.count(12, 1)
     env = HandoverTrafficEnv("handover-traffic", layouts, steps=bench.count(60, 2), seed=TEST)
     methods = {name: Method([one]) for name, one in (("a3", tuned_a3), (BEST, tuned_mlb))}
     methods["clairvoyant offsets"] = Method([OffsetLookahead(env)])
