@@ -113,7 +113,13 @@ def _checkpoints(arguments: Sequence[str]) -> list[Path]:
     first = Parser("hetgraph tune", "")
     first.add_argument("--ckpt", required=True)
     text: str = first.parse_known_args([a for a in arguments if a not in ("-h", "--help")])[0].ckpt
-    return [weights_path(part.strip()) for part in text.split(",") if part.strip()]
+    paths = [weights_path(part.strip()) for part in text.split(",") if part.strip()]
+    if not paths:
+        raise ValueError(f"--ckpt: got {text!r}, expected a checkpoint")
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ValueError(f"--ckpt: got {path} twice, expected each checkpoint once")
+    return paths
 
 
 def _parser(task: Task | None) -> Parser:

@@ -96,6 +96,8 @@ def test_what_cannot_be_tuned_is_refused(
     cases = {
         (str(other),): "--ckpt: got a model of task snapshot, expected one of handover-traffic",
         (f"{checkpoints[0]},{other}",): f"--ckpt: got {other} of task snapshot beside one of handover-traffic",
+        (",",): "--ckpt: got ',', expected a checkpoint",
+        (f"{checkpoints[0]},{checkpoints[0]}",): f"--ckpt: got {checkpoints[0]} twice, expected each checkpoint once",
         (str(checkpoints[0]), "--together"): "--together: got 1 checkpoint, expected at least 2",
         (
             ",".join(map(str, checkpoints)),
