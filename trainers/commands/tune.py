@@ -11,6 +11,7 @@ from hetgraph.models.checkpoint import MODEL, build
 from hetgraph.models.weights import Header, read_weights, write_weights
 from hetgraph.trainers.commands.compare import foreign_options
 from hetgraph.trainers.common.arguments import Parser, add_options, new_folder, options_from, parse
+from hetgraph.trainers.common.networks import VALIDATION
 from hetgraph.trainers.common.policies import register_models
 from hetgraph.trainers.judge.progress import late_progress_bar
 from hetgraph.trainers.task import Task
@@ -20,7 +21,6 @@ from hetgraph.weights.shipped import weights_path
 OUT, BEST = "runs/tuned", "best.ckpt"
 TARGET = "target.model."  # tensors of target networks
 DRAWS = 40
-VALIDATION = 1_000_000  # seed of validation networks
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from hetgraph.graph.tables import scenario_from_csv
 from hetgraph.trainers.task import option
 
 OF_SITES = ("users", "radio", "operator", "window", "far_cells", "start_load", "user_density", "num_users")
-TEST = 2_000_000  # seed of test layouts; training layouts have 0 to 999,999, validation layouts 1,000,000
+VALIDATION, TEST = 1_000_000, 2_000_000  # seeds of validation and test layouts; training layouts have 0 to 999,999
 
 
 @dataclass(frozen=True)

@@ -47,13 +47,8 @@ class OffsetDecisions(TrafficRule[DecisionParameters]):
         """The same cells at other numbers."""
         return OffsetDecisions(parameters, self.agents)
 
-    def act(self, obs: HeteroData, state: Any, generator: Any) -> tuple[HandoverAction, Any]:
-        """Offsets after the expected changes."""
-        action, _ = self.decide(obs, state)
-        return action, state
-
     def decide(self, obs: HeteroData, state: Any) -> tuple[HandoverAction, Any]:
-        """Likewise."""
+        """Offsets after the expected changes, and the margin."""
         change_db = self.agents.change_db(self.agents(obs), of_networks(self.parameters.softness, obs))
         margin_db = of_networks(self.parameters.margin_db, obs)
         return self.agents.action(obs["bs"].offset_db.view(change_db.shape) + change_db, margin_db), state

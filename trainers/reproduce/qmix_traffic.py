@@ -16,7 +16,7 @@ from hetgraph.envs.handover.traffic_named import mlb as tuned_mlb
 from hetgraph.envs.handover.tuning import tune
 from hetgraph.models.offset_qmix import CHANGE_DB
 from hetgraph.radio.handover import HandoverAction
-from hetgraph.trainers.common.networks import TEST, networks_of
+from hetgraph.trainers.common.networks import TEST, VALIDATION, networks_of
 from hetgraph.trainers.handover.traffic_task import SCENARIO, TASK, Options, at_load
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
 from hetgraph.trainers.reproduce.section import Section
@@ -53,7 +53,6 @@ HERE = {  # what is done with agents on somebody's network
     f"{AGENTS}, decisions tuned here": "qmix-traffic-tuned",
     f"{AGENTS}, fine-tuned, decisions tuned here": "qmix-traffic-there-tuned",
 }
-VALIDATION = 1_000_000
 HANDOVERS = "handovers_per_min"
 
 
