@@ -45,7 +45,7 @@ CHANGES = {
 }
 OWN = ("--sites", f"{traffic.OWN}/sites.csv", "--users", f"{traffic.OWN}/users.csv", "--load", f"{traffic.OWN_LOAD:g}")
 STARTED = {"qmix-negotiated": NEGOTIATED, "qmix-negotiated-margin": (*MARGIN, *NEGOTIATED, *CROWDING)}
-MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin", "qmix-flat", "qmix-paper")
+MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin", "qmix-paper")
 RUNS = (
     *(Run(name, "qmix", changes, main=name in MAIN, minutes=2, quick=TINY) for name, changes in CHANGES.items()),
     *(Run(name, "qmix", changes, "rule + learned", False, 2, TINY) for name, changes in STARTED.items()),
@@ -62,6 +62,10 @@ RUNS = (
         Run(traffic.change(name), "qmix-traffic", (*changes, *options(T, max_epochs=traffic.SHORT)), main=False, minutes=5,
             quick=TINY_TRAFFIC)
         for name, changes in traffic.CHANGES.items()
+    ),
+    *(
+        Run(run, "qmix-traffic", traffic.CHANGES[name], main=False, minutes=12, quick=TINY_TRAFFIC)
+        for name, run in traffic.LONG.items() if name != traffic.WHOLE
     ),
     Run("qmix-paper", "qmix-paper", LEVELS, "paper's own constants", minutes=10, quick=TINY),
     *(
@@ -84,6 +88,8 @@ PAPER = Paper(
         Experiment("traffic-room", "With traffic: offsets that know the future", (), traffic.room, ("qmix-traffic",), 20),
         Experiment("traffic-parts", "With traffic: parts of the method", (), traffic.parts,
                    tuple(map(traffic.change, traffic.CHANGES)), 15),
+        Experiment("traffic-long", "With traffic: parts of the method at full length", (), traffic.long,
+                   tuple(traffic.LONG.values()), 10),
         Experiment("traffic-sizes", "With traffic: more cells and other traffic, as they are", (), traffic.sizes,
                    ("qmix-traffic",), 40),
         Experiment("traffic-own", "With traffic: somebody's sites and users", (), traffic.own,
@@ -92,9 +98,8 @@ PAPER = Paper(
         Experiment("learned", "Agents and rules, four modes", ("Table III", "Table IV", "Figure 7", "Figure 8"), tables.learned,
                    LEARNED, 60),
         Experiment("training", "Learning curves", ("Figure 5", "Figure 6", "Table II"), tables.training, ("qmix", "qmix-paper"), 0.2),
-        Experiment("baselines", "All rules, four modes", (), tables.baselines, (), 60),
         Experiment("sizes", "Twice and four times the cells, as they are", (), tables.sizes,
-                   tuple(dict.fromkeys(name for mode in tables.MODES for name in tables.free(mode).values())), 90),
+                   tuple(dict.fromkeys(name for mode in list(tables.MODES)[::3] for name in tables.free(mode).values())), 60),
         Experiment("traces", "Drive tests", (), tables.traces,
                    ("qmix-traces", "qmix-traces-levels", "qmix-margin", "qmix-levels-margin"), 40, requires=tables.TRACES),
         Experiment("tune", "Biases and prices on validation networks", (), tables.tune, (), 40),

@@ -1,7 +1,7 @@
 """Sections of handovers with traffic: cells' offsets beside tuned rules, parts of the method, other sizes and traffic."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,18 +28,24 @@ RULES = ("a3", "cre", "mlb", "best_expected_rate", "dual_price", "max_weight")
 BEST = "mlb"  # of the rules that know no more than a neighbourhood
 AGENTS = "QMIX of offsets"
 WHOLE = "the whole method"
+ALONE, DEAF = "independent, own reward", "no messages"
 CHANGES = {
     WHOLE: (),
     "messages of neighbours alone": options(M, hops=1),
-    "no messages": options(M, hops=0),
+    DEAF: options(M, hops=0),
     "VDN": options(M, mixing="vdn"),
     "independent, the team's reward": options(M, mixing="independent"),
-    "independent, own reward": options(M, mixing="independent", local=True),
+    ALONE: options(M, mixing="independent", local=True),
     "without a rule beside": options(D, control=""),
     "one step to the bootstrap": options(D, n_step=1),
     "no double estimate": options(M, double=False),
 }
 SHORT = 3  # epochs of these
+LONG = {
+    WHOLE: "qmix-traffic-first",
+    ALONE: "qmix-traffic-long-own-reward",
+    DEAF: "qmix-traffic-long-no-messages",
+}  # as long as main rows
 SIZES = (
     "handover-traffic:cells=50",
     "handover-traffic:cells=100",
@@ -161,9 +167,20 @@ def own_options() -> Options:
 
 
 def parts(bench: Bench) -> Section:
-    """Agents without parts of the method, or with others, all trained for three tenths of the time."""
-    layouts = bench.count(40, 2)
-    methods = rules(TASK, BEST) | bench.learned({name: change(name) for name in CHANGES})
+    """Agents without parts of the method, or with others, all trained for a quarter of the time."""
+    note = f"All were trained for {SHORT} epochs, a quarter of the training of the rows above."
+    return _compared(bench, {name: change(name) for name in CHANGES}, bench.count(40, 2), note)
+
+
+def long(bench: Bench) -> Section:
+    """Agents without parts of the method, or with others, trained as long as main rows; one training each, decisions not tuned."""
+    note = "One training each, as long as those of the main rows; the numbers of decisions are the configuration's."
+    return _compared(bench, LONG, bench.count(100, 2), note)
+
+
+def _compared(bench: Bench, names: Mapping[str, str], layouts: int, note: str) -> Section:
+    """Variants of the method beside the whole one."""
+    methods = rules(TASK, BEST) | bench.learned(names)
     if WHOLE in methods:
         members = [AtBest(one) for one in methods[WHOLE].members]
         methods["the best change alone, in place of the expected one"] = replace(methods[WHOLE], members=members)
@@ -171,7 +188,6 @@ def parts(bench: Bench) -> Section:
     base = WHOLE if WHOLE in methods else BEST
     beside = Measure("mean_delay_s", "ratio", base, ".3f", ".3f")
     table = trial_table(trial, methods, "2.8 Mbit/s a user", (*measures(BEST), *((beside,) if base == WHOLE else ())))
-    note = f"All were trained for {SHORT} epochs, three tenths of the training of the rows above."
     return Section((table,), (note,), networks=f"{layouts} networks of handover-traffic")
 
 
