@@ -86,6 +86,8 @@ PAPER = Paper(
     experiments=(
         Experiment("traffic", "With traffic: cells' offsets beside tuned rules", (), traffic.traffic, ("qmix-traffic",), 20),
         Experiment("traffic-room", "With traffic: offsets that know the future", (), traffic.room, ("qmix-traffic",), 20),
+        Experiment("traffic-decisions", "With traffic: decisions beside those of rules", (), traffic.decisions,
+                   ("qmix-traffic",), 2),
         Experiment("traffic-parts", "With traffic: parts of the method", (), traffic.parts,
                    tuple(map(traffic.change, traffic.CHANGES)), 15),
         Experiment("traffic-long", "With traffic: parts of the method at full length", (), traffic.long,

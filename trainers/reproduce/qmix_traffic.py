@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from torch import Generator
+import torch
+from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 from hetgraph.envs import HandoverTrafficEnv, rollout
@@ -18,8 +19,9 @@ from hetgraph.models.offset_qmix import CHANGE_DB
 from hetgraph.radio.handover import HandoverAction
 from hetgraph.trainers.common.networks import TEST, VALIDATION, networks_of
 from hetgraph.trainers.handover.traffic_task import SCENARIO, TASK, Options, at_load
+from hetgraph.trainers.judge.statistics import mean
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
-from hetgraph.trainers.reproduce.section import Section
+from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
 from hetgraph.trainers.reproduce.tables import Measure, trial_table
 from hetgraph.trainers.reproduce.trainings import D, M, options
 
@@ -135,6 +137,57 @@ def room(bench: Bench) -> Section:
     methods |= bench.learned({AGENTS: "qmix-traffic"}, "untrained")
     trial = rollout(env, {name: list(method.members) for name, method in methods.items()}, seed=TEST)
     return Section((trial_table(trial, methods, "2.8 Mbit/s a user", measures(BEST)),), networks=f"{layouts} networks")
+
+
+class Asked:
+    """Agents that decide, and offsets of rules that are asked on the same observations.
+
+    Attributes:
+        apart_db: differences of the offsets decided, of each rule and each second ``[B, N]``.
+    """
+
+    def __init__(self, agents: Any, rules: Methods) -> None:
+        self.agents, self.level, self.name = agents, agents.level, "asked"
+        self.rules = {name: method.members[0] for name, method in rules.items()}
+        self.apart_db: dict[str, list[Tensor]] = {name: [] for name in rules}
+
+    def initial_state(self, obs: HeteroData) -> dict[str, Any]:
+        """The rules'."""
+        return {name: rule.initial_state(obs) for name, rule in self.rules.items()}
+
+    def act(self, obs: HeteroData, state: dict[str, Any], generator: Generator | None) -> tuple[HandoverAction, Any]:
+        """The agents' decision."""
+        action, _ = self.agents.act(obs, None, generator)
+        for name, rule in self.rules.items():
+            other, state[name] = rule.act(obs, state[name], None)
+            self.apart_db[name].append((action.offset_db - other.offset_db).abs())
+        return action, state
+
+
+def decisions(bench: Bench) -> Section:
+    """How far the agents' decisions are from what each rule that sets offsets decides on the same observations."""
+    layouts = bench.count(12, 1)
+    env = HandoverTrafficEnv("handover-traffic", layouts, steps=bench.count(60, 2), seed=TEST)
+    asked = [Asked(one, rules(TASK, "a3", "cre", BEST)) for one in bench.members("qmix-traffic")]
+    columns = (
+        Column("apart", "mean difference of offsets, dB", ".2f", ".2f"),
+        Column("other", "over 0.5 dB apart, %", ".1f", ".1f"),
+    )
+    rows = []
+    if asked:
+        rollout(env, {AGENTS: asked}, seed=TEST)
+    for name in asked[0].rules if asked else ():
+        apart = torch.stack(
+            [torch.stack(one.apart_db[name], 1) for one in asked]
+        ).double()  # seeds, networks, seconds, cells
+        shares = 100 * (apart > 0.5).double().mean((2, 3))
+        values = {"apart": mean(apart.mean((2, 3)).numpy()), "other": mean(shares.numpy())}
+        rows.append(Row(name, "rule", values))
+    note = (
+        "Agents decide; rules are asked on the same observations. The other rules name users' cells and set no offsets."
+    )
+    table = Table("Offsets that the agents decide, beside those of rules, 2.8 Mbit/s a user", columns, tuple(rows))
+    return Section((table,), (note,), networks=f"{layouts} networks of handover-traffic")
 
 
 def own(bench: Bench) -> Section:
