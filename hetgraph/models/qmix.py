@@ -99,6 +99,8 @@ class GraphQMIX(nn.Module):
         patience: price of a handover in announcements; ``None`` for one that training fits and the weights hold.
         crowding: added to that price for each user by which a cell's room is below the mean of the user's places
             (:func:`~hetgraph.solvers.handover.priced`); ``None`` likewise.
+        level_scale: factor of the levels' values. Optimisers with steps of one size move the graph encoder's, one weight each for all
+            users, as little as any other weight; with more they keep pace with the values of places.
 
     Raises:
         ValueError: an unknown option, a flat encoder without a number of cells or with announcements, agreements without these, or
@@ -124,6 +126,7 @@ class GraphQMIX(nn.Module):
         patience: float | None = PATIENCE,
         agreements: int = 0,
         crowding: float | None = 0.0,
+        level_scale: float = 1.0,
     ) -> None:
         super().__init__()
         for option, value, kinds in (("mixing", mixing, Mixing), ("importance", importance, Importance)):
@@ -135,7 +138,7 @@ class GraphQMIX(nn.Module):
         if self.of_users and mixing != "independent":
             raise ValueError(f"mixing: got {mixing!r}, expected 'independent' for users that learn alone")
         self.mixing, self.dueling, self.importance = mixing, dueling, importance
-        self.cells, self.places = flat_cells if flat else 0, places
+        self.cells, self.places, self.level_scale = flat_cells if flat else 0, places, level_scale
         self.totals = flat or encoder == "global"
         # In a graph messages go on from a user to its cell, the cell's neighbours and their users: beyond a neighbourhood.
         self.level = "local" if encoder == "single" else "global"
@@ -235,7 +238,7 @@ class GraphQMIX(nn.Module):
             raise ValueError(f"cells: got {k}, expected {self.cells}, as in training: the flat encoder is for no other")
         scaled = self._scaled(raw)
         encoded: Encoded = self.encoder(scaled, inputs)
-        place, level, own, user = encoded.place, encoded.level, encoded.own, encoded.user
+        place, level, own, user = encoded.place, self.level_scale * encoded.level, encoded.own, encoded.user
         if self.dueling:
             place, level = place - place[:, :1], level - level.mean(1, keepdim=True)
         else:

@@ -209,6 +209,16 @@ def test_staying_is_worth_nothing_with_dueling_heads_and_untrained_agents_stay()
     assert not bool(action.place.any()) and not bool(action.level.any())
 
 
+def test_a_scale_moves_the_values_of_levels_alone() -> None:
+    graph, (one, more) = double(network()), (agent(level_scale=scale) for scale in (1.0, 5.0))
+    more.load_state_dict(one.state_dict())
+    with torch.no_grad():
+        one.encoder.level.copy_(torch.randn(5)), more.encoder.level.copy_(one.encoder.level)
+    first, other = one(graph), more(graph)
+    torch.testing.assert_close(other.level, 5 * first.level)
+    assert torch.equal(other.place, first.place) and torch.equal(other.best().moves()[1], first.best().moves()[1])
+
+
 @pytest.mark.parametrize("kind", ["graph", "announced", "agreed", "flat", "single"])
 def test_values_follow_a_permutation_of_the_users(kind: str) -> None:
     made, graph = agent(**KINDS[kind]), double(network(2))

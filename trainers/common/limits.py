@@ -43,7 +43,7 @@ LIMITS: dict[str, Limit] = {
     **dict.fromkeys(
         ("lam", "soft", "alpha", "beta", "epsilon_start", "epsilon_end", "epsilon_decay", "clip_percentile"), SHARE
     ),
-    **dict.fromkeys(("lr", "clip", "max_norm", "deviation", "reward_scale", "rate_min_bps"), POSITIVE),
+    **dict.fromkeys(("lr", "clip", "max_norm", "deviation", "reward_scale", "rate_min_bps", "level_scale"), POSITIVE),
     **dict.fromkeys(
         (
             *("hidden", "layers", "heads", "colours", "epochs", "minibatches", "sequence", "target_every", "num_envs"),

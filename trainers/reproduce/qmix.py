@@ -21,6 +21,7 @@ STARTS = (
 )  # trainings whose values each seed averages
 MARGIN = options(D, cre=False)
 LEVELS = options(D, resource_model="paper")
+QUICK_LEVELS = (*LEVELS, *options(M, level_scale=5.0))  # with 1 a seed in five stays at the level below the highest
 NEGOTIATED = (*options(T, max_epochs=2), *options(M, intentions=4, agreements=4, lr="2e-4"))
 CROWDING = options(M, crowding=0.03)  # the best on validation where users need a margin
 DRIVES = (*MARGIN, *options(D, scenario=tables.TRACES, generation="5G", cells=22))
@@ -38,13 +39,13 @@ ALONE = {
 CHANGES = {
     "qmix": (),
     "qmix-margin": MARGIN,
-    "qmix-levels": LEVELS,
-    "qmix-levels-margin": (*MARGIN, *LEVELS),
+    "qmix-levels": QUICK_LEVELS,
+    "qmix-levels-margin": (*MARGIN, *QUICK_LEVELS),
     "qmix-vdn": options(M, mixing="vdn"),
     "qmix-credit": options(M, joint=0),
     "qmix-joint": options(M, joint=1, credit=0),
     "qmix-traces": DRIVES,
-    "qmix-traces-levels": (*DRIVES, *LEVELS),
+    "qmix-traces-levels": (*DRIVES, *QUICK_LEVELS),
 }
 OWN = ("--sites", f"{traffic.OWN}/sites.csv", "--users", f"{traffic.OWN}/users.csv", "--load", f"{traffic.OWN_LOAD:g}")
 STARTED = {"qmix-negotiated": NEGOTIATED, "qmix-negotiated-margin": (*MARGIN, *NEGOTIATED, *CROWDING)}
