@@ -75,7 +75,7 @@ PATIENT: Mapping[str, Callable[[float], Any]] = {
 MEASURES = (
     Measure("anu", form=".2f"),
     Measure("anu", "difference", "max_rsrp", "+.3f", ".3f"),
-    Measure("anu", "difference", "pf_patient", "+.3f", ".3f"),
+    Measure("anu", "difference", "dual_price", "+.3f", ".3f"),
     Measure("asc", form=".2f"),
     *(Measure(kpi, "ratio", "max_rsrp", ".4f", ".4f") for kpi in ("anu", "asc", "jain", "load_imbalance")),
     Measure("jain", form=".4f", half=".4f"),
