@@ -9,6 +9,7 @@ from hetgraph.envs.rollout import Trial, rollout
 from hetgraph.trainers.arrivals.figures import arrival_figure
 from hetgraph.trainers.arrivals.tabular import q_learning
 from hetgraph.trainers.arrivals.task import TASK, Options
+from hetgraph.trainers.common.networks import VALIDATION
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.plots import save
 from hetgraph.trainers.judge.statistics import Interval
@@ -20,7 +21,6 @@ from hetgraph.trainers.reproduce.learning import Metric, curves, learning
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table, Value
 from hetgraph.trainers.reproduce.tables import Measure, flat, trial_table
 
-VALIDATION = 1_000_000
 B, BEST = "argmax_blocking", "best_rate"
 RULES = (B, "argmax", "least_loaded", BEST)
 MEASURES = (

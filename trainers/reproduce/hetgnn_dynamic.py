@@ -10,10 +10,9 @@ from torch_geometric.data import HeteroData
 from hetgraph.graph import CHANNEL, Scenario, user_trajectories
 from hetgraph.graph.mobility import Waypoints
 from hetgraph.graph.streams import stream
-from hetgraph.trainers.common.networks import TEST
+from hetgraph.trainers.common.networks import TEST, VALIDATION
 from hetgraph.trainers.judge.trial import trial_of
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
-from hetgraph.trainers.reproduce.hetgnn_extra import VALIDATION
 from hetgraph.trainers.reproduce.hetgnn_handovers import MARGINS, Scores, chosen_margin, played
 from hetgraph.trainers.reproduce.hetgnn_tables import BASE, at, untrained, world
 from hetgraph.trainers.reproduce.section import Section

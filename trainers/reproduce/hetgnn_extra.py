@@ -12,7 +12,7 @@ from hetgraph.graph import Scenario, interference_k, links_of, preset
 from hetgraph.models import HetGNN
 from hetgraph.radio import Allocation, evaluate, one_shot, pf_gain
 from hetgraph.solvers import ascent_path, wmmse
-from hetgraph.trainers.common.networks import TEST
+from hetgraph.trainers.common.networks import TEST, VALIDATION
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.reproduce.bench import Bench
 from hetgraph.trainers.reproduce.hetgnn_tables import BASE, STUDENT, TEACHER
@@ -22,7 +22,6 @@ from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
 ORDERS = {TEACHER: "O(U^3) + O(B RB^2)", BASE: "O(U B)", STUDENT: "O(V + E)"}  # Table 2
 USERS, QUICK_USERS = (675, 1350, 2700, 5400), (100, 200)
 CALLS = 5
-VALIDATION = 1_000_000
 
 
 def training(bench: Bench) -> Section:

@@ -21,7 +21,7 @@ STARTS = (
 )  # trainings whose values each seed averages
 MARGIN = options(D, cre=False)
 LEVELS = options(D, resource_model="paper")
-QUICK_LEVELS = (*LEVELS, *options(M, level_scale=5.0))  # with 1 a seed in five stays at the level below the highest
+SCALED_LEVELS = (*LEVELS, *options(M, level_scale=5.0))  # with 1 a seed in five stays at the level below the highest
 NEGOTIATED = (*options(T, max_epochs=2), *options(M, intentions=4, agreements=4, lr="2e-4"))
 CROWDING = options(M, crowding=0.03)  # the best on validation where users need a margin
 DRIVES = (*MARGIN, *options(D, scenario=tables.TRACES, generation="5G", cells=22))
@@ -39,17 +39,17 @@ ALONE = {
 CHANGES = {
     "qmix": (),
     "qmix-margin": MARGIN,
-    "qmix-levels": QUICK_LEVELS,
-    "qmix-levels-margin": (*MARGIN, *QUICK_LEVELS),
+    "qmix-levels": SCALED_LEVELS,
+    "qmix-levels-margin": (*MARGIN, *SCALED_LEVELS),
     "qmix-vdn": options(M, mixing="vdn"),
     "qmix-credit": options(M, joint=0),
     "qmix-joint": options(M, joint=1, credit=0),
     "qmix-traces": DRIVES,
-    "qmix-traces-levels": (*DRIVES, *QUICK_LEVELS),
+    "qmix-traces-levels": (*DRIVES, *SCALED_LEVELS),
 }
 OWN = ("--sites", f"{traffic.OWN}/sites.csv", "--users", f"{traffic.OWN}/users.csv", "--load", f"{traffic.OWN_LOAD:g}")
 STARTED = {"qmix-negotiated": NEGOTIATED, "qmix-negotiated-margin": (*MARGIN, *NEGOTIATED, *CROWDING)}
-MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin", "qmix-paper")
+MAIN = ("qmix", "qmix-margin", "qmix-levels", "qmix-levels-margin")
 RUNS = (
     *(Run(name, "qmix", changes, main=name in MAIN, minutes=2, quick=TINY) for name, changes in CHANGES.items()),
     *(Run(name, "qmix", changes, "rule + learned", False, 2, TINY) for name, changes in STARTED.items()),
@@ -102,7 +102,7 @@ PAPER = Paper(
                    LEARNED, 15),
         Experiment("training", "Learning curves", ("Figure 5", "Figure 6", "Table II"), tables.training, ("qmix", "qmix-paper"), 0.2),
         Experiment("sizes", "Twice and four times the cells, as they are", (), tables.sizes,
-                   tuple(dict.fromkeys(name for mode in list(tables.MODES)[::3] for name in tables.free(mode).values())), 15),
+                   tuple(dict.fromkeys(name for mode in tables.SIZE_MODES for name in tables.free(mode).values())), 15),
         Experiment("traces", "Drive tests", (), tables.traces,
                    ("qmix-traces", "qmix-traces-levels", "qmix-margin", "qmix-levels-margin"), 10, requires=tables.TRACES),
         Experiment("tune", "Biases and prices on validation networks", (), tables.tune, (), 1),

@@ -30,14 +30,14 @@ RULES = ("a3", "cre", "mlb", "best_expected_rate", "dual_price", "max_weight")
 BEST = "mlb"  # of the rules that know no more than a neighbourhood
 AGENTS = "QMIX of offsets"
 WHOLE = "the whole method"
-ALONE, DEAF = "independent, own reward", "no messages"
+OWN_REWARD, NO_MESSAGES = "independent, own reward", "no messages"
 CHANGES = {
     WHOLE: (),
     "messages of neighbours alone": options(M, hops=1),
-    DEAF: options(M, hops=0),
+    NO_MESSAGES: options(M, hops=0),
     "VDN": options(M, mixing="vdn"),
     "independent, the team's reward": options(M, mixing="independent"),
-    ALONE: options(M, mixing="independent", local=True),
+    OWN_REWARD: options(M, mixing="independent", local=True),
     "without a rule beside": options(D, control=""),
     "one step to the bootstrap": options(D, n_step=1),
     "no double estimate": options(M, double=False),
@@ -45,8 +45,8 @@ CHANGES = {
 SHORT = 3  # epochs of these
 LONG = {
     WHOLE: "qmix-traffic-first",
-    ALONE: "qmix-traffic-long-own-reward",
-    DEAF: "qmix-traffic-long-no-messages",
+    OWN_REWARD: "qmix-traffic-long-own-reward",
+    NO_MESSAGES: "qmix-traffic-long-no-messages",
 }  # as long as main rows
 SIZES = (
     "handover-traffic:cells=50",
@@ -139,7 +139,7 @@ def room(bench: Bench) -> Section:
     return Section((trial_table(trial, methods, "2.8 Mbit/s a user", measures(BEST)),), networks=f"{layouts} networks")
 
 
-class Asked:
+class RulesBeside:
     """Agents that decide, and offsets of rules that are asked on the same observations.
 
     Attributes:
@@ -147,7 +147,7 @@ class Asked:
     """
 
     def __init__(self, agents: Any, rules: Methods) -> None:
-        self.agents, self.level, self.name = agents, agents.level, "asked"
+        self.agents, self.level, self.name = agents, agents.level, "rules beside"
         self.rules = {name: method.members[0] for name, method in rules.items()}
         self.apart_db: dict[str, list[Tensor]] = {name: [] for name in rules}
 
@@ -168,7 +168,7 @@ def decisions(bench: Bench) -> Section:
     """How far the agents' decisions are from what each rule that sets offsets decides on the same observations."""
     layouts = bench.count(12, 1)
     env = HandoverTrafficEnv("handover-traffic", layouts, steps=bench.count(60, 2), seed=TEST)
-    asked = [Asked(one, rules(TASK, "a3", "cre", BEST)) for one in bench.members("qmix-traffic")]
+    asked = [RulesBeside(one, rules(TASK, "a3", "cre", BEST)) for one in bench.members("qmix-traffic")]
     columns = (
         Column("apart", "mean difference of offsets, dB", ".2f", ".2f"),
         Column("other", "over 0.5 dB apart, %", ".1f", ".1f"),
@@ -177,9 +177,7 @@ def decisions(bench: Bench) -> Section:
     if asked:
         rollout(env, {AGENTS: asked}, seed=TEST)
     for name in asked[0].rules if asked else ():
-        apart = torch.stack(
-            [torch.stack(one.apart_db[name], 1) for one in asked]
-        ).double()  # seeds, networks, seconds, cells
+        apart = torch.stack([torch.stack(one.apart_db[name], 1) for one in asked]).double()  # [S, K, seconds, N]
         shares = 100 * (apart > 0.5).double().mean((2, 3))
         values = {"apart": mean(apart.mean((2, 3)).numpy()), "other": mean(shares.numpy())}
         rows.append(Row(name, "rule", values))
