@@ -18,6 +18,7 @@ TINY_TUNE = ("--layouts", "1", "--slots", "4", "--draws", "2")
 STARTS = (
     "qmix-traffic-first",
     "qmix-traffic-second",
+    "qmix-traffic-third",
 )  # trainings whose values each seed averages
 MARGIN = options(D, cre=False)
 LEVELS = options(D, resource_model="paper")
