@@ -44,11 +44,13 @@ def correlated_shadow(
     if tuple(los.shape) != expected or los.dtype != torch.bool:
         raise ValueError(f"los: got {los.dtype} {tuple(los.shape)}, expected torch.bool {expected}")
     clear_m, obstructed_m = chosen.shadow_distance_m(True), chosen.shadow_distance_m(False)
-    value = evaluate_field(field, position_m, correlation_m=obstructed_m)
-    if clear_m != obstructed_m:
-        value = torch.where(los, evaluate_field(field, position_m, correlation_m=clear_m), value)
+    alike = clear_m == obstructed_m
+    value = evaluate_field(field, position_m, correlation_m=obstructed_m, wanted=None if alike else ~los.all(1))
+    if not alike:
+        clear = evaluate_field(field, position_m, correlation_m=clear_m, wanted=los.any(1))
+        value = torch.where(los, clear, value)
     if indoor is not None and chosen.indoor_shadowing is not None:
-        inside = evaluate_field(field, position_m, correlation_m=chosen.indoor_shadowing[1])
+        inside = evaluate_field(field, position_m, correlation_m=chosen.indoor_shadowing[1], wanted=indoor)
         value = torch.where(indoor.unsqueeze(1), inside, value)
     return value
 

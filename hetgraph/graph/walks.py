@@ -55,8 +55,16 @@ def user_trajectories(
         raise ValueError(
             f"scenario.channel: got {got}, expected shadowing that is correlated in space, or none and a fixed LOS"
         )
-    drawn = [_network(scenario, i, steps, slot_s, mobility, seed, every) for i in range(first, first + networks)]
-    gain, ue_pos, speed, bs_pos, background_w = (torch.cat(column) for column in zip(*drawn, strict=True))
+    numbers = range(first, first + networks)
+    alone = [Streams(seed, range(number, number + 1)) for number in numbers]
+    bs_pos = torch.cat([place_stations(scenario, streams) for streams in alone])
+    ue_pos, speed = places(scenario, mobility, bs_pos, Streams(seed, numbers), steps=steps, slot_s=slot_s)
+    fast = fast_users(mobility.fast, speed.shape[2])
+    drawn = [
+        _network(scenario, stations.unsqueeze(0), way.unsqueeze(0), fast, streams, every)
+        for stations, way, streams in zip(bs_pos, ue_pos, alone, strict=True)
+    ]
+    gain, background_w = (torch.cat(column) for column in zip(*drawn, strict=True))
     counts = torch.tensor([tier.count for tier in scenario.tiers])
     power_dbm = torch.tensor([tier.power_dbm for tier in scenario.tiers])
     return Trajectories(
@@ -75,23 +83,20 @@ def user_trajectories(
 
 
 def _network(
-    scenario: ScenarioFields, number: int, steps: int, slot_s: float, mobility: Waypoints, seed: int, every: int
-) -> tuple[Tensor, ...]:
-    """One network: gain ``[1, T, U, K]``, positions, speeds, cells' positions and power of the background ``[1, T, U]``."""
-    streams = Streams(seed, range(number, number + 1))
-    stations = place_stations(scenario, streams)
-    ue_pos, speed = places(scenario, mobility, stations, streams, steps=steps, slot_s=slot_s)
+    scenario: ScenarioFields, stations: Tensor, ue_pos: Tensor, fast: Tensor, streams: Streams, every: int
+) -> tuple[Tensor, Tensor]:
+    """Gains ``[1, T, U, K]`` and power of the background ``[1, T, U]`` of one network on users' ways ``[1, T, U, 2]``."""
+    _, steps, users, _ = ue_pos.shape
     state = draw_user_state(scenario, streams)
-    fast = fast_users(mobility.fast, speed.shape[2])
-    gain, far_w = torch.empty(*speed.shape, len(stations[0])), torch.zeros_like(speed)
-    for users, stride in ((fast, 1), (~fast, every)) if every > 1 else ((torch.ones_like(fast), 1),):
-        if not bool(users.any()):
+    gain, far_w = torch.empty(1, steps, users, stations.shape[1]), torch.zeros(1, steps, users)
+    for chosen, stride in ((fast, 1), (~fast, every)) if every > 1 else ((torch.ones_like(fast), 1),):
+        if not bool(chosen.any()):
             continue
         knots = torch.tensor(sorted({*range(0, steps, stride), steps - 1}))
-        of_users = None if state is None else UserState(*(value[:, users] for value in vars(state).values()))
-        drawn = _gains(scenario, stations, ue_pos[:, knots][:, :, users], of_users, streams)
-        gain[:, :, users], far_w[:, :, users] = (between(value, knots, steps) for value in drawn)
-    return gain, ue_pos, speed, stations, far_w
+        of_users = None if state is None else UserState(*(value[:, chosen] for value in vars(state).values()))
+        drawn = _gains(scenario, stations, ue_pos[:, knots][:, :, chosen], of_users, streams)
+        gain[:, :, chosen], far_w[:, :, chosen] = (between(value, knots, steps) for value in drawn)
+    return gain, far_w
 
 
 def _gains(

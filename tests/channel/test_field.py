@@ -160,3 +160,18 @@ def test_bad_evaluations():
         evaluate_field(field, torch.zeros(3, 4, 2), correlation_m=50.0)
     with pytest.raises(ValueError, match=r"correlation_m: got 0.0"):
         evaluate_field(field, torch.zeros(2, 4, 2), correlation_m=0.0)
+
+
+def test_wanted_users_have_the_values_of_all_and_of_the_plain_sum():
+    """Many users are evaluated in blocks, of the wanted ones alone."""
+    field = draw_field(3, generators(2), inter_site_correlation=0.5)
+    place = torch.rand(2, 1300, 2, generator=torch.Generator().manual_seed(1)) * 800.0
+    wanted = torch.rand(2, 1300, generator=torch.Generator().manual_seed(2)) < 0.4
+    every = evaluate_field(field, place, correlation_m=37.0)
+    some = evaluate_field(field, place, correlation_m=37.0, wanted=wanted)
+    links = wanted.unsqueeze(1).expand_as(every)
+    torch.testing.assert_close(some[links], every[links], rtol=0.0, atol=1e-5)
+    phase = torch.einsum("bum,bwm->buw", place.double() / 37.0, field.wave.double())
+    basis = torch.cat([phase.cos(), phase.sin()], -1)
+    exact = torch.einsum("bnw,buw->bnu", field.weight.double(), basis)
+    torch.testing.assert_close(every.double(), exact, rtol=0.0, atol=5e-3)  # of float32 phases of up to 2e5 rad

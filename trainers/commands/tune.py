@@ -13,7 +13,7 @@ from hetgraph.trainers.commands.compare import foreign_options
 from hetgraph.trainers.common.arguments import Parser, add_options, new_folder, options_from, parse
 from hetgraph.trainers.common.networks import VALIDATION
 from hetgraph.trainers.common.policies import register_models
-from hetgraph.trainers.judge.progress import late_progress_bar
+from hetgraph.trainers.judge.progress import late_counter
 from hetgraph.trainers.task import Task
 from hetgraph.trainers.tasks import task_names, task_of
 from hetgraph.weights.shipped import weights_path
@@ -80,13 +80,7 @@ def _together(models: list[Any]) -> Any:
 
 def _tuned(task: Task, name: str, model: Any, options: Any, draws: int) -> tuple[dict[str, float], float]:
     assert task.tune is not None
-    with late_progress_bar(name, draws) as counted:
-        waiting = counted(iter(range(draws)))
-
-        def done(count: int) -> None:
-            for _ in range(count):
-                next(waiting, None)
-
+    with late_counter(name, draws) as done:
         return task.tune(model, options, draws, done)
 
 

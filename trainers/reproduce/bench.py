@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hetgraph.envs.rollout import Trial
+from hetgraph.envs.base import GraphEnv
+from hetgraph.envs.rollout import Trial, rollout
 from hetgraph.models import load
 from hetgraph.models.checkpoint import options_of, system_class
 from hetgraph.models.weights import read_weights
 from hetgraph.trainers.common.policies import rule
 from hetgraph.trainers.judge.kinds import Kind
+from hetgraph.trainers.judge.progress import late_counter
 from hetgraph.trainers.judge.run import compare
 from hetgraph.trainers.reproduce.trainings import Run
 from hetgraph.trainers.task import Task
@@ -109,6 +111,12 @@ class Bench:
     ) -> list[Trial]:
         """Trials of the cases of some options; of learned methods all seeds on the same networks."""
         return compare(task, options, {name: method.members for name, method in methods.items()}, reference)[0]
+
+    def episode(self, env: GraphEnv[Any], methods: Mapping[str, Method], seed: int) -> Trial:
+        """An episode of each seed of each method in a given environment."""
+        members = {name: list(method.members) for name, method in methods.items()}
+        with late_counter(self.name, sum(map(len, members.values()))) as done:
+            return rollout(env, members, seed=seed, done=lambda: done(1))
 
     def figure(self, name: str = "") -> str:
         """Name of a figure's file, without suffix."""

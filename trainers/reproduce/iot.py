@@ -17,9 +17,9 @@ TINY_SLOTS = (*options(D, num_envs=2, draws=4, val_envs=1, eval_slots=4), *optio
 TINY_TRUNK = (*TINY, *options(D, least=4))
 RUNS = (
     Run(tables.STARTED_RUN, "iot-noma", kind="rule + learned", minutes=12, quick=TINY),
-    *(Run(own.run_of(row, size), "iot-unrolled", (*changes, *where), main=row != own.MEAN, minutes=1 if size == "small" else 6,
-          quick=TINY_SLOTS)
-      for row, changes in own.CHANGES.items() for size, where in own.SIZES.items()),
+    *(Run(own.run_of(row, size), "iot-unrolled", (*own.CHANGES[row], *own.SIZES[size]), main=row != own.MEAN,
+          minutes=1 if size == "small" else 6, quick=TINY_SLOTS)
+      for size, rows in own.ROWS.items() for row in rows),
     *(Run(name, "iot-unrolled", changes, main=False, minutes=2, quick=TINY_SLOTS) for name, changes in own.attention_runs().items()),
     *(Run(own.run_of(row, "small"), "iot-trunk", changes, minutes=6, quick=TINY_TRUNK) for row, changes in own.TRUNKS.items()),
     *(Run(rivals.run(row), "iot-trunk", changes, minutes=6, quick=TINY_TRUNK) for row, changes in rivals.RIVALS.items()),
@@ -35,7 +35,7 @@ PAPER = Paper(
     runs=RUNS,
     experiments=(
         Experiment("own-view", "Stations on their own view", (), own.own_view,
-                   (*(own.run_of(row, size) for row in own.CHANGES for size in own.SIZES),
+                   (*(own.run_of(row, size) for size, rows in own.ROWS.items() for row in rows),
                     *(own.run_of(row, "small") for row in own.TRUNKS)), 60),
         Experiment("rivals", "Learned and classical methods, from nothing", ("Figure 7", "Table 3", "Table 4"), rivals.rivals,
                    (own.run_of(own.TRUNK, "small"), *map(rivals.run, rivals.RIVALS),

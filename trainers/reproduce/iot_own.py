@@ -13,6 +13,7 @@ CHANGES = {OWN: (), PRICED: options(M, prices=True), MEAN: options(M, attention=
 TRUNK, TRUNK_PRICED = "values and powers on one trunk", "one trunk, prices of neighbours"
 TRUNKS = {TRUNK: (), TRUNK_PRICED: options(M, prices=True)}  # on small networks alone
 SIZES = {"small": options(D, scenario=SMALL), "noma": ()}
+ROWS = {"small": tuple(CHANGES), "noma": (OWN,)}  # of unrolled schedulers; a training on large networks takes minutes
 # Where attention over interferers may have something to tell apart: many small cells, disturbed channels, neighbours who say prices.
 DENSE = "iot-noma:users=40,small_cells=12,subchannels=8,load=3"
 DISTURBED = f"{SMALL},disturbance_db=12"
@@ -89,7 +90,7 @@ def own_view(bench: Bench) -> Section:
     """Schedulers from nothing on each station's own view, and with S numbers from each neighbour, beside rules that know all."""
     networks, slots, tables = bench.count(40, 2), bench.count(200, 8), []
     for size, scenario in (("small", SMALL), ("noma", scenario_of(bench))):
-        names = {row: run_of(row, size) for row in (*CHANGES, *(TRUNKS if size == "small" else ()))}
+        names = {row: run_of(row, size) for row in (*ROWS[size], *(TRUNKS if size == "small" else ()))}
         learned = bench.learned(names, "untrained")
         if not learned:  # rules alone have a section of their own
             continue

@@ -119,12 +119,12 @@ def title(mode: Mode, what: str) -> str:
     return f"resources {model}, rule {'range expansion' if bias else 'margin'}, {what}"
 
 
-def judged(world: Trajectories, mode: Mode, methods: Methods) -> Trial:
+def judged(bench: Bench, world: Trajectories, mode: Mode, methods: Methods) -> Trial:
     """Indicators of each network under each policy, on the same episodes."""
     env = HandoverEnv(
         world, world.networks, rule=HandoverRule(bias=mode[1]), resource_model=mode[0], steps=world.steps - 1
     )
-    return rollout(env, {name: list(method.members) for name, method in methods.items()}, seed=TEST)
+    return bench.episode(env, methods, TEST)
 
 
 def walks(bench: Bench, networks: int, cells: int = 25, seed: int = TEST) -> Trajectories:
@@ -177,9 +177,11 @@ def tabular(bench: Bench, seed: int) -> HandoverTable:
     return found
 
 
-def table_of(world: Trajectories, mode: Mode, methods: Methods, heading: str, printed: Printed | None = None) -> Table:
+def table_of(
+    bench: Bench, world: Trajectories, mode: Mode, methods: Methods, heading: str, printed: Printed | None = None
+) -> Table:
     """A mode's table."""
-    return trial_table(judged(world, mode, methods), methods, heading, MEASURES, rooms=ROOMS, printed=printed)
+    return trial_table(judged(bench, world, mode, methods), methods, heading, MEASURES, rooms=ROOMS, printed=printed)
 
 
 def learned(bench: Bench) -> Section:
@@ -190,7 +192,9 @@ def learned(bench: Bench) -> Section:
         methods = rules(TASK, *NAMES) | SECOND_LEVEL | crowding(mode[1]) | ({} if mode[1] else alone(bench))
         methods |= agents(bench, MODES[mode], mode[1])
         tables.append(
-            table_of(world, mode, methods, title(mode, "25 cells"), PRINTED if mode == ("paper", False) else None)
+            table_of(
+                bench, world, mode, methods, title(mode, "25 cells"), PRINTED if mode == ("paper", False) else None
+            )
         )
     note = "MRSP of Table III is `max_rsrp`, GA `genetic`."
     note += (
@@ -215,7 +219,7 @@ def sizes(bench: Bench) -> Section:
         world = walks(bench, networks, cells)
         for mode in SIZE_MODES:
             methods = rules(TASK, *RIVALS) | crowding(mode[1]) | agents(bench, free(mode), mode[1])
-            tables.append(table_of(world, mode, methods, title(mode, f"{cells} cells")))
+            tables.append(table_of(bench, world, mode, methods, title(mode, f"{cells} cells")))
     return Section(tuple(tables), networks=", ".join(f"{n} networks of {cells} cells" for cells, n in counts.items()))
 
 
@@ -230,7 +234,7 @@ def traces(bench: Bench) -> Section:
     for model, runs in DRIVES.items():
         mode: Mode = (model, False)
         chosen = rules(TASK, *RIVALS) | methods | bench.learned(runs)
-        tables.append(table_of(world, mode, chosen, title(mode, "22 cells of the 5G drive tests")))
+        tables.append(table_of(bench, world, mode, chosen, title(mode, "22 cells of the 5G drive tests")))
     env = HandoverEnv(world, world.networks, steps=world.steps - 1)
     env.reset(seed=TEST)
     share = 100 * (measured_share(env) or 0.0)
@@ -262,5 +266,7 @@ def tune(bench: Bench) -> Section:
     for bias in (False, True):
         mode: Mode = ("shared", bias)
         measures = (Measure("anu", form=".3f", half=".3f"), Measure("handover_rate", form=".2f", half=".2f"))
-        tables.append(trial_table(judged(world, mode, methods), methods, title(mode, "validation networks"), measures))
+        tables.append(
+            trial_table(judged(bench, world, mode, methods), methods, title(mode, "validation networks"), measures)
+        )
     return Section(tuple(tables), networks=f"{world.networks} validation networks, none of the test's")

@@ -19,6 +19,7 @@ from hetgraph.models.offset_qmix import CHANGE_DB
 from hetgraph.radio.handover import HandoverAction
 from hetgraph.trainers.common.networks import TEST, VALIDATION, networks_of
 from hetgraph.trainers.handover.traffic_task import SCENARIO, TASK, Options, at_load
+from hetgraph.trainers.judge.progress import late_counter
 from hetgraph.trainers.judge.statistics import mean
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
@@ -135,7 +136,7 @@ def room(bench: Bench) -> Section:
     methods = {name: Method([one]) for name, one in (("a3", tuned_a3), (BEST, tuned_mlb))}
     methods["clairvoyant offsets"] = Method([OffsetLookahead(env)])
     methods |= bench.learned({AGENTS: "qmix-traffic"}, "untrained")
-    trial = rollout(env, {name: list(method.members) for name, method in methods.items()}, seed=TEST)
+    trial = bench.episode(env, methods, TEST)
     return Section((trial_table(trial, methods, "2.8 Mbit/s a user", measures(BEST)),), networks=f"{layouts} networks")
 
 
@@ -197,7 +198,9 @@ def own(bench: Bench) -> Section:
     most: dict[str, float] = {}
     for rule in (tuned_a3, tuned_mlb, best_expected_rate, dual_price):
         env = HandoverTrafficEnv(world, 2, steps=bench.count(60, 2), seed=VALIDATION)
-        found = tune(rule, bench.count(200, 3), env, most=most).rule
+        draws = bench.count(200, 3)
+        with late_counter(f"{rule.name}: its numbers", draws) as done:
+            found = tune(rule, draws, env, most=most, done=done).rule
         if not most:  # of tuned A3; no other rule may have more than a twentieth above it
             kpis = rollout(env, {rule.name: [found]}, seed=VALIDATION).values[rule.name]
             most = {HANDOVERS: 1.05 * float(kpis[HANDOVERS].mean())}
