@@ -59,7 +59,6 @@ OWN = os.environ.get("OWN_NETWORK", "own")  # folder with sites.csv and users.cs
 OWN_LOAD = 2.0  # Mbit/s a user
 HERE = {  # what is done with agents on somebody's network
     AGENTS: "qmix-traffic",
-    f"{AGENTS}, decisions tuned here": "qmix-traffic-tuned",
     f"{AGENTS}, fine-tuned, decisions tuned here": "qmix-traffic-there-tuned",
 }
 HANDOVERS = "handovers_per_min"
