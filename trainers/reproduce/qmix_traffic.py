@@ -111,7 +111,7 @@ def traffic(bench: Bench) -> Section:
     note = (
         "Rules are the best of 200 draws of their numbers on four validation networks with at most 6.8 handovers a user and minute"
         " (`max_weight` by hand); dual prices and max-weight know the whole network. Agents were trained at 2.8 Mbit/s alone:"
-        " values are means of two trainings', softness and margin of decisions the best of 40 draws on 40 validation"
+        " values are means of three trainings', softness and margin of decisions the best of 40 draws on 40 validation"
         " networks at the highest load, where limits bind."
     )
     return Section(
