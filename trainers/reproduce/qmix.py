@@ -57,7 +57,7 @@ RUNS = (
     *(Run(name, "qmix-traffic", minutes=14, quick=TINY_TRAFFIC, first_seed=100 * number)
       for number, name in enumerate(STARTS)),
     Chosen("qmix-traffic", "", HIGHEST, minutes=4, quick=TINY_TUNE, needs=STARTS, of=STARTS),
-    Tuned("qmix-traffic-there", "", (*OWN, "--epochs", "3", "--batches", "96"), minutes=15,
+    Tuned("qmix-traffic-there", "", (*OWN, "--epochs", "1", "--batches", "96"), minutes=5,
           quick=("--epochs", "1", "--batches", "2"), needs=("qmix-traffic",), of="qmix-traffic"),
     Chosen("qmix-traffic-there-tuned", "", (*OWN, "--layouts", "10"), minutes=4, quick=TINY_TUNE,
            needs=("qmix-traffic-there",), of=("qmix-traffic-there",)),

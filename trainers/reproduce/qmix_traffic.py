@@ -15,12 +15,15 @@ from hetgraph.envs.handover.traffic_named import a3 as tuned_a3
 from hetgraph.envs.handover.traffic_named import best_expected_rate, dual_price
 from hetgraph.envs.handover.traffic_named import mlb as tuned_mlb
 from hetgraph.envs.handover.tuning import tune
+from hetgraph.envs.rollout import Trial
 from hetgraph.models.offset_qmix import CHANGE_DB
 from hetgraph.radio.handover import HandoverAction
 from hetgraph.trainers.common.networks import TEST, VALIDATION, networks_of
 from hetgraph.trainers.handover.traffic_task import SCENARIO, TASK, Options, at_load
+from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.progress import late_counter
 from hetgraph.trainers.judge.statistics import mean
+from hetgraph.trainers.judge.trial import table
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
 from hetgraph.trainers.reproduce.tables import Measure, trial_table
@@ -103,20 +106,29 @@ class AtBest:
 
 def traffic(bench: Bench) -> Section:
     """Agents from nothing, and rules tuned on validation networks under one limit of handovers."""
-    layouts, tables = bench.count(100, 2), []
+    layouts, tables, notes = bench.count(100, 2), [], []
     methods = rules(TASK, *RULES) | _untrained(bench) | bench.learned({AGENTS: "qmix-traffic"}, "untrained")
     for load in LOADS[: bench.count(3, 1)]:
         (trial,) = bench.judge(TASK, _options(bench, layouts, load=f"{load:g}"), methods, BEST)
         tables.append(trial_table(trial, methods, f"{load:g} Mbit/s a user", measures(BEST)))
+        if AGENTS in methods:
+            notes.append(_seed_by_seed(trial, f"{load:g} Mbit/s"))
     note = (
         "Rules are the best of 200 draws of their numbers on four validation networks with at most 6.8 handovers a user and minute"
         " (`max_weight` by hand); dual prices and max-weight know the whole network. Agents were trained at 2.8 Mbit/s alone:"
         " values are means of three trainings', softness and margin of decisions the best of 40 draws on 40 validation"
         " networks at the highest load, where limits bind."
     )
-    return Section(
-        tuple(tables), (note,), networks=f"{layouts} networks of handover-traffic for each load, a minute each"
-    )
+    networks = f"{layouts} networks of handover-traffic for each load, a minute each"
+    return Section(tuple(tables), (note, *notes), networks=networks)
+
+
+def _seed_by_seed(trial: Trial, where: str) -> str:
+    """Mean delay of each training seed over the best rule's, with intervals over networks."""
+    method, rule = (table(trial, name, "mean_delay_s") for name in (AGENTS, BEST))
+    ratios = [statistics.ratio(method[seed : seed + 1], rule) for seed in range(len(method))]
+    text = ", ".join(f"{one.value:.4f} ±{(one.high - one.low) / 2:.3f}" for one in ratios)
+    return f"{where}, mean delay over {BEST}'s of each training seed: {text}."
 
 
 def _untrained(bench: Bench) -> Methods:
