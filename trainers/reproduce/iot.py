@@ -18,14 +18,14 @@ TINY_TRUNK = (*TINY, *options(D, least=4))
 RUNS = (
     Run(tables.STARTED_RUN, "iot-noma", kind="rule + learned", minutes=12, quick=TINY),
     *(Run(own.run_of(row, size), "iot-unrolled", (*own.CHANGES[row], *own.SIZES[size]), main=row != own.MEAN,
-          minutes=1 if size == "small" else 6, quick=TINY_SLOTS)
+          minutes=1 if size == "small" else 5, quick=TINY_SLOTS)
       for size, rows in own.ROWS.items() for row in rows),
     *(Run(name, "iot-unrolled", changes, main=False, minutes=2, quick=TINY_SLOTS) for name, changes in own.attention_runs().items()),
-    *(Run(own.run_of(row, "small"), "iot-trunk", changes, minutes=6, quick=TINY_TRUNK) for row, changes in own.TRUNKS.items()),
-    *(Run(rivals.run(row), "iot-trunk", changes, minutes=6, quick=TINY_TRUNK) for row, changes in rivals.RIVALS.items()),
-    *(Run(rivals.run(row, "paper"), "iot-trunk", changes, "paper's own constants", False, 6, TINY_TRUNK)
+    *(Run(own.run_of(row, "small"), "iot-trunk", changes, minutes=4, quick=TINY_TRUNK) for row, changes in own.TRUNKS.items()),
+    *(Run(rivals.run(row), "iot-trunk", changes, minutes=4, quick=TINY_TRUNK) for row, changes in rivals.RIVALS.items()),
+    *(Run(rivals.run(row, "paper"), "iot-trunk", changes, "paper's own constants", False, 4, TINY_TRUNK)
       for row, changes in rivals.PAPERS.items()),
-    *(Run(rivals.run(row), "iot-trunk", changes, main=False, minutes=6, quick=TINY_TRUNK)
+    *(Run(rivals.run(row), "iot-trunk", changes, main=False, minutes=4, quick=TINY_TRUNK)
       for row, changes in rivals.ABLATIONS.items()),
 )  # fmt: skip
 PAPER = Paper(
@@ -36,14 +36,14 @@ PAPER = Paper(
     experiments=(
         Experiment("own-view", "Stations on their own view", (), own.own_view,
                    (*(own.run_of(row, size) for size, rows in own.ROWS.items() for row in rows),
-                    *(own.run_of(row, "small") for row in own.TRUNKS)), 60),
+                    *(own.run_of(row, "small") for row in own.TRUNKS)), 20),
         Experiment("rivals", "Learned and classical methods, from nothing", ("Figure 7", "Table 3", "Table 4"), rivals.rivals,
                    (own.run_of(own.TRUNK, "small"), *map(rivals.run, rivals.RIVALS),
                     *(rivals.run(row, "paper") for row in rivals.PAPERS)), 20),
         Experiment("parts", "One trunk without parts of the method, from nothing", ("Table 2",), rivals.parts,
                    (own.run_of(own.TRUNK, "small"), *map(rivals.run, rivals.ABLATIONS), rivals.run("MADDPG")), 20),
         Experiment("attention", "Attention over interferers, and their mean", (), own.attention,
-                   (own.run_of(own.PRICED, "small"), *own.attention_runs()), 20),
+                   (own.run_of(own.PRICED, "small"), *own.attention_runs()), 7),
         Experiment("users", "More users", ("Figure 8",), curves.users, tuple(curves.RUNS.values()), 30),
         Experiment("subchannels", "More subchannels", ("Figure 9",), curves.subchannels, tuple(curves.RUNS.values()), 30),
         Experiment("disturbance", "Disturbed channels", ("Figure 10",), curves.disturbance, tuple(curves.RUNS.values()), 30),
