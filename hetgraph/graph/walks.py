@@ -30,8 +30,8 @@ def user_trajectories(
 ) -> Trajectories:
     """Users walk through networks of a scenario: path loss, line of sight and shadowing are functions of their place.
 
-    Fast fading is averaged out. Each network is drawn from streams of its own, and alone, so that it is the same bits in any
-    number of them.
+    Fast fading is averaged out. Each network is drawn from streams of its own, so that it is the same bits in any number
+    of them.
 
     Args:
         scenario: layout, tiers, placement, channel and radio.
@@ -56,13 +56,14 @@ def user_trajectories(
             f"scenario.channel: got {got}, expected shadowing that is correlated in space, or none and a fixed LOS"
         )
     numbers = range(first, first + networks)
-    alone = [Streams(seed, range(number, number + 1)) for number in numbers]
-    bs_pos = torch.cat([place_stations(scenario, streams) for streams in alone])
+    own_streams = [Streams(seed, range(number, number + 1)) for number in numbers]
+    # Stations are placed network by network: distances of several at once are other bits. Walks are the same bits together.
+    bs_pos = torch.cat([place_stations(scenario, streams) for streams in own_streams])
     ue_pos, speed = places(scenario, mobility, bs_pos, Streams(seed, numbers), steps=steps, slot_s=slot_s)
     fast = fast_users(mobility.fast, speed.shape[2])
     drawn = [
         _network(scenario, stations.unsqueeze(0), way.unsqueeze(0), fast, streams, every)
-        for stations, way, streams in zip(bs_pos, ue_pos, alone, strict=True)
+        for stations, way, streams in zip(bs_pos, ue_pos, own_streams, strict=True)
     ]
     gain, background_w = (torch.cat(column) for column in zip(*drawn, strict=True))
     counts = torch.tensor([tier.count for tier in scenario.tiers])
