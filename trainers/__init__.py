@@ -25,9 +25,8 @@ if TYPE_CHECKING:  # imported when they are asked for, so that the command line 
     from hetgraph.trainers.iot.data import IoTDataModule
     from hetgraph.trainers.iot.decision_cost import DecisionCost, decision_cost
     from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
-    from hetgraph.trainers.iot.mappo import IoTMAPPO
+    from hetgraph.trainers.iot.mappo import TrunkMAPPOModule
     from hetgraph.trainers.iot.trunk import TrunkModule
-    from hetgraph.trainers.iot.trunk_mappo import TrunkMAPPOModule
     from hetgraph.trainers.iot.unrolled import UnrolledModule
     from hetgraph.trainers.judge.run import compare
     from hetgraph.trainers.queues.data import TrafficDataModule
@@ -54,9 +53,8 @@ _PLACES = {
     "iot.data": ("IoTDataModule",),
     "iot.decision_cost": ("DecisionCost", "decision_cost"),
     "iot.maddqn": ("MADDQNDMADDPG",),
-    "iot.mappo": ("IoTMAPPO",),
+    "iot.mappo": ("TrunkMAPPOModule",),
     "iot.trunk": ("TrunkModule",),
-    "iot.trunk_mappo": ("TrunkMAPPOModule",),
     "iot.unrolled": ("UnrolledModule",),
     "judge.run": ("compare",),
     "queues.data": ("TrafficDataModule",),
@@ -83,7 +81,6 @@ __all__ = [
     "Experience",
     "HandoverDataModule",
     "IoTDataModule",
-    "IoTMAPPO",
     "MAPPOModule",
     "OffPolicyModule",
     "OffsetDataModule",

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hetgraph.envs import IoTEnv
 from hetgraph.models import HybridMADDPG, load, save
-from hetgraph.trainers import MADDQNDMADDPG, IoTDataModule, IoTMAPPO
+from hetgraph.trainers import MADDQNDMADDPG, IoTDataModule, TrunkMAPPOModule
 from hetgraph.trainers.cli import quiet
 from hetgraph.trainers.common.random_state import RandomState
 
@@ -67,9 +67,10 @@ def fit(
 @pytest.mark.parametrize("kind", ["maddqn", "mappo"])
 def test_agents_learn_there_and_resume(tmp_path: Path, kind: str) -> None:
     torch.manual_seed(0)
-    make = {"maddqn": lambda: MADDQNDMADDPG(hidden=4, warmup=1, stop_window=0), "mappo": lambda: IoTMAPPO(hidden=4)}[
-        kind
-    ]
+    make = {
+        "maddqn": lambda: MADDQNDMADDPG(hidden=4, warmup=1, stop_window=0),
+        "mappo": lambda: TrunkMAPPOModule(hidden=4),
+    }[kind]
     options = {} if kind == "maddqn" else {"slots": 4, "draws": 2}
     whole, parts = make(), make()
     parts.load_state_dict(whole.state_dict())

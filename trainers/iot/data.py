@@ -19,12 +19,11 @@ from hetgraph.radio.schedule import Schedule
 from hetgraph.trainers.common.env_data import EnvDataModule, Split, model_as
 from hetgraph.trainers.common.exploration import ActionNoise, Noise, linear_epsilon
 from hetgraph.trainers.common.limits import check_limits
-from hetgraph.trainers.common.on_policy import OnPolicyModule
 from hetgraph.trainers.iot.experience import IoTExperience, Random, SlotReplay
-from hetgraph.trainers.iot.rollouts import IoTRollouts
+from hetgraph.trainers.iot.mappo import TrunkMAPPOModule
+from hetgraph.trainers.iot.rollouts import TrunkRollouts
 from hetgraph.trainers.iot.trunk import TrunkModule
 from hetgraph.trainers.iot.trunk_experience import TrunkExperience
-from hetgraph.trainers.iot.trunk_mappo import TrunkMAPPOModule, TrunkRollouts
 from hetgraph.trainers.iot.unrolled import IoTSlots, UnrolledModule
 
 COST = 10.0  # of a lost share of throughput or promises, in shares of bits per joule
@@ -111,7 +110,7 @@ class IoTDataModule(EnvDataModule):
         """Chance that an agent explores at a draw."""
         return linear_epsilon(drawn, self.exploration(), *self.epsilon_range)
 
-    def experience(self, module: Any) -> SlotReplay | IoTRollouts | TrunkRollouts | IoTSlots:
+    def experience(self, module: Any) -> SlotReplay | TrunkRollouts | IoTSlots:
         """Slots of agents that explore, rollouts of a module that learns on the policy, or slots of an unrolled scheduler."""
         if isinstance(module, TrunkModule):
             agents = model_as(module, TrunkMADDPG)
@@ -127,9 +126,6 @@ class IoTDataModule(EnvDataModule):
             return IoTSlots(self.environment(scheduler.level), scheduler, self.options["draws"])
         policy = model_as(module, HybridMADDPG)
         env = self.environment(policy.level)
-        if isinstance(module, OnPolicyModule):
-            deviation: Tensor = module.log_deviation  # type: ignore[assignment]
-            return IoTRollouts(env, policy, deviation, self.options["slots"], self.options["draws"])
         return IoTExperience(env, policy, noise=ActionNoise(*self.noise), epsilon=self.epsilon, **self.options)
 
     def environment(self, level: Level) -> IoTEnv:

@@ -1,27 +1,28 @@
-"""MAPPO on IoT networks: the agents of the hybrid method as a stochastic policy, learned on their own rollouts."""
+"""MAPPO on the trunk of IoT schedulers: clusters and powers that are drawn, learned on the policy's own rollouts."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hetgraph.models.iot.agents import HybridMADDPG
-from hetgraph.models.iot.views import IoTViews
+from hetgraph.models.iot.trunk_agents import TrunkMADDPG
+from hetgraph.trainers.common.gae import gae
 from hetgraph.trainers.common.limits import check_limits
-from hetgraph.trainers.common.optimisers import Group, Optimiser
-from hetgraph.trainers.iot.rollouts import IoTRollout, IoTRollouts, log_probs
-from hetgraph.trainers.iot.station_mappo import StationMAPPO
+from hetgraph.trainers.common.on_policy import OnPolicyModule, clipped_gain, normalised
+from hetgraph.trainers.common.optimisers import Optimiser
+from hetgraph.trainers.iot.rollouts import TrunkRollout, TrunkRollouts, log_probs
 
 
-class IoTMAPPO(StationMAPPO):
-    """Clipped policy gradients for stations that draw their bids and power logits from Gaussians (Yu et al. 2022).
+class TrunkMAPPOModule(OnPolicyModule):
+    """Clipped policy gradients for stations that draw clusters and powers (Yu et al. 2022), on the trunk of the other agents.
 
-    The means are those of :class:`~hetgraph.models.HybridMADDPG`; its values are the critic. Every bid and every logit has a
-    probability ratio of its own, and the advantage of its station: one ratio of thousands of numbers would always be clipped.
-    Stations share the team's reward, as in the paper; each values it by what it sees.
+    Clusters are drawn from the expected shares, user after user; logits of powers and of silence from Gaussians. Each of these
+    choices has a probability ratio of its own and its station's advantage: one ratio of thousands of numbers would always be clipped.
+    Deviations ``log_deviation`` are learned; the critic is the trunk's value of a station's state.
 
     Args:
-        deviation: of bids and logits at the start.
+        deviation: of logits at the start.
         gamma: discount of a slot.
         lam: weight of longer traces.
         clip: range of the probability ratios.
@@ -29,28 +30,28 @@ class IoTMAPPO(StationMAPPO):
         minibatches: parts of a rollout.
         value_weight: weight of the value loss.
         entropy: weight of the logarithm of the deviations.
-        lr: learning rate.
-        bid_lr: learning rate of the heads that bid, as a part of ``lr``.
+        lr: learning rate at the start.
+        lr_end: part of it that is left at the end.
         max_norm: largest norm of the gradient.
         own: stations learn from their own rewards, which do not tell what they take from others; else from the team's.
         optimiser: ``adam`` or ``rmsprop``.
-        model: options of :class:`~hetgraph.models.HybridMADDPG`.
+        model: options of :class:`~hetgraph.models.TrunkMADDPG`.
     """
 
-    model: HybridMADDPG
+    model: TrunkMADDPG
 
     def __init__(
         self,
-        deviation: float = 0.2,
+        deviation: float = 0.3,
         gamma: float = 0.9,
-        lam: float = 0.95,
+        lam: float = 0.8,
         clip: float = 0.2,
         epochs: int = 2,
         minibatches: int = 4,
         value_weight: float = 0.5,
         entropy: float = 1e-3,
-        lr: float = 5e-4,
-        bid_lr: float = 1.0,
+        lr: float = 1e-3,
+        lr_end: float = 0.05,
         max_norm: float = 0.5,
         own: bool = False,
         optimiser: Optimiser = "adam",
@@ -58,37 +59,62 @@ class IoTMAPPO(StationMAPPO):
     ) -> None:
         super().__init__(
             gamma=gamma, lam=lam, clip=clip, epochs=epochs, minibatches=minibatches, value_weight=value_weight,
-            entropy=entropy, lr=lr, lr_end=1.0, max_norm=max_norm, optimiser=optimiser,
-            own=own,
+            entropy=entropy, lr=lr, lr_end=lr_end, max_norm=max_norm, optimiser=optimiser, fall="cosine",
         )  # fmt: skip
         self.save_hyperparameters()
         check_limits(self.hparams)
-        self.model = HybridMADDPG(**model)
-        self.log_deviation = nn.Parameter(torch.full((3,), deviation).log())
-        self.bid_lr = bid_lr
+        self.model = TrunkMADDPG(**model)
+        self.log_deviation = nn.Parameter(torch.full((2,), deviation).log())
+        self.own = own
+        self.centre: Tensor
+        self.rollouts: Tensor
+        self.register_buffer("centre", torch.tensor(0.0))
+        self.register_buffer("rollouts", torch.tensor(0))
 
-    def loss(self, rollout: IoTRollout, part: Tensor, advantage: Tensor, goal: Tensor) -> Tensor:
+    def targets(self, rollout: TrunkRollout) -> tuple[Tensor, Tensor]:
+        """Normalised advantages and returns, less the running mean of rewards ``[T * B, N]``."""
+        keep = min(int(self.rollouts) / 20, 0.95)
+        reward = rollout.reward if self.own else rollout.reward.mean(2, keepdim=True).expand_as(rollout.reward)
+        self.centre.mul_(keep).add_((1 - keep) * reward.mean())
+        self.rollouts += 1
+        done = rollout.done.unsqueeze(2)
+        advantage = gae(
+            reward - self.centre, rollout.value, rollout.next_value, done=done, terminated=torch.zeros_like(done),
+            gamma=self.gamma, lam=self.lam,
+        )  # fmt: skip
+        return normalised(advantage).flatten(0, 1), (advantage + rollout.value).flatten(0, 1)
+
+    def parts(self, rollout: TrunkRollout) -> Iterator[Tensor]:
+        """Rows of each minibatch."""
+        yield from torch.randperm(rollout.done.numel()).to(rollout.done.device).chunk(self.minibatches)
+
+    def loss(self, rollout: TrunkRollout, part: Tensor, advantage: Tensor, goal: Tensor) -> Tensor:
         """Loss of a minibatch."""
+        policy, drawn = self.model, rollout.drawn.select(part)
         views = self._experience().views_of({name: value[part] for name, value in rollout.rows.items()})
-        return self._loss(views, rollout, part, advantage[part], goal[part])
+        shares = policy.shares(views)
+        choices = (drawn.user, drawn.logit, drawn.silence)
+        now = log_probs(policy, views, shares, choices, self.log_deviation.exp())
+        value = policy.state_value(shares.summary).squeeze(2)
+        gain = advantage[part]
+        gains = (gain.reshape(*gain.shape, *([1] * (new.dim() - 2))) for new in now)
+        return self._clipped(value, goal[part], zip(now, drawn.log_prob, gains, strict=True))
 
-    def parameter_groups(self) -> dict[str, Group]:
-        """All, the heads that bid at a rate of their own."""
-        return {"loss": Group(self.model.parameter_groups([self.log_deviation], self.lr, self.bid_lr), self.lr)}
+    def _clipped(self, value: Tensor, goal: Tensor, drawn: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+        """Loss of values, of deviations, and of the clipped ratios of each kind of choice, means over those that were made.
 
-    def _loss(self, views: IoTViews, batch: IoTRollout, rows: Tensor, advantage: Tensor, goal: Tensor) -> Tensor:
-        policy, drawn = self.model, batch.drawn.select(rows)
-        agents = policy.encode(views)
-        choice = policy.taken(views, agents, drawn.station, drawn.user)
-        now = log_probs(policy, views, agents, choice, drawn, self.log_deviation.exp())
-        b, n = advantage.shape
-        of_user = advantage.gather(1, drawn.station.clamp_min(0)).unsqueeze(2)
-        of_station = (advantage.unsqueeze(2), of_user, advantage.reshape(b, n, 1, 1), advantage.unsqueeze(2))
-        value = policy.value(agents.station).squeeze(2)
-        before = (part[rows] for part in batch.log_prob)
-        return self.clipped_loss(value, goal, zip(now, before, of_station, strict=True))
+        Args:
+            value: of stations ``[B, N]``.
+            goal: what it is to become ``[B, N]``.
+            drawn: of each kind the logarithms of probabilities now and before, 0 for what decided nothing, and the advantage.
+        """
+        loss = self.value_weight * nn.functional.huber_loss(value, goal) - self.entropy * self.log_deviation.sum()
+        for new, old, gain in drawn:
+            counts = old != 0
+            loss = loss - (clipped_gain(new, old, gain, self.clip) * counts).sum() / counts.sum().clamp_min(1)
+        return loss
 
-    def _experience(self) -> IoTRollouts:
+    def _experience(self) -> TrunkRollouts:
         rollouts = self.data.train_data
-        assert isinstance(rollouts, IoTRollouts)
+        assert isinstance(rollouts, TrunkRollouts)
         return rollouts

@@ -1,4 +1,4 @@
-"""Rollouts of sampled bids and powers in IoT networks, for learning on the policy."""
+"""Rollouts of clusters and powers that are drawn in IoT networks, for learning on the policy."""
 
 import math
 from dataclasses import dataclass
@@ -8,158 +8,186 @@ import torch
 from torch import Tensor
 
 from hetgraph.envs import IoTEnv
-from hetgraph.models.iot.agents import HybridMADDPG
-from hetgraph.models.iot.decision import Agents, Discrete
+from hetgraph.models.iot.own_view import LEAST
 from hetgraph.models.iot.powers import shares_of
-from hetgraph.models.iot.views import IoTViews
-from hetgraph.radio.schedule import Schedule, contest
+from hetgraph.models.iot.trunk import Shares, StationViews, gumbel_like
+from hetgraph.models.iot.trunk_agents import TrunkMADDPG
+from hetgraph.radio.schedule import Schedule, clusters
 from hetgraph.trainers.common.experience import Batches
 
+FORBIDDEN = -1e9
+
 
 @dataclass(frozen=True)
-class Drawn:
-    """What was drawn of the Gaussians around bids and logits, and the choice that followed.
+class Draw:
+    """What was drawn in some networks, and how likely it was.
 
     Args:
-        edge: bids of stations for users ``[B, N, U]``.
-        pair: bids of users for subchannels of their station ``[B, U, S]``.
-        logit: of layers ``[B, N, S, L]``.
-        off: of silence ``[B, N, 1]``.
-        station: station of each user ``[B, U]``.
-        user: users of clusters ``[B, N, S, L]``.
+        user: users of clusters in the order of their draws ``[B, N, S, L]``.
+        logit: of the powers of layers ``[B, N, S, L]``.
+        silence: logit of silence ``[B, N]``.
+        log_prob: logarithms of the chances of clusters ``[B, N, S, L]`` and of the densities of logits ``[B, N, S, L]`` and silence
+            ``[B, N]``; zero for what decides nothing.
     """
 
-    edge: Tensor
-    pair: Tensor
-    logit: Tensor
-    off: Tensor
-    station: Tensor
     user: Tensor
+    logit: Tensor
+    silence: Tensor
+    log_prob: tuple[Tensor, Tensor, Tensor]
 
-    def select(self, rows: Tensor) -> "Drawn":
+    def select(self, rows: Tensor) -> "Draw":
         """Some of the networks."""
-        return Drawn(*(value[rows] for value in vars(self).values()))
+        chance, layer, off = (part[rows] for part in self.log_prob)
+        return Draw(self.user[rows], self.logit[rows], self.silence[rows], (chance, layer, off))
+
+    @staticmethod
+    def cat(draws: list["Draw"]) -> "Draw":
+        """All networks of several draws."""
+        chance, layer, off = (torch.cat(parts) for parts in zip(*(one.log_prob for one in draws), strict=True))
+        user, logit, silence = (
+            torch.cat(parts) for parts in zip(*((one.user, one.logit, one.silence) for one in draws), strict=True)
+        )
+        return Draw(user, logit, silence, (chance, layer, off))
+
+
+def chances(share: Tensor, user: Tensor, station: Tensor, ready: Tensor) -> Tensor:
+    r"""Logarithms of the chances of clusters, drawn one user after the other without those before ``[B, N, S, L]``.
+
+    By Gumbel noise on the logarithms of shares the users of the largest sums come in the order of the Plackett-Luce model:
+    :math:`\log p_l = v_l - \log \sum_{j \notin \{1..l-1\}} e^{v_j}` over the station's users that are ready.
+
+    Args:
+        share: expected shares ``[B, U, S]``.
+        user: users of clusters in their order ``[B, N, S, L]``; -1 for none.
+        station: of each user ``[B, U]``.
+        ready: users that may be scheduled ``[B, U]``.
+    """
+    n = user.shape[1]
+    value = share.clamp_min(LEAST).log().transpose(1, 2).unsqueeze(1)  # [B, 1, S, U]
+    own = (station.unsqueeze(1) == torch.arange(n, device=station.device).reshape(1, -1, 1)) & ready.unsqueeze(1)
+    left = own.unsqueeze(2).expand(-1, -1, user.shape[2], -1)  # [B, N, S, U]
+    parts = []
+    for layer in range(user.shape[3]):
+        chosen = user[..., layer : layer + 1]
+        table = value.expand(left.shape).masked_fill(~left, FORBIDDEN)
+        part = table.gather(3, chosen.clamp_min(0)) - table.logsumexp(3, keepdim=True)
+        parts.append(torch.where(chosen >= 0, part, 0.0))
+        left = left.scatter(3, chosen.clamp_min(0), left.gather(3, chosen.clamp_min(0)) & (chosen < 0))
+    return torch.cat(parts, 3)
+
+
+def density(value: Tensor, mean: Tensor, deviation: Tensor, counts: Tensor) -> Tensor:
+    """Logarithm of a Gaussian density; zero where nothing counts."""
+    off = torch.where(counts, value, 0) - torch.where(counts, mean, 0)
+    log = -0.5 * (off / deviation).square() - deviation.log() - 0.5 * math.log(2 * math.pi)
+    return torch.where(counts, log, 0)
+
+
+def log_probs(
+    policy: TrunkMADDPG, views: StationViews, shares: Shares, drawn: tuple[Tensor, Tensor, Tensor], deviation: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logarithms of chances and densities of what was drawn, as in :class:`Draw`.
+
+    Args:
+        policy: whose shares and logits are the means.
+        views: of the networks.
+        shares: of the policy.
+        drawn: users, logits and silence.
+        deviation: of logits of layers and of silence ``[2]``.
+    """
+    user, logit, silence = drawn
+    mean = _of_clusters(shares.power, user)
+    return (
+        chances(shares.share, user, views.station, views.own.ready),
+        density(logit, mean, deviation[0], user >= 0),
+        density(silence, shares.silence, deviation[1], torch.ones_like(silence, dtype=torch.bool)),
+    )
+
+
+def draw(policy: TrunkMADDPG, views: StationViews, deviation: Tensor) -> tuple[Draw, Schedule, Tensor]:
+    """Draw clusters, logits and silence; with the schedule and the values of the states ``[B, N]``."""
+    view, shares = views.spectrum, policy.shares(views)
+    value = shares.share.clamp_min(LEAST).log() + gumbel_like(shares.share)
+    user = clusters(value, views.station, view.shape[1], view.layers, views.own.ready)
+    mean = _of_clusters(shares.power, user)
+    logit = mean + deviation[0] * torch.randn_like(mean)
+    silence = shares.silence + deviation[1] * torch.randn_like(shares.silence)
+    worth = policy.state_value(shares.summary).squeeze(2)
+    log_prob = log_probs(policy, views, shares, (user, logit, silence), deviation)
+    power = shares_of(logit, silence.unsqueeze(2), user, view.cap)
+    return Draw(user, logit, silence, log_prob), Schedule(views.station, user, power), worth
 
 
 @dataclass(frozen=True)
-class IoTRollout:
+class TrunkRollout:
     """``T`` slots of ``B`` networks.
 
     Args:
-        rows: packed tables before each slot ``[T * B, *]``.
+        rows: packed observations ``[T * B, *]``.
         drawn: what was drawn ``[T * B, *]``.
-        log_prob: of :func:`log_probs` ``[T * B, *]`` each.
-        value: of the observations ``[T, B, N]``.
+        value: of the states ``[T, B, N]``.
         next_value: of those after each slot, before any reset ``[T, B, N]``.
         reward: of the stations, with the continuous stage's terms ``[T, B, N]``.
         done: the episode ended after the slot ``[T, B]``.
     """
 
     rows: dict[str, Tensor]
-    drawn: Drawn
-    log_prob: tuple[Tensor, ...]
+    drawn: Draw
     value: Tensor
     next_value: Tensor
     reward: Tensor
     done: Tensor
 
 
-def draw(
-    policy: HybridMADDPG, views: IoTViews, deviation: Tensor
-) -> tuple[Drawn, Schedule, tuple[Tensor, ...], Tensor]:
-    """Draw bids and logits; the schedule, logarithms of densities and values ``[B, N]``.
-
-    Args:
-        policy: whose bids and logits are the means.
-        views: of the networks.
-        deviation: of stations' bids, of users' bids and of logits ``[3]``.
-    """
-    view, agents = views.spectrum, policy.encode(views)
-    edge = _around(policy.edge_bid(views, agents), deviation[0])
-    station = contest(edge, view.active.unsqueeze(1).expand_as(edge))
-    b, n, _, s = view.shape
-    none = torch.full((b, n, s, view.layers), -1, device=station.device)
-    mean = policy.taken(views, agents, station, none)
-    pair = _around(mean.pair_bid, deviation[1])
-    user = policy.clusters(views, agents, station, pair, mean.sinr)
-    choice = Discrete(station, user, mean.edge_bid, mean.pair_bid, mean.sinr)
-    logit, off = (_around(value, deviation[2]) for value in policy.logits(views, agents, choice))
-    drawn = Drawn(edge, pair, logit, off, station, user)
-    densities = log_probs(policy, views, agents, choice, drawn, deviation)
-    value = policy.value(agents.station).squeeze(2)
-    return drawn, Schedule(station, user, shares_of(logit, off, user, view.cap)), densities, value
-
-
-def log_probs(
-    policy: HybridMADDPG, views: IoTViews, agents: Agents, choice: Discrete, drawn: Drawn, deviation: Tensor
-) -> tuple[Tensor, ...]:
-    """Logarithms of densities of bids for users, for subchannels, of logits and of silence; zero for what decides nothing."""
-    view = views.spectrum
-    logit, off = policy.logits(views, agents, choice)
-    return (
-        density(drawn.edge, choice.edge_bid, deviation[0], view.active.unsqueeze(1)),
-        density(drawn.pair, choice.pair_bid, deviation[1], (view.queue_bits > 0).unsqueeze(2)),
-        density(drawn.logit, logit, deviation[2], drawn.user >= 0),
-        density(drawn.off, off, deviation[2], torch.ones_like(off, dtype=torch.bool)),
-    )
-
-
-class IoTRollouts(Batches[IoTRollout]):
+class TrunkRollouts(Batches[TrunkRollout]):
     """Rollouts one after the other.
 
     Args:
         env: environment, with each station's own rewards.
         policy: whose decisions are drawn.
-        log_deviation: logarithm of the deviation of what is drawn ``[3]``; a parameter that training changes.
+        log_deviation: logarithm of the deviations ``[2]``; a parameter that training changes.
         slots: slots T of a rollout.
         draws: rollouts in an epoch.
     """
 
-    def __init__(self, env: IoTEnv, policy: HybridMADDPG, log_deviation: Tensor, slots: int, draws: int) -> None:
+    policy: TrunkMADDPG
+
+    def __init__(self, env: IoTEnv, policy: TrunkMADDPG, log_deviation: Tensor, slots: int, draws: int) -> None:
         super().__init__(env, policy, slots=slots, draws=draws)
         self.log_deviation = log_deviation
         self.views = policy.views(env.reset()[0])
 
     @torch.no_grad()
-    def batch(self) -> IoTRollout:
+    def batch(self) -> TrunkRollout:
         """Some slots."""
         policy, deviation = self.policy, self.log_deviation.exp()
-        rows: list[dict[str, Tensor]] = []
-        kept: list[tuple[Drawn, tuple[Tensor, ...]]] = []
-        value: list[Tensor] = []
-        reward: list[Tensor] = []
-        done: list[Tensor] = []
+        rows, kept, values = [], list[Draw](), list[Tensor]()
+        reward, done = list[Tensor](), list[Tensor]()
         final: dict[int, Tensor] = {}
         for slot in range(self.slots):
-            drawn, action, densities, worth = draw(policy, self.views, deviation)
             rows.append(self.env.pack())
-            kept.append((drawn, densities))
+            drawn, action, worth = draw(policy, self.views, deviation)
             step = self.env.step(action)
             if "final_obs" in step.info:
                 final[slot] = self._value(policy.views(step.info["final_obs"]))
-            for values_of_slots, new in (
-                (value, worth),
-                (reward, step.info["continuous_reward"].float()),
-                (done, step.truncated),
-            ):
-                values_of_slots.append(new)
+            kept.append(drawn)
+            values.append(worth)
+            reward.append(step.info["continuous_reward"].float())
+            done.append(step.truncated)
             self.views = policy.views(step.obs)
-        values = torch.stack(value)
-        after = torch.cat([values[1:], self._value(self.views).unsqueeze(0)])
+        value = torch.stack(values)
+        after = torch.cat([value[1:], self._value(self.views).unsqueeze(0)])
         for slot, worth in final.items():
             after[slot] = worth
-        every = Drawn(*(torch.cat(parts) for parts in zip(*(vars(d).values() for d, _ in kept), strict=True)))
-        densities = tuple(torch.cat(parts) for parts in zip(*(p for _, p in kept), strict=True))
         packed = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
-        return IoTRollout(packed, every, densities, values, after, torch.stack(reward), torch.stack(done))
+        return TrunkRollout(packed, Draw.cat(kept), value, after, torch.stack(reward), torch.stack(done))
 
-    def views_of(self, rows: dict[str, Tensor]) -> IoTViews:
-        """Tables of packed rows."""
-        views: IoTViews = self.policy.views(self.env.unpack(rows, self.env.level))
-        return views
+    def views_of(self, rows: dict[str, Tensor]) -> StationViews:
+        """What stations see in packed rows."""
+        return self.policy.views(self.env.unpack(rows, self.policy.level))
 
-    def _value(self, views: IoTViews) -> Tensor:
-        out: Tensor = self.policy.value(self.policy.encode(views).station).squeeze(2)
+    def _value(self, views: StationViews) -> Tensor:
+        out: Tensor = self.policy.state_value(self.policy.shares(views).summary).squeeze(2)
         return out
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -168,13 +196,8 @@ class IoTRollouts(Batches[IoTRollout]):
         self.views = self.policy.views(self.env.observe(self.env.level))
 
 
-def _around(mean: Tensor, deviation: Tensor) -> Tensor:
-    return mean + deviation * torch.randn_like(mean)
-
-
-def density(value: Tensor, mean: Tensor, deviation: Tensor, counts: Tensor) -> Tensor:
-    """Logarithm of a Gaussian density; zero where nothing counts."""
-    # Bids for users that are not there are minus infinity: keep their difference out of sum and gradient.
-    off = torch.where(counts, value, 0) - torch.where(counts, mean, 0)
-    log = -0.5 * (off / deviation).square() - deviation.log() - 0.5 * math.log(2 * math.pi)
-    return torch.where(counts, log, 0)
+def _of_clusters(logit: Tensor, user: Tensor) -> Tensor:
+    """Logits of users on subchannels ``[B, U, S]`` at the layers of clusters ``[B, N, S, L]``."""
+    b, n, s, _ = user.shape
+    table = logit.transpose(1, 2).unsqueeze(1).expand(b, n, s, logit.shape[1])
+    return table.gather(3, user.clamp_min(0))

@@ -42,13 +42,13 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
     from hetgraph.trainers.common.modules import loaded  # with Lightning, which comparisons do without
     from hetgraph.trainers.iot.data import IoTDataModule
     from hetgraph.trainers.iot.maddqn import MADDQNDMADDPG
-    from hetgraph.trainers.iot.mappo import IoTMAPPO
+    from hetgraph.trainers.iot.mappo import TrunkMAPPOModule
     from hetgraph.trainers.iot.trunk import TrunkModule
     from hetgraph.trainers.iot.unrolled import UnrolledModule
 
     modules: dict[str, Any] = {
         "MADDQNDMADDPG": MADDQNDMADDPG,
-        "IoTMAPPO": IoTMAPPO,
+        "TrunkMAPPOModule": TrunkMAPPOModule,
         "TrunkModule": TrunkModule,
         "UnrolledModule": UnrolledModule,
     }

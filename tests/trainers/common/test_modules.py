@@ -9,19 +9,19 @@ import pytest
 import torch
 from jsonargparse import ArgumentParser
 
-from hetgraph.models import GROWS, GraphQMIX, HetGNN, HybridMADDPG, NeighbourhoodMAPPO
+from hetgraph.models import GROWS, GraphQMIX, HetGNN, HybridMADDPG, NeighbourhoodMAPPO, TrunkMADDPG
 from hetgraph.trainers import (
     MADDQNDMADDPG,
     QMIX,
     ArrivalDataModule,
     DoubleDQN,
     Experience,
-    IoTMAPPO,
     MAPPOModule,
     OffPolicyModule,
     OnPolicyModule,
     ReplayBuffer,
     SupervisedModule,
+    TrunkMAPPOModule,
 )
 from hetgraph.trainers.common.on_policy import clipped_gain
 from hetgraph.trainers.common.optimisers import Group, optimiser_of, rate_at, set_rates
@@ -30,7 +30,7 @@ MODULES: dict[Any, Any] = {
     DoubleDQN: GROWS,
     QMIX: GraphQMIX,
     MADDQNDMADDPG: HybridMADDPG,
-    IoTMAPPO: HybridMADDPG,
+    TrunkMAPPOModule: TrunkMADDPG,
     MAPPOModule: NeighbourhoodMAPPO,
     SupervisedModule: HetGNN,
 }
@@ -48,7 +48,7 @@ def test_options_of_a_model_are_those_of_its_training_and_written_once(module: A
 
 @pytest.mark.parametrize(("module", "base"), [
     (DoubleDQN, OffPolicyModule), (QMIX, OffPolicyModule), (MADDQNDMADDPG, OffPolicyModule),
-    (IoTMAPPO, OnPolicyModule), (MAPPOModule, OnPolicyModule),
+    (TrunkMAPPOModule, OnPolicyModule), (MAPPOModule, OnPolicyModule),
 ])  # fmt: skip
 def test_trainings_are_of_two_kinds(module: Any, base: Any) -> None:
     assert issubclass(module, base)
