@@ -170,6 +170,7 @@ IOT = (
     _mega("dropped_bits", "bit", "lower", "bits dropped in an episode", "bits dropped"),
     Kpi("energy_j", "J", "lower", "energy spent in an episode", "energy"),
     Kpi("return", "1", "higher", "sum of the team's rewards in an episode", "return"),
+    Kpi("return_variance", "1", "lower", "variance of the return over networks", "variance of the return"),
 )
 INDICATORS = {kpi.name: kpi for task in (SNAPSHOT, QUEUES, ARRIVALS, HANDOVER, IOT) for kpi in task}
 

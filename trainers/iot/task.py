@@ -23,16 +23,18 @@ class Options(Networks):
     """Options of comparisons."""
 
     slots: int | None = option(None, f"slots of an episode ({SLOTS})")
+    sic_residual: float = option(0.0, "part of a cancelled layer's power that remains (0)")
 
 
 def cases(options: Options) -> list[Case]:
     """One case: an episode of each network."""
     source = networks_of(options, SCENARIO)
     count, slots = count_of(options.layouts, LAYOUTS), count_of(options.slots, SLOTS, "slots")
+    kept: dict[str, Any] = {"episode_slots": slots, "sic_residual": options.sic_residual, "seed": options.seed}
 
     def environments() -> Iterator[IoTEnv]:
         for first in range(0, count, FEW):
-            yield IoTEnv(source, min(FEW, count - first), first=first, episode_slots=slots, seed=options.seed)
+            yield IoTEnv(source, min(FEW, count - first), first=first, **kept)
 
     return [Case(title_of(options, SCENARIO), {}, environments, options.seed)]
 

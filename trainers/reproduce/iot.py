@@ -47,6 +47,8 @@ PAPER = Paper(
         Experiment("users", "More users", ("Figure 8",), curves.users, tuple(curves.RUNS.values()), 30),
         Experiment("subchannels", "More subchannels", ("Figure 9",), curves.subchannels, tuple(curves.RUNS.values()), 30),
         Experiment("disturbance", "Disturbed channels", ("Figure 10",), curves.disturbance, tuple(curves.RUNS.values()), 30),
+        Experiment("cancellation", "Imperfect cancellation, and one user on a subchannel", (), curves.cancellation,
+                   tuple(curves.RUNS.values()), 15),
         Experiment("started", "Agents that begin with a rule", (), tables.started, (tables.STARTED_RUN,), 30),
         Experiment("oma", "Two users on a subchannel, and one", (), tables.oma, (tables.STARTED_RUN,), 40),
         Experiment("gap", "Which part of the gap to rules is which decision", (), parts.gap, (tables.STARTED_RUN,), 30),

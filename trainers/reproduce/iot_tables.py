@@ -64,10 +64,13 @@ def started_methods(bench: Bench) -> Methods:
     return bench.learned({STARTED: STARTED_RUN}, UNTRAINED) | untrained
 
 
-def judged(bench: Bench, scenario: str, methods: Methods, networks: int, slots: int) -> Trial:
+def judged(
+    bench: Bench, scenario: str, methods: Methods, networks: int, slots: int, sic_residual: float = 0.0
+) -> Trial:
     """Trial of a scenario."""
     torch.set_num_threads(1)
-    return bench.judge(TASK, Options(scenario, layouts=networks, slots=slots), methods)[0]
+    asked = Options(scenario, layouts=networks, slots=slots, sic_residual=sic_residual)
+    return bench.judge(TASK, asked, methods)[0]
 
 
 def scenario_of(bench: Bench, name: str = "iot-noma", **given: float) -> str:
