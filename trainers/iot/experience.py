@@ -15,6 +15,7 @@ from hetgraph.trainers.common.experience import Experience
 from hetgraph.trainers.common.exploration import ActionNoise
 from hetgraph.trainers.common.replay import Sample
 from hetgraph.trainers.common.trajectory import TrajectoryBuffer
+from hetgraph.trainers.iot.returns import Returns
 
 Random = Literal["near", "uniform"]
 
@@ -65,8 +66,7 @@ class SlotReplay(Experience[Sample]):
         super().__init__(env, policy, memory, batch_size=batch_size, slots=slots, draws=draws, least=least)
         self.noise, self.epsilon = noise, epsilon
         self.spread = spread if random == "near" else 1e4
-        self.running = torch.zeros(env.num_envs, device=env.device)
-        self.returns: list[float] = []  # of the episodes, one for each network
+        self.returns = Returns(env.num_envs, env.device)
 
     @abstractmethod
     def explore(self) -> Schedule:
@@ -83,10 +83,8 @@ class SlotReplay(Experience[Sample]):
         rows["continuous_reward"] = step.info["continuous_reward"].float()
         rows["ended"] = torch.full((self.env.num_envs,), over, device=self.env.device)
         self.buffer.add(rows)
-        self.running += step.info["team_reward"].float()
+        self.returns.add(step)
         if over:
-            self.returns += self.running.tolist()
-            self.running.zero_()
             self.noise.reset()
         self.views = self.policy.views(step.obs)
 
@@ -102,16 +100,14 @@ class SlotReplay(Experience[Sample]):
 
     def state_dict(self) -> dict[str, Any]:
         """How far it is; experience itself is the replay memory's."""
-        running = {"running": self.running.clone(), "returns": list(self.returns)}
-        return super().state_dict() | running | {"noise": self.noise.state}
+        return super().state_dict() | self.returns.state_dict() | {"noise": self.noise.state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
         super().load_state_dict(state)
-        self.returns = list(state["returns"])
+        self.returns.load_state_dict(state)
         noise, device = state["noise"], self.env.device
         self.noise.state = None if noise is None else noise.to(device, copy=True)
-        self.running = state["running"].to(device, copy=True)
         self.views = self.policy.views(self.env.observe(self.env.level))
 
     def _seen(self, env: IoTEnv) -> dict[str, Tensor]:

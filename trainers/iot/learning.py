@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def training_returns(path: Path) -> NDArray[np.float64]:
-    """Returns of the episodes of a run, in the order in which they ended, from its last checkpoint; none of an on-policy run."""
+    """Returns of the episodes of a run, in the order in which they ended, from its last checkpoint; none of an unrolled one."""
     return np.array(read_checkpoint(path)["IoTDataModule"].get("returns", []))
 
 

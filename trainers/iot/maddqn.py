@@ -256,7 +256,7 @@ class MADDQNDMADDPG(OffPolicyModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Stop when returns no longer rise."""
-        drawn, returns = self.data.train_data.drawn, self.data.train_data.returns
+        drawn, returns = self.data.train_data.drawn, self.data.train_data.returns.ended
         if drawn >= self.data.exploration() and settled(returns, self.stop_window, self.stop_least):
             self.trainer.should_stop = True
 

@@ -14,6 +14,7 @@ from hetgraph.models.iot.trunk import Shares, StationViews, gumbel_like
 from hetgraph.models.iot.trunk_agents import TrunkMADDPG
 from hetgraph.radio.schedule import Schedule, clusters
 from hetgraph.trainers.common.experience import Batches
+from hetgraph.trainers.iot.returns import Returns
 
 FORBIDDEN = -1e9
 
@@ -155,6 +156,7 @@ class TrunkRollouts(Batches[TrunkRollout]):
     def __init__(self, env: IoTEnv, policy: TrunkMADDPG, log_deviation: Tensor, slots: int, draws: int) -> None:
         super().__init__(env, policy, slots=slots, draws=draws)
         self.log_deviation = log_deviation
+        self.returns = Returns(env.num_envs, env.device)
         self.views = policy.views(env.reset()[0])
 
     @torch.no_grad()
@@ -168,6 +170,7 @@ class TrunkRollouts(Batches[TrunkRollout]):
             rows.append(self.env.pack())
             drawn, action, worth = draw(policy, self.views, deviation)
             step = self.env.step(action)
+            self.returns.add(step)
             if "final_obs" in step.info:
                 final[slot] = self._value(policy.views(step.info["final_obs"]))
             kept.append(drawn)
@@ -190,9 +193,14 @@ class TrunkRollouts(Batches[TrunkRollout]):
         out: Tensor = self.policy.state_value(self.policy.shares(views).summary).squeeze(2)
         return out
 
+    def state_dict(self) -> dict[str, Any]:
+        """How far it is."""
+        return super().state_dict() | self.returns.state_dict()
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state_dict`."""
         super().load_state_dict(state)
+        self.returns.load_state_dict(state)
         self.views = self.policy.views(self.env.observe(self.env.level))
 
 

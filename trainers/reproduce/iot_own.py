@@ -94,7 +94,7 @@ def own_view(bench: Bench) -> Section:
         learned = bench.learned(names, "untrained")
         if not learned:  # rules alone have a section of their own
             continue
-        methods = rules(TASK, *RULES) | _untrained(bench, names[OWN]) | learned
+        methods = rules(TASK, *RULES) | untrained(bench, names[OWN]) | learned
         trial = judged(bench, scenario, methods, networks, slots)
         tables.append(trial_table(trial, methods, scenario, MEASURES))
     note = (
@@ -105,6 +105,7 @@ def own_view(bench: Bench) -> Section:
     return Section(tuple(tables), (note,), networks=f"{networks} networks each, {slots} slots")
 
 
-def _untrained(bench: Bench, run: str) -> Methods:
+def untrained(bench: Bench, run: str) -> Methods:
+    """New weights of a run's networks."""
     members = bench.untrained(run)
     return {"untrained": Method(members, "untrained weights")} if members else {}

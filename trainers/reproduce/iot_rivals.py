@@ -2,7 +2,7 @@
 
 from hetgraph.trainers.iot.task import TASK
 from hetgraph.trainers.reproduce.bench import Bench, rules
-from hetgraph.trainers.reproduce.iot_own import SMALL, TRUNK, run_of
+from hetgraph.trainers.reproduce.iot_own import SMALL, TRUNK, run_of, untrained
 from hetgraph.trainers.reproduce.iot_tables import (
     CLASSICAL,
     FIGURE_7,
@@ -53,6 +53,10 @@ ABLATIONS = {
 }
 
 
+# Of U users, S subchannels, N stations and L layers: attention of width W, R rounds of H columns; I iterations of WMMSE.
+TRUNK_ORDER, WMMSE_ORDER = "U S (N W + R H²)", "I N² S L"
+
+
 def run(row: str, kind: str = "") -> str:
     """Run of a rival, with the paper's constants (``kind`` is ``paper``), or of an ablation."""
     short = row.lower().replace(" ", "-")
@@ -76,7 +80,7 @@ def parts(bench: Bench) -> Section:
 
 def _section(bench: Bench, names: dict[str, str], networks: int, slots: int, printed: Printed) -> Section:
     learned = bench.learned(names, "untrained")
-    methods = rules(TASK, *CLASSICAL, "own_view") | learned
+    methods = rules(TASK, *CLASSICAL, "own_view") | untrained(bench, run_of(TRUNK, "small")) | learned
     trial = judged(bench, SMALL, methods, networks, slots)
     base = METHOD if METHOD in learned else STRONG
     measures = (
@@ -91,10 +95,15 @@ def _section(bench: Bench, names: dict[str, str], networks: int, slots: int, pri
         Measure("handover_rate", form=".2f", half=".2f"),
         Measure("return"),
     )
+    orders = dict.fromkeys(learned, TRUNK_ORDER) | dict.fromkeys((WMMSE, STRONG), WMMSE_ORDER)
     tables = (
         trial_table(trial, methods, SMALL, measures, printed=printed),
         training(bench, names, learned),
-        costs(bench, rules(TASK, WMMSE, STRONG) | learned, SMALL),
+        costs(bench, rules(TASK, WMMSE, STRONG) | learned, SMALL, orders),
     )
-    note = "The paper claims 1.33 of WMMSE's throughput. Returns are of training episodes, under exploration."
+    note = (
+        "The paper claims 1.33 of WMMSE's throughput. Returns are of training episodes, under exploration. Orders are of all stations:"
+        " U users, S subchannels, N stations, L layers, attention of width W, R rounds with H columns, I iterations. All but DQN-DDDPG"
+        " decide station by station."
+    )
     return Section(tables, (note,), learning_figures(bench, names, learned), f"{networks} networks, {slots} slots")

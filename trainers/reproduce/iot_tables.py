@@ -16,6 +16,7 @@ from hetgraph.trainers.iot.task import TASK, Options
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.judge.plots import save
 from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
+from hetgraph.trainers.reproduce.queue import minutes_of
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table, Value
 from hetgraph.trainers.reproduce.tables import Measure, Printed, trial_table
 
@@ -36,6 +37,10 @@ MEASURES = (
     Measure("return"),
 )
 WMMSE = "wmmse_max_rsrp"  # the paper's baseline
+ORDERS = {  # Table 4, of N agents with states and actions of sizes d
+    METHOD: "N (d_s + d_a)²", "DQN-DDDPG": "(N d_s)²", "MADDPG": "N² d_a²", "QMIX": "N log N d_s", WMMSE: "I N³",
+}  # fmt: skip
+HOURS = {METHOD: 8.7, "DQN-DDDPG": 21.5, "MADDPG": 14.2, "QMIX": 11.8}  # Table 4: training
 STRONG = "wmmse_pf"  # knows all links
 FIGURE_7: Mapping[tuple[str, str], float] = {
     (METHOD, "throughput_bps"): 468.52, (WMMSE, "throughput_bps"): 352.10, (METHOD, "bit_per_j"): 18.76, ("QMIX", "bit_per_j"): 12.56,
@@ -117,15 +122,19 @@ def learning_figures(bench: Bench, of: Mapping[str, str], names: Methods) -> dic
 
 
 def training(bench: Bench, of: Mapping[str, str], names: Methods) -> Table:
-    """Of the training runs: mean of the last 100 returns, their variance, episodes to 90% of the best method's, over seeds."""
+    """Of the training runs, over seeds: the last 100 returns, their variance, episodes to 90% of the best method's, minutes."""
     returns = {name: rows for name, rows in returns_of(bench, of, names).items() if all(len(row) for row in rows)}
     last = {name: np.array([row[-LAST:].mean() for row in rows]) for name, rows in returns.items()}
+    spent = {
+        name: [minutes_of(folder.name, bench.root / "logs") for folder in bench.folders(of[name])] for name in returns
+    }
     best = max((float(values.mean()) for values in last.values()), default=0.0)
     goal = best - 0.1 * abs(best)  # returns may be negative
     columns = (
         Column("soon", "episodes to 90% of the best"),
         Column("last", "last returns"),
         Column("variance", "their variance", ".3g"),
+        Column("minutes", "minutes of a training", ".1f"),
     )
     rows = []
     for name, runs in returns.items():
@@ -135,17 +144,28 @@ def training(bench: Bench, of: Mapping[str, str], names: Methods) -> Table:
         # Each run has networks of its own: runs are the units.
         values: dict[str, Value] = {"soon": soon, "last": statistics.mean(last[name][:, None])}
         values["variance"] = float(np.mean([row[-LAST:].var() for row in runs]))
-        printed = dict(zip(("soon", "last", "variance"), RETURNS.get(name, ()), strict=False))
+        known = [minutes for minutes in spent[name] if minutes is not None]
+        values |= {"minutes": float(np.mean(known))} if known else {}
+        printed: dict[str, float | str] = dict(zip(("soon", "last", "variance"), RETURNS.get(name, ()), strict=False))
+        printed |= {"minutes": f"{HOURS[name]} h"} if name in HOURS else {}
         rows.append(Row(name, bench.runs[of[name]].kind, values, printed))
     return Table("training, over its seeds", columns, rows)
 
 
-def costs(bench: Bench, methods: Methods, scenario: str = "") -> Table:
-    """Operations, time and exchange of a decision."""
+def costs(bench: Bench, methods: Methods, scenario: str = "", orders: Mapping[str, str] | None = None) -> Table:
+    """Operations, time and exchange of a decision.
+
+    Args:
+        bench: of the page.
+        methods: rows; the first member of each decides.
+        scenario: of the network; `iot-noma` without any.
+        orders: how the operations of a row grow.
+    """
     columns = (
         Column("ms", "ms of a decision", ".1f"),
         Column("kb", "kB exchanged", ".3g"),
         Column("mflop", "Mflop of matrix products", ".3g"),
+        Column("order", "order of operations"),
     )
     scenario = scenario or scenario_of(bench)
     env, rows = IoTEnv(scenario, 1), []
@@ -159,9 +179,10 @@ def costs(bench: Bench, methods: Methods, scenario: str = "") -> Table:
         cost = decision_cost(policy, env.observe(policy.level), bench.count(20, 2))
         printed: dict[str, float | str] = dict(zip(("ms", "kb", "mflop"), RETURNS.get(name, ())[3:], strict=False))
         printed |= {"ms": 120.5, "mflop": 25.0} if name == WMMSE else {}
-        rows.append(
-            Row(name, method.kind, {"ms": cost.ms, "kb": cost.exchanged_kb, "mflop": cost.flops / 1e6}, printed)
-        )
+        values: dict[str, Value] = {"ms": cost.ms, "kb": cost.exchanged_kb, "mflop": cost.flops / 1e6}
+        if orders and name in orders:
+            values["order"], printed["order"] = orders[name], ORDERS.get(name, "")
+        rows.append(Row(name, method.kind, values, printed))
     return Table(f"a decision on one network of {scenario}", columns, rows)
 
 

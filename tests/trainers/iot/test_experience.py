@@ -30,7 +30,7 @@ def test_experience_is_what_the_environment_does(
         torch.testing.assert_close(rows["continuous_reward"], step.info["continuous_reward"])
         assert bool(rows["ended"]) == (slot == 5)
         obs = step.obs
-    assert len(experience.returns) == 1
+    assert len(experience.returns.ended) == 1
 
 
 def test_uniform_choices_forget_the_bids(make_experience: Callable[..., IoTExperience]) -> None:

@@ -119,6 +119,27 @@ def test_resumed_rollouts_are_the_same() -> None:
     assert torch.equal(*rewards)
 
 
+def test_returns_are_sums_of_the_teams_rewards() -> None:
+    """Episodes of five slots and rollouts of three: each network's first episode ends in the second rollout."""
+    _, rollouts = made()
+    rewards, step = [], rollouts.env.step
+
+    def watched(action: Any) -> Any:
+        found = step(action)
+        rewards.append(found.info["team_reward"].float())
+        return found
+
+    rollouts.env.step = watched  # type: ignore[method-assign]
+    rollouts.batch()
+    assert rollouts.returns.ended == []
+    again = made()[1]
+    again.load_state_dict(rollouts.state_dict())
+    assert torch.equal(again.returns.running, sum(rewards, torch.zeros(2)))
+    rollouts.batch()
+    assert rollouts.returns.ended == pytest.approx(sum(rewards[:5], torch.zeros(2)).tolist(), rel=1e-6)
+    assert torch.equal(rollouts.returns.running, rewards[5])
+
+
 def test_one_agent_for_all_hears_everybody() -> None:
     """A user of another station changes what a central agent does, and nothing of a station's own."""
     torch.manual_seed(0)
