@@ -50,9 +50,7 @@ PAPER = Paper(
         Experiment("cancellation", "Imperfect cancellation, and one user on a subchannel", (), curves.cancellation,
                    tuple(curves.RUNS.values()), 15),
         Experiment("started", "Agents that begin with a rule", (), tables.started, (tables.STARTED_RUN,), 30),
-        Experiment("oma", "Two users on a subchannel, and one", (), tables.oma, (tables.STARTED_RUN,), 40),
         Experiment("gap", "Which part of the gap to rules is which decision", (), parts.gap, (tables.STARTED_RUN,), 30),
-        Experiment("baselines", "Rules with two users on a subchannel, and one", (), parts.baselines, (), 40),
         Experiment("weights", "Variants of the strong rule", (), parts.weights, (), 60),
     ),
     absent={

@@ -17,9 +17,8 @@ from hetgraph.radio import Schedule
 from hetgraph.radio.schedule import budgeted
 from hetgraph.radio.spectrum import spectrum_of
 from hetgraph.solvers.layers import layer_gains, layered_wmmse
-from hetgraph.trainers.iot.task import TASK
 from hetgraph.trainers.judge.trial import difference
-from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
+from hetgraph.trainers.reproduce.bench import Bench, Method, Methods
 from hetgraph.trainers.reproduce.iot_tables import STARTED_RUN, judged, scenario_of
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
 from hetgraph.trainers.reproduce.tables import Measure, trial_table
@@ -126,17 +125,6 @@ def _swapped(rival: Source, place: int) -> tuple[tuple[Source, Source, Source], 
     other: list[Source] = [rival] * 3
     one[place], other[place] = rival, "agents"
     return (one[0], one[1], one[2]), (other[0], other[1], other[2])
-
-
-def baselines(bench: Bench) -> Section:
-    """The rules."""
-    networks, slots = bench.count(40, 1), bench.count(200, 6)
-    methods = rules(TASK, "random", "proportional_fair", "wmmse_max_rsrp", "wmmse_pf", "wmmse_path_loss")
-    tables = []
-    for name in ("iot-noma", "iot-oma"):
-        trial = judged(bench, scenario_of(bench, name), methods, networks, slots)
-        tables.append(trial_table(trial, methods, name, COLUMNS))
-    return Section(tuple(tables), networks=f"{networks} networks each, {slots} slots")
 
 
 def weights(bench: Bench) -> Section:

@@ -184,14 +184,3 @@ def costs(bench: Bench, methods: Methods, scenario: str = "", orders: Mapping[st
             values["order"], printed["order"] = orders[name], ORDERS.get(name, "")
         rows.append(Row(name, method.kind, values, printed))
     return Table(f"a decision on one network of {scenario}", columns, rows)
-
-
-def oma(bench: Bench) -> Section:
-    """The same agents and the strong rule with two users on a subchannel and with one."""
-    networks, slots, tables = bench.count(40, 1), bench.count(200, 6), []
-    methods = started_methods(bench) | rules(TASK, *CLASSICAL[2:])
-    for count in (100.0, 200.0)[: bench.count(2, 1)]:
-        for name in ("iot-noma", "iot-oma"):
-            trial = judged(bench, scenario_of(bench, name, users=count), methods, networks, slots)
-            tables.append(trial_table(trial, methods, f"{name}, {count:g} users", MEASURES))
-    return Section(tuple(tables), networks=f"{networks} networks each, {slots} slots")

@@ -110,7 +110,7 @@ def test_a_walk_begins_where_the_network_was_drawn() -> None:
 
 @pytest.mark.parametrize(
     "measure",
-    [mappo_tables.spread, hetgnn_extra.ascent, grows_elsewhere.calibration, qmix_tables.tune, iot_parts.baselines],
+    [mappo_tables.spread, hetgnn_extra.ascent, grows_elsewhere.calibration, qmix_tables.tune, iot_parts.weights],
 )
 def test_sections_of_rules_alone(measure: Callable[[Bench], Section], tmp_path: Path) -> None:
     bench = Bench({}, tmp_path, tmp_path / "figures", "name", frozenset(), True)
