@@ -43,7 +43,8 @@ def learning_figure(returns: Mapping[str, Sequence[NDArray[np.float64]]], block:
         means = np.stack([run[: count * block].reshape(count, block).mean(1) for run in runs])  # [seeds, blocks]
         bands = [statistics.mean(column[:, None]) for column in means.T]  # over training seeds: episodes are their own
         episode, colour = block * (np.arange(count) + 1), COLOURS[i % len(COLOURS)]
-        axes.plot(episode, [band.value for band in bands], color=colour, label=name)
+        style = "-" if i < len(COLOURS) else "--"
+        axes.plot(episode, [band.value for band in bands], style, color=colour, label=name)
         low, high = ([getattr(band, end) for band in bands] for end in ("low", "high"))
         axes.fill_between(episode, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.set(xlabel="episodes", ylabel="return of an episode")

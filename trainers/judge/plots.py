@@ -91,8 +91,10 @@ def legend(figure: "Figure", panel: "Axes") -> None:
 
 
 def shortened(name: str, longest: int = LONGEST_NAME) -> str:
-    """A name that fits beside an axis: of a path its end, which tells checkpoints apart."""
-    return name if len(name) <= longest else f"…{name[1 - longest :]}"
+    """A name that fits beside an axis: of a path its end, which tells checkpoints apart, of any other its beginning."""
+    if len(name) <= longest:
+        return name
+    return f"…{name[1 - longest :]}" if "/" in name else f"{name[: longest - 1]}…"
 
 
 def save(figure: "Figure", folder: Path, name: str) -> Path:
