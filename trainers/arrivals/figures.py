@@ -35,7 +35,8 @@ def arrival_figure(trials: Sequence[Trial], reference: str) -> "Figure":
         for number, name in enumerate(policies):
             place = demand + (number - (len(policies) - 1) / 2) * spread
             _points(left, place, [ratio(trial, name, reference, "utility") for trial in chosen], number, name)
-            _points(right, place, [mean(trial, name, "rejections") for trial in chosen], number, name)
+            if all("rejections" in trial.values[name] for trial in chosen):
+                _points(right, place, [mean(trial, name, "rejections") for trial in chosen], number, name)
         where = f"p = {chance:g}" if chance else "all probabilities"
         left.set(title=where, ylabel=f"utility over {shortened(reference)}'s")
         right.set(title=where, ylabel="rejections in an episode")
@@ -43,7 +44,7 @@ def arrival_figure(trials: Sequence[Trial], reference: str) -> "Figure":
         demands = sorted({_key(trial, "demand") for trial in trials})
         panel.set_xlabel("mean demand")
         panel.set_xticks(demands, [f"{demand:g}" if demand else "all demands" for demand in demands])
-    legend(figure, axes[-1])
+    legend(figure, axes[-2])
     figure.suptitle(f"{trials[0].meta['title'].split(',')[0]}: utility and rejections; {over(trials[0], 'utility')}")
     return figure
 

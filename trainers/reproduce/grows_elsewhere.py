@@ -13,7 +13,7 @@ from hetgraph.trainers.arrivals.task import TASK
 from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.reproduce.bench import Bench, Method, rules
 from hetgraph.trainers.reproduce.grows_printed import CHANCES, DEMANDS, REJECTIONS, UTILITIES
-from hetgraph.trainers.reproduce.grows_references import ROLLOUT, discrete, first, joined, references
+from hetgraph.trainers.reproduce.grows_references import ROLLOUT, discrete, joined, references
 from hetgraph.trainers.reproduce.grows_tables import BEST, MEASURES, RULES, B, judged, share
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
 from hetgraph.trainers.reproduce.tables import flat, trial_table
@@ -31,20 +31,20 @@ def tuned(chance: float, demand: float) -> str:
 
 def loads(bench: Bench) -> Section:
     """Agents of all loads, fine-tuned on one."""
-    episodes, few, tables, rows = bench.count(2000, 20), bench.count(300, 4), [], []
+    episodes, tables, rows = bench.count(2000, 20), [], []
     for chance, demand in LOADS[: bench.count(3, 1)]:
         learned = bench.learned({"GROWS": "grows"}, BEST) | bench.learned(
             {"fine-tuned": tuned(chance, demand)}, "GROWS"
         )
         methods = rules(TASK, *RULES) | learned
         trial = judged(bench, "grows-3", methods, episodes, chance, demand)
-        small = joined(first(trial, few), ROLLOUT, references(bench, chance, demand, episodes, few))
+        beside = joined(trial, ROLLOUT, references(bench, chance, demand, episodes))
         name = f"p = {chance:g}, demand {demand:g}"
         tables.append(trial_table(trial, methods, name, MEASURES))
-        rows += [Row(f"{name}: {who}", learned[who].kind, {"share": share(small, who)}) for who in learned]
+        rows += [Row(f"{name}: {who}", learned[who].kind, {"share": share(beside, who)}) for who in learned]
     column = Column("share", "share of the rollout's gain over the best rule, %", ".1f", ".1f")
     return Section(
-        (Table(f"first {few} episodes", [column], rows), *tables), networks=f"{episodes} episodes of each load"
+        (Table("share of the rollout's gain", [column], rows), *tables), networks=f"{episodes} episodes of each load"
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,22 +36,20 @@ def load_of(chance: float, demand: float) -> DiscreteArrivals:
     return replace(discrete("grows-3"), probabilities=(chance,), demands=(demand,))
 
 
-def references(bench: Bench, chance: float, demand: float, episodes: int, few: int) -> References:
-    """Values ``[S, K]`` of Q-tables on all episodes, of the rollout and of the search on the first few; read where they are kept."""
+def references(bench: Bench, chance: float, demand: float, episodes: int) -> References:
+    """Values ``[S, K]`` of Q-tables, of the rollout and of the search on a load's episodes; read where they are kept."""
     folder, source = bench.root / "grows-references", load_of(chance, demand)
     world = digest_of(rollout(ArrivalEnv(source, 20), {"": BestRate()}, seed=TEST).values[""])
-    kept = folder / f"load-{chance:g}-{demand:g}-{episodes}-{few}-{world}.npz"
+    kept = folder / f"load-{chance:g}-{demand:g}-{episodes}-{world}.npz"
     if kept.exists():
         with np.load(kept) as file:
             return dict(file)
     tables = [_table(bench, source, seed) for seed in range(bench.count(MAIN_SEEDS, 1))]
-    found = rollout(ArrivalEnv(source, episodes), {Q: tables}, seed=TEST).values[Q]
-    arrays = {f"{Q}_{name}": found[name].double().numpy() for name in STATISTICS}
-    small = ArrivalEnv(source, few)
-    ahead = {ROLLOUT: RolloutLookahead(source, BestRate(), bench.count(FUTURES, 2))}
-    values = rollout(small, ahead, seed=TEST).values[ROLLOUT]
-    arrays |= {f"{ROLLOUT}_{name}": values[name].double().numpy() for name in STATISTICS}
-    arrays[f"{CLAIRVOYANT}_utility"] = _search(small)
+    env = ArrivalEnv(source, episodes)
+    policies: dict[str, Any] = {Q: tables, ROLLOUT: RolloutLookahead(source, BestRate(), bench.count(FUTURES, 2))}
+    found = rollout(env, policies, seed=TEST).values
+    arrays = {f"{who}_{name}": found[who][name].double().numpy() for who in found for name in STATISTICS}
+    arrays[f"{CLAIRVOYANT}_utility"] = _search(env)
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = _beside(kept)
     np.savez(unfinished, allow_pickle=False, **arrays)
@@ -83,9 +82,3 @@ def joined(trial: Trial, name: str, arrays: References) -> Trial:
     """A trial with one more policy, of which the values on the same episodes are known."""
     values = {key: torch.from_numpy(arrays[f"{name}_{key}"]) for key in STATISTICS if f"{name}_{key}" in arrays}
     return Trial(trial.values | {name: values}, trial.seconds | {name: np.nan}, trial.meta, trial.details)
-
-
-def first(trial: Trial, episodes: int) -> Trial:
-    """The first episodes of a trial: network i is the same among few and many."""
-    values = {name: {key: value[:, :episodes] for key, value in row.items()} for name, row in trial.values.items()}
-    return Trial(values, trial.seconds, trial.meta | {"networks": episodes})

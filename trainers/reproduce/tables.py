@@ -120,7 +120,8 @@ def trial_table(
     columns = [measure.column for measure in measures] + [room.column for room in rooms] + [added, MILLISECONDS]
     printed, rows = printed or {}, []
     for name in trial.values:
-        values: dict[str, Value] = {measure.column.key: measure.value(trial, name) for measure in measures}
+        known = [measure for measure in measures if measure.kpi in trial.values[name]]
+        values: dict[str, Value] = {measure.column.key: measure.value(trial, name) for measure in known}
         values |= {room.column.key: room.value(trial, name) for room in rooms}
         method = methods.get(name)
         if method is not None and method.start in trial.values:
