@@ -14,7 +14,7 @@ from hetgraph.trainers.judge import statistics
 from hetgraph.trainers.reproduce.bench import Bench, Method, rules
 from hetgraph.trainers.reproduce.grows_printed import CHANCES, DEMANDS, REJECTIONS, UTILITIES
 from hetgraph.trainers.reproduce.grows_references import ROLLOUT, discrete, joined, references
-from hetgraph.trainers.reproduce.grows_tables import BEST, MEASURES, RULES, B, judged, share
+from hetgraph.trainers.reproduce.grows_tables import BEST, MEASURES, RETURNS, RULES, B, judged, share
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
 from hetgraph.trainers.reproduce.tables import flat, trial_table
 
@@ -51,7 +51,7 @@ def loads(bench: Bench) -> Section:
 def sizes(bench: Bench) -> Section:
     """Agents of three stations on 7, 19 and 300 of the same kind, as they are."""
     tables = []
-    methods = rules(TASK, *RULES) | bench.learned({"GROWS": "grows"}, BEST)
+    methods = rules(TASK, *RULES) | bench.learned({"GROWS": "grows", RETURNS: "grows-returns"}, BEST)
     for scenario, count in list(SIZES.items())[: bench.count(3, 1)]:
         for chance, demand in ENDS:
             trial = judged(bench, scenario, methods, bench.count(count, 4), chance, demand)
