@@ -25,6 +25,8 @@ RUNS = (
     *(Run(rivals.run(row), "iot-trunk", changes, minutes=4, quick=TINY_TRUNK) for row, changes in rivals.RIVALS.items()),
     *(Run(rivals.run(row, "paper"), "iot-trunk", changes, "paper's own constants", False, 4, TINY_TRUNK)
       for row, changes in rivals.PAPERS.items()),
+    *(Run(rivals.run(row, "long"), "iot-trunk", changes, minutes=10, quick=(*TINY_TRUNK, *options(D, slots=1)))
+      for row, changes in rivals.LONGER.items()),
     *(Run(rivals.run(row), "iot-trunk", changes, main=False, minutes=4, quick=TINY_TRUNK)
       for row, changes in rivals.ABLATIONS.items()),
 )  # fmt: skip
@@ -40,6 +42,8 @@ PAPER = Paper(
         Experiment("rivals", "Learned and classical methods, from nothing", ("Figure 7", "Table 3", "Table 4"), rivals.rivals,
                    (own.run_of(own.TRUNK, "small"), *map(rivals.run, rivals.RIVALS),
                     *(rivals.run(row, "paper") for row in rivals.PAPERS)), 20),
+        Experiment("longer", "With a million network-slots, from nothing", (), rivals.longer,
+                   (own.run_of(own.TRUNK, "small"), *(rivals.run(row, "long") for row in rivals.LONGER)), 20),
         Experiment("parts", "One trunk without parts of the method, from nothing", ("Table 2",), rivals.parts,
                    (own.run_of(own.TRUNK, "small"), *map(rivals.run, rivals.ABLATIONS), rivals.run("MADDPG")), 20),
         Experiment("attention", "Attention over interferers, and their mean", (), own.attention,

@@ -2,7 +2,7 @@
 
 from hetgraph.trainers.iot.task import TASK
 from hetgraph.trainers.reproduce.bench import Bench, rules
-from hetgraph.trainers.reproduce.iot_own import SMALL, TRUNK, run_of, untrained
+from hetgraph.trainers.reproduce.iot_own import SMALL, TRUNK, TRUNK_PRICED, run_of, untrained
 from hetgraph.trainers.reproduce.iot_tables import (
     CLASSICAL,
     FIGURE_7,
@@ -43,6 +43,13 @@ PAPERS = {
     ),
     "QMIX": (*PAPER, *DRAWS, *options(M, actor=0, twin=False, mixing="monotonic", power="equal", lr=5e-4)),
 }
+# Thirty times the slots for as many draws: 160 networks, three slots before each draw; the memory reaches a hundred slots back.
+LONG = options(D, num_envs=160, slots=3, capacity=51200)
+LONGER = {
+    METHOD: LONG,
+    TRUNK_PRICED: (*LONG, *options(M, prices=True)),
+    **{row: (*RIVALS[row], *LONG) for row in ("DQN-DDDPG", "MADDPG", "QMIX")},
+}
 ABLATIONS = {
     "no twin critic": options(M, twin=False),
     "no double Q": options(M, double=False),
@@ -57,9 +64,12 @@ ABLATIONS = {
 TRUNK_ORDER, WMMSE_ORDER = "U S (N W + R H²)", "I N² S L"
 
 
+FEW = "32,000 network-slots"
+
+
 def run(row: str, kind: str = "") -> str:
-    """Run of a rival, with the paper's constants (``kind`` is ``paper``), or of an ablation."""
-    short = row.lower().replace(" ", "-")
+    """Run of a rival, with the paper's constants (``kind`` is ``paper``) or a million slots (``long``), or of an ablation."""
+    short = row.lower().replace(",", "").replace(" ", "-")
     return "-".join(part for part in ("trunk", kind, short) if part)
 
 
@@ -69,6 +79,13 @@ def rivals(bench: Bench) -> Section:
     names = {METHOD: run_of(TRUNK, "small")} | {row: run(row) for row in RIVALS}
     names |= {f"{row}, the paper's constants": run(row, "paper") for row in PAPERS}
     return _section(bench, names, networks, slots, {**FIGURE_7, (METHOD, f"throughput_bps_ratio_{WMMSE}"): 1.33})
+
+
+def longer(bench: Bench) -> Section:
+    """The method, its prices of neighbours and its closest rivals with thirty times the network-slots, beside those of above."""
+    networks, slots = bench.count(40, 2), bench.count(200, 8)
+    names = {row: run(row, "long") for row in LONGER} | {f"{METHOD}, {FEW}": run_of(TRUNK, "small")}
+    return _section(bench, names, networks, slots, {})
 
 
 def parts(bench: Bench) -> Section:
