@@ -43,6 +43,7 @@ PAPERS = {
     ),
     "QMIX": (*PAPER, *DRAWS, *options(M, actor=0, twin=False, mixing="monotonic", power="equal", lr=5e-4)),
 }
+FEW = "32,000 network-slots"  # of all others
 # Thirty times the slots for as many draws: 160 networks, three slots before each draw; the memory reaches a hundred slots back.
 LONG = options(D, num_envs=160, slots=3, capacity=51200)
 LONGER = {
@@ -62,9 +63,6 @@ ABLATIONS = {
 
 # Of U users, S subchannels, N stations and L layers: attention of width W, R rounds of H columns; I iterations of WMMSE.
 TRUNK_ORDER, WMMSE_ORDER = "U S (N W + R H²)", "I N² S L"
-
-
-FEW = "32,000 network-slots"
 
 
 def run(row: str, kind: str = "") -> str:
