@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hetgraph.trainers.common.allocator import keep_freed_memory
+
 LIGHTNING = ("fit", "validate", "test")
 OTHERS = {
     "generate": "draw and label the networks of a dataset",
@@ -41,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; a user's mistake ends it with one sentence and exit code 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _plain_where_needed()
+    keep_freed_memory()
     try:
         raise SystemExit(_dispatch(arguments))
     except (ValueError, OSError) as error:
