@@ -43,7 +43,7 @@ PAPER = Paper(
                    (own.run_of(own.TRUNK, "small"), *map(rivals.run, rivals.RIVALS),
                     *(rivals.run(row, "paper") for row in rivals.PAPERS)), 20),
         Experiment("longer", "With a million network-slots, from nothing", (), rivals.longer,
-                   (own.run_of(own.TRUNK, "small"), *(rivals.run(row, "long") for row in rivals.LONGER)), 20),
+                   (*(own.run_of(row, "small") for row in own.TRUNKS), *(rivals.run(row, "long") for row in rivals.LONGER)), 20),
         Experiment("parts", "One trunk without parts of the method, from nothing", ("Table 2",), rivals.parts,
                    (own.run_of(own.TRUNK, "small"), *map(rivals.run, rivals.ABLATIONS), rivals.run("MADDPG")), 20),
         Experiment("attention", "Attention over interferers, and their mean", (), own.attention,
