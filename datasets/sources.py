@@ -71,8 +71,8 @@ def sites(scenario: Scenario) -> Source:
     filters, flags = ("radio", "operator", "window"), ("far_cells", "start_load")
     given = _given(scenario, "users", "user_density", *filters, *flags)
     users, density = (given.option(name, "") or None for name in ("users", "user_density"))
-    texts, said = (given.option(name, "") for name in filters), (given.option(name, False) for name in flags)
-    chosen = Selection(**dict(zip((*filters, *flags), (*texts, *said), strict=True)))  # type: ignore[arg-type]
+    texts, choices = (given.option(name, "") for name in filters), (given.option(name, False) for name in flags)
+    chosen = Selection(**dict(zip((*filters, *flags), (*texts, *choices), strict=True)))  # type: ignore[arg-type]
     base = replace(scenario, source=Drawn())
     own = scenario_from_csv(given.path, users, base=base, selection=chosen, density=density)
     return source_of(replace(own, name=scenario.name))

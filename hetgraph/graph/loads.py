@@ -24,20 +24,20 @@ def with_load_unit(table: Table) -> Table:
     """
     if "load" not in table:
         return table
-    rows, said = [row for row in table.rows if row.has("load")], []
+    rows, notes = [row for row in table.rows if row.has("load")], []
     if "load" not in table.header.convert and rows:
         most = max(row.number_of("load") for row in rows)
         percent = most > _MOST_SHARE
-        said.append(f"read as {'percent' if percent else 'shares'}, since its values go up to {most:g}")
+        notes.append(f"read as {'percent' if percent else 'shares'}, since its values go up to {most:g}")
         if percent:
             convert = table.header.convert | {"load": lambda value: value * _PERCENT}
             header = dataclasses.replace(table.header, convert=convert)
             table = Table(header, [dataclasses.replace(row, header=header) for row in table.rows])
     if len(rows) < len(table.rows):
-        said.append(f"{len(table.rows) - len(rows)} of {len(table.rows)} cells have none")
-    if said:
+        notes.append(f"{len(table.rows) - len(rows)} of {len(table.rows)} cells have none")
+    if notes:
         name = table.header.text["load"]
-        warnings.warn(f"{table.header.path}: {name}: {'; '.join(said)}", stacklevel=2)
+        warnings.warn(f"{table.header.path}: {name}: {'; '.join(notes)}", stacklevel=2)
     return table
 
 

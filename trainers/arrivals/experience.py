@@ -72,8 +72,10 @@ class ArrivalExperience(Experience[Sample]):
         views, b = self.views, self.env.num_envs
         choice = views.room.any(1)
         value = self.policy(views)
-        lucky = random_place(self.policy, views)
-        place = torch.where(torch.rand(b, device=lucky.device) < self.epsilon(self.drawn), lucky, value.argmax(1))
+        at_random = random_place(self.policy, views)
+        place = torch.where(
+            torch.rand(b, device=at_random.device) < self.epsilon(self.drawn), at_random, value.argmax(1)
+        )
         self._decide(views, place, choice)
         step = self.env.step(place)
         self.gain += self.discount * step.reward.sum(1) / self.scale * self.waits

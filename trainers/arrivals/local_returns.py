@@ -78,9 +78,9 @@ class LocalReturns(Experience[Sample]):
         beside = None if self.control is None else self.control.observe(self.control.level)
         for slot in range(env.slots):
             views = self.policy.views(obs)
-            lucky = random_place(self.policy, views)
-            explores = torch.rand(env.num_envs, device=lucky.device) < self.epsilon(self.drawn)
-            place = torch.where(explores, lucky, self.policy(views).argmax(1))
+            at_random = random_place(self.policy, views)
+            explores = torch.rand(env.num_envs, device=at_random.device) < self.epsilon(self.drawn)
+            place = torch.where(explores, at_random, self.policy(views).argmax(1))
             played.append((views, env.table.station[slot], place))
             step = env.step(place)
             utility.append(step.reward)

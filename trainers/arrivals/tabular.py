@@ -112,8 +112,8 @@ def q_learning(
         for _ in range(env.slots):
             candidates = candidate_stations_of(obs)
             now, place = table.state_of(candidates), table.choose(candidates)
-            lucky = random_choice(candidates.room, generator)
-            place = torch.where(torch.rand(num_envs, generator=generator) < epsilon, lucky, place)
+            random_place = random_choice(candidates.room, generator)
+            place = torch.where(torch.rand(num_envs, generator=generator) < epsilon, random_place, place)
             choice = candidates.room.any(1)
             done = choice & waits
             value = table.table[now].masked_fill(~candidates.room, -torch.inf).max(1).values

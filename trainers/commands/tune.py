@@ -38,13 +38,13 @@ def run(arguments: Sequence[str]) -> int:
     candidates = {str(path): build(path, *read_weights(path)).eval() for path in paths}
     if args.together:
         candidates = {" and ".join(candidates): _together(list(candidates.values()))}
-    found: list[tuple[float, str, dict[str, float]]] = []
+    results: list[tuple[float, str, dict[str, float]]] = []
     for name, model in candidates.items():
         numbers, cost = _tuned(task, name, model, options, args.draws)
-        said = ", ".join(f"{number} {value:g}" for number, value in numbers.items())
-        console.print(f"{name}: {said}; cost {cost:.4f}", soft_wrap=True, highlight=False)
-        found.append((cost, name, numbers))
-    _, name, numbers = min(found)
+        summary = ", ".join(f"{number} {value:g}" for number, value in numbers.items())
+        console.print(f"{name}: {summary}; cost {cost:.4f}", soft_wrap=True, highlight=False)
+        results.append((cost, name, numbers))
+    _, name, numbers = min(results)
     like = paths[0] if args.together else Path(name)
     _write(candidates[name], numbers, like, out / BEST)
     console.print(f"weights of {name} with these numbers: {out / BEST}", soft_wrap=True, highlight=False)

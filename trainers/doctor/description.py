@@ -39,8 +39,8 @@ class Description:
             yield
         for each in caught:
             text = str(each.message).removeprefix(f"{self.path}: ")
-            said = text in self.warnings or (but is not None and text.startswith(but))
-            if not said and issubclass(each.category, UserWarning):
+            known = text in self.warnings or (but is not None and text.startswith(but))
+            if not known and issubclass(each.category, UserWarning):
                 self.warnings.append(text)
 
     def lines(self) -> list[str]:

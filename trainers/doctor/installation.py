@@ -110,10 +110,10 @@ def _installed(requirement: Requirement) -> Check:
 
 
 def _in_range(name: str, got: str, wanted: SpecifierSet) -> Check:
-    asked = ",".join(sorted(map(str, wanted), reverse=True)) or "any"
-    text = f"{got} ({asked})"
+    allowed = ",".join(sorted(map(str, wanted), reverse=True)) or "any"
+    text = f"{got} ({allowed})"
     fits = wanted.contains(got, prereleases=True)
-    return Check(name, text, "" if fits else f"got {got}, expected {asked}")
+    return Check(name, text, "" if fits else f"got {got}, expected {allowed}")
 
 
 def _first(error: Exception) -> str:

@@ -38,8 +38,8 @@ def describe_traffic(path: Path) -> Description:
         if polygons is not None:
             about.kind += f", GeoJSON of {plural(len(polygons), 'polygon')}"
             totals = [each.total for each in polygons if each.total is not None]
-            said = f"totals, {sum(totals):g} together" if totals else "densities, of a km2"
-            about.facts = [f"weights: {said}"]
+            amount = f"totals, {sum(totals):g} together" if totals else "densities, of a km2"
+            about.facts = [f"weights: {amount}"]
         elif is_grid(text):
             cells = grid_cells(path, text)
             about.kind += ", ESRI ASCII grid"

@@ -72,6 +72,6 @@ def tuned_decisions(
     kpis = means(rule, env, tuple(MOST))
     most = {name: share * float(kpis[name]) for name, share in MOST.items()}
     start = DecisionParameters(agents.softness, agents.margin_db)
-    found = tune(OffsetDecisions(start, agents), draws, env, most=most, done=done)
-    assert isinstance(found.rule.parameters, DecisionParameters)
-    return found.rule.parameters, found.cost
+    tuned = tune(OffsetDecisions(start, agents), draws, env, most=most, done=done)
+    assert isinstance(tuned.rule.parameters, DecisionParameters)
+    return tuned.rule.parameters, tuned.cost

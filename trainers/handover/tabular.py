@@ -104,9 +104,9 @@ def handover_q_learning(
     for episode in track(range(episodes), "Q-learning", disable=not progress):
         epsilon = max(epsilon_end, epsilon_start * epsilon_decay**episode)
         for number in range(env.steps):
-            lucky = random_choice(allowed, generator)
-            wanders = torch.rand(lucky.shape, generator=generator) < epsilon
-            place = torch.where(wanders, lucky, table.value(state, allowed).argmax(2))
+            random_place = random_choice(allowed, generator)
+            wanders = torch.rand(random_place.shape, generator=generator) < epsilon
+            place = torch.where(wanders, random_place, table.value(state, allowed).argmax(2))
             before = log_rate(obs)
             obs = env.step(HandoverAction(place, torch.full_like(place, env.levels - 1))).obs
             taken, reward = state.gather(2, place.unsqueeze(2)).flatten(), log_rate(obs) - before

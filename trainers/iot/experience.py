@@ -114,7 +114,7 @@ class SlotReplay(Experience[Sample]):
         """What the memory keeps of the present slot before it happens, and draws have of the later slot, too."""
         return env.pack()
 
-    def _lucky(self, agents: int) -> Tensor:
+    def _exploring(self, agents: int) -> Tensor:
         """Spread of the noise on agents' choices ``[B, agents]``, zero for those that do not explore."""
         chance = self.epsilon(self.drawn)
         return (torch.rand(self.env.num_envs, agents, device=self.env.device) < chance).float() * self.spread
@@ -132,11 +132,11 @@ class IoTExperience(SlotReplay):
     def explore(self) -> Schedule:
         """Bids with noise for agents that explore, powers with noise for all."""
         (b, n, u, s), device = self.views.spectrum.shape, self.env.device
-        lucky = self._lucky(1 if self.policy.scope == "central" else n).expand(b, n)
+        exploring = self._exploring(1 if self.policy.scope == "central" else n).expand(b, n)
         edge = pair = None
         if self.policy.discrete == "learned":  # else the policy gradient would see choices that are never made
-            edge = lucky.unsqueeze(2) * _gumbel(b, n, u, device=device)
-            pair = lucky.reshape(b, n, 1, 1) * _gumbel(b, 1, u, s, device=device)
+            edge = exploring.unsqueeze(2) * _gumbel(b, n, u, device=device)
+            pair = exploring.reshape(b, n, 1, 1) * _gumbel(b, 1, u, s, device=device)
         return self.policy.decide(self.views, edge, pair, self.noise.draw(b, n, u + 1, device=device))
 
     def present(self, rows: dict[str, Tensor]) -> tuple[IoTViews, Schedule]:

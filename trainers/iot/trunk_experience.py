@@ -34,7 +34,7 @@ class TrunkExperience(SlotReplay):
         views: StationViews = self.views
         b, n, u, s = views.spectrum.shape
         shares = self.policy.shares(views)
-        spread = self._lucky(n).unsqueeze(2).expand(b, n, s).gather(1, at_home(views.station, s))
+        spread = self._exploring(n).unsqueeze(2).expand(b, n, s).gather(1, at_home(views.station, s))
         noise = self.noise.draw(b, n, u * s + 1, device=self.env.device)
         return self.policy.schedule(views, shares, spread * gumbel_like(shares.share), noise)
 

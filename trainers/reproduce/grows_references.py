@@ -47,8 +47,8 @@ def references(bench: Bench, chance: float, demand: float, episodes: int) -> Ref
     tables = [_table(bench, source, seed) for seed in range(bench.count(MAIN_SEEDS, 1))]
     env = ArrivalEnv(source, episodes)
     policies: dict[str, Any] = {Q: tables, ROLLOUT: RolloutLookahead(source, BestRate(), bench.count(FUTURES, 2))}
-    found = rollout(env, policies, seed=TEST).values
-    arrays = {f"{who}_{name}": found[who][name].double().numpy() for who in found for name in STATISTICS}
+    by_policy = rollout(env, policies, seed=TEST).values
+    arrays = {f"{who}_{name}": by_policy[who][name].double().numpy() for who in by_policy for name in STATISTICS}
     arrays[f"{CLAIRVOYANT}_utility"] = _search(env)
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = _beside(kept)

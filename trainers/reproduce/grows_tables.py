@@ -43,8 +43,8 @@ def judged(
 ) -> Trial:
     """Trial of one load; the scenario's range of loads without any."""
     load = [None if value is None else f"{value:g}" for value in (chance, demand)]
-    asked = Options(scenario, layouts=episodes, probability=load[0], demand=load[1])
-    return bench.judge(TASK, asked, methods)[0]
+    options = Options(scenario, layouts=episodes, probability=load[0], demand=load[1])
+    return bench.judge(TASK, options, methods)[0]
 
 
 def share(trial: Trial, who: str) -> Interval:
@@ -158,12 +158,12 @@ def curve(bench: Bench, chance: float = 0.5, demand: float = 14.0) -> Section:
         [np.stack([scores([q_learning(source, episodes=n, seed=s, progress=False)])[0] for s in seeds]) for n in counts]
     )
     scale = 1 / float(base.mean())
-    found = curves(bench, "grows-paper", Metric("val/utility", "utility", scale=scale))
+    paper_curves = curves(bench, "grows-paper", Metric("val/utility", "utility", scale=scale))
 
     def levels_and_tables(number: int, panel: Any) -> None:
         for place, (name, values) in enumerate(levels.items()):
             panel.axhline(scale * values.mean(), ls=("--", ":", "-.", "-")[place], color=f"C{place + 2}", label=name)
-        last = found[0][-1] if found is not None else 1.0
+        last = paper_curves[0][-1] if paper_curves is not None else 1.0
         panel.plot(
             np.array(counts) / counts[-1] * last, scale * q.mean((1, 2)), "s-", ms=3, color="black", label="Q-learning"
         )
@@ -173,8 +173,8 @@ def curve(bench: Bench, chance: float = 0.5, demand: float = 14.0) -> Section:
     at_the_end = {"random_station": base, **levels, "Q-learning": q[-1]}
     kinds = {"GROWS, for all loads": "learned from nothing", "Q-learning": "learned from nothing"}
     rows = [Row(name, kinds.get(name, "rule"), {"ratio": statistics.ratio(v, base)}) for name, v in at_the_end.items()]
-    if found is not None:
-        ends = statistics.mean(found[1][:, -1:])
+    if paper_curves is not None:
+        ends = statistics.mean(paper_curves[1][:, -1:])
         rows.append(
             Row("GROWS, the paper's", "paper's own constants", {"ratio": ends}, {"ratio": "> 1.1 times argmax's"})
         )

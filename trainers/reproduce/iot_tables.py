@@ -74,8 +74,8 @@ def judged(
 ) -> Trial:
     """Trial of a scenario."""
     torch.set_num_threads(1)
-    asked = Options(scenario, layouts=networks, slots=slots, sic_residual=sic_residual)
-    return bench.judge(TASK, asked, methods)[0]
+    options = Options(scenario, layouts=networks, slots=slots, sic_residual=sic_residual)
+    return bench.judge(TASK, options, methods)[0]
 
 
 def scenario_of(bench: Bench, name: str = "iot-noma", **given: float) -> str:

@@ -133,8 +133,8 @@ def cells(bench: Bench, network: str, agents: Mapping[str, str]) -> Section:
     layouts, slots, tables, trials = bench.count(40, 2), bench.count(400, 40), [], []
     for word, load in zip(WORDS, CELLS[network], strict=True):
         methods = classical(network, load) | untrained(bench, agents["MAPPO"]) | bench.learned(agents, "untrained")
-        asked = Options(network, load=f"{load:g}", layouts=layouts, slots=slots)
-        (trial,) = bench.judge(TASK, asked, methods, "lqf_subband")
+        trial_options = Options(network, load=f"{load:g}", layouts=layouts, slots=slots)
+        (trial,) = bench.judge(TASK, trial_options, methods, "lqf_subband")
         upper = min(UPPER, key=lambda name: mean(trial, name, "mean_delay_ms").value)
         against = ["lqf_subband", "local_score", "wmmse_neighbourhood", "wmmse_global", upper]
         ratios = tuple(Measure("mean_delay_ms", "ratio", name, ".3f", ".3f") for name in against)
@@ -273,8 +273,8 @@ def larger(bench: Bench) -> Section:
         methods |= {"local_score": Method([LocalScore(TUNED[network, load])])} | bench.learned(
             {"MAPPO": f"{network}-heavy"}
         )
-        asked = Options(name, load=f"{load:g}", layouts=layouts, slots=slots)
-        (trial,) = bench.judge(TASK, asked, methods)
+        trial_options = Options(name, load=f"{load:g}", layouts=layouts, slots=slots)
+        (trial,) = bench.judge(TASK, trial_options, methods)
         ratios = tuple(
             Measure("mean_delay_ms", "ratio", other, ".3f", ".3f") for other in ("lqf_subband", "local_score")
         )

@@ -180,16 +180,16 @@ def decisions(bench: Bench) -> Section:
     """How far the agents' decisions are from what each rule that sets offsets decides on the same observations."""
     layouts = bench.count(12, 1)
     env = HandoverTrafficEnv("handover-traffic", layouts, steps=bench.count(60, 2), seed=TEST)
-    asked = [RulesBeside(one, rules(TASK, "a3", "cre", BEST)) for one in bench.members("qmix-traffic")]
+    pairs = [RulesBeside(one, rules(TASK, "a3", "cre", BEST)) for one in bench.members("qmix-traffic")]
     columns = (
         Column("apart", "mean difference of offsets, dB", ".2f", ".2f"),
         Column("other", "over 0.5 dB apart, %", ".1f", ".1f"),
     )
     rows = []
-    if asked:
-        rollout(env, {AGENTS: asked}, seed=TEST)
-    for name in asked[0].rules if asked else ():
-        apart = torch.stack([torch.stack(one.apart_db[name], 1) for one in asked]).double()  # [S, K, seconds, N]
+    if pairs:
+        rollout(env, {AGENTS: pairs}, seed=TEST)
+    for name in pairs[0].rules if pairs else ():
+        apart = torch.stack([torch.stack(one.apart_db[name], 1) for one in pairs]).double()  # [S, K, seconds, N]
         shares = 100 * (apart > 0.5).double().mean((2, 3))
         values = {"apart": mean(apart.mean((2, 3)).numpy()), "other": mean(shares.numpy())}
         rows.append(Row(name, "rule", values))

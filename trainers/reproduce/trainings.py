@@ -65,8 +65,8 @@ def digest(config: str) -> str:
         return ""
     from hetgraph.trainers.cli import config_path
 
-    said = yaml.safe_load(Path(config_path(config)).read_text())
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+    content = yaml.safe_load(Path(config_path(config)).read_text())
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

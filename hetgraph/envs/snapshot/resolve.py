@@ -57,8 +57,8 @@ def _precoder(graph: HeteroData, wish: Allocation) -> tuple[Allocation, Tensor]:
     power, over = _power(graph, antenna.sum(1))
     factor = power / antenna.sum(1).clamp_min(1e-30)
     if "antenna_power_max_w" in graph["bs"]:
-        limit, asked = graph["bs"].antenna_power_max_w, (antenna * factor.unsqueeze(1)).sum(2)
-        least = torch.where(asked > 0, limit / asked.clamp_min(1e-30), 1.0).amin(1).clamp_max(1)
+        limit, wanted_w = graph["bs"].antenna_power_max_w, (antenna * factor.unsqueeze(1)).sum(2)
+        least = torch.where(wanted_w > 0, limit / wanted_w.clamp_min(1e-30), 1.0).amin(1).clamp_max(1)
         over = over | (least * SLACK < 1)
         factor, power = factor * least.unsqueeze(1), power * least.unsqueeze(1)
     scale = factor[wish.serving.clamp_min(0)].sqrt().unsqueeze(1)

@@ -182,15 +182,15 @@ class SchedulerTrunk(nn.Module):
 
     def _again(self, state: Tensor, own: OwnView, station: Tensor, n: int) -> Tensor:
         """States after a round ``[B, U, S, H]``."""
-        found = self._heads(state, own, station, n)
-        home, share, silence = station.clamp_min(0), found.share, found.silence
-        weight = found.power.exp() * own.ready.unsqueeze(2)
+        heads = self._heads(state, own, station, n)
+        home, share, silence = station.clamp_min(0), heads.share, heads.silence
+        weight = heads.power.exp() * own.ready.unsqueeze(2)
         total = sum_at(station, weight.sum(2), n) + silence.exp()
         power = weight / total.gather(1, home).unsqueeze(2)
         efficiency = shannon(power * own.quality)
         carried = efficiency.sum(2) * own.bits.unsqueeze(1)
         met = (carried.clamp_min(1) / own.need_bits.clamp_min(1)).log().clamp(-5, 5)
-        around = self.heard(found.summary).gather(1, home.unsqueeze(2).expand(-1, -1, state.shape[3]))
+        around = self.heard(heads.summary).gather(1, home.unsqueeze(2).expand(-1, -1, state.shape[3]))
         feedback = (
             met.unsqueeze(2).expand_as(share),
             share,
