@@ -109,6 +109,7 @@ SCHEMA: tuple[Field, ...] = (
     Field("ue", "rate_mean_bps", ("U",), unit="bit/s", dynamic=True, nonnegative=True),
     Field("ue", "rate_bps", ("U",), unit="bit/s", dynamic=True, nonnegative=True),
     Field("ue", "interference_w", ("U", "R"), unit="W", dynamic=True, nonnegative=True),
+    Field("ue", "interference_mean_w", ("U", "R", "2"), unit="W", dynamic=True, nonnegative=True),
     Field("ue", "own_gain", ("U", "R"), dynamic=True, nonnegative=True),
     Field("ue", "spectral_efficiency", ("U", "R"), unit="bit/s/Hz", dynamic=True, nonnegative=True),
     Field("ue", "power_w", ("U", "R"), unit="W", dynamic=True, nonnegative=True),

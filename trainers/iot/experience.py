@@ -62,7 +62,7 @@ class SlotReplay(Experience[Sample]):
             raise ValueError(f"random: got {random!r}, expected 'near' or 'uniform'")
         self.views = policy.views(env.reset()[0])
         along = ("reward", "continuous_reward")
-        memory = TrajectoryBuffer(capacity, env.num_envs, tuple(self._seen(env)), env.device, steps, along)
+        memory = TrajectoryBuffer(capacity, env.num_envs, tuple(self._seen(env, policy)), env.device, steps, along)
         super().__init__(env, policy, memory, batch_size=batch_size, slots=slots, draws=draws, least=least)
         self.noise, self.epsilon = noise, epsilon
         self.spread = spread if random == "near" else 1e4
@@ -74,7 +74,7 @@ class SlotReplay(Experience[Sample]):
 
     def step(self) -> None:
         """Explore for a slot and keep it."""
-        rows = self._seen(self.env)
+        rows = self._seen(self.env, self.policy)
         action = self.explore()
         step = self.env.step(action)
         over = "final_obs" in step.info
@@ -110,9 +110,9 @@ class SlotReplay(Experience[Sample]):
         self.noise.state = None if noise is None else noise.to(device, copy=True)
         self.views = self.policy.views(self.env.observe(self.env.level))
 
-    def _seen(self, env: IoTEnv) -> dict[str, Tensor]:
+    def _seen(self, env: IoTEnv, policy: Any) -> dict[str, Tensor]:
         """What the memory keeps of the present slot before it happens, and draws have of the later slot, too."""
-        return env.pack()
+        return env.pack(filtered=False)
 
     def _exploring(self, agents: int) -> Tensor:
         """Spread of the noise on agents' choices ``[B, agents]``, zero for those that do not explore."""

@@ -167,7 +167,7 @@ class TrunkRollouts(Batches[TrunkRollout]):
         reward, done = list[Tensor](), list[Tensor]()
         final: dict[int, Tensor] = {}
         for slot in range(self.slots):
-            rows.append(self.env.pack())
+            rows.append(self.env.pack(policy.filtered))
             drawn, action, worth = draw(policy, self.views, deviation)
             step = self.env.step(action)
             self.returns.add(step)

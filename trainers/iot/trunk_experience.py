@@ -49,5 +49,5 @@ class TrunkExperience(SlotReplay):
         gain = db_to_linear(rows[GAIN].to(view.gain.dtype)).reshape(view.gain.shape)
         return replace(tables, spectrum=replace(view, gain=gain))
 
-    def _seen(self, env: IoTEnv) -> dict[str, Tensor]:
-        return env.pack() | {GAIN: linear_to_db(env.channels.gain).half().flatten(1)}
+    def _seen(self, env: IoTEnv, policy: TrunkMADDPG) -> dict[str, Tensor]:
+        return env.pack(policy.filtered) | {GAIN: linear_to_db(env.channels.gain).half().flatten(1)}

@@ -49,7 +49,6 @@ LONG = options(D, num_envs=160, slots=3, capacity=51200)
 LONGER = {
     METHOD: LONG,
     TRUNK_PRICED: (*LONG, *options(M, prices=True)),
-    **{row: (*RIVALS[row], *LONG) for row in ("DQN-DDDPG", "MADDPG")},
 }
 ABLATIONS = {
     "no twin critic": options(M, twin=False),
@@ -80,7 +79,7 @@ def rivals(bench: Bench) -> Section:
 
 
 def longer(bench: Bench) -> Section:
-    """The method, its prices of neighbours and its closest rivals with thirty times the network-slots, beside those of above."""
+    """The method, and with prices of neighbours, with thirty times the network-slots, beside those of above."""
     networks, slots = bench.count(40, 2), bench.count(200, 8)
     names = {row: run(row, "long") for row in LONGER}
     names |= {f"{METHOD}, {FEW}": run_of(TRUNK, "small"), f"{TRUNK_PRICED}, {FEW}": run_of(TRUNK_PRICED, "small")}

@@ -25,7 +25,9 @@ from hetgraph.graph.scenario import Scenario
 from hetgraph.graph.schema import CHANNEL, Level
 from hetgraph.radio.schedule import Schedule
 
-LEAST_BITS = 1e-9
+LEAST_BITS, LEAST_W = 1e-9, 1e-30
+# Layer-3 filtering of measurements (3GPP TS 38.331, 5.5.3.2): coefficients k of 7 and 15, of which a new one counts 2^(-k/4).
+FILTER = (2 ** (-7 / 4), 2 ** (-15 / 4))
 
 
 class IoTEnv(GraphEnv[Schedule]):
@@ -145,6 +147,7 @@ class IoTEnv(GraphEnv[Schedule]):
         wish = Schedule(station, action.user.long(), action.power.to(self.dtype))
         granted, refused = scheduled(wish, torch.where(self.queue.bits > 0, station, -1), self.drawn.rules.cap)
         self.sent = transmit(granted, self.channels.gain, self.drawn.budget)
+        self._filter()
         served = self.queue.serve(self.sent.room_bits)
         dropped = self.queue.expire()
         reward, info = self._reward(served, dropped, moved)
@@ -184,9 +187,16 @@ class IoTEnv(GraphEnv[Schedule]):
         """
         return masks(self.queue.bits > 0, self.active, self.drawn.rules.may_serve, self.num_stations)
 
-    def pack(self) -> dict[str, Tensor]:
-        """Rows ``[B, *]`` from which :meth:`unpack` makes the present observation again: channels in half precision."""
-        return pack(self.drawn.values | self._values(self.level), self.drawn.layout)
+    def pack(self, filtered: bool = True) -> dict[str, Tensor]:
+        """Rows ``[B, *]`` from which :meth:`unpack` makes the present observation again: channels in half precision.
+
+        Args:
+            filtered: with filtered interference, which only few models read.
+        """
+        values = self.drawn.values | self._values(self.level)
+        if not filtered:
+            del values["ue", "interference_mean_w"]
+        return pack(values, self.drawn.layout)
 
     def unpack(self, rows: Mapping[str, Tensor], level: Level) -> HeteroData:
         """Observation of rows of :meth:`pack`, of any number of networks.
@@ -246,6 +256,7 @@ class IoTEnv(GraphEnv[Schedule]):
         self.station = torch.full((b, u), -1, device=self.device)
         self.home = self.station.clone()
         self.sent = silence(self.drawn.budget, self.num_stations)
+        self.interference_log = self._measured().repeat(1, 1, 1, len(FILTER))
         self.rate_bps = like.new_zeros(b, u)
         self.served_mean = self.drawn.offered.mean_bps * self.slot_s
         self.settled_mean = self.served_mean.clone()
@@ -279,10 +290,20 @@ class IoTEnv(GraphEnv[Schedule]):
             ("ue", "rate_mean_bps"): self.served_mean / self.slot_s,
             ("ue", "served_share"): self.served_mean / self.settled_mean.clamp_min(LEAST_BITS),
             ("ue", "interference_w"): sent.interference_w,
+            ("ue", "interference_mean_w"): self.interference_log.exp(),
             ("ue", "power_w"): sent.layer_power_w,
             (CHANNEL, "interference_w"): sent.candidate_interference_w.flatten(1),
             (CHANNEL, "own"): sent.own.flatten(1),
         }
+
+    def _filter(self) -> None:
+        """Filtered interference with the slot's."""
+        new = self._measured()
+        self.interference_log = self.interference_log + new.new_tensor(FILTER) * (new - self.interference_log)
+
+    def _measured(self) -> Tensor:
+        """Interference as it is filtered, logarithmic ``[B, U, S, 1]``."""
+        return self.sent.interference_w.clamp_min(LEAST_W).log().unsqueeze(3)
 
     def _reward(self, served: Tensor, dropped: Tensor, moved: Tensor) -> tuple[Tensor, dict[str, Any]]:
         served_now, settled_now = served.to(self.dtype), (served + dropped).to(self.dtype)
@@ -316,7 +337,7 @@ class IoTEnv(GraphEnv[Schedule]):
         }
 
 
-_KEPT = ("station", "home", "rate_bps", "served_mean", "settled_mean")
+_KEPT = ("station", "home", "rate_bps", "served_mean", "settled_mean", "interference_log")
 
 
 def _require(name: str, value: object, valid: bool, expected: str) -> None:

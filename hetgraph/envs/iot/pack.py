@@ -16,6 +16,7 @@ DECIBEL: tuple[Name, ...] = (
     (CHANNEL, "gain"),
     (CHANNEL, "interference_w"),
     ("ue", "interference_w"),
+    ("ue", "interference_mean_w"),
     ("ue", "power_w"),
     ("bs", "power_w"),
 )

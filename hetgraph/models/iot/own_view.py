@@ -11,6 +11,7 @@ from hetgraph.radio.spectrum import Spectrum
 
 LEAST = 1e-9
 COLUMNS = 17  # of a user on a subchannel
+FILTERED = 2  # more of them, of filtered interference
 ROUNDED = 5.0  # columns are cut here, after they are brought to scale
 
 
@@ -19,9 +20,10 @@ class OwnView:
     """Users of ``B`` networks on ``S`` subchannels of their own station; everything is reported to that station.
 
     Args:
-        columns: of users on subchannels ``[B, U, S, 17]``.
+        columns: of users on subchannels ``[B, U, S, 17]``, with filtered interference ``[B, U, S, 19]``.
         level: received of each station at an equal part of its budget over noise, logarithmic ``[B, U, N, S]``.
-        quality: SINR of the whole budget on a subchannel, others sending as in the slot before ``[B, U, S]``.
+        quality: SINR of the whole budget on a subchannel, others sending as in the slot before, or in the last slots
+            ``[B, U, S]``.
         need_bits: bits that wait ``[B, U]``; 0 for users that may not be scheduled.
         bits: that a subchannel carries in a slot at 1 bit/s/Hz ``[B]``.
         ready: users that may be scheduled ``[B, U]``.
@@ -35,7 +37,7 @@ class OwnView:
     ready: Tensor
 
 
-def own_view(obs: HeteroData, view: Spectrum, station: Tensor) -> OwnView:
+def own_view(obs: HeteroData, view: Spectrum, station: Tensor, filtered: bool = False) -> OwnView:
     """Columns by what users report to their stations alone, and by the place of a subchannel in the band.
 
     With the place stations of different budgets can learn to prefer different parts of the band, without a word between them.
@@ -47,6 +49,10 @@ def own_view(obs: HeteroData, view: Spectrum, station: Tensor) -> OwnView:
         obs: observation of :class:`~hetgraph.envs.IoTEnv`.
         view: its dense tables.
         station: of each user from now on ``[B, U]``, -1 for none.
+        filtered: users report filtered interference, too: what others will send is nearer to that than to what they sent last.
+
+    Raises:
+        ValueError: a graph without filtered interference.
     """
     (b, n, u, s), home = view.shape, station.clamp_min(0)
     at_home = home.reshape(b, -1, 1, 1).expand(-1, -1, 1, s)
@@ -75,7 +81,7 @@ def own_view(obs: HeteroData, view: Spectrum, station: Tensor) -> OwnView:
         0.6 * over_noise.mean(2),
     )
     turn = math.pi * (torch.arange(s, device=own.device, dtype=own.dtype) + 0.5) / s
-    channels = (
+    channels: tuple[Tensor, ...] = (
         turn.cos().expand_as(own),
         (2 * turn).cos().expand_as(own),
         reached / 5,
@@ -84,10 +90,21 @@ def own_view(obs: HeteroData, view: Spectrum, station: Tensor) -> OwnView:
         (s * sent).log1p() / 2,  # of the slot before, as what follows
         (own * layer_w / view.interference_w).log1p() / 3,
     )
+    if filtered:
+        mean_w = _mean_interference_w(obs).reshape(b, u, s, FILTERED)
+        channels += tuple((_log(mean_w / view.noise_w.unsqueeze(3)) / 5).unbind(3))
+        quality = own * budget_w / mean_w[..., 0]
     table = torch.cat(
         [torch.stack(channels, 3), (torch.stack(users, 2) / 3).unsqueeze(2).expand(-1, -1, s, -1)], 3
     ).clamp(-ROUNDED, ROUNDED)
     return OwnView(table, level / 5, quality, need, view.bits_per_efficiency, ready)
+
+
+def _mean_interference_w(obs: HeteroData) -> Tensor:
+    if "interference_mean_w" not in obs["ue"]:
+        raise ValueError("graph: got no ue.interference_mean_w, expected an observation of IoTEnv")
+    out: Tensor = obs["ue"].interference_mean_w
+    return out
 
 
 def _log(value: Tensor) -> Tensor:

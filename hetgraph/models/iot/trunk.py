@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.schema import Level
 from hetgraph.models.inference import Extra
-from hetgraph.models.iot.own_view import COLUMNS, LEAST, OwnView, own_view
+from hetgraph.models.iot.own_view import COLUMNS, FILTERED, LEAST, OwnView, own_view
 from hetgraph.models.iot.powers import shares_of
 from hetgraph.models.iot.prices import prices_of_neighbours
 from hetgraph.models.iot.views import sum_at
@@ -73,6 +73,7 @@ class SchedulerTrunk(nn.Module):
             (:func:`~hetgraph.models.iot.prices.prices_of_neighbours`); the level is ``neighbourhood`` then, else ``local``.
         budget: part of the difference of stations' budgets that does not count in the association: 1 is least path loss, which costs
             the least energy, 0 strongest signal; between them loads are more even.
+        filtered: users report the interference of the last slots, filtered, beside that of the last one.
 
     Raises:
         ValueError: a negative number of rounds.
@@ -89,13 +90,14 @@ class SchedulerTrunk(nn.Module):
         attention: bool = True,
         prices: bool = False,
         budget: float = 1.0,
+        filtered: bool = False,
     ) -> None:
         super().__init__()
         if rounds < 0:
             raise ValueError(f"rounds: got {rounds}, expected 0 or more")
         self.level, self.prices, self.rounds = "neighbourhood" if prices else "local", prices, rounds
-        self.budget = budget
-        columns = COLUMNS + prices
+        self.budget, self.filtered = budget, filtered
+        columns = COLUMNS + FILTERED * filtered + prices
         self.attention = InterfererAttention(columns, width, attention)
         self.first = nn.Sequential(nn.Linear(columns + width, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
         self.round = nn.Sequential(nn.Linear(hidden + FEEDBACK, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
@@ -108,7 +110,7 @@ class SchedulerTrunk(nn.Module):
         """What stations read of an observation of :class:`~hetgraph.envs.IoTEnv`."""
         view = spectrum_of(obs)
         station = min_path_loss(view, part=self.budget)
-        own = own_view(obs, view, station)
+        own = own_view(obs, view, station, self.filtered)
         if self.prices:
             price = prices_of_neighbours(obs, view, self.level == "global").gather(1, at_home(station, view.shape[3]))
             own = replace(own, columns=torch.cat([own.columns, price.unsqueeze(3)], 3))

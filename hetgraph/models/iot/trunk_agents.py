@@ -46,6 +46,7 @@ class TrunkMADDPG(SchedulerTrunk):
         scope: ``stations`` for agents of their own, ``central`` for one agent that decides for all of them: in every round stations
             hear the mean of all, and what power would cost the users of every other; the level is ``global``.
         power: ``learned``, or ``equal`` parts of the budget for the layers that send, for agents of choices alone.
+        filtered: users report filtered interference, too, as in the trunk.
 
     Raises:
         ValueError: another scope or power.
@@ -64,11 +65,12 @@ class TrunkMADDPG(SchedulerTrunk):
         dueling: bool = True,
         scope: Scope = "stations",
         power: Power = "learned",
+        filtered: bool = False,
     ) -> None:
         for option, got, known in (("scope", scope, get_args(Scope)), ("power", power, get_args(Power))):
             if got not in known:
                 raise ValueError(f"{option}: got {got!r}, expected one of {', '.join(known)}")
-        super().__init__(hidden, width, rounds, attention, prices or scope == "central", budget)
+        super().__init__(hidden, width, rounds, attention, prices or scope == "central", budget, filtered)
         self.dueling, self.scope, self.power = dueling, scope, power
         self.everywhere = nn.Linear(hidden, hidden, bias=False) if scope == "central" else None
         if self.everywhere is not None:

@@ -25,6 +25,7 @@ class UnrolledScheduler(SchedulerTrunk):
         attention: weigh the stations that a user hears; else their mean.
         prices: neighbouring stations tell each other what power would cost their users, as in the trunk.
         budget: part of the difference of stations' budgets that does not count in the association, as in the trunk.
+        filtered: users report filtered interference, too, as in the trunk.
     """
 
     name, task = "iot-unrolled", "iot"

@@ -10,6 +10,7 @@ from hetgraph.envs import IoTEnv
 from hetgraph.graph import NEIGHBOURS, Scenario, check
 from hetgraph.radio import Schedule
 from hetgraph.radio.spectrum import spectrum_of
+from hetgraph.units import linear_to_db
 
 
 def test_observations_are_graphs_of_the_slot_before(
@@ -49,3 +50,29 @@ def test_interference_of_a_candidate(
             float(view.gain[b, u, m, s] * view.power_w[b, m, s]) for m in others
         )
         assert float(found[b, u, n, s]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_filtered_interference_is_layer_3_filtering_of_what_users_measured(
+    small_scenario: Callable[..., Scenario],
+) -> None:
+    env, generator = IoTEnv(small_scenario(), 2, seed=3), torch.Generator().manual_seed(0)
+    b, u, s = env.num_envs, env.num_users, env.num_subchannels
+    noise_w = env.observe("local")["ue"].noise_w
+    decibel = [[linear_to_db(noise_w.double()).clone()] for _ in range(2)]
+    for _ in range(5):
+        ue = env.step(env.action.sample(generator)).obs["ue"]
+        for k, past in zip((7, 15), decibel, strict=True):
+            part = 0.5 ** (k / 4)
+            past.append((1 - part) * past[-1] + part * linear_to_db(ue.interference_w.double()))
+    for place, past in enumerate(decibel):
+        torch.testing.assert_close(
+            linear_to_db(ue.interference_mean_w[:, :, place].double()), past[-1], rtol=0, atol=1e-4
+        )
+    assert (
+        ue.interference_mean_w.shape == (b * u, s, 2)
+        and float((ue.interference_mean_w / ue.interference_w.unsqueeze(2)).std()) > 0
+    )
+    env.reset()
+    torch.testing.assert_close(
+        env.observe("local")["ue"].interference_mean_w[:, :, 1], env.observe("local")["ue"].noise_w
+    )

@@ -22,6 +22,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "mean": {"attention": False},
     "prices": {"prices": True},
     "one": {"rounds": 0},
+    "filtered": {"filtered": True},
 }
 
 
@@ -160,3 +161,14 @@ def test_zero_weights_change_the_schedule_and_options_are_checked_and_kept(tmp_p
     assert not torch.equal(policy.act(obs, None, None)[0].power, before.power)
     with pytest.raises(ValueError, match="rounds: got -1, expected 0 or more"):
         scheduler(rounds=-1)
+
+
+def test_filtered_interference_is_read_and_asked_for() -> None:
+    policy = scheduler(filtered=True)
+    obs = network(policy).observe(policy.level).clone()
+    before = policy.act(obs, None, None)[0]
+    obs["ue"].interference_mean_w = 3 * obs["ue"].interference_mean_w
+    assert not torch.equal(policy.act(obs, None, None)[0].power, before.power)
+    del obs["ue"].interference_mean_w
+    with pytest.raises(ValueError, match=r"graph: got no ue\.interference_mean_w"):
+        policy.act(obs, None, None)
