@@ -22,8 +22,7 @@ RUNS = (
       for size, rows in own.ROWS.items() for row in rows),
     *(Run(name, "iot-unrolled", changes, main=False, minutes=2, quick=TINY_SLOTS) for name, changes in own.attention_runs().items()),
     *(Run(own.run_of(row, "small"), "iot-trunk", changes, minutes=4, quick=TINY_TRUNK) for row, changes in own.TRUNKS.items()),
-    *(Run(own.filtered_run(row), "iot-trunk" if row in own.TRUNKS else "iot-unrolled", (*own.SIZES["small"], *changes),
-          minutes=4 if row in own.TRUNKS else 1, quick=TINY_TRUNK if row in own.TRUNKS else TINY_SLOTS)
+    *(Run(own.filtered_run(row), "iot-unrolled", (*own.SIZES["small"], *changes), minutes=1, quick=TINY_SLOTS)
       for row, changes in own.FILTERED.items()),
     *(Run(rivals.run(row), "iot-trunk", changes, minutes=4, quick=TINY_TRUNK) for row, changes in rivals.RIVALS.items()),
     *(Run(rivals.run(row, "paper"), "iot-trunk", changes, "paper's own constants", False, 4, TINY_TRUNK)

@@ -13,7 +13,8 @@ CHANGES = {OWN: (), PRICED: options(M, prices=True), MEAN: options(M, attention=
 TRUNK, TRUNK_PRICED = "values and powers on one trunk", "one trunk, prices of neighbours"
 TRUNKS = {TRUNK: (), TRUNK_PRICED: options(M, prices=True)}  # on small networks alone
 # Each of these without and with what users measured of interference over the last slots, on small networks.
-FILTERED = {row: (*changes, *options(M, filtered=True)) for row, changes in (CHANGES | TRUNKS).items() if row != MEAN}
+WITH = "filtered interference"
+FILTERED = {row: (*CHANGES[row], *options(M, filtered=True)) for row in (OWN, PRICED)}
 SIZES = {"small": options(D, scenario=SMALL), "noma": ()}
 ROWS = {"small": tuple(CHANGES), "noma": (OWN,)}  # of unrolled schedulers; a training on large networks takes minutes
 # Where attention over interferers may have something to tell apart: many small cells, disturbed channels, neighbours who say prices.
@@ -115,14 +116,15 @@ def filtered_run(row: str) -> str:
 def filtered(bench: Bench) -> Section:
     """What filtered interference adds to what stations know, beside the same methods without it."""
     networks, slots = bench.count(40, 2), bench.count(200, 8)
-    names = {row: run_of(row, "small") for row in FILTERED} | {_with(row): filtered_run(row) for row in FILTERED}
+    names = {row: run_of(row, "small") for row in FILTERED} | {f"{row}, {WITH}": filtered_run(row) for row in FILTERED}
     learned = bench.learned(names, "untrained")
     methods = rules(TASK, *RULES) | learned
     trial = judged(bench, SMALL, methods, networks, slots)
     measures = [one for one in MEASURES if one.to != "own_view"]
-    for row in (OWN, TRUNK):  # of the method on its own view, without
+    for row in FILTERED:  # of the same without
         if row in learned:
             measures.append(Measure("throughput_bps", "ratio", row, ".3f", ".3f"))
+            measures.append(Measure("bit_per_j", "ratio", row, ".3f", ".3f"))
             measures.append(Measure("qos_violation", "difference", row, "+.2f", ".2f"))
     note = (
         "Filtered: users report the interference of the last slots, as layer 3 filters measurements (3GPP TS 38.331, 5.5.3.2;"
@@ -131,10 +133,6 @@ def filtered(bench: Bench) -> Section:
     return Section(
         (trial_table(trial, methods, SMALL, tuple(measures)),), (note,), networks=f"{networks} networks, {slots} slots"
     )
-
-
-def _with(row: str) -> str:
-    return f"{row}, filtered interference"
 
 
 def untrained(bench: Bench, run: str) -> Methods:

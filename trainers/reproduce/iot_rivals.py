@@ -2,7 +2,7 @@
 
 from hetgraph.trainers.iot.task import TASK
 from hetgraph.trainers.reproduce.bench import Bench, rules
-from hetgraph.trainers.reproduce.iot_own import SMALL, TRUNK, TRUNK_PRICED, run_of, untrained
+from hetgraph.trainers.reproduce.iot_own import SMALL, TRUNK, TRUNK_PRICED, WITH, run_of, untrained
 from hetgraph.trainers.reproduce.iot_tables import (
     CLASSICAL,
     FIGURE_7,
@@ -48,6 +48,7 @@ FEW = "32,000 network-slots"  # of all others
 LONG = options(D, num_envs=160, slots=3, capacity=51200)
 LONGER = {
     METHOD: LONG,
+    f"{METHOD}, {WITH}": (*LONG, *options(M, filtered=True)),
     TRUNK_PRICED: (*LONG, *options(M, prices=True)),
 }
 ABLATIONS = {
