@@ -18,7 +18,7 @@ MARKERS = ("^", "s", "o", "D", "v", "P")
 WIDTH = 7.5  # of every figure, inch: that of a page; what does not fit beside each other goes into rows
 DPI = 150
 SMALL = 8  # size of the text beside points and in legends
-LONGEST_NAME = 28  # letters of a policy in a legend or beside an axis: those of a checkpoint are paths
+LONGEST_NAME = 28  # letters of a policy beside an axis: those of a checkpoint are paths
 _LEGEND_LETTERS = 95  # of the names in one row of a legend
 
 
@@ -83,7 +83,7 @@ def grid(
 def legend(figure: "Figure", panel: "Axes") -> None:
     """Names of a panel's lines in rows below all panels, where they hide nothing."""
     handles, full = panel.get_legend_handles_labels()
-    names = [shortened(name) for name in full]
+    names = [shortened(name, _LEGEND_LETTERS // 2) for name in full]  # two of them fit beside each other
     if names:
         most = max(1, min(len(names), _LEGEND_LETTERS // (max(map(len, names)) + 6)))
         columns = -(-len(names) // -(-len(names) // most))  # rows of about the same length
