@@ -22,8 +22,8 @@ RUNS = (
       for size, rows in own.ROWS.items() for row in rows),
     *(Run(name, "iot-unrolled", changes, main=False, minutes=2, quick=TINY_SLOTS) for name, changes in own.attention_runs().items()),
     *(Run(own.run_of(row, "small"), "iot-trunk", changes, minutes=4, quick=TINY_TRUNK) for row, changes in own.TRUNKS.items()),
-    *(Run(own.filtered_run(row), "iot-unrolled", (*own.SIZES["small"], *changes), minutes=1, quick=TINY_SLOTS)
-      for row, changes in own.FILTERED.items()),
+    *(Run(name, "iot-unrolled", (*own.SIZES["small"], *changes), minutes=2, quick=TINY_SLOTS)
+      for name, changes in own.FILTERED.values()),
     *(Run(rivals.run(row), "iot-trunk", changes, minutes=4, quick=TINY_TRUNK) for row, changes in rivals.RIVALS.items()),
     *(Run(rivals.run(row, "paper"), "iot-trunk", changes, "paper's own constants", False, 4, TINY_TRUNK)
       for row, changes in rivals.PAPERS.items()),
@@ -42,7 +42,7 @@ PAPER = Paper(
                    (*(own.run_of(row, size) for size, rows in own.ROWS.items() for row in rows),
                     *(own.run_of(row, "small") for row in own.TRUNKS)), 20),
         Experiment("filtered", "Filtered interference in stations' own view", (), own.filtered,
-                   (*(own.run_of(row, "small") for row in own.FILTERED), *map(own.filtered_run, own.FILTERED)), 25),
+                   (*(own.run_of(row, "small") for row in (own.OWN, own.PRICED)), *(run for run, _ in own.FILTERED.values())), 12),
         Experiment("rivals", "Learned and classical methods, from nothing", ("Figure 7", "Table 3", "Table 4"), rivals.rivals,
                    (own.run_of(own.TRUNK, "small"), *map(rivals.run, rivals.RIVALS),
                     *(rivals.run(row, "paper") for row in rivals.PAPERS)), 20),

@@ -12,9 +12,15 @@ OWN, PRICED, MEAN = "unrolled", "unrolled, prices of neighbours", "unrolled, no 
 CHANGES = {OWN: (), PRICED: options(M, prices=True), MEAN: options(M, attention=False)}
 TRUNK, TRUNK_PRICED = "values and powers on one trunk", "one trunk, prices of neighbours"
 TRUNKS = {TRUNK: (), TRUNK_PRICED: options(M, prices=True)}  # on small networks alone
-# Each of these without and with what users measured of interference over the last slots, on small networks.
+# With what users measured of interference over the last slots, on small networks: run and options. Gradients of three times the
+# networks are less noisy, and so is the choice of the checkpoint among three times as many of twice the slots.
 WITH = "filtered interference"
-FILTERED = {row: (*CHANGES[row], *options(M, filtered=True)) for row in (OWN, PRICED)}
+MANY = options(D, num_envs=36, val_envs=24, eval_slots=200)
+FILTERED = {
+    f"{OWN}, {WITH}": ("unrolled-filtered", options(M, filtered=True)),
+    f"{OWN}, {WITH}, 36 networks a step": ("unrolled-filtered-many", (*options(M, filtered=True), *MANY)),
+    f"{PRICED}, {WITH}": ("unrolled-prices-filtered", options(M, filtered=True, prices=True)),
+}
 SIZES = {"small": options(D, scenario=SMALL), "noma": ()}
 ROWS = {"small": tuple(CHANGES), "noma": (OWN,)}  # of unrolled schedulers; a training on large networks takes minutes
 # Where attention over interferers may have something to tell apart: many small cells, disturbed channels, neighbours who say prices.
@@ -108,20 +114,15 @@ def own_view(bench: Bench) -> Section:
     return Section(tuple(tables), (note,), networks=f"{networks} networks each, {slots} slots")
 
 
-def filtered_run(row: str) -> str:
-    """Run of a row of :data:`FILTERED`."""
-    return run_of(row, "filtered")
-
-
 def filtered(bench: Bench) -> Section:
     """What filtered interference adds to what stations know, beside the same methods without it."""
     networks, slots = bench.count(40, 2), bench.count(200, 8)
-    names = {row: run_of(row, "small") for row in FILTERED} | {f"{row}, {WITH}": filtered_run(row) for row in FILTERED}
+    names = {row: run_of(row, "small") for row in (OWN, PRICED)} | {row: run for row, (run, _) in FILTERED.items()}
     learned = bench.learned(names, "untrained")
     methods = rules(TASK, *RULES) | learned
     trial = judged(bench, SMALL, methods, networks, slots)
     measures = [one for one in MEASURES if one.to != "own_view"]
-    for row in FILTERED:  # of the same without
+    for row in (OWN, PRICED):  # without
         if row in learned:
             measures.append(Measure("throughput_bps", "ratio", row, ".3f", ".3f"))
             measures.append(Measure("bit_per_j", "ratio", row, ".3f", ".3f"))
