@@ -19,7 +19,7 @@ MANY = options(D, num_envs=36, val_envs=24, eval_slots=200)
 FILTERED = {
     f"{OWN}, {WITH}": ("unrolled-filtered", options(M, filtered=True)),
     f"{OWN}, {WITH}, 36 networks a step": ("unrolled-filtered-many", (*options(M, filtered=True), *MANY)),
-    f"{PRICED}, {WITH}": ("unrolled-prices-filtered", options(M, filtered=True, prices=True)),
+    f"{PRICED}, {WITH}": ("unrolled-prices-filtered", options(M, prices=True, filtered=True)),
 }
 SIZES = {"small": options(D, scenario=SMALL), "noma": ()}
 ROWS = {"small": tuple(CHANGES), "noma": (OWN,)}  # of unrolled schedulers; a training on large networks takes minutes
