@@ -20,6 +20,10 @@ FILTERED = {
     f"{OWN}, {WITH}": ("unrolled-filtered", options(M, filtered=True)),
     f"{OWN}, {WITH}, 36 networks a step": ("unrolled-filtered-many", (*options(M, filtered=True), *MANY)),
     f"{PRICED}, {WITH}": ("unrolled-prices-filtered", options(M, prices=True, filtered=True)),
+    f"{PRICED}, {WITH}, 36 networks a step": (
+        "unrolled-prices-filtered-many",
+        (*options(M, prices=True, filtered=True), *MANY),
+    ),
 }
 SIZES = {"small": options(D, scenario=SMALL), "noma": ()}
 ROWS = {"small": tuple(CHANGES), "noma": (OWN,)}  # of unrolled schedulers; a training on large networks takes minutes
