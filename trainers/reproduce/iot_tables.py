@@ -117,17 +117,21 @@ def learning_figures(bench: Bench, of: Mapping[str, str], names: Methods) -> dic
     returns = {name: runs for name, runs in returns_of(bench, of, names).items() if min(map(len, runs)) >= SHOWN}
     if not returns:
         return {}
-    figure = save(learning_figure(returns), bench.figures, bench.figure("returns")).stem
+    spent = {name: float(np.mean(known)) for name in returns if (known := _minutes(bench, of[name]))}
+    figure = save(learning_figure(returns, minutes=spent), bench.figures, bench.figure("returns")).stem
     return {figure: "returns of training episodes"}
+
+
+def _minutes(bench: Bench, run: str) -> list[float]:
+    """Of its trainings, as far as known."""
+    spent = [minutes_of(folder.name, bench.root / "logs") for folder in bench.folders(run)]
+    return [minutes for minutes in spent if minutes is not None]
 
 
 def training(bench: Bench, of: Mapping[str, str], names: Methods) -> Table:
     """Of the training runs, over seeds: the last 100 returns, their variance, episodes to 90% of the best method's, minutes."""
     returns = {name: rows for name, rows in returns_of(bench, of, names).items() if all(len(row) for row in rows)}
     last = {name: np.array([row[-LAST:].mean() for row in rows]) for name, rows in returns.items()}
-    spent = {
-        name: [minutes_of(folder.name, bench.root / "logs") for folder in bench.folders(of[name])] for name in returns
-    }
     best = max((float(values.mean()) for values in last.values()), default=0.0)
     goal = best - 0.1 * abs(best)  # returns may be negative
     columns = (
@@ -144,7 +148,7 @@ def training(bench: Bench, of: Mapping[str, str], names: Methods) -> Table:
         # Each run has networks of its own: runs are the units.
         values: dict[str, Value] = {"soon": soon, "last": statistics.mean(last[name][:, None])}
         values["variance"] = float(np.mean([row[-LAST:].var() for row in runs]))
-        known = [minutes for minutes in spent[name] if minutes is not None]
+        known = _minutes(bench, of[name])
         values |= {"minutes": float(np.mean(known))} if known else {}
         printed: dict[str, float | str] = dict(zip(("soon", "last", "variance"), RETURNS.get(name, ()), strict=False))
         printed |= {"minutes": f"{HOURS[name]} h"} if name in HOURS else {}

@@ -97,3 +97,7 @@ def test_learning_is_drawn_in_blocks_of_episodes() -> None:
         "one",
         "other",
     ]
+    both = learning_figure({"one": runs, "other": [runs[0]]}, block=2, minutes={"one": 6.0, "other": 3.0})
+    slow, quick = both.axes[1].lines
+    assert slow.get_xdata().tolist() == [3, 6] and quick.get_xdata().tolist() == [1.5, 3]
+    assert both.axes[1].get_xlabel() == "minutes of a core"
