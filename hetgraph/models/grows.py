@@ -12,12 +12,14 @@ from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
 from hetgraph.graph.feature_table import Store, features, unscaled
+from hetgraph.graph.links import Links
 from hetgraph.graph.schema import CHANNEL, Level
+from hetgraph.graph.tracing import count
 from hetgraph.models.inference import Extra
 from hetgraph.models.options import keep_options
-from hetgraph.nn.arrival_sums import arrival_sums, arrival_weights
 from hetgraph.nn.filters import GraphFilter, complete_shift
 from hetgraph.nn.hetero_encoder import LARGEST, HeteroEncoder
+from hetgraph.nn.hetero_layers import LayerSums
 from hetgraph.radio.arriving import ArrivalShape, arrival_facts
 
 Features = Literal["paper", "full"]
@@ -164,11 +166,14 @@ class GROWS(nn.Module):
     def _states(self, arrival: Arrival, bs: Tensor, mask: Tensor) -> Tensor:
         """States of stations, sums of those of their users in service, in tens, and the arriving user's ``[B, K, 3 H]``."""
         assert self.encoder is not None
-        (b, k), served = arrival.room.shape, (arrival.ue[:, :-1, 0] > 0).to(bs.dtype)
-        state = self.encoder(graph_inputs(arrival, bs, served))
-        station, ue = state["bs"].view(b, k, -1), state["ue"].view(b, -1, state["ue"].shape[1])
-        users = (ue[:, :-1] * (served / SUM_UNIT).unsqueeze(2)).reshape(b, k, -1, ue.shape[2]).sum(2)
-        return torch.cat([station, users, ue[:, -1:].expand(-1, k, -1)], 2) * mask
+        b, k = arrival.room.shape
+        inputs = graph_inputs(arrival, bs)
+        state, (own, _) = self.encoder(inputs), inputs["weight"].unbind(1)
+        links: Links = inputs["links"].to_bs.links
+        station, ue = state["bs"].view(b, k, -1), state["ue"]
+        users = links.weigh_to_bs(own / SUM_UNIT, ue).view(b, k, -1)
+        arriving = ue.index_select(0, count(links.ue_network, b).cumsum(0) - 1)  # the last one of a network
+        return torch.cat([station, users, arriving.unsqueeze(1).expand(-1, k, -1)], 2) * mask
 
     def infer(self, graph: HeteroData, extra: Extra) -> dict[str, Tensor]:
         """``value [K]`` of the stations that the arriving user hears, with rejection ``[K + 1]``, and the best ``place [1]``."""
@@ -191,22 +196,26 @@ def _place(value: Tensor, room: Tensor) -> Tensor:
     return value.argmax(1).masked_fill(~room.any(1), room.shape[1])
 
 
-def graph_inputs(arrival: Arrival, bs: Tensor, served: Tensor) -> dict[str, Any]:
+def graph_inputs(arrival: Arrival, bs: Tensor) -> dict[str, Any]:
     """Arguments of the encoder's layers: edges in two groups, of users in service, and of who arrives to stations with room.
 
     Args:
         arrival: with the columns of users and edges.
         bs: columns of stations ``[B, K, 4]``.
-        served: one where a user is in service ``[B, K C]``.
     """
     room, (b, k) = arrival.room, arrival.room.shape
+    served = arrival.ue[:, :-1, 0] > 0
     shape = ArrivalShape.of(b, k, served.shape[1] // k, bs.device)
+    links, users, rows = shape.present(served)
+    edge = arrival.edge.flatten(0, 1).index_select(0, rows)
+    groups = nn.functional.pad(served, (0, k)), nn.functional.pad(room, (served.shape[1], 0))
+    weight = torch.stack(groups, 2).flatten(0, 1).index_select(0, rows).to(bs.dtype)
     return {
-        "x_dict": {"bs": bs.flatten(0, 1), "ue": arrival.ue.flatten(0, 1)},
-        "edge_index_dict": {CHANNEL: shape.edge_index},
-        "edge_attr_dict": {CHANNEL: arrival.edge.flatten(0, 1)},
-        "weight": arrival_weights(served, room),
-        "links": arrival_sums(shape, arrival.edge, served, room),
+        "x_dict": {"bs": bs.flatten(0, 1), "ue": arrival.ue.flatten(0, 1).index_select(0, users)},
+        "edge_index_dict": {CHANNEL: torch.stack([links.bs, links.ue])},
+        "edge_attr_dict": {CHANNEL: edge},
+        "weight": weight,
+        "links": LayerSums.of(links, edge, weight, None),
     }
 
 

@@ -5,12 +5,13 @@ edges from every user in service to all its candidate stations on arrival. All t
 level ``neighbourhood``: they are neighbours of each other, users in service report to their own one, who arrives to all.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from torch_geometric.data import HeteroData
 
 from hetgraph.graph.facts import Facts
@@ -35,8 +36,6 @@ class ArrivalShape:
         edge_index: stations and users of edges ``[2, B (K C + K)]``.
         slot: of each edge among those of its user.
         links: the same as index structure.
-        own: one where a user in service has a station ``[K C, K]``.
-        dense: nodes alone, as if every user received all stations of its network.
         user: number of each user in an observation, with the first station of all for its own one ``[B, K C + 1]``.
         edge: likewise of the arriving user's edges ``[B, K]``.
     """
@@ -44,8 +43,6 @@ class ArrivalShape:
     edge_index: Tensor
     slot: Tensor
     links: Links
-    own: Tensor
-    dense: Links
     user: Tensor
     edge: Tensor
 
@@ -77,11 +74,28 @@ class ArrivalShape:
             torch.stack([links.bs, links.ue]),
             slot,
             links,
-            _repeated(torch.eye(k, device=device), c),
-            replace(links, degree=k, dense=True),
             user,
             last * k + station,
         )
+
+    def present(self, served: Tensor) -> tuple[Links, Tensor, Tensor]:
+        """Index structure of those who are there, for most places of stations are empty; of all where a program is exported.
+
+        Args:
+            served: whether a user is in service, by station and place ``[B, K C]``.
+
+        Returns:
+            Links between all stations and the users who are there, the numbers of these users ``[P]``, and those of their edges.
+        """
+        links, b = self.links, len(served)
+        if exporting():
+            return links, torch.arange(links.num_ue), torch.arange(links.num_edges)
+        ue = pad(served, (0, 1), value=True).flatten()
+        edge = pad(served, (0, links.num_bs // b), value=True).flatten().nonzero().squeeze(1)
+        number, there = ue.cumsum(0) - 1, ue.nonzero().squeeze(1)
+        ends = links.bs.index_select(0, edge), number.index_select(0, links.ue.index_select(0, edge))
+        network = links.ue_network.index_select(0, there)
+        return Links(*ends, links.bs_network, network, b, None, False), there, edge
 
 
 def _repeated(value: Tensor, count: int) -> Tensor:

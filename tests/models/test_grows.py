@@ -12,6 +12,7 @@ from hetgraph.envs import ArrivalEnv
 from hetgraph.graph.feature_table import features
 from hetgraph.graph.links import links_of
 from hetgraph.graph.schema import CHANNEL
+from hetgraph.graph.tracing import traced
 from hetgraph.models import GROWS
 from hetgraph.models.grows import COLUMNS, GRAPH_COLUMNS, graph_inputs
 from hetgraph.nn.hetero_encoder import LARGEST
@@ -135,9 +136,12 @@ def test_ready_arguments_are_what_the_encoder_makes_of_the_graph(name: str) -> N
     seen, facts = agent.views(obs), arrival_facts(obs)
     served = (seen.ue[:, :-1, 0] > 0).float()
     bs = features(facts, "bs", GRAPH_COLUMNS["bs"]).clamp(-LARGEST, LARGEST)
-    ready = graph_inputs(replace(seen, room=torch.ones_like(seen.room)), bs.view(5, -1, 4), served)
-    assert agent.encoder is not None
-    found, made = agent.encoder(ready), agent.encoder.inputs(facts)
+    with traced():  # of all users, whether they are there or not
+        ready = graph_inputs(replace(seen, room=torch.ones_like(seen.room)), bs.view(5, -1, 4))
+        assert agent.encoder is not None
+        found, value = agent.encoder(ready), agent(seen)
+    made = agent.encoder.inputs(facts)
+    torch.testing.assert_close(agent(seen), value)  # of those who are there alone
     # The encoder leaves out who is not there; the model asks of rows without arrivals nothing.
     comes = seen.room.any(1)
     there = torch.cat([served > 0, comes.unsqueeze(1)], 1).flatten()
