@@ -21,6 +21,7 @@ from hetgraph.trainers.reproduce.tables import flat, trial_table
 LOADS = ((0.5, 6.0), (1.0, 12.0), (1.0, 14.0))  # at which one agent for all takes least of the rollout's gain
 SIZES = {"grows-3:stations=7": 400, "grows-3:stations=19": 100, "grows-3:stations=300": 40}
 ENDS = ((0.5, 6.0), (1.0, 14.0))  # the lightest and the heaviest load
+CORNERS = (ENDS[0], (0.5, 14.0), (1.0, 6.0), ENDS[1])
 PIECE = "grows-city:stations=21"
 
 
@@ -61,12 +62,12 @@ def sizes(bench: Bench) -> Section:
 
 def city(bench: Bench) -> Section:
     """Macro, micro and pico stations, a flash crowd, users who move: agents of three stations, fine-tuned, and of its pieces."""
-    tables, counts = [], {PIECE: bench.count(60, 2), "grows-city": bench.count(40, 1)}
+    tables, counts = [], {PIECE: bench.count(200, 2), "grows-city": bench.count(8, 1)}
     methods = rules(TASK, *RULES) | bench.learned({"GROWS of three stations": "grows"}, BEST)
     methods |= bench.learned({"fine-tuned on pieces of 21 stations": "grows-city-tuned"}, "GROWS of three stations")
     methods |= bench.learned({"GROWS, from nothing on these pieces": "grows-city"}, BEST)
     for scenario, count in list(counts.items())[: bench.count(2, 1)]:
-        for chance, demand in ENDS:
+        for chance, demand in CORNERS if scenario == PIECE else ENDS:
             trial = judged(bench, scenario, methods, count, chance, demand)
             tables.append(trial_table(trial, methods, f"{scenario}, p = {chance:g}, demand {demand:g}", MEASURES))
     return Section(tuple(tables), networks=", ".join(f"{count} of {name}" for name, count in counts.items()))
