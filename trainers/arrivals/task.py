@@ -101,7 +101,7 @@ def training(header: Header, tensors: Mapping[str, Tensor] | None, options: Opti
 
 def default(options: Any) -> str:
     """Rules that are compared when none are named."""
-    return "best_rate,argmax,argmax_blocking,least_loaded,random_station"
+    return "best_rate,best_rate_admission,argmax,argmax_blocking,least_loaded,random_station"
 
 
 TASK = Task(
@@ -115,7 +115,7 @@ TASK = Task(
     cases=cases,
     training=training,
     figures=arrival_figures,
-    rivals=lambda options: ("best_rate", "argmax", "argmax_blocking", "least_loaded"),
+    rivals=lambda options: ("best_rate", "best_rate_admission", "argmax", "argmax_blocking", "least_loaded"),
     decisions=decisions,
     by_offsets=by_offsets,
 )

@@ -21,7 +21,7 @@ RUNS = (
     Run("grows-paper-inputs", "grows", (*PLAIN, *options(M, features="paper")), main=False, minutes=3, quick=TINY),
     Run("grows-tiny", "grows", (*options(D, scenario="grows-tiny"), *options(M, widths="[32,32]"), *options(T, max_epochs=2)),
         minutes=2, quick=TINY),
-    Run("grows-city", "grows-city", minutes=4, quick=TINY_CITY),
+    Run("grows-city", "grows-city", minutes=12, quick=TINY_CITY),
     Tuned("grows-city-tuned", "", ("--scenario", "grows-city:stations=21", *TUNE), minutes=12, quick=TINY_TUNED, needs=("grows",),
           of="grows"),
     *(

@@ -1,5 +1,7 @@
 """Sections of arriving users away from Table I: other numbers of stations, a city, single loads, and the constants."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,18 +13,19 @@ from hetgraph.envs.arrivals.service import Users
 from hetgraph.graph.counters import Networks
 from hetgraph.trainers.arrivals.task import TASK
 from hetgraph.trainers.judge import statistics
-from hetgraph.trainers.reproduce.bench import Bench, Method, rules
+from hetgraph.trainers.reproduce.bench import Bench, Method, Methods, rules
 from hetgraph.trainers.reproduce.grows_printed import CHANCES, DEMANDS, REJECTIONS, UTILITIES
 from hetgraph.trainers.reproduce.grows_references import ROLLOUT, discrete, joined, references
-from hetgraph.trainers.reproduce.grows_tables import BEST, MEASURES, RETURNS, RULES, B, judged, share
+from hetgraph.trainers.reproduce.grows_tables import ADMISSION, BEST, MEASURES, RETURNS, RULES, B, judged, share
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table
-from hetgraph.trainers.reproduce.tables import flat, trial_table
+from hetgraph.trainers.reproduce.tables import Measure, flat, trial_table
 
 LOADS = ((0.5, 6.0), (1.0, 12.0), (1.0, 14.0))  # at which one agent for all takes least of the rollout's gain
 SIZES = {"grows-3:stations=7": 400, "grows-3:stations=19": 100, "grows-3:stations=300": 40}
 ENDS = ((0.5, 6.0), (1.0, 14.0))  # the lightest and the heaviest load
 CORNERS = (ENDS[0], (0.5, 14.0), (1.0, 6.0), ENDS[1])
 PIECE = "grows-city:stations=21"
+CITY = (*MEASURES, Measure("utility", "ratio", ADMISSION, ".4f", ".4f"))
 
 
 def tuned(chance: float, demand: float) -> str:
@@ -62,15 +65,21 @@ def sizes(bench: Bench) -> Section:
 
 def city(bench: Bench) -> Section:
     """Macro, micro and pico stations, a flash crowd, users who move: agents of three stations, fine-tuned, and of its pieces."""
-    tables, counts = [], {PIECE: bench.count(200, 2), "grows-city": bench.count(8, 1)}
-    methods = rules(TASK, *RULES) | bench.learned({"GROWS of three stations": "grows"}, BEST)
-    methods |= bench.learned({"fine-tuned on pieces of 21 stations": "grows-city-tuned"}, "GROWS of three stations")
-    methods |= bench.learned({"GROWS, from nothing on these pieces": "grows-city"}, BEST)
-    for scenario, count in list(counts.items())[: bench.count(2, 1)]:
-        for chance, demand in CORNERS if scenario == PIECE else ENDS:
-            trial = judged(bench, scenario, methods, count, chance, demand)
-            tables.append(trial_table(trial, methods, f"{scenario}, p = {chance:g}, demand {demand:g}", MEASURES))
-    return Section(tuple(tables), networks=", ".join(f"{count} of {name}" for name, count in counts.items()))
+    others = bench.learned({"GROWS of three stations": "grows"}, BEST)
+    others |= bench.learned({"fine-tuned on pieces of 21 stations": "grows-city-tuned"}, "GROWS of three stations")
+    methods = rules(TASK, *RULES, ADMISSION) | bench.learned(
+        {"GROWS, from nothing on these pieces": "grows-city"}, BEST
+    )
+    places: list[tuple[str, int, Methods, Sequence[tuple[float, float]]]] = [
+        (PIECE, bench.count(200, 2), methods | others, CORNERS),
+        ("grows-city", bench.count(8, 1), methods, ENDS),
+    ]
+    tables = []
+    for scenario, count, chosen, ends in places[: bench.count(2, 1)]:
+        for chance, demand in ends:
+            trial = judged(bench, scenario, chosen, count, chance, demand)
+            tables.append(trial_table(trial, chosen, f"{scenario}, p = {chance:g}, demand {demand:g}", CITY))
+    return Section(tuple(tables), networks=", ".join(f"{count} of {name}" for name, count, *_ in places))
 
 
 def tiny(bench: Bench) -> Section:

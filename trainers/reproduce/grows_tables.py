@@ -21,7 +21,7 @@ from hetgraph.trainers.reproduce.learning import Metric, curves, learning
 from hetgraph.trainers.reproduce.section import Column, Row, Section, Table, Value
 from hetgraph.trainers.reproduce.tables import Measure, flat, trial_table
 
-B, BEST = "argmax_blocking", "best_rate"
+B, BEST, ADMISSION = "argmax_blocking", "best_rate", "best_rate_admission"
 RULES = (B, "argmax", "least_loaded", BEST)
 MEASURES = (
     Measure("utility", form=".4f", half=".4f"),
@@ -74,7 +74,7 @@ GAINS = {"GROWS": "GROWS", RETURNS: "whole returns", FLAT: "no graph", Q: "Q-lea
 def table_1(bench: Bench) -> Section:
     """Table I: 15 loads; methods and references on the same episodes of each."""
     episodes = bench.count(2000, 20)
-    methods = rules(TASK, *RULES, "random_station") | untrained(bench, "grows")
+    methods = rules(TASK, *RULES, ADMISSION, "random_station") | untrained(bench, "grows")
     methods |= bench.learned({"GROWS": "grows", RETURNS: "grows-returns", FLAT: "dqn-flat"}, "untrained")
     tables, rows, gains, trials = [], [], [], []
     for chance in CHANCES[:: bench.count(1, 2)]:
