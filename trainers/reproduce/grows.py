@@ -13,7 +13,7 @@ TUNE = ("--epochs", "4", "--batches", "400", "--lr", "1e-3")
 TUNE_LOAD = ("--epochs", "6", "--batches", "400", "--lr", "1e-3")
 RUNS = (
     Run("grows", "grows", minutes=8, quick=TINY),
-    Run("grows-paper", "grows-paper", options(D, probability=0.5, demand=14), "paper's own constants", minutes=25, quick=TINY),
+    Run("grows-paper", "grows-paper", options(D, probability=0.5, demand=14), "paper's own constants", minutes=12, quick=TINY),
     Run("grows-returns", "grows-returns", minutes=9, quick=TINY),
     Run("dqn-flat", "grows", options(M, flat=3, users=False, dueling=False), minutes=2, quick=TINY),
     Run("grows-stations", "grows", PLAIN, main=False, minutes=3, quick=TINY),
@@ -22,10 +22,10 @@ RUNS = (
     Run("grows-tiny", "grows", (*options(D, scenario="grows-tiny"), *options(M, widths="[32,32]"), *options(T, max_epochs=2)),
         minutes=2, quick=TINY),
     Run("grows-city", "grows-city", minutes=12, quick=TINY_CITY),
-    Tuned("grows-city-tuned", "", ("--scenario", "grows-city:stations=21", *TUNE), minutes=12, quick=TINY_TUNED, needs=("grows",),
+    Tuned("grows-city-tuned", "", ("--scenario", "grows-city:stations=21", *TUNE), minutes=2, quick=TINY_TUNED, needs=("grows",),
           of="grows"),
     *(
-        Tuned(elsewhere.tuned(p, d), "", ("--probability", f"{p:g}", "--demand", f"{d:g}", *TUNE_LOAD), main=False, minutes=6,
+        Tuned(elsewhere.tuned(p, d), "", ("--probability", f"{p:g}", "--demand", f"{d:g}", *TUNE_LOAD), main=False, minutes=2,
               quick=TINY_TUNED, needs=("grows",), of="grows")
         for p, d in elsewhere.LOADS
     ),
@@ -40,11 +40,11 @@ PAPER = Paper(
                    ("grows", "grows-returns", "dqn-flat"), 60),
         Experiment("curve", "Utility over training", ("Figure 4",), tables.curve, ("grows-paper", "grows"), 20),
         Experiment("graph", "What the graph adds, and what the inputs", (), tables.graph,
-                   ("grows", "grows-returns", "grows-stations", "grows-no-graph", "dqn-flat", "grows-paper-inputs"), 10),
+                   ("grows", "grows-returns", "grows-stations", "grows-no-graph", "dqn-flat", "grows-paper-inputs"), 1),
         Experiment("loads", "Fine-tuned on single loads", (), elsewhere.loads,
-                   ("grows", *(elsewhere.tuned(*load) for load in elsewhere.LOADS)), 30),
-        Experiment("sizes", "Other numbers of stations, without retraining", (), elsewhere.sizes, ("grows", "grows-returns"), 20),
-        Experiment("city", "A city of 300 stations", (), elsewhere.city, ("grows", "grows-city-tuned", "grows-city"), 35),
+                   ("grows", *(elsewhere.tuned(*load) for load in elsewhere.LOADS)), 5),
+        Experiment("sizes", "Other numbers of stations, without retraining", (), elsewhere.sizes, ("grows", "grows-returns"), 12),
+        Experiment("city", "A city of 300 stations", (), elsewhere.city, ("grows", "grows-city-tuned", "grows-city"), 20),
         Experiment("tiny", "A network small enough for dynamic programming", (), elsewhere.tiny, ("grows-tiny",), 5),
         Experiment("calibration", "Constants that the paper does not print", (), elsewhere.calibration, (), 3),
     ),

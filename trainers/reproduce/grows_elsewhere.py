@@ -72,7 +72,7 @@ def city(bench: Bench) -> Section:
     )
     places: list[tuple[str, int, Methods, Sequence[tuple[float, float]]]] = [
         (PIECE, bench.count(200, 2), methods | others, CORNERS),
-        ("grows-city", bench.count(8, 1), methods, ENDS),
+        ("grows-city", bench.count(6, 1), methods, ENDS),
     ]
     tables = []
     for scenario, count, chosen, ends in places[: bench.count(2, 1)]:
