@@ -55,7 +55,7 @@ def test_all_are_listed_with_their_headlines(capsys: pytest.CaptureFixture[str])
     printed = capsys.readouterr().out
     for name in shipped_names():
         card = card_of(name)
-        (line,) = [line for line in printed.splitlines() if f" {name} " in line]
+        (line,) = [line for line in printed.splitlines() if line.startswith(f"│ {name} ")]
         assert card.system in line and card.task in line and f"{card.weights.size_bytes / 1000:.0f}" in line
         assert card.headline.split(",")[0].split(":")[0][:10] in printed
 
