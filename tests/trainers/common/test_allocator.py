@@ -19,10 +19,12 @@ def pass_over(start):
 start = torch.ones(1 << 20)
 for _ in range(3):
     pass_over(start)
-before = pages()
+counts = []
 for _ in range(10):
+    before = pages()
     pass_over(start)
-print(pages() - before, kept)
+    counts.append(pages() - before)
+print(min(counts), kept)  # the least: a machine short of memory takes pages away, whoever kept them
 """
 
 
@@ -40,7 +42,7 @@ def test_tensors_reuse_memory_that_is_kept() -> None:
     kept, does = _faults("kept")
     if not does:
         pytest.skip("another C library")
-    assert plain > 1000  # else there is nothing to gain
+    assert plain > 100  # else there is nothing to gain
     assert kept < plain / 10
 
 
