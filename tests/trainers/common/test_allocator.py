@@ -7,7 +7,7 @@ import sys
 import pytest
 
 FAULTS = """
-import resource, sys
+import resource, statistics, sys
 import torch
 from hetgraph.trainers.common.allocator import keep_freed_memory
 kept = sys.argv[1] == "kept" and keep_freed_memory()
@@ -20,11 +20,11 @@ start = torch.ones(1 << 20)
 for _ in range(3):
     pass_over(start)
 counts = []
-for _ in range(10):
+for _ in range(20):
     before = pages()
     pass_over(start)
     counts.append(pages() - before)
-print(min(counts), kept)  # the least: a machine short of memory takes pages away, whoever kept them
+print(round(statistics.median(counts)), kept)  # a machine short of memory takes pages away now and then, whoever kept them
 """
 
 
