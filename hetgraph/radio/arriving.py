@@ -89,7 +89,8 @@ class ArrivalShape:
         """
         links, b = self.links, len(served)
         if exporting():
-            return links, torch.arange(links.num_ue), torch.arange(links.num_edges)
+            users, edges = (torch.arange(size, device=served.device) for size in (links.num_ue, links.num_edges))
+            return links, users, edges
         ue = pad(served, (0, 1), value=True).flatten()
         edge = pad(served, (0, links.num_bs // b), value=True).flatten().nonzero().squeeze(1)
         number, there = ue.cumsum(0) - 1, ue.nonzero().squeeze(1)
