@@ -79,7 +79,7 @@ def walk(
 
 def dynamic(bench: Bench) -> Section:
     """Utility and handovers of 20 seconds, decided each second, beside the teacher that solves each second anew."""
-    networks, tables = bench.count(40, 1), []
+    networks, tables = bench.count(24, 1), []
     scenario = world(bench, "hetnet-3tier")
     methods = rules(TASK, BASE, "pf", TEACHER) | untrained(bench, "label-free", 12)
     learned = bench.learned(LEARNED, "untrained")

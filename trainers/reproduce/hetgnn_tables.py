@@ -187,20 +187,29 @@ def _faster(table: Table, trial: Trial) -> Table:
 
 
 def generalise(bench: Bench) -> Section:
-    """Twice the users, stations or square metres, and tiers that no training network had, without retraining."""
-    layouts, tables = bench.count(40, 2), []
-    usual = {"label-free": "label-free", "distilled, then label-free": "hetnet"}
-    unseen = {"label-free": "label-free"} | {f"label-free, trained without {tier}s": f"no-{tier}" for tier in TIERS}
-    worlds = {f"twice the {what}": (world(bench, "hetnet-3tier", **{what: 2.0}), usual) for what in DOUBLED}
-    worlds["all three tiers"] = world(bench, "hetnet-3tier"), unseen
-    for title, (scenario, runs) in worlds.items():
+    """Twice the users, stations or square metres, without retraining."""
+    rows = {"label-free": "label-free", "distilled, then label-free": "hetnet"}
+    worlds = {f"twice the {what}": world(bench, "hetnet-3tier", **{what: 2.0}) for what in DOUBLED}
+    return _elsewhere(bench, worlds, rows)
+
+
+def tiers(bench: Bench) -> Section:
+    """Networks with a tier that some trainings lacked, without retraining."""
+    rows = {"label-free": "label-free"} | {f"label-free, trained without {tier}s": f"no-{tier}" for tier in TIERS}
+    note = "Networks trained without picos have their users' hot spots around micros."
+    return _elsewhere(bench, {"all three tiers": world(bench, "hetnet-3tier")}, rows, note)
+
+
+def _elsewhere(bench: Bench, worlds: Mapping[str, Scenario], rows: Mapping[str, str], *notes: str) -> Section:
+    """A table for each scenario: networks run for several numbers of rounds, beside the teacher and the strongest reference."""
+    layouts, tables = bench.count(24, 2), []
+    for title, scenario in worlds.items():
         methods = rules(TASK, BASE, "pf_teacher") | reference()
         for rounds in (8, 12, 16, 24)[: bench.count(4, 1)]:
-            methods |= at(bench.learned(runs), rounds)
+            methods |= at(bench.learned(rows), rounds)
         trial = judged(scenario, methods, layouts)
         tables.append(trial_table(trial, methods, title, PF, rooms=(Room("pf_gain", BASE, "reference"),)))
-    note = "Networks trained without picos have their users' hot spots around micros."
-    return Section(tuple(tables), (note,), networks=f"{layouts} layouts each")
+    return Section(tuple(tables), notes, networks=f"{layouts} layouts each")
 
 
 def one_pass(bench: Bench) -> Section:
