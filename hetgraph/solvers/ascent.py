@@ -111,28 +111,31 @@ def multi_start(
         starts: random starts.
         steps: gradient steps of each.
         seed: of the starts.
-        include: further warm starts, e.g. of other methods.
+        include: further warm starts, e.g. of other methods; the answer is worse than none of them.
+
+    Raises:
+        ValueError: no start at all.
     """
-    links = links_of(graph)
-    best: Allocation | None = None
-    value = torch.zeros(links.num_networks)
+    if not starts and not include:
+        raise ValueError("starts: got 0 and no warm starts, expected at least one start")
     generators = [torch.Generator().manual_seed(seed + i) for i in range(starts)]
     runs: list[tuple[Allocation | None, Generator | None]] = [(None, g) for g in generators]
     runs += [(allocation, None) for allocation in include]
+    found = list(include)
     for warm, generator in runs:
         result = gradient_ascent(graph, steps=steps, rate=0.3, start=warm, generator=generator)
-        serving = dual_price_association(graph, result.power_w, start=result.serving)
-        result = Allocation(serving, result.power_w)
-        new = evaluate(graph, result).pf_utility
-        if best is None:
-            best, value = result, new
-            continue
-        wins = new > value
-        value = torch.maximum(new, value)
+        found.append(Allocation(dual_price_association(graph, result.power_w, start=result.serving), result.power_w))
+    return _best(graph, found)
+
+
+def _best(graph: HeteroData, found: Sequence[Allocation]) -> Allocation:
+    """Of each network the allocation of highest log utility."""
+    links, best, value = links_of(graph), found[0], evaluate(graph, found[0]).pf_utility
+    for each in found[1:]:
+        new = evaluate(graph, each).pf_utility
+        wins, value = new > value, torch.maximum(new, value)
         best = Allocation(
-            torch.where(wins[links.ue_network], result.serving, best.serving),
-            torch.where(wins[links.bs_network].unsqueeze(1), result.power_w, best.power_w),
+            torch.where(wins[links.ue_network], each.serving, best.serving),
+            torch.where(wins[links.bs_network].unsqueeze(1), each.power_w, best.power_w),
         )
-    if best is None:
-        raise ValueError("starts: got 0 and no warm starts, expected at least one start")
     return best

@@ -68,6 +68,11 @@ def pf_teacher_6(graph: HeteroData) -> Allocation:
     return fair.utility_teacher(graph, loops=6)[0]
 
 
+def pf_teacher_ascent(graph: HeteroData) -> Allocation:
+    """Converged utility teacher, then 80 steps of gradient ascent from what it found, and dual prices for its powers."""
+    return _ascent.multi_start(graph, starts=0, steps=80, include=(pf_teacher(graph),))
+
+
 def ascent(graph: HeteroData) -> Allocation:
     """Gradient ascent on the relaxed utility, 100 steps, no network."""
     return _ascent.gradient_ascent(graph, steps=100)

@@ -92,6 +92,22 @@ def test_teacher_never_descends_and_beats_every_simple_rule() -> None:
         assert bool((found > evaluate(batch, policy(name)(batch)).pf_utility).all()), name
 
 
+def test_ascent_after_the_teacher_helps_in_each_network() -> None:
+    batch = preset("hetnet-3tier").scaled(users=0.2).sample(3, seed=4)
+    before, after = (policy(name)(batch) for name in ("pf_teacher", "pf_teacher_ascent"))
+    assert feasible(batch, after)
+    assert bool((evaluate(batch, after).pf_utility > evaluate(batch, before).pf_utility).all())
+
+
+def test_several_starts_keep_what_is_better_than_their_ends() -> None:
+    batch = preset("hetnet-3tier").scaled(users=0.1).sample(2, seed=4)
+    good = utility_teacher(batch)[0]
+    kept = multi_start(batch, starts=1, steps=0, include=[good])
+    assert bool((evaluate(batch, kept).pf_utility >= evaluate(batch, good).pf_utility).all())
+    with pytest.raises(ValueError, match="at least one start"):
+        multi_start(batch, starts=0)
+
+
 def test_sum_rate_teacher_is_not_below_equal_power() -> None:
     batch = preset("hetnet-3tier").scaled(users=0.2).sample(3, seed=5)
     base = evaluate(batch, Allocation(max_rsrp_association(batch), equal_power(batch))).sum_rate_bps

@@ -179,6 +179,19 @@ def hetnet(bench: Bench) -> Section:
     return Section((_faster(table, trial),), networks=f"{layouts} layouts of hetnet-3tier")
 
 
+def distilled(bench: Bench) -> Section:
+    """Students of the converged teacher and of the one with gradient ascent after it, on the layouts of :func:`hetnet`."""
+    layouts = bench.count(50, 2)
+    methods = rules(TASK, BASE, "pf_teacher", "pf_teacher_ascent") | untrained(bench, "distill-ascent", 12)
+    students = {"distilled from pf_teacher": "distill", "distilled from pf_teacher_ascent": "distill-ascent"}
+    for rounds in (8, 12, 16, 24, 32)[: bench.count(5, 1)]:
+        methods |= at(bench.learned(students, "untrained"), rounds)
+    methods |= reference()
+    trial = judged(world(bench, "hetnet-3tier"), methods, layouts)
+    table = trial_table(trial, methods, "hetnet-3tier", PF, rooms=(Room("pf_gain", BASE, "reference"),))
+    return Section((_faster(table, trial),), networks=f"{layouts} layouts of hetnet-3tier")
+
+
 def _faster(table: Table, trial: Trial) -> Table:
     """The table with how many times as long the reference takes."""
     column, most = Column("faster", "reference's time over it", ".3g"), trial.seconds["reference"]
