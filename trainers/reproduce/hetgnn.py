@@ -15,25 +15,25 @@ ASCENDED = {"needs": ("labels-hetnet-3tier-ascent",), **DISTILLED}
 HETNET, SUM_RATE = {"needs": ("labels-hetnet-3tier",), **DISTILLED}, {"needs": ("labels-uma-5bs",), **DISTILLED}
 
 RUNS = (
-    Run("hetgnn-paper", "hetgnn-paper", minutes=10, **{**SUM_RATE, "kind": "paper's own constants"}),  # type: ignore[arg-type]
+    Run("hetgnn-paper", "hetgnn-paper", minutes=1, **{**SUM_RATE, "kind": "paper's own constants"}),  # type: ignore[arg-type]
     Run("distill", "hetgnn-distill", minutes=6, **HETNET),  # type: ignore[arg-type]
     Run("distill-ascent", "hetgnn-distill", options(D, teacher="pf_teacher_ascent"), minutes=6, **ASCENDED),  # type: ignore[arg-type]
     Run("hetnet", "hetgnn", (*options(M, init_from="{runs}/distill-{seed}/best.ckpt"), *options(T, max_epochs=4)), "rule + learned",
         minutes=6, quick=TINY, needs=("distill",)),
-    Run("label-free", "hetgnn", minutes=15, quick=TINY),
-    Run("velocity", "hetgnn", (*options(M, velocity=True), *options(D, scenario="hetnet-3tier:speed_mps=10")), main=False, minutes=20,
+    Run("label-free", "hetgnn", minutes=9, quick=TINY),
+    Run("velocity", "hetgnn", (*options(M, velocity=True), *options(D, scenario="hetnet-3tier:speed_mps=10")), main=False, minutes=9,
         quick=TINY),
-    *(Run(f"no-{tier}", "hetgnn", options(D, scenario=f"hetnet-3tier:{tier}=0"), main=False, minutes=20, quick=TINY)
+    *(Run(f"no-{tier}", "hetgnn", options(D, scenario=f"hetnet-3tier:{tier}=0"), main=False, minutes=9, quick=TINY)
       for tier in tables.TIERS),
-    Run("paper", "hetgnn-distill", ONE_PASS, minutes=5, **HETNET),  # type: ignore[arg-type]
-    Run("uma", "hetgnn-uma", minutes=20, quick=TINY),
-    Run("uma-sum", "hetgnn-uma-sum-rate", minutes=15, **SUM_RATE),  # type: ignore[arg-type]
-    Run("paper-uma", "hetgnn-uma", ONE_PASS, minutes=5, quick=TINY),
+    Run("paper", "hetgnn-distill", ONE_PASS, minutes=2, **HETNET),  # type: ignore[arg-type]
+    Run("uma", "hetgnn-uma", minutes=5, quick=TINY),
+    Run("uma-sum", "hetgnn-uma-sum-rate", minutes=2, **SUM_RATE),  # type: ignore[arg-type]
+    Run("paper-uma", "hetgnn-uma", ONE_PASS, minutes=1, quick=TINY),
     Run("interference", "interference", minutes=10, quick=TINY_PAIRS),
     Run("iid", "interference-iid", minutes=10, quick=TINY_PAIRS),
     *(
         Run(f"ablation-{encoder}-r{rounds}", "hetgnn", (*options(M, encoder=encoder, rounds=rounds), *options(T, max_epochs=6)),
-            main=False, minutes=4 + rounds, quick=TINY)
+            main=False, minutes=1 + rounds / 2, quick=TINY)
         for rounds in (0, 8)
         for encoder in tables.ENCODERS
     ),
@@ -47,7 +47,7 @@ PAPER = Paper(
     labels=(
         Labels("labels-hetnet-3tier", "hetnet-3tier", "pf_teacher", 256, minutes=5),
         Labels("labels-hetnet-3tier-ascent", "hetnet-3tier", "pf_teacher_ascent", 256, minutes=6),
-        Labels("labels-uma-5bs", UMA, "sum_rate_teacher", 256, minutes=2),
+        Labels("labels-uma-5bs", UMA, "sum_rate_teacher", 256, minutes=0.5),
     ),
     runs=RUNS,
     experiments=(
@@ -62,7 +62,7 @@ PAPER = Paper(
         Experiment("tiers", "Tiers unseen in training", (), tables.tiers,
                    ("label-free", *(f"no-{tier}" for tier in tables.TIERS)), 20),
         Experiment("dynamic", "Users who walk, decided each second", (), dynamic, ("label-free", "velocity", "hetnet"), 60),
-        Experiment("one-pass", "What the graph is worth in one pass", (), tables.one_pass, ONE, 15),
+        Experiment("one-pass", "What the graph is worth in one pass", (), tables.one_pass, ONE, 3),
         Experiment("rounds", "What the graph is worth with eight rounds", (), tables.eight_rounds, ROUNDS, 20),
         Experiment("ascent", "Step sizes of the ascent without a network", (), extra.ascent, (), 5),
         Experiment("antennas", "The antenna head against its teacher", (), extra.antennas, ("distill",), 3),

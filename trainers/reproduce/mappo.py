@@ -42,7 +42,7 @@ PAPER = Paper(
         Experiment("mismatch", "Trained at one load, tested at another", ("Table V",), tables.mismatch, LOADS, 25),
         Experiment("ablations", "Without parts of the method", (), tables.ablations,
                    tuple(map(tables.ablation, tables.ABLATIONS)), 25),
-        Experiment("larger", "61 and 127 cells without retraining", (), tables.larger, ("random-19-heavy", "hex-19-heavy"), 90),
+        Experiment("larger", "61 and 127 cells without retraining", (), tables.larger, ("random-19-heavy", "hex-19-heavy"), 36),
         Experiment("spread", "How far layouts lie apart", (), tables.spread, (), 10),
     ),
     absent={

@@ -266,7 +266,7 @@ LARGER = (
 
 def larger(bench: Bench) -> Section:
     """Agents trained on 19 cells, on 61 and 127 of the same kind, without retraining."""
-    layouts, slots, tables = bench.count(40, 1), bench.count(400, 20), []
+    layouts, slots, tables = bench.count(16, 1), bench.count(400, 20), []
     for name, load in LARGER[:: bench.count(1, 3)]:
         network = name.partition(":")[0]
         methods = rules(TASK, "lqf_subband", "lqf_best", "max_weight_local")
