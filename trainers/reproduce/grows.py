@@ -38,7 +38,7 @@ PAPER = Paper(
     experiments=(
         Experiment("table", "Utilities and rejections of 15 loads", ("Table I",), tables.table_1,
                    ("grows", "grows-returns", "dqn-flat"), 60),
-        Experiment("curve", "Utility over training", ("Figure 4",), tables.curve, ("grows-paper", "grows"), 20),
+        Experiment("curve", "Utility over training", ("Figure 4",), tables.curve, ("grows-paper",), 20),
         Experiment("graph", "What the graph adds, and what the inputs", (), tables.graph,
                    ("grows", "grows-returns", "grows-stations", "grows-no-graph", "dqn-flat", "grows-paper-inputs"), 1),
         Experiment("loads", "Fine-tuned on single loads", (), elsewhere.loads,

@@ -149,9 +149,6 @@ def curve(bench: Bench, chance: float = 0.5, demand: float = 14.0) -> Section:
 
     base = scores([rules(TASK, "random_station")["random_station"].members[0]])
     levels = {name: scores(list(method.members)) for name, method in rules(TASK, B, "argmax", BEST).items()}
-    agents = bench.members("grows")
-    if agents:
-        levels["GROWS, for all loads"] = scores(agents)
     counts = (2_500, 5_000, 10_000, 20_000, 35_000, 50_000)[: bench.count(6, 1)]
     seeds = range(bench.count(5, 1))
     q = np.stack(
@@ -162,7 +159,7 @@ def curve(bench: Bench, chance: float = 0.5, demand: float = 14.0) -> Section:
 
     def levels_and_tables(number: int, panel: Any) -> None:
         for place, (name, values) in enumerate(levels.items()):
-            panel.axhline(scale * values.mean(), ls=("--", ":", "-.", "-")[place], color=f"C{place + 2}", label=name)
+            panel.axhline(scale * values.mean(), ls=("--", ":", "-.")[place], color=f"C{place + 2}", label=name)
         last = paper_curves[0][-1] if paper_curves is not None else 1.0
         panel.plot(
             np.array(counts) / counts[-1] * last, scale * q.mean((1, 2)), "s-", ms=3, color="black", label="Q-learning"
@@ -171,8 +168,10 @@ def curve(bench: Bench, chance: float = 0.5, demand: float = 14.0) -> Section:
     metric = Metric("val/utility", "utility over random", scale=scale)
     section = learning(bench, {"GROWS, the paper's": "grows-paper"}, (metric,), decorate=levels_and_tables)
     at_the_end = {"random_station": base, **levels, "Q-learning": q[-1]}
-    kinds = {"GROWS, for all loads": "learned from nothing", "Q-learning": "learned from nothing"}
-    rows = [Row(name, kinds.get(name, "rule"), {"ratio": statistics.ratio(v, base)}) for name, v in at_the_end.items()]
+    rows = [
+        Row(name, "learned from nothing" if name == "Q-learning" else "rule", {"ratio": statistics.ratio(values, base)})
+        for name, values in at_the_end.items()
+    ]
     if paper_curves is not None:
         ends = statistics.mean(paper_curves[1][:, -1:])
         rows.append(
