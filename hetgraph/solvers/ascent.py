@@ -111,7 +111,7 @@ def multi_start(
         starts: random starts.
         steps: gradient steps of each.
         seed: of the starts.
-        include: further warm starts, e.g. of other methods; the answer is worse than none of them.
+        include: further warm starts, e.g. of other methods; the answer is never below any of them.
 
     Raises:
         ValueError: no start at all.
@@ -121,17 +121,17 @@ def multi_start(
     generators = [torch.Generator().manual_seed(seed + i) for i in range(starts)]
     runs: list[tuple[Allocation | None, Generator | None]] = [(None, g) for g in generators]
     runs += [(allocation, None) for allocation in include]
-    found = list(include)
+    answers = list(include)
     for warm, generator in runs:
         result = gradient_ascent(graph, steps=steps, rate=0.3, start=warm, generator=generator)
-        found.append(Allocation(dual_price_association(graph, result.power_w, start=result.serving), result.power_w))
-    return _best(graph, found)
+        answers.append(Allocation(dual_price_association(graph, result.power_w, start=result.serving), result.power_w))
+    return _best(graph, answers)
 
 
-def _best(graph: HeteroData, found: Sequence[Allocation]) -> Allocation:
+def _best(graph: HeteroData, answers: Sequence[Allocation]) -> Allocation:
     """Of each network the allocation of highest log utility."""
-    links, best, value = links_of(graph), found[0], evaluate(graph, found[0]).pf_utility
-    for each in found[1:]:
+    links, best, value = links_of(graph), answers[0], evaluate(graph, answers[0]).pf_utility
+    for each in answers[1:]:
         new = evaluate(graph, each).pf_utility
         wins, value = new > value, torch.maximum(new, value)
         best = Allocation(
